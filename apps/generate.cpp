@@ -1,0 +1,99 @@
+// Draws images with a trained generator.
+#include <cmath>
+#include <filesystem>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/run/cli.h"
+#include "engine/run/device_option.h"
+#include "engine/run/files.h"
+#include "engine/run/image.h"
+#include "engine/run/interrupt.h"
+#include "engine/run/run_folder.h"
+#include "kernels/error.h"
+
+using namespace gannet;
+
+namespace {
+
+constexpr int64_t batch = 100;  // images drawn at once, always: with batch statistics each depends on the others
+
+// Images [first, first + batch) of rows of `steps` points on straight lines between pairs of latent points.
+Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64_t steps) {
+    const int64_t row = first / steps, rows = (first + batch - 1) / steps - row + 1;
+    const std::vector<real> ends = sampler.latents(seed, 2 * row, 2 * rows).to_host();
+    const std::size_t size = ends.size() / std::size_t(2 * rows);
+    std::vector<real> points;
+    for (int64_t image = first; image < first + batch; ++image) {
+        const real t = real(image % steps) / real(steps - 1);
+        const real* from = &ends[std::size_t(2 * (image / steps - row)) * size];
+        for (std::size_t i = 0; i < size; ++i) points.push_back((1 - t) * from[i] + t * from[size + i]);
+    }
+    return Tensor::from(points, {batch, int64_t(size)});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program(argc, argv, [](int count, char** arguments) {
+        std::string run, out = "samples.png", device = "auto";
+        int64_t n = 64, interpolate = 0, threads = 0;
+        uint64_t seed = 1;
+        CommandLine line("generate", "Draws images with the generator of a run or checkpoint.");
+        line.positional("RUN", run, "a run folder or a checkpoint file");
+        line.option("-n,--count", n, "N", "how many images (rows, with --interpolate); 64 unless given");
+        line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
+        line.option("--out", out, "GRID.png|FOLDER/",
+                    "a grid, or a folder that gets one PNG per image; samples.png unless given");
+        line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
+        line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
+        line.option("--threads", threads, "T", "CPU threads; all cores unless given");
+        if (!line.parse(count, arguments)) return 0;
+        if (n < 1 || n > 1000000) throw Error("-n " + std::to_string(n), "command line", "use 1 to 1,000,000");
+        if (line.given("--interpolate") && (interpolate < 2 || interpolate > 1000))
+            throw Error("--interpolate " + std::to_string(interpolate), "command line", "use 2 to 1000");
+        if (interpolate * n > 1000000)
+            throw Error(std::to_string(n) + " rows of " + std::to_string(interpolate) + " images", "command line",
+                        "draw at most 1,000,000 at once");
+        ignore_write_signals();
+
+        const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
+        const config::ModelConfig config = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+        const SampleShape image = checkpoint.image;
+        const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config,
+                                choose_device(device, threads));
+        load_state(checkpoint.content, checkpoint.file, generator, nullptr);
+
+        const Sampler sampler(config, generator);
+        const std::vector<double> range = config.data.numbers("range");
+        const bool folder = out.ends_with('/') || std::filesystem::is_directory(out);
+        const int64_t images = interpolate ? n * interpolate : n;
+        if (!folder && !out.ends_with(".png"))
+            throw Error("--out " + out, "command line", "end it in .png for a grid, or in / for a folder of images");
+        if (folder) make_folders(out);
+        else const AtomicFile writable(out);  // throws now rather than after the work
+        std::vector<uint8_t> pixels;
+        for (int64_t first = 0; first < images; first += batch) {
+            const int64_t here = std::min(batch, images - first);
+            const Tensor latents =
+                interpolate ? interpolation(sampler, seed, first, interpolate) : sampler.latents(seed, first, batch);
+            std::vector<uint8_t> bytes = to_bytes(sampler.images(latents).to_host(), range[0], range[1]);
+            bytes.resize(std::size_t(here * image.size()));
+            if (!folder) {
+                pixels.insert(pixels.end(), bytes.begin(), bytes.end());
+                continue;
+            }
+            for (int64_t i = 0; i < here; ++i) {
+                char name[32];
+                std::snprintf(name, sizeof name, "%06lld.png", static_cast<long long>(first) + i);
+                write_png((std::filesystem::path(out) / name).string(), bytes.data() + i * image.size(), image.H, image.W,
+                          image.C);
+            }
+        }
+        if (!folder) {
+            const int64_t columns = interpolate ? interpolate : int64_t(std::ceil(std::sqrt(double(n)))),
+                          rows = (images + columns - 1) / columns;
+            write_png(out, image_grid(pixels, rows, columns, image.H, image.W, image.C));
+        }
+        return 0;
+    });
+}

@@ -1,0 +1,34 @@
+// Prints the layer tables of a model file.
+#include <cstdio>
+
+#include "data/dataset.h"
+#include "engine/gan/preflight.h"
+#include "engine/run/cli.h"
+#include "engine/run/training.h"
+
+using namespace gannet;
+
+int main(int argc, char** argv) {
+    return run_program(argc, argv, [](int count, char** arguments) {
+        std::string model;
+        std::vector<std::string> settings;
+        CommandLine line(
+            "summary",
+            "Prints both networks of a model file: layers, output shapes (C, H, W), parameters, flops, what is fused.");
+        line.positional("MODEL.json", model, "the model file");
+        line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
+        if (!line.parse(count, arguments)) return 0;
+
+        const config::ModelConfig config = config::load_model(model, settings);
+        const DatasetInfo info = dataset_info(dataset_options(config.data));
+        const SampleShape image{info.H, info.W, info.C, false};
+        const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config,
+                                Device::cpu());
+        const Network discriminator(Net::discriminator, config.discriminator, image, image, config, Device::cpu());
+        std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
+        check_networks(config, generator, discriminator, image);
+        for (const std::string& warning : warnings(config, generator, discriminator))
+            std::fprintf(stderr, "gannet: warning: %s\n", warning.c_str());
+        return 0;
+    });
+}

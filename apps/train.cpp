@@ -1,0 +1,48 @@
+// Trains a GAN that a model file declares: ./apps/train models/wgan.json
+#include "engine/run/cli.h"
+#include "engine/run/device_option.h"
+#include "engine/run/training.h"
+#include "kernels/error.h"
+
+using namespace gannet;
+
+int main(int argc, char** argv) {
+    return run_program(argc, argv, [](int count, char** arguments) {
+        TrainingOptions options;
+        std::string device = "auto";
+        int64_t threads = 0;
+        std::optional<int64_t> epochs, steps, seed;
+        CommandLine line(
+            "train", "Trains a GAN. MODEL.json declares its two networks, its data and its objective (docs/model-format.md).");
+        line.positional("MODEL.json", options.model, "the model file; with --resume the run's own if not given", false);
+        line.option("--out", options.out, "DIR", "folder of the run; runs/MODEL unless given");
+        line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to train; auto: a GPU if there is one");
+        line.option("--epochs", epochs, "N", "how long, in passes over the data");
+        line.option("--steps", steps, "N", "how long, in cycles of the schedule");
+        line.option("--seed", seed, "S", "seed of every random draw");
+        line.option("--threads", threads, "T", "CPU threads; all cores unless given");
+        line.option("--set", options.settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
+        line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
+        line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
+        line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
+        line.option("--resume", options.resume, "RUN", "goes on with an interrupted run");
+        line.flag("--dry-run", options.dry_run, "checks everything and prints the effective configuration");
+        if (!line.parse(count, arguments)) return 0;
+
+        if (options.model.empty() && options.resume.empty())
+            throw Error("no model file", "command line", "give one, as in: ./apps/train models/wgan.json");
+        if (!options.resume.empty() && !options.out.empty())
+            throw Error("--resume and --out together", "command line", "a resumed run stays in its folder; leave --out away");
+        if (!options.resume.empty() && !options.init.empty())
+            throw Error("--resume and --init together", "command line", "choose one");
+        if (epochs && steps) throw Error("--epochs and --steps together", "command line", "choose one");
+        if (line.given("--trace-steps") && options.trace.empty())
+            throw Error("--trace-steps without --trace", "command line", "name the file to record to with --trace");
+        if (options.trace_steps < 1)
+            throw Error("--trace-steps " + std::to_string(options.trace_steps), "command line", "use 1 or more");
+        if (epochs) options.settings.insert(options.settings.end(), {"steps=null", "epochs=" + std::to_string(*epochs)});
+        if (steps) options.settings.insert(options.settings.end(), {"epochs=null", "steps=" + std::to_string(*steps)});
+        if (seed) options.settings.push_back("seed=" + std::to_string(*seed));
+        return run_training(options, choose_device(device, threads));
+    });
+}

@@ -1,0 +1,22 @@
+// IDX, the format of MNIST: magic (0, 0, type, number of axes), big-endian extents, then the values.
+// http://yann.lecun.com/exdb/mnist
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gannet {
+
+struct Idx {
+    std::vector<int64_t> shape;
+    std::vector<uint8_t> values;
+};
+
+// Reads a file of bytes with `axes` axes (3: images, 1: labels), plain or gzip. Throws Error unless the header is what it
+// should be and exactly as many values follow as it says.
+Idx read_idx(const std::string& file, int axes);
+
+// The header only.
+std::vector<int64_t> read_idx_shape(const std::string& file, int axes);
+
+}  // namespace gannet

@@ -1,0 +1,109 @@
+#include "engine/checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/run/version.h"
+#include "kernels/error.h"
+
+namespace gannet {
+namespace {
+
+const char* const advice = "give a checkpoint.safetensors that this program wrote, or the run folder that holds it";
+
+int64_t to_integer(const Safetensors& content, const std::string& file, const std::string& key) {
+    const auto found = content.metadata.find(key);
+    if (found == content.metadata.end()) throw Error("no '" + key + "' in its metadata", file, advice);
+    try {
+        std::size_t used = 0;
+        const int64_t value = std::stoll(found->second, &used);
+        if (used == found->second.size() && value >= 0) return value;
+    } catch (const std::exception&) {
+    }
+    throw Error("'" + key + "' is '" + found->second.substr(0, 40) + "' in its metadata", file, advice);
+}
+
+// The path of the first key in which two configurations differ; "" if none.
+std::string difference(const config::Value& a, const config::Value& b, const std::string& path) {
+    const auto* left = std::get_if<config::Members>(&a.data);
+    const auto* right = std::get_if<config::Members>(&b.data);
+    if (left && right) {
+        for (const auto& [key, value] : *left) {
+            const config::Value* other = b.find(key);
+            const std::string below = path.empty() ? key : path + "." + key;
+            if (!other) return below;
+            if (const std::string found = difference(value, *other, below); !found.empty()) return found;
+        }
+        for (const auto& member : *right)
+            if (!a.find(member.first)) return path.empty() ? member.first : path + "." + member.first;
+        return "";
+    }
+    const auto* list = std::get_if<config::List>(&a.data);
+    const auto* other = std::get_if<config::List>(&b.data);
+    if (list && other) {
+        for (std::size_t i = 0; i < std::min(list->size(), other->size()); ++i)
+            if (const std::string found = difference((*list)[i], (*other)[i], path + "[" + std::to_string(i) + "]");
+                !found.empty())
+                return found;
+        return list->size() == other->size() ? "" : path;
+    }
+    return config::dump_json(a, -1) == config::dump_json(b, -1) ? "" : path;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::string& file, GanTrainer& trainer, const config::ModelConfig& config) {
+    Safetensors content;
+    const SampleShape image = trainer.image();
+    content.metadata = {{"format", "pt"},  // what PyTorch's loaders look for
+                        {"program", "gannet"},
+                        {"version", version()},
+                        {"config", config::dump_json(config.effective, -1)},
+                        {"image_height", std::to_string(image.H)},
+                        {"image_width", std::to_string(image.W)},
+                        {"image_channels", std::to_string(image.C)},
+                        {"seed", std::to_string(config.seed)},
+                        {"step", std::to_string(trainer.step_count())},
+                        {"images_seen", std::to_string(trainer.images_seen())}};
+    append_state(content.arrays, "", trainer.generator(), &trainer.generator_optimizer());
+    append_state(content.arrays, "", trainer.discriminator(), &trainer.discriminator_optimizer());
+    write_safetensors(file, content);
+}
+
+Checkpoint load_checkpoint(const std::string& path) {
+    Checkpoint checkpoint;
+    checkpoint.file =
+        std::filesystem::is_directory(path) ? (std::filesystem::path(path) / "checkpoint.safetensors").string() : path;
+    checkpoint.content = read_safetensors(checkpoint.file);
+    const auto& metadata = checkpoint.content.metadata;
+    const auto program = metadata.find("program");
+    if (program == metadata.end() || program->second != "gannet")
+        throw Error("no checkpoint of this program", checkpoint.file, advice);
+    const auto text = metadata.find("config");
+    if (text == metadata.end()) throw Error("no configuration in its metadata", checkpoint.file, advice);
+    checkpoint.config = config::parse_json(text->second, checkpoint.file);
+    checkpoint.image = {to_integer(checkpoint.content, checkpoint.file, "image_height"),
+                        to_integer(checkpoint.content, checkpoint.file, "image_width"),
+                        to_integer(checkpoint.content, checkpoint.file, "image_channels"), false};
+    checkpoint.position = {to_integer(checkpoint.content, checkpoint.file, "step"),
+                           to_integer(checkpoint.content, checkpoint.file, "images_seen")};
+    return checkpoint;
+}
+
+void restore(const Checkpoint& checkpoint, GanTrainer& trainer) {
+    load_state(checkpoint.content, checkpoint.file, trainer.generator(), &trainer.generator_optimizer());
+    load_state(checkpoint.content, checkpoint.file, trainer.discriminator(), &trainer.discriminator_optimizer());
+    trainer.set_position(checkpoint.position);
+}
+
+void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config) {
+    config::Value before = checkpoint.config, now = config.effective;
+    for (const char* key : {"steps", "epochs", "log_every", "checkpoint_every", "samples", "version"})
+        before.at(key) = now.at(key) = nullptr;
+    const std::string key = difference(before, now, "");
+    if (!key.empty())
+        throw Error("'" + key + "' is not what the run was made with", checkpoint.file,
+                    "resume with the run's own configuration, or start a new run");
+}
+
+}  // namespace gannet

@@ -1,0 +1,138 @@
+#include "engine/config/model.h"
+#include <algorithm>
+
+#include <filesystem>
+
+#include "engine/config/parts.h"
+#include "engine/config/sections.h"
+#include "kernels/error.h"
+
+namespace gannet::config {
+namespace {
+
+bool is_name(const std::string& text) {
+    const std::string letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    return !text.empty() && text.find_first_not_of(letters + "0123456789") == std::string::npos &&
+           letters.find(text[0]) != std::string::npos;
+}
+
+Variables read_variables(const Object& file) {
+    Variables variables;
+    if (!file.has("variables")) return variables;
+    const Value& given = file.value("variables");
+    if (!given.members())
+        throw Error("'variables' is " + given.type_name() + ", but must be an object, { ... }", given.where(),
+                    "write \"variables\": { \"filters\": 64 }");
+    for (const auto& [name, value] : *given.members()) {
+        if (!is_name(name))
+            throw Error("'" + printable(name) + "' is no name for a variable", value.where(), "use letters, digits and _");
+        variables.emplace_back(name, read_integer(value, name, variables));
+    }
+    return variables;
+}
+
+// Runs are put in a folder of this name.
+std::string read_name(const Object& file, const std::string& path) {
+    if (!file.has("name")) return std::filesystem::path(path).stem().string();
+    const std::string& name = file.text("name");
+    if (name.empty() || name.size() > 200 || name[0] == '.' || name.find_first_of("/\\") != std::string::npos ||
+        std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+        throw Error("'" + printable(name) + "' is no name for a model", file.where("name"), "it names a folder");
+    return name;
+}
+
+Value without_absent(const Value& object) {
+    Members out;
+    for (const auto& [name, value] : *object.members())
+        if (!value.is_null()) out.emplace_back(name, value.members() ? without_absent(value) : value);
+    return out;
+}
+
+Value effective_objective(const Object& objective) {
+    const std::string loss = objective.text("loss");
+    const bool bce = loss == "bce" || loss == "bce_with_logits", labels = bce || loss == "least_squares";
+    Value all = objective.all();
+    if (!bce) all.at("generator_loss") = Value();
+    if (loss != "bce") all.at("bce_epsilon") = Value();
+    if (!labels) all.at("real_label") = all.at("fake_label") = Value();
+    return without_absent(all);
+}
+
+Value effective_file(const ModelConfig& model, const Object& file, const Variables& variables, Value optimizer) {
+    Members numbers;
+    for (const auto& [name, value] : variables) numbers.emplace_back(name, value);
+    Value out(Members{{"name", model.name}});
+    if (!numbers.empty()) out.at("variables") = std::move(numbers);
+    out.at("data") = without_absent(model.data.all());
+    out.at("latent") = without_absent(model.latent.all());
+    out.at("init") = without_absent(model.init.all());
+    out.at("generator") = layers_value(model.generator);
+    out.at("discriminator") = layers_value(model.discriminator);
+    out.at("objective") = effective_objective(model.objective);
+    out.at("optimizer") = std::move(optimizer);
+    for (const char* key : {"batch", "steps", "epochs", "seed"})
+        if (file.has(key)) out.at(key) = file.value(key);
+    out.at("samples") = without_absent(model.samples.all());
+    for (const char* key : {"log_every", "checkpoint_every", "fuse"}) out.at(key) = file.value(key);
+    return out;
+}
+
+ModelConfig read_model(Value root, const std::string& path, const std::vector<std::string>& settings) {
+    if (!root.members())
+        throw Error("a model file must be an object, { ... }, but this is " + root.type_name(), root.where(), "start it with {");
+    for (const std::string& setting : settings) apply_setting(root, setting);
+
+    // variables first: all the rest may hold expressions of them
+    refuse_unknown_keys(root, file_spec());
+    Members only_variables;
+    if (const Value* given = root.find("variables")) only_variables.emplace_back("variables", *given);
+    const Variables variables = read_variables(Value(only_variables));
+
+    const Object file = read_object(root, file_spec(), variables);
+
+    ModelConfig model;
+    model.name = read_name(file, path);
+    model.file = path;
+    model.data = file.object("data");
+    model.latent = file.object("latent");
+    model.objective = file.object("objective");
+    const Value& objective = *root.find("objective");
+    if (const Value* kind = objective.find("discriminator_loss");
+        model.objective.text("loss") == "wasserstein" && (!kind || kind->is_null()))
+        model.objective.value("discriminator_loss").data = "sum";  // the one default that depends on another key
+    model.init = file.object("init");
+    model.samples = file.object("samples");
+    model.batch = file.integer("batch");
+    if (file.has("steps") == file.has("epochs"))
+        throw Error(file.has("steps") ? "both 'steps' and 'epochs' are given" : "neither 'steps' nor 'epochs' is given",
+                    file.has("steps") ? file.where("epochs") : file.where(), "give one of them: the length of the training");
+    model.steps = file.has("steps") ? file.integer("steps") : 0;
+    model.epochs = file.has("epochs") ? file.integer("epochs") : 0;
+    model.seed = uint64_t(file.integer("seed"));
+    model.log_every = file.integer("log_every");
+    model.checkpoint_every = file.number("checkpoint_every");
+    model.fuse = file.boolean("fuse");
+
+    Expander expander(variables);
+    model.generator = expander.expand(file.value("generator"));
+    model.discriminator = expander.expand(file.value("discriminator"));
+    Optimizers optimizers = read_optimizers(file.value("optimizer"));
+    model.generator_optimizer = std::move(optimizers.generator);
+    model.discriminator_optimizer = std::move(optimizers.discriminator);
+
+    check_model(model, objective);
+    model.effective = effective_file(model, file, variables, std::move(optimizers.effective));
+    return model;
+}
+
+}  // namespace
+
+ModelConfig load_model(const std::string& file, const std::vector<std::string>& settings) {
+    return read_model(load_json(file), file, settings);
+}
+
+ModelConfig parse_model(const std::string& text, const std::string& file, const std::vector<std::string>& settings) {
+    return read_model(parse_json(text, file), file, settings);
+}
+
+}  // namespace gannet::config

@@ -1,0 +1,144 @@
+// docs/model-format.md, written from the tables that the reader checks against, so that it cannot lag behind.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/config/model.h"
+#include "engine/config/sections.h"
+#include "engine/layers/spec.h"
+
+namespace gannet::config {
+namespace {
+
+constexpr const char* introduction = R"(# The model file
+
+<!-- Written by the program from its own tables (engine/config/sections*.cpp, engine/layers): change those, not this page. -->
+
+A model is one JSON file: two lists of layers, and how to train them. This one is complete.
+
+```json
+// A small DCGAN for 28x28 images.
+{
+  "variables":     { "filters": 32 },
+  "data":          { "set": "mnist" },
+  "latent":        { "size": 100 },
+  "init":          { "conv": "normal", "std": 0.02 },
+
+  "generator": [
+    { "layer": "conv_transpose2d", "channels": "$filters * 2", "kernel": 7, "bias": false },
+    { "layer": "batch_norm" },
+    { "layer": "relu" },
+    { "layer": "conv_transpose2d", "channels": "$filters", "kernel": 4, "stride": 2, "padding": 1, "bias": false },
+    { "layer": "batch_norm" },
+    { "layer": "relu" },
+    { "layer": "conv_transpose2d", "channels": "image", "kernel": 4, "stride": 2, "padding": 1 },
+    { "layer": "tanh" }
+  ],
+
+  "discriminator": [
+    { "layer": "repeat", "times": 2, "widen": 2, "layers": [
+      { "layer": "conv2d", "channels": "$filters", "kernel": 4, "stride": 2, "padding": 1 },
+      { "layer": "leaky_relu", "slope": 0.2 } ] },
+    { "layer": "flatten" },
+    { "layer": "linear", "units": 1 }
+  ],
+
+  "objective":     { "loss": "bce_with_logits" },
+  "optimizer":     { "type": "adam", "lr": 2e-4, "betas": [0.5, 0.999] },
+  "batch": 64, "epochs": 2
+}
+```
+
+Train it with `./apps/train FILE`. Layers take the shape of their input from the layer before; `"image"` stands for the data's
+own size: its channels, or, in `linear`, all its values. Comments, `// ...` and `/* ... */`, are allowed. A key may be given
+once, and no key is ignored: one that nobody knows is an error that names the nearest. A `null` is the same as no key at all.
+
+**Expressions.** Where an integer is due there may be text with integers, variables, `+ - * / ^ ( )`, as in `"$filters * 2"`.
+A division must come out even. Variables may be expressions of those before them.
+
+**From the command line.** `--set key.path=value` changes or adds any key; entries of a list go by their number in the file,
+from 0. The value is JSON, or else text; a later `--set` wins; `null` takes a key away; of `steps` and `epochs` the one that is
+set replaces the other.
+
+    ./apps/train models/dcgan.json --set epochs=20 --set data.set=fashion-mnist --set optimizer.lr=1e-4
+    ./apps/train models/dcgan.json --set generator.0.channels=256 --set optimizer.discriminator.lr=5e-5
+
+**What was meant.** A run's `config.json` is again a model file, with every default filled in and every `repeat` written out.
+)";
+
+constexpr const char* layers_introduction = R"(## Layers
+
+Each entry of a list names its layer, as in `{ "layer": "relu" }`, besides the keys below. A vector of F values that enters
+`conv2d`, `conv_transpose2d` or `upsample` is taken as F channels of 1x1; `linear` wants a vector: put `flatten` before it.
+Layers are numbered from 0 with every `repeat` written out; the parameters of the fourth of the generator are
+`generator.3.weight` and `generator.3.bias`.
+)";
+
+std::string range_text(const Key& key, double min, double max) {
+    const bool low = std::isfinite(min), high = std::isfinite(max);
+    if (!low && !high) return "";
+    if (!high) return (key.above_min ? ", above " : ", at least ") + number_text(min);
+    if (!low) return (key.below_max ? ", below " : ", at most ") + number_text(max);
+    return (key.above_min ? ", above " : ", ") + number_text(min) + " to " + (key.below_max ? "below " : "") + number_text(max);
+}
+
+std::string type_text(const Key& key) {
+    const std::string range = range_text(key, key.min, key.max);
+    const std::string length = key.length ? std::to_string(key.length) + " " : "";
+    switch (key.kind) {
+        case Kind::integer: return "integer" + range;
+        case Kind::number: return "number" + range;
+        case Kind::boolean: return "true or false";
+        case Kind::text: {
+            std::vector<std::string> choices;
+            for (const std::string& choice : key.choices) choices.push_back("`\"" + choice + "\"`");
+            return choices.empty() ? "text" : join(choices);
+        }
+        case Kind::size:
+            return "integer" + range_text(key, std::max(1.0, key.min), key.max > 2147483647 ? INFINITY : key.max) +
+                   (is_width(key.name) ? ", or `\"image\"`" : "");
+        case Kind::numbers: return "list of " + length + "numbers" + range;
+        case Kind::integers: return "list of " + length + "integers, or `\"image\"`";
+        case Kind::layers: return "list of layers";
+        case Kind::object:
+        case Kind::anything: return key.object ? "object, see below" : "object";
+    }
+    return "";
+}
+
+std::string default_text(const Key& key) {
+    if (key.required) return "required";
+    if (key.otherwise.is_null()) return "none";
+    if (key.otherwise.members()) return "those of its keys";
+    const auto text = [](const Value& value) {
+        const auto* d = std::get_if<double>(&value.data);
+        return d ? number_text(*d) : dump_json(value, -1);
+    };
+    const List* list = key.otherwise.list();
+    if (!list) return "`" + text(key.otherwise) + "`";
+    std::vector<std::string> entries;
+    for (const Value& entry : *list) entries.push_back(text(entry));
+    return "`[" + join(entries, ", ") + "]`";
+}
+
+}  // namespace
+
+std::string document(const ObjectSpec& spec, int heading_level) {
+    std::string out = "\n" + std::string(std::size_t(heading_level), '#') + " " + spec.name + "\n";
+    if (!spec.doc.empty()) out += "\n" + spec.doc + "\n";
+    if (!spec.keys.empty()) out += "\n| key | type | default | meaning |\n|---|---|---|---|\n";
+    for (const Key& key : spec.keys)
+        out += "| `" + key.name + "` | " + type_text(key) + " | " + default_text(key) + " | " + key.doc + " |\n";
+    return out;
+}
+
+std::string model_reference() {
+    std::string out = introduction;
+    for (const ObjectSpec* spec : model_specs())
+        out += document(*spec, spec->name.find('.') != std::string::npos || optimizer_spec(spec->name) ? 3 : 2);
+    out += "\n";
+    out += layers_introduction;
+    for (const std::string& name : layer_names()) out += document(*layer_spec(name), 3);
+    return out;
+}
+
+}  // namespace gannet::config

@@ -1,0 +1,206 @@
+#include "engine/config/sections.h"
+
+#include "engine/config/model.h"
+
+namespace gannet::config {
+namespace {
+
+const std::vector<std::string> weight_rules = {"torch", "normal", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"};
+
+}  // namespace
+
+const ObjectSpec& file_spec() {
+    static const ObjectSpec spec = {
+        "The file",
+        "One object. Exactly one of `steps` and `epochs` must be there; `--steps` and `--epochs` replace either.",
+        {
+            {.name = "name", .kind = Kind::text, .doc = "of the model and its run folder; the file's own name unless given"},
+            {.name = "version", .kind = Kind::text, .doc = "the build that wrote a run's `config.json`; not read"},
+            {.name = "variables", .kind = Kind::anything, .doc = "an object of integers, or expressions of earlier variables"},
+            {.name = "data", .kind = Kind::object, .doc = "the real images", .otherwise = Members{}, .object = &data_spec()},
+            {.name = "latent",
+             .kind = Kind::object,
+             .doc = "the generator's input",
+             .otherwise = Members{},
+             .object = &latent_spec()},
+            {.name = "init",
+             .kind = Kind::object,
+             .doc = "initial values of the parameters",
+             .otherwise = Members{},
+             .object = &init_spec()},
+            {.name = "generator", .kind = Kind::layers, .doc = "its layers, from latent vector to image", .required = true},
+            {.name = "discriminator", .kind = Kind::layers, .doc = "its layers, from image to one value", .required = true},
+            {.name = "objective",
+             .kind = Kind::object,
+             .doc = "losses and schedule",
+             .required = true,
+             .object = &objective_spec()},
+            {.name = "optimizer", .kind = Kind::anything, .doc = "how gradients become updates", .required = true},
+            {.name = "batch",
+             .kind = Kind::integer,
+             .doc = "real images in a batch, and as many fake ones",
+             .otherwise = 64,
+             .min = 1,
+             .max = 1e6},
+            {.name = "steps",
+             .kind = Kind::integer,
+             .doc = "length of the training, in rounds of the schedule",
+             .min = 1,
+             .max = 1e12},
+            {.name = "epochs",
+             .kind = Kind::integer,
+             .doc = "length of the training, in rounds of the data",
+             .min = 1,
+             .max = 1e9},
+            {.name = "seed",
+             .kind = Kind::integer,
+             .doc = "of everything random; same seed, same bits",
+             .otherwise = 0,
+             .min = 0},
+            {.name = "samples",
+             .kind = Kind::object,
+             .doc = "the grids of samples",
+             .otherwise = Members{},
+             .object = &samples_spec()},
+            {.name = "log_every",
+             .kind = Kind::integer,
+             .doc = "steps between lines of the log; 0: about 1,000 lines a run",
+             .otherwise = 0,
+             .min = 0,
+             .max = 1e12},
+            {.name = "checkpoint_every",
+             .kind = Kind::number,
+             .doc = "seconds between checkpoints",
+             .otherwise = 300.0,
+             .min = 0,
+             .max = 1e9},
+            {.name = "fuse",
+             .kind = Kind::boolean,
+             .doc = "neighbouring layers as one kernel where there is one",
+             .otherwise = true},
+        }};
+    return spec;
+}
+
+const ObjectSpec& data_spec() {
+    static const ObjectSpec spec = {
+        "data",
+        "",
+        {
+            {.name = "set",
+             .kind = Kind::text,
+             .doc = "the data set",
+             .otherwise = "mnist",
+             .choices = {"mnist", "fashion-mnist"}},
+            {.name = "path",
+             .kind = Kind::text,
+             .doc = "folder of its files; empty: looked for in the usual places",
+             .otherwise = ""},
+            {.name = "split", .kind = Kind::text, .doc = "which part of it", .otherwise = "train", .choices = {"train", "test"}},
+            {.name = "size",
+             .kind = Kind::integer,
+             .doc = "side of the square to resize to, in pixels; 0: as they are",
+             .otherwise = 0,
+             .min = 0,
+             .max = 4096},
+            {.name = "first",
+             .kind = Kind::integer,
+             .doc = "only the first so many images; 0: all",
+             .otherwise = 0,
+             .min = 0,
+             .max = 1e12},
+            {.name = "range",
+             .kind = Kind::numbers,
+             .doc = "values of black and white; fit for a generator that ends in `tanh`. `[0, 1]` for `sigmoid`",
+             .otherwise = List{-1.0, 1.0},
+             .min = -1e6,
+             .max = 1e6,
+             .length = 2},
+            {.name = "shuffle", .kind = Kind::boolean, .doc = "a new order for each epoch", .otherwise = true},
+        }};
+    return spec;
+}
+
+const ObjectSpec& latent_spec() {
+    static const ObjectSpec spec = {
+        "latent",
+        "The random vector that the generator makes an image of.",
+        {
+            {.name = "size", .kind = Kind::integer, .doc = "its length", .otherwise = 100, .min = 1, .max = 1e6},
+            {.name = "distribution",
+             .kind = Kind::text,
+             .doc = "`normal`: mean 0, deviation 1; `uniform`: between -1 and 1",
+             .otherwise = "normal",
+             .choices = {"normal", "uniform"}},
+        }};
+    return spec;
+}
+
+const ObjectSpec& init_spec() {
+    static const ObjectSpec spec = {
+        "init",
+        "`torch` is U(-b, b) with b = 1 / sqrt(fan in), PyTorch's default for weights and biases; `normal` is N(0, std); the "
+        "others are those of "
+        "Glorot and He.",
+        {
+            {.name = "conv",
+             .kind = Kind::text,
+             .doc = "weights of `conv2d` and `conv_transpose2d`",
+             .otherwise = "torch",
+             .choices = weight_rules},
+            {.name = "linear", .kind = Kind::text, .doc = "weights of `linear`", .otherwise = "torch", .choices = weight_rules},
+            {.name = "std",
+             .kind = Kind::number,
+             .doc = "standard deviation of `normal`",
+             .otherwise = 0.02,
+             .min = 0,
+             .max = 1e3},
+            {.name = "bias",
+             .kind = Kind::text,
+             .doc = "biases of those layers",
+             .otherwise = "torch",
+             .choices = {"torch", "zeros"}},
+            {.name = "gamma_std",
+             .kind = Kind::number,
+             .doc = "batch norm scales begin as N(1, gamma_std)",
+             .otherwise = 0.0,
+             .min = 0,
+             .max = 1e3},
+        }};
+    return spec;
+}
+
+const ObjectSpec& samples_spec() {
+    static const ObjectSpec spec = {
+        "samples",
+        "Grids of what the generator makes of the same latent vectors, as PNG files in the run's folder.",
+        {
+            {.name = "rows", .kind = Kind::integer, .doc = "rows of the grid", .otherwise = 8, .min = 1, .max = 100},
+            {.name = "columns", .kind = Kind::integer, .doc = "columns of the grid", .otherwise = 8, .min = 1, .max = 100},
+            {.name = "every",
+             .kind = Kind::integer,
+             .doc = "steps between grids; 0: about 20 a run",
+             .otherwise = 0,
+             .min = 0,
+             .max = 1e12},
+            {.name = "statistics",
+             .kind = Kind::text,
+             .doc = "batch norm by its `running` statistics, or by those of the `batch` of samples",
+             .otherwise = "running",
+             .choices = {"running", "batch"}},
+        }};
+    return spec;
+}
+
+const std::vector<const ObjectSpec*>& model_specs() {
+    static const std::vector<const ObjectSpec*> all = [] {
+        std::vector<const ObjectSpec*> specs = {&file_spec(),      &data_spec(),    &latent_spec(),     &init_spec(),
+                                                &objective_spec(), &penalty_spec(), &accumulate_spec(), &overrides_spec()};
+        specs.insert(specs.end(), optimizer_specs().begin(), optimizer_specs().end());
+        specs.push_back(&samples_spec());
+        return specs;
+    }();
+    return all;
+}
+
+}  // namespace gannet::config

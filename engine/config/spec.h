@@ -1,0 +1,101 @@
+// Tables of keys: what an object of the model file may hold. The reader checks against them, the reference page
+// docs/model-format.md is generated from them.
+#pragma once
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "engine/config/value.h"
+
+namespace gannet::config {
+
+enum class Kind {
+    integer,  // or an expression of integers and variables ("$filters * 2")
+    number,
+    boolean,
+    text,      // one of `choices`, or any where there are none
+    size,      // an integer >= 1, an expression, or, for `channels` and `units`, "image": the data's own
+    numbers,   // a list of `length` numbers (0: any length)
+    integers,  // a list of `length` sizes (0: any length), or the text "image"
+    object,    // described by `object`
+    layers,    // a list of layers, which read_object leaves as it is
+    anything,  // checked elsewhere
+};
+
+struct ObjectSpec;
+
+struct Key {
+    std::string name;
+    Kind kind = Kind::number;
+    std::string doc;  // one line: meaning and unit
+    bool required = false;
+    Value otherwise = nullptr;  // the default; null: absent unless given
+    double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
+    std::vector<std::string> choices = {};
+    std::size_t length = 0;
+    const ObjectSpec* object = nullptr;
+    bool above_min = false, below_max = false;  // the limit itself is not allowed
+};
+
+struct ObjectSpec {
+    std::string name;
+    std::string doc;
+    std::vector<Key> keys;
+    const Key* find(const std::string& key) const;  // null if there is none
+    std::vector<std::string> names() const;
+};
+
+// An object that was read: every key of its spec present (defaults filled in, null where absent), types checked.
+class Object {
+public:
+    Object() = default;
+    Object(Value value) : value_(std::move(value)) {}
+    bool has(const std::string& key) const;  // present and not null
+    int64_t integer(const std::string& key) const;
+    double number(const std::string& key) const;
+    bool boolean(const std::string& key) const;
+    const std::string& text(const std::string& key) const;
+    bool is_image(const std::string& key) const;  // the size "image"
+    std::vector<double> numbers(const std::string& key) const;
+    std::vector<int64_t> integers(const std::string& key) const;
+    Object object(const std::string& key) const;
+    const Value& value(const std::string& key) const;
+    Value& value(const std::string& key);
+    const Value& all() const { return value_; }
+    std::string where(const std::string& key = "") const;  // for errors: the key's place, or the object's
+
+private:
+    template <class T>
+    const T& get(const std::string& key, const char* wanted) const;
+    Value value_;
+};
+
+using Variables = std::vector<std::pair<std::string, int64_t>>;
+
+// Integers, $variables, + - * / ^ ( ) and the sign. Throws Error for malformed text, unknown variables (with the nearest
+// one), overflow, and divisions with a remainder. `where` is the expression's place.
+int64_t evaluate(const std::string& expression, const Variables& variables, const std::string& where);
+// A number or an expression as an integer.
+int64_t read_integer(const Value& value, const std::string& key, const Variables& variables);
+
+// Reads `value` by `spec`. Throws Error for unknown keys (with the nearest valid one), wrong types, values out of range,
+// missing required keys; each with its place. A null is an absent key.
+Object read_object(const Value& value, const ObjectSpec& spec, const Variables& variables);
+
+// The sizes that may be "image" and that `repeat` widens.
+bool is_width(const std::string& key);
+
+// The word of `words` that is closest to `word`; "" if none is close. Case, '-' and '_' do not count.
+std::string nearest(const std::string& word, const std::vector<std::string>& words);
+std::string number_text(double d);  // of a limit or a default: 64, 0.5, 1e12
+std::string join(const std::vector<std::string>& words, const std::string& last = " or ");  // "a, b or c"
+// What to do about a word that is none of `words`: "did you mean 'x'?", or `what` and all of them.
+std::string suggest(const std::string& word, const std::vector<std::string>& words, const std::string& what,
+                    const std::string& last = " and ");
+// The first key of `value` that `spec` does not have, as an Error.
+void refuse_unknown_keys(const Value& value, const ObjectSpec& spec);
+
+// One section of the reference page: a heading, the doc, a table of keys.
+std::string document(const ObjectSpec& spec, int heading_level);
+
+}  // namespace gannet::config

@@ -1,0 +1,69 @@
+#include "engine/gan/objective.h"
+
+#include "kernels/error.h"
+
+namespace gannet {
+
+RowsShape Penalty::rows(int64_t n, const SampleShape& image) const {
+    switch (norm) {
+        case Norm::sample: return {n, image.size()};
+        case Norm::channel: return {n * image.H * image.W, image.C};
+        case Norm::batch: return {1, n * image.size()};
+    }
+    return {};
+}
+
+Objective::Objective(const config::Object& c) : loss(c.text("loss")) {
+    const real real_label = real(c.number("real_label")), fake_label = real(c.number("fake_label")),
+               epsilon = real(c.number("bce_epsilon"));
+    const bool saturating = c.text("generator_loss") == "saturating";
+    if (c.text("discriminator_loss") == "mean" && loss != "wasserstein") part = real(0.5);
+    if (loss == "bce" || loss == "bce_with_logits") {
+        const LossKind kind = loss == "bce" ? LossKind::bce : LossKind::bce_with_logits;
+        on_real = {kind, real_label, epsilon};
+        on_fake = {kind, fake_label, epsilon};
+        on_generated = saturating ? on_fake : on_real;
+        generator_sign = saturating ? -1 : 1;
+    } else if (loss == "least_squares") {
+        on_real = {LossKind::least_squares, real_label, 0};
+        on_fake = {LossKind::least_squares, fake_label, 0};
+        on_generated = on_real;
+    } else if (loss == "hinge") {
+        on_real = {LossKind::hinge, 1, 0};
+        on_fake = {LossKind::hinge, -1, 0};
+        on_generated = {LossKind::linear, -1, 0};
+    } else {
+        on_real = {LossKind::linear, -1, 0};
+        on_fake = {LossKind::linear, 1, 0};
+        on_generated = on_real;
+    }
+    critic_steps = int(c.integer("critic_steps"));
+    generator_steps = int(c.integer("generator_steps"));
+    generator_first = c.text("update_order") == "generator_first";
+    reuse_fakes = c.text("fakes") == "reuse";
+    const config::Object accumulate = c.object("accumulate");
+    discriminator_batches = int(accumulate.integer("discriminator"));
+    generator_batches = int(accumulate.integer("generator"));
+    mean_of_batches = accumulate.text("reduction") == "mean";
+    if (c.has("weight_clip")) weight_clip = real(c.number("weight_clip"));
+    if (c.has("gradient_penalty")) {
+        const config::Object p = c.object("gradient_penalty");
+        const std::string& norm = p.text("norm");
+        penalty = Penalty{norm == "sample"    ? Penalty::Norm::sample
+                          : norm == "channel" ? Penalty::Norm::channel
+                                              : Penalty::Norm::batch,
+                          real(p.number("weight")), real(p.number("target"))};
+    }
+}
+
+Tensor Objective::discriminator_loss(const Tensor& real_scores, const Tensor& fake_scores) const {
+    const Tensor sum = add(gannet::loss(real_scores, on_real), gannet::loss(fake_scores, on_fake));
+    return part == 1 ? sum : scale(sum, part);
+}
+
+Tensor Objective::generator_loss(const Tensor& fake_scores) const {
+    const Tensor value = gannet::loss(fake_scores, on_generated);
+    return generator_sign == 1 ? value : scale(value, generator_sign);
+}
+
+}  // namespace gannet

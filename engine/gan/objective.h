@@ -1,0 +1,38 @@
+// The objective of a GAN as data: which function of the scores each network minimises.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "engine/config/model.h"
+#include "engine/network/network.h"
+
+namespace gannet {
+
+// WGAN-GP's penalty, weight * mean (||d D(x) / dx|| - target)^2 (arXiv 1704.00028).
+struct Penalty {
+    enum class Norm { sample, channel, batch } norm = Norm::sample;
+    real weight = 10, target = 1;
+    // The rows over which a gradient of n images is normed: one per sample, per pixel (over its channels), or one in all.
+    RowsShape rows(int64_t n, const SampleShape& image) const;
+};
+
+struct Objective {
+    explicit Objective(const config::Object& config);
+
+    Tensor discriminator_loss(const Tensor& real_scores, const Tensor& fake_scores) const;
+    Tensor generator_loss(const Tensor& fake_scores) const;
+
+    std::string loss;  // "bce", ...
+    LossForm on_real, on_fake, on_generated;
+    real part = 1;            // the factor of either part of D's loss: 1/2 for their mean
+    real generator_sign = 1;  // -1: saturating, G maximises what D minimises
+
+    int critic_steps = 1, generator_steps = 1;
+    bool generator_first = false, reuse_fakes = false;
+    int discriminator_batches = 1, generator_batches = 1;  // accumulated per update
+    bool mean_of_batches = true;
+    std::optional<Penalty> penalty;
+    real weight_clip = 0;  // 0: none
+};
+
+}  // namespace gannet

@@ -1,0 +1,259 @@
+#include "engine/gan/trainer.h"
+
+#include <cmath>
+
+#include "engine/gan/preflight.h"
+#include "kernels/error.h"
+
+namespace gannet {
+
+struct GanTrainer::Pass {
+    std::string name;      // "s0.d1.", the trace's prefix
+    uint32_t update;       // key of the random draws
+    int64_t offset;        // of its real images within the step
+    int64_t first_sample;  // of the batch within the update
+    Trace* trace;
+};
+
+namespace {
+
+RandomSource source(const DeviceValue<Counters>& counters, uint64_t seed, uint32_t stream, uint32_t update) {
+    return {counters.data(), {seed, stream, update}};
+}
+
+Tensor draw_latents(const config::ModelConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device) {
+    const Shape shape{count, config.latent.integer("size")};
+    if (config.latent.text("distribution") == "uniform") return uniform(shape, from, first, -1, 1, device);
+    return normal(shape, from, first, 0, 1, device);
+}
+
+}  // namespace
+
+Tensor Sampler::latents(uint64_t seed, int64_t first, int64_t count) const {
+    const Device device = generator_.flat_values().device();
+    const DeviceValue<Counters> start(device);
+    return draw_latents(config_, source(start, seed, streams::sample_grid, 0), first, count, device);
+}
+
+Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
+    const Recording off(false);
+    const DeviceValue<Counters> start(latents.device());
+    Context context{.training = batch_statistics, .update_statistics = false, .net = Net::generator, .role = Role::fake};
+    context.seed = config_.seed;
+    context.update = generator_update_number - 1;  // no training update draws these dropout masks
+    context.counters = start.data();
+    return generator_.forward(latents, context);
+}
+
+Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.text("statistics") == "batch"); }
+
+GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
+    : config_(config),
+      device_(device),
+      image_{data.H, data.W, data.C, false},
+      objective_(config.objective),
+      generator_(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image_, config_, device),
+      discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device),
+      counters_(device) {
+    check_networks(config_, generator_, discriminator_, image_);
+    check_memory(config_, generator_, discriminator_, device);
+    if (data.count < config.batch)
+        throw Error("the data set has " + std::to_string(data.count) + " images, a batch " + std::to_string(config.batch),
+                    data.source, "lower `batch`");
+    pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
+    const std::vector<double> range = config.data.numbers("range");
+    order_ = {.count = data.count,
+              .usable = data.count / config.batch * config.batch,
+              .per_image = image_.size(),
+              .batch = config.batch,
+              .seed = config.seed,
+              .scale = real((range[1] - range[0]) / 255),
+              .offset = real(range[0]),
+              .shuffle = config.data.boolean("shuffle")};
+    generator_.initialise(config.seed);
+    discriminator_.initialise(config.seed);
+    generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
+    discriminator_optimizer_ = make_optimizer(config.discriminator_optimizer, discriminator_);
+    if (objective_.generator_batches > 1) sums_[0] = Tensor::full(generator_.flat_gradients().shape(), 0, device);
+    if (objective_.discriminator_batches > 1) sums_[1] = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
+}
+
+void GanTrainer::set_position(const Counters& position) {
+    position_ = position;
+    counters_.set(position);
+}
+
+Tensor GanTrainer::reals(int64_t count) const {
+    GatherShape s = order_;
+    s.batch = count;
+    const DeviceValue<Counters> start(device_);
+    Tensor x = Tensor::empty(image_.batch(count), device_);
+    RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(pixels_.bytes()), static_cast<const Counters*>(start.data()),
+                               s, device_.stream()));
+    return x;
+}
+
+Tensor GanTrainer::real_batch(const Pass& pass) const {
+    GatherShape s = order_;
+    s.first = pass.offset;
+    Tensor x = Tensor::empty(image_.batch(config_.batch), device_);
+    RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(pixels_.bytes()),
+                               static_cast<const Counters*>(counters_.data()), s, device_.stream()));
+    if (pass.trace) pass.trace->images(pass.name + "real", x, image_);
+    return x;
+}
+
+Context GanTrainer::context(const Pass& pass, Net net, Role role) const {
+    Context c{.net = net, .role = role, .update = pass.update, .first_sample = pass.first_sample};
+    c.seed = config_.seed;
+    c.counters = counters_.data();
+    if (pass.trace) {
+        static constexpr const char* roles[] = {"real", "fake", "interpolated"};
+        c.on_mask = [pass, role](const std::string& layer, const Tensor& mask) {
+            const SampleShape sample = mask.shape().size() == 4 ? SampleShape{mask.dim(1), mask.dim(2), mask.dim(3), false}
+                                                                : SampleShape{1, 1, mask.dim(1), true};
+            pass.trace->images(pass.name + "mask." + layer + "." + roles[int(role)], mask, sample);
+        };
+    }
+    return c;
+}
+
+GanTrainer::Fakes GanTrainer::make_fakes(const Pass& pass, bool recorded) const {
+    const Recording scope(recorded);
+    Fakes fakes;
+    fakes.latents = draw_latents(config_, source(counters_, config_.seed, streams::latent, pass.update), pass.first_sample,
+                                 config_.batch, device_);
+    fakes.images = generator_.forward(fakes.latents, context(pass, Net::generator, Role::fake));
+    if (pass.trace) pass.trace->values(pass.name + "z", fakes.latents);
+    return fakes;
+}
+
+Tensor GanTrainer::penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake) const {
+    const Tensor weight = uniform({config_.batch, 1}, source(counters_, config_.seed, streams::interpolation, pass.update),
+                                  pass.first_sample, 0, 1, device_);
+    if (pass.trace) pass.trace->values(pass.name + "eps", weight.view({config_.batch}));
+    Tensor x = interpolate(real_images, fake, weight).set_requires_grad();
+    const Tensor scores = discriminator_.forward(x, context(pass, Net::discriminator, Role::interpolated));
+    const Tensor gradient =
+        grad({scores}, {x}, {Tensor::full(scores.shape(), 1, device_)}, {.create_graph = true, .into = {}})[0];
+    if (!gradient) return Tensor::full({}, 0, device_);
+    return scale(gradient_penalty(gradient, objective_.penalty->rows(config_.batch, image_), objective_.penalty->target),
+                 objective_.penalty->weight);
+}
+
+// Gradients of batch number `batch` of `batches`; after the last one the network's flat gradients hold their sum or mean.
+void GanTrainer::backward(const Tensor& loss, Network& network, int batch, int batches) {
+    grad({loss}, network.values(), {}, {.create_graph = false, .into = network.gradients()});
+    if (batches == 1) return;
+    const Tensor &sum = sums_[int(network.net())], &g = network.flat_gradients();
+    if (batch == 0) RUN(device_, fill(sum.data(), real(0), sum.size(), device_.stream()));
+    RUN(device_, accumulate_update(sum.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
+    if (batch < batches - 1) return;
+    RUN(device_, affine(g.data(), static_cast<const real*>(sum.data()),
+                        objective_.mean_of_batches ? real(1) / real(batches) : real(1), real(0), g.size(), device_.stream()));
+}
+
+void GanTrainer::discriminator_update(int index, Trace* trace) {
+    const int batches = objective_.discriminator_batches;
+    const bool first_network = !objective_.generator_first, last = index == objective_.critic_steps - 1;
+    const std::string prefix = "s" + std::to_string(position_.step) + ".d" + std::to_string(index) + ".";
+    // Fakes are taken from the generator's update, or left for it together with their tape.
+    const bool take = objective_.reuse_fakes && !first_network && index == 0,
+               leave = objective_.reuse_fakes && first_network && last;
+    if (leave) kept_.clear();
+    Tensor total;
+    for (int m = 0; m < batches; ++m) {
+        const Pass pass{prefix + (m ? "b" + std::to_string(m) + "." : ""), uint32_t(index),
+                        (int64_t(index) * batches + m) * config_.batch, int64_t(m) * config_.batch, trace};
+        const Tensor real_images = real_batch(pass);
+        const Fakes fakes = take ? kept_[std::size_t(m)] : make_fakes(pass, leave);
+        if (leave) kept_.push_back(fakes);
+        const Tensor fake = fakes.images.detach();
+        if (trace) {
+            if (take) trace->values(pass.name + "z", fakes.latents);
+            trace->images(pass.name + "fake", fake, image_);
+        }
+        const Tensor real_scores = discriminator_.forward(real_images, context(pass, Net::discriminator, Role::data));
+        const Tensor fake_scores = discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake));
+        Tensor loss = objective_.discriminator_loss(real_scores, fake_scores);
+        if (objective_.penalty) loss = add(loss, penalty(pass, real_images, fake));
+        backward(loss, discriminator_, m, batches);
+        if (trace) trace->values(pass.name + "loss", loss);
+        const Recording off(false);
+        total = total ? add(total, loss) : loss.detach();
+    }
+    if (take) kept_.clear();
+    loss_[1] = batches > 1 ? scale(total, real(1) / real(batches)).detach() : total;
+    if (trace) trace->gradients(prefix + "grad.", discriminator_);
+    discriminator_optimizer_->update();
+    if (objective_.weight_clip > 0) {
+        const Tensor& w = discriminator_.flat_values();
+        RUN(device_, clip_update(w.data(), objective_.weight_clip, w.size(), device_.stream()));
+    }
+}
+
+void GanTrainer::generator_update(int index, Trace* trace) {
+    const int batches = objective_.generator_batches;
+    const bool first_network = objective_.generator_first, last = index == objective_.generator_steps - 1;
+    const std::string prefix = "s" + std::to_string(position_.step) + ".g" + std::to_string(index) + ".";
+    const bool take = objective_.reuse_fakes && !first_network && index == 0,
+               leave = objective_.reuse_fakes && first_network && last;
+    if (leave) kept_.clear();
+    Tensor total;
+    for (int m = 0; m < batches; ++m) {
+        const Pass pass{prefix + (m ? "b" + std::to_string(m) + "." : ""), generator_update_number + uint32_t(index), 0,
+                        int64_t(m) * config_.batch, trace};
+        const Fakes fakes = take ? kept_[std::size_t(m)] : make_fakes(pass, true);
+        if (take && trace) trace->values(pass.name + "z", fakes.latents);
+        const Tensor scores = discriminator_.forward(fakes.images, context(pass, Net::discriminator, Role::fake));
+        const Tensor loss = objective_.generator_loss(scores);
+        backward(loss, generator_, m, batches);
+        if (trace) trace->values(pass.name + "loss", loss);
+        if (leave) kept_.push_back({fakes.images.detach(), fakes.latents});
+        const Recording off(false);
+        total = total ? add(total, loss) : loss.detach();
+    }
+    if (take) kept_.clear();
+    loss_[0] = batches > 1 ? scale(total, real(1) / real(batches)).detach() : total;
+    if (trace) trace->gradients(prefix + "grad.", generator_);
+    generator_optimizer_->update();
+}
+
+void GanTrainer::step(Trace* trace) {
+    const std::string name = "s" + std::to_string(position_.step) + ".";
+    const auto state = [&](const std::string& prefix) {
+        trace->state(prefix, generator_, *generator_optimizer_);
+        trace->state(prefix, discriminator_, *discriminator_optimizer_);
+    };
+    if (trace && trace->content.arrays.empty()) state("init.");
+    const auto train_discriminator = [&] {
+        for (int c = 0; c < objective_.critic_steps; ++c) discriminator_update(c, trace);
+    };
+    const auto train_generator = [&] {
+        for (int k = 0; k < objective_.generator_steps; ++k) generator_update(k, trace);
+    };
+    if (objective_.generator_first) {
+        train_generator();
+        train_discriminator();
+    } else {
+        train_discriminator();
+        train_generator();
+    }
+    kept_.clear();
+    position_.step += 1;
+    position_.images_seen += images_per_step();
+    RUN(device_, advance_update(counters_.data(), images_per_step(), device_.stream()));
+    if (trace) state(name + "after.");
+}
+
+StepLosses GanTrainer::losses() const {
+    const auto norm = [&](const Network& network) {
+        const Tensor out = Tensor::empty({}, device_), &g = network.flat_gradients();
+        RUN(device_, norm2(out.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
+        return double(out.item());
+    };
+    return {loss_[1] ? double(loss_[1].item()) : NAN, loss_[0] ? double(loss_[0].item()) : NAN, norm(discriminator_),
+            norm(generator_)};
+}
+
+}  // namespace gannet

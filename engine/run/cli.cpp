@@ -1,0 +1,259 @@
+#include "engine/run/cli.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+#include <new>
+#include <system_error>
+
+#include "engine/config/spec.h"
+#include "engine/run/interrupt.h"
+#include "engine/run/version.h"
+#include "kernels/error.h"
+
+namespace gannet {
+namespace {
+
+using Words = std::vector<std::string>;
+
+struct Declared {
+    std::string names;  // as declared
+    std::string shown;  // in errors: the long name
+    CLI::Option* option = nullptr;
+    bool required = false, repeats = false;
+    std::function<void(const Words&)> store;
+};
+
+template <class T>
+void parse_number(const std::string& text, T& value, const std::string& shown, const char* kind) {
+    const char* end = text.data() + text.size();
+    T number{};
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error == std::errc::result_out_of_range)
+        throw Error(shown + " " + text + " is out of range", "command line", std::string("give ") + kind);
+    if (error != std::errc() || stop != end || text.empty())
+        throw Error(shown + " \"" + text + "\" cannot be used", "command line", std::string("give ") + kind);
+    value = number;
+}
+
+// A closed standard stream would give its number to the next file that is opened, and messages would end up in there.
+void hold_standard_streams() {
+    for (int f = 0; f <= 2; ++f)
+        if (::fcntl(f, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) return;  // writing to it fails, as it should
+}
+
+// A message is one line, whatever names it quotes.
+std::string one_line(const std::string& text) {
+    std::string line;
+    for (const char c : text) {
+        const auto code = static_cast<unsigned char>(c);
+        if (code >= 0x20 && code != 0x7f) {
+            line += c;
+        } else {
+            const char* const digits = "0123456789abcdef";
+            line += c == '\n' ? std::string("\\n") : std::string("\\x") + digits[code >> 4] + digits[code & 15];
+        }
+    }
+    return line;
+}
+
+bool is_flag(const std::string& word) { return word.size() > 1 && word[0] == '-' && !(word[1] >= '0' && word[1] <= '9'); }
+
+}  // namespace
+
+struct CommandLine::State {
+    CLI::App app;
+    std::string program;
+    std::vector<Declared> all;
+    Words flags = {"--help", "--version"};
+
+    State(const std::string& name, const std::string& description) : app(description, name), program(name) {
+        app.set_help_flag("-h,--help", "print this help");
+        app.add_flag("--version")->description("print the version");
+        // Leftovers are looked at before anything else is complained about.
+        app.allow_extras();
+    }
+
+    Declared& add(const std::string& names, const std::string& placeholder, const std::string& doc, bool with_value) {
+        Declared d;
+        d.names = names;
+        for (const std::string& name : CLI::detail::split(names, ',')) {
+            d.shown = CLI::detail::trim_copy(name);
+            if (d.shown[0] == '-') flags.push_back(d.shown);
+        }
+        if (with_value) {
+            d.option = app.add_option(
+                names, [](const Words&) { return true; }, doc);
+            d.option->type_name(placeholder)->type_size(1)->expected(1)->allow_extra_args(false);
+        } else {
+            d.option = app.add_flag(names, doc);
+        }
+        d.option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        all.push_back(d);
+        return all.back();
+    }
+
+    std::string usage_hint() const { return "`" + program + " --help` shows the usage"; }
+
+    void check_flags() const {
+        for (const std::string& word : app.remaining()) {
+            if (!is_flag(word) || word == "--") continue;
+            const std::string name = word.substr(0, word.find('='));
+            const std::string near = config::nearest(name, flags);
+            throw Error("unknown option " + name, "command line",
+                        (near.empty() ? "" : "did you mean " + near + "? ") + "`" + program + " --help` lists all");
+        }
+    }
+
+    void check_values() const {
+        for (const Declared& d : all) {
+            const Words words = d.option->results();
+            const bool is_switch = d.option->get_expected_max() == 0;
+            for (const std::string& word : words) {
+                if (is_switch && word != "true") throw Error(d.shown + " takes no value", "command line", "leave it away");
+                // `--out --seed 3`; a folder of that name is ./--seed
+                if (word.empty() || (!d.option->get_positional() && word.substr(0, 2) == "--"))
+                    throw Error(d.shown + " needs a value", "command line", usage_hint());
+            }
+            if (words.size() > 1 && !d.repeats) throw Error(d.shown + " is given twice", "command line", "give it once");
+        }
+        for (const std::string& word : app.remaining())
+            if (word != "--") throw Error("unexpected argument \"" + word + "\"", "command line", usage_hint());
+        for (const Declared& d : all)
+            if (d.required && d.option->count() == 0) throw Error(d.shown + " is missing", "command line", usage_hint());
+    }
+
+    void store_all() const {
+        for (const Declared& d : all)
+            if (d.option->count() > 0) d.store(d.option->results());
+    }
+};
+
+CommandLine::CommandLine(const std::string& program, const std::string& description)
+    : state_(std::make_unique<State>(program, description)) {}
+CommandLine::~CommandLine() = default;
+
+void CommandLine::positional(const std::string& name, std::string& value, const std::string& doc, bool required) {
+    Declared& d = state_->add(name, "", doc, true);
+    d.required = required;
+    d.store = [&value](const Words& words) { value = words[0]; };
+}
+
+void CommandLine::flag(const std::string& names, bool& value, const std::string& doc) {
+    Declared& d = state_->add(names, "", doc, false);
+    d.repeats = true;
+    d.store = [&value](const Words&) { value = true; };
+}
+
+void CommandLine::option(const std::string& names, std::string& value, const std::string& placeholder, const std::string& doc) {
+    state_->add(names, placeholder, doc, true).store = [&value](const Words& words) { value = words[0]; };
+}
+
+void CommandLine::option(const std::string& names, int64_t& value, const std::string& placeholder, const std::string& doc) {
+    Declared& d = state_->add(names, placeholder, doc, true);
+    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "a whole number"); };
+}
+
+void CommandLine::option(const std::string& names, uint64_t& value, const std::string& placeholder, const std::string& doc) {
+    Declared& d = state_->add(names, placeholder, doc, true);
+    d.store = [&value, shown = d.shown](const Words& words) {
+        parse_number(words[0], value, shown, "a whole number of 0 or more");
+    };
+}
+
+void CommandLine::option(const std::string& names, double& value, const std::string& placeholder, const std::string& doc) {
+    Declared& d = state_->add(names, placeholder, doc, true);
+    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "a number"); };
+}
+
+void CommandLine::option(const std::string& names, std::vector<std::string>& values, const std::string& placeholder,
+                         const std::string& doc) {
+    Declared& d = state_->add(names, placeholder, doc, true);
+    d.repeats = true;
+    d.store = [&values](const Words& words) { values = words; };
+}
+
+void CommandLine::choice(const std::string& names, std::string& value, const std::vector<std::string>& choices,
+                         const std::string& doc) {
+    std::string placeholder, list;
+    for (const std::string& c : choices) {
+        placeholder += (placeholder.empty() ? "" : "|") + c;
+        list += (list.empty() ? "" : ", ") + c;
+    }
+    Declared& d = state_->add(names, placeholder, doc, true);
+    d.store = [&value, choices, list, shown = d.shown](const Words& words) {
+        if (std::find(choices.begin(), choices.end(), words[0]) == choices.end())
+            throw Error(shown + " \"" + words[0] + "\" is not known", "command line", "give one of " + list);
+        value = words[0];
+    };
+}
+
+bool CommandLine::given(const std::string& names) const {
+    for (const Declared& d : state_->all)
+        if (d.names == names) return d.option->count() > 0;
+    return false;
+}
+
+bool CommandLine::parse(int argc, char** argv) {
+    State& s = *state_;
+    try {
+        s.app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        for (const Declared& d : s.all) d.option->required(d.required);  // only now: the checks are this file's own
+        s.app.get_formatter()->label("REQUIRED", "");
+        std::cout << s.app.help();
+        return false;
+    } catch (const CLI::ArgumentMismatch& error) {
+        s.check_flags();
+        const std::string text = error.what();
+        throw Error(text.substr(0, text.find(':')) + " needs a value", "command line", s.usage_hint());
+    } catch (const CLI::ParseError& error) {
+        s.check_flags();
+        throw Error(error.what(), "command line", s.usage_hint());
+    }
+    if (s.app.count("--version") > 0) {
+        std::cout << s.program << " (Gannet) " << version() << "\n";
+        return false;
+    }
+    s.check_flags();
+    s.check_values();
+    s.store_all();
+    for (const auto& action : after_) action();
+    return true;
+}
+
+int run_program(int argc, char** argv, const std::function<int(int, char**)>& body) {
+    hold_standard_streams();
+    ignore_write_signals();
+    int status = 1;
+    std::string message;
+    try {
+        status = body(argc, argv);
+        errno = 0;
+        std::cout.flush();
+        if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout)) {
+            status = 1;
+            // Whoever closed the pipe (`| head`) knows.
+            if (errno != EPIPE) {
+                const std::string reason = errno ? ": " + std::generic_category().message(errno) : std::string();
+                message = Error("cannot write" + reason, "standard output", "check where it leads").what();
+            }
+        }
+    } catch (const Interrupted&) {
+        status = 130;
+    } catch (const std::bad_alloc&) {
+        message = Error("out of memory", "this machine", "use a smaller batch, network or data set").what();
+    } catch (const std::exception& error) {
+        message = error.what();
+    }
+    if (!message.empty()) std::cerr << "gannet: " << one_line(message) << "\n";
+    return status;
+}
+
+}  // namespace gannet

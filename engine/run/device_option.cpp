@@ -1,0 +1,17 @@
+#include "engine/run/device_option.h"
+
+#include "kernels/cpu/parallel.h"
+#include "kernels/error.h"
+
+namespace gannet {
+
+Device choose_device(const std::string& name, int64_t threads) {
+    if (threads < 0 || threads > 1024)
+        throw Error("--threads " + std::to_string(threads), "command line", "use 1 to 1024, or 0 for all cores");
+    kernels::cpu::set_threads(threads > 0 ? int(threads)
+                                          : kernels::cpu::threads());  // complains of GANNET_THREADS before anything is written
+    if (name == "cuda") throw Error("this build has no CUDA backend", "--device cuda", "use --device cpu");
+    return Device::cpu();
+}
+
+}  // namespace gannet

@@ -1,0 +1,34 @@
+// Images of bytes: from values, as grids, to and from PNG files.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/real.h"
+
+namespace gannet {
+
+struct Image {
+    int64_t H = 0, W = 0, C = 0;  // C: 1 grey, 3 colour
+    std::vector<uint8_t> bytes;   // HWC
+};
+
+// round(255 * (value - low) / (high - low)), clamped: the same mapping for every image, so that a fading generator shows.
+// NaN becomes 0.
+std::vector<uint8_t> to_bytes(const real* values, int64_t count, double low, double high);
+inline std::vector<uint8_t> to_bytes(const std::vector<real>& values, double low, double high) {
+    return to_bytes(values.data(), int64_t(values.size()), low, high);
+}
+
+// NHWC images in rows, left to right, with `padding` black pixels around each. Cells without an image stay black.
+Image image_grid(const std::vector<uint8_t>& pixels, int64_t rows, int64_t columns, int64_t H, int64_t W, int64_t C,
+                 int64_t padding = 2);
+
+// Replaces the file as a whole. Throws Error for sizes that PNG does not have and for files that cannot be written.
+void write_png(const std::string& path, const uint8_t* bytes, int64_t H, int64_t W, int64_t C);
+void write_png(const std::string& path, const Image& image);
+
+// Grey or colour; palettes are expanded, transparency is dropped.
+Image read_png(const std::string& path);
+
+}  // namespace gannet

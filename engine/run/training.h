@@ -1,0 +1,32 @@
+// One training run from start to end: the folder it writes, its log, samples, checkpoints, and how it stops.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "engine/config/model.h"
+#include "engine/tensor/device.h"
+
+namespace gannet {
+
+struct TrainingOptions {
+    std::string model;                  // the model file; with `resume` it may be empty: the run's own configuration
+    std::vector<std::string> settings;  // --set key.path=value, in order
+    std::string out;                    // the run folder; "": runs/MODEL, runs/MODEL-2, ...
+    std::string resume;                 // a run folder to go on with
+    std::string init;                   // weights to start from
+    std::string trace;                  // where to write the trace of the first `trace_steps` steps
+    int64_t trace_steps = 1;
+    bool dry_run = false;  // check everything, print the effective configuration, train nothing
+};
+
+// Returns the exit status: 0 done, 130 interrupted after saving. Throws Error.
+int run_training(const TrainingOptions& options, Device device);
+
+// The section `data` as the readers take it.
+DatasetOptions dataset_options(const config::Object& data);
+
+// The steps that a configuration asks for.
+int64_t total_steps(const config::ModelConfig& config, int64_t images_per_epoch, int64_t images_per_step);
+
+}  // namespace gannet

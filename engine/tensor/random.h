@@ -1,0 +1,29 @@
+// The streams of random draws: what each is for. See kernels/philox.h for how a draw is made.
+#pragma once
+#include <cstdint>
+
+#include "kernels/philox.h"
+
+namespace gannet {
+
+enum class Net : uint32_t { generator = 0, discriminator = 1 };
+// What passes through a network: dropout masks of the same layer differ between these.
+enum class Role : uint32_t { data = 0, fake = 1, interpolated = 2 };
+
+namespace streams {
+inline constexpr uint32_t data_order = data_order_stream;  // 1
+inline constexpr uint32_t latent = 2;
+inline constexpr uint32_t interpolation = 3;
+inline constexpr uint32_t sample_grid = 4;
+// initial value of parameter number `parameter` of a network (counted over the network's parameter list)
+constexpr uint32_t initial(Net net, int parameter) { return 0x10000u + uint32_t(net) * 0x4000u + uint32_t(parameter); }
+// dropout of leaf layer number `layer` (counted over all layers, nested ones included, in order)
+constexpr uint32_t dropout(Net net, Role role, int layer) {
+    return 0x40000u + uint32_t(net) * 0x20000u + uint32_t(role) * 0x8000u + uint32_t(layer);
+}
+}  // namespace streams
+
+// Updates within a step: critic update c is c, generator update k is 2048 + k, whatever their order.
+inline constexpr uint32_t generator_update_number = 2048;
+
+}  // namespace gannet

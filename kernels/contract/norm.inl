@@ -1,0 +1,26 @@
+// Batch and layer normalisation with an activation at the end. x, y, dy, dx (rows, cols).
+// Batch norm: Ioffe and Szegedy, arXiv 1502.03167; statistics per column. Layer norm: Ba et al., arXiv 1607.06450; per row.
+
+// mean_var[0..cols) = column means, mean_var[cols..2 cols) = biased column variances (two-level, not E[x^2]-E[x]^2)
+KERNEL void moments(real* mean_var, const T* x, const RowsShape& s, Stream stream);
+
+// y = act(gamma (x - mean) / sqrt(var + eps) + beta), with mean_var as `moments` gives it, or running statistics.
+// gamma and beta (cols) may both be null.
+KERNEL void batch_norm(T* y, const T* x, const real* mean_var, const T* gamma, const T* beta, const RowsShape& s, real eps,
+                       Activation act, Stream stream);
+
+// The gradient of batch_norm through the batch's own statistics. y is the output (read only where act is not none),
+// dgamma and dbeta (cols) may both be null, gamma too.
+KERNEL void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_var, const T* gamma,
+                            const RowsShape& s, real eps, Activation act, Stream stream);
+
+// running[0..cols) (mean) and running[cols..2 cols) (unbiased variance) move towards the batch's:
+// running = (1 - momentum) running + momentum batch. rows == 1 leaves the variance's factor at 1.
+KERNEL void running_stats_update(T* running, const real* mean_var, const RowsShape& s, real momentum, Stream stream);
+
+// y = act(gamma (x - mean_i) / sqrt(var_i + eps) + beta) with row statistics; mean_rstd[0..rows) and [rows..2 rows) are kept.
+// gamma and beta (cols) may both be null.
+KERNEL void layer_norm(T* y, real* mean_rstd, const T* x, const T* gamma, const T* beta, const RowsShape& s, real eps,
+                       Activation act, Stream stream);
+KERNEL void layer_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_rstd,
+                            const T* gamma, const RowsShape& s, Activation act, Stream stream);

@@ -1,0 +1,24 @@
+// Elementwise kernels over n elements. n == 0 is a no-op.
+
+KERNEL void fill(T* y, T value, int64_t n, Stream stream);
+KERNEL void copy(T* y, const T* x, int64_t n, Stream stream);
+KERNEL void add(T* y, const T* a, const T* b, int64_t n, Stream stream);
+KERNEL void sub(T* y, const T* a, const T* b, int64_t n, Stream stream);
+KERNEL void mul(T* y, const T* a, const T* b, int64_t n, Stream stream);
+KERNEL void div(T* y, const T* a, const T* b, int64_t n, Stream stream);
+// y = scale * x + offset
+KERNEL void affine(T* y, const T* x, T scale, T offset, int64_t n, Stream stream);
+KERNEL void exp(T* y, const T* x, int64_t n, Stream stream);
+KERNEL void log(T* y, const T* x, int64_t n, Stream stream);
+KERNEL void sqrt(T* y, const T* x, int64_t n, Stream stream);
+// y = log(1 + exp(x)), without overflow
+KERNEL void softplus(T* y, const T* x, int64_t n, Stream stream);
+KERNEL void clamp(T* y, const T* x, T low, T high, int64_t n, Stream stream);
+// dx = dy where low <= x <= high, else 0 (torch's convention: the bounds pass)
+KERNEL void clamp_grad(T* dx, const T* x, const T* dy, T low, T high, int64_t n, Stream stream);
+// y = act(x)
+KERNEL void activation(T* y, const T* x, Activation act, int64_t n, Stream stream);
+// dx = act'(x) dy, written with y = act(x): relu and leaky_relu take the slope side where y <= 0, as torch does
+KERNEL void activation_grad(T* dx, const T* y, const T* dy, Activation act, int64_t n, Stream stream);
+// y[i,j] = fake[i,j] + weight[i] (real_rows[i,j] - fake[i,j]): the points on which a gradient penalty is taken
+KERNEL void interpolate(T* y, const T* real_rows, const T* fake, const T* weight, const RowsShape& s, Stream stream);

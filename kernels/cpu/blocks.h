@@ -1,0 +1,106 @@
+// How the memory-bound kernels cut their work. Every cut follows from the shape alone, and sums are added in the order of the
+// cuts, so results are the same bits on any number of threads. Scratch slots 0 and 1 of the calling thread are used.
+#pragma once
+#include <algorithm>
+
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/math.h"
+
+namespace gannet::kernels::cpu::GANNET_ISA {
+
+inline constexpr int64_t block_size = 16384;  // elements of one task
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// f(begin, end) for the blocks of [0, n); inline where there is only one.
+template <class F>
+void for_blocks(int64_t n, const F& f, int64_t block = block_size) {
+    if (n <= 0) return;
+    if (n <= block) return f(int64_t(0), n);
+    parallel_for(ceil_div(n, block), [&](int64_t i) { f(i * block, std::min(n, (i + 1) * block)); });
+}
+
+// act'(.) dy of element e; y is not read, and may be null, where there is no activation.
+template <class T, ActivationKind K>
+T gradient_at(const T* y, const T* dy, int64_t e, StaticActivation<K> a) {
+    if constexpr (K == ActivationKind::none) return dy[e];
+    else return activation_gradient(y[e], dy[e], a);
+}
+
+// y[e] = f(e) over n elements.
+template <class T, class F>
+void map(T* y, int64_t n, const F& f) {
+    for_blocks(n, [&](int64_t begin, int64_t end) {
+        const F local = f;  // a copy of its own, which stores to y cannot alias
+        T* out = y;
+#pragma omp simd
+        for (int64_t e = begin; e < end; ++e) out[e] = local(e);
+    });
+}
+
+// Blocks of n elements, cut where rows of `cols` end: f(e, j, length) with e the first element and j its column.
+template <class F>
+void for_segments(int64_t n, int64_t cols, const F& f) {
+    for_blocks(n, [&](int64_t begin, int64_t end) {
+        for (int64_t e = begin, j = begin % cols; e < end; j = 0) {
+            const int64_t length = std::min(cols - j, end - e);
+            f(e, j, length);
+            e += length;
+        }
+    });
+}
+
+// sum of f(e) over [begin, end), in lanes that are added pairwise at the end; the order depends on the length alone.
+template <class F>
+auto sum_range(int64_t begin, int64_t end, const F& f) {
+    using A = decltype(f(int64_t(0)));
+    constexpr int width = 4 * vector_bytes / int(sizeof(A));
+    alignas(64) A acc[width] = {};
+    int64_t e = begin;
+    for (; e + width <= end; e += width) {
+#pragma omp simd
+        for (int k = 0; k < width; ++k) acc[k] += f(e + k);
+    }
+    for (int k = 0; k < int(end - e); ++k) acc[k] += f(e + k);
+    for (int half = width / 2; half > 0; half /= 2)
+        for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
+    return acc[0];
+}
+
+// The same in pieces of 4096, so that the error does not grow with the length.
+template <class F>
+auto sum_long(int64_t begin, int64_t end, const F& f) {
+    decltype(f(int64_t(0))) total = 0;
+    for (int64_t e = begin; e < end; e += 4096) total += sum_range(e, std::min(end, e + 4096), f);
+    return total;
+}
+
+// done(i, sum_j f(i * cols + j)) for every row. Long rows are split; how depends on cols alone. Uses scratch slot 0.
+template <class F, class Done>
+void for_row_sums(const RowsShape& s, const F& f, const Done& done) {
+    using A = decltype(f(int64_t(0)));
+    const int64_t cols = s.cols, pieces = ceil_div(cols, block_size);
+    if (pieces <= 1) {
+        const int64_t rows_per_task = std::max<int64_t>(1, block_size / std::max<int64_t>(cols, 1));
+        for_blocks(
+            s.rows,
+            [&](int64_t begin, int64_t end) {
+                for (int64_t i = begin; i < end; ++i) done(i, sum_long(i * cols, (i + 1) * cols, f));
+            },
+            rows_per_task);
+        return;
+    }
+    A* partial = static_cast<A*>(scratch(0, s.rows * pieces * int64_t(sizeof(A))));
+    parallel_for(s.rows * pieces, [&](int64_t t) {
+        const int64_t i = t / pieces, begin = t % pieces * block_size;
+        partial[t] = sum_long(i * cols + begin, i * cols + std::min(cols, begin + block_size), f);
+    });
+    for (int64_t i = 0; i < s.rows; ++i) {
+        A total = 0;
+        for (int64_t p = 0; p < pieces; ++p) total += partial[i * pieces + p];
+        done(i, total);
+    }
+}
+
+}  // namespace gannet::kernels::cpu::GANNET_ISA

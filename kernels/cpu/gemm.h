@@ -1,0 +1,290 @@
+// The matrix product under matmul and the convolutions: C (M,N) = A (M,K) B (K,N), as implicit GEMM. Operands come from
+// functors that pack one block at a time, or let it be read in place, so no matrix of image patches is ever stored.
+//
+// Bound by the multiply-adders where K and N are a few dozen or more: a tile of C stays in registers while K runs; its A comes
+// from the second cache, its B panel (block_k x tile_cols, 32 KB) from the first.
+//
+// Order of the sums: each element of C is one chain over k from first to last (per slice of K, where the caller asks for slices).
+// How M, N and K are blocked and who computes what changes no bit.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "kernels/cpu/blocks.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
+#include "kernels/math.h"
+
+namespace gannet::kernels::cpu::GANNET_ISA {
+
+// The register tile: tile_rows x 2 vectors of C, 2 vectors of B and what else the compiler needs.
+inline constexpr int tile_rows = vector_bytes == 64 ? 14 : vector_bytes == 32 ? 6 : 4;
+inline constexpr int tile_cols = 2 * lanes;
+inline constexpr int block_k = 256;
+inline constexpr int block_rows = 16 * tile_rows;  // the most rows of a task: A's block then fits the second cache
+
+// Who uses which of a thread's scratch slots (parallel.h). Shared ones belong to the caller, the others to a task.
+enum ScratchSlot { shared_b_slot, a_slot, b_slot, shared_partial_slot };
+
+inline real* scratch_reals(ScratchSlot slot, int64_t n) { return static_cast<real*>(scratch(slot, n * int64_t(sizeof(real)))); }
+
+// `rows` rows in panels of nearly the same size, at most tile_rows each.
+struct RowPanels {
+    int64_t rows;
+    int64_t count = ceil_div(rows, tile_rows);
+    int64_t begin(int64_t panel) const { return rows * panel / count; }
+    int size(int64_t panel) const { return int(begin(panel + 1) - begin(panel)); }
+};
+
+// A block of A as the tile reads it, [row][k]: for operands whose k is contiguous. The pitch keeps rows out of each other's
+// cache sets.
+struct RowLayout {
+    static constexpr int pitch = block_k + 16, row_stride = pitch, k_stride = 1;
+    static int64_t size(const RowPanels& panels) { return panels.rows * pitch; }
+    static int64_t offset(const RowPanels& panels, int64_t panel) { return panels.begin(panel) * pitch; }
+};
+
+// [panel][k][row]: for operands whose rows are contiguous.
+struct ColumnLayout {
+    static constexpr int pitch = (tile_rows + lanes - 1) / lanes * lanes, row_stride = 1, k_stride = pitch;
+    static int64_t size(const RowPanels& panels) { return panels.count * block_k * pitch; }
+    static int64_t offset(const RowPanels&, int64_t panel) { return panel * block_k * pitch; }
+};
+
+// `length` steps of k, from step `a` of A's block and from `b` reals past the start of B's panel on.
+struct Run {
+    int64_t a, b;
+    int length;
+};
+
+// ---- packing ---------------------------------------------------------------------------------------------------------
+
+// A stored (K,M).
+struct ColumnsOfA {
+    using Layout = ColumnLayout;
+    const real* a;
+    int64_t M, K;
+
+    void pack(real* block, int64_t m0, const RowPanels& panels, int64_t k, int count) const {
+        const real* const end = a + K * M;
+        for (int64_t p = 0; p < panels.count; ++p, block += block_k * ColumnLayout::pitch) {
+            const real* from = a + k * M + m0 + panels.begin(p);
+            const int size = panels.size(p);
+            // whole vectors: what they hold beyond the panel is not read
+            const auto safe = (end - from - ColumnLayout::pitch) / M + 1;
+            const int whole = end - from < ColumnLayout::pitch ? 0 : int(std::min<int64_t>(count, safe));
+            real* to = block;
+            for (int i = 0; i < whole; ++i, from += M, to += ColumnLayout::pitch)
+                for (int j = 0; j < ColumnLayout::pitch; j += lanes) store(to + j, load(from + j));
+            for (int i = whole; i < count; ++i, from += M, to += ColumnLayout::pitch) copy_run(to, from, size);
+        }
+    }
+};
+
+// A panel [k][tile_cols] of B stored (K,N): row k at b + k * pitch.
+inline void pack_panel(real* panel, const real* b, int64_t pitch, int64_t cols, int64_t count) {
+    for (int64_t k = 0; k < count; ++k, panel += tile_cols, b += pitch) {
+        copy_run(panel, b, cols);
+        if (cols < tile_cols) zero_run(panel + cols, tile_cols - cols);
+    }
+}
+
+// The same of B stored (N,K): column n at b + n * pitch.
+inline void pack_panel_transposed(real* panel, const real* b, int64_t pitch, int64_t cols, int64_t count) {
+    for (int n0 = 0; n0 < tile_cols; n0 += lanes) {
+        const int used = int(std::clamp<int64_t>(cols - n0, 0, lanes));
+        const real* from = b + n0 * pitch;
+        real* to = panel + n0;
+        int64_t k = 0;
+        for (; k + lanes <= count && used > 0; k += lanes) {
+            vec block[lanes];
+#pragma GCC unroll 16
+            for (int n = 0; n < lanes; ++n) block[n] = n < used ? load(from + n * pitch + k) : vec{};
+            transpose_block(block);
+#pragma GCC unroll 16
+            for (int i = 0; i < lanes; ++i) store(to + (k + i) * tile_cols, block[i]);
+        }
+        for (; k < count; ++k)
+            for (int n = 0; n < lanes; ++n) to[k * tile_cols + n] = n < used ? from[n * pitch + k] : real(0);
+    }
+}
+
+// All of B in panels, [panel][K][tile_cols], in the caller's scratch. pack(panel, n0, cols, k0, count) packs one panel.
+template <class Pack>
+const real* pack_all(int64_t N, int64_t K, const Pack& pack) {
+    const int64_t panels = ceil_div(N, tile_cols), blocks = ceil_div(K, block_k);
+    real* packed = scratch_reals(shared_b_slot, panels * K * tile_cols);
+    parallel_for(panels * blocks, [&](int64_t task) {
+        const int64_t n0 = task / blocks * tile_cols, k0 = task % blocks * block_k;
+        pack(packed + n0 * K + k0 * tile_cols, n0, std::min<int64_t>(N - n0, tile_cols), k0, std::min<int64_t>(K - k0, block_k));
+    });
+    return packed;
+}
+
+// ---- the tile --------------------------------------------------------------------------------------------------------
+
+// A panel of B as a tile reads it: its rows lie `step` reals apart. What the runs leave out is not multiplied.
+struct Panel {
+    const real* b;
+    int64_t step;
+    const Run* runs;
+    int run_count;
+};
+
+// Rows c[0..rows) at column n: c (+)= A B over the runs of one k block; `first` overwrites.
+template <int rows, int vecs, class Layout>
+void tile(real* const* c, int64_t n, const real* a, const Panel& panel, bool first) {
+    vec acc[rows][vecs];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
+        for (int j = 0; j < vecs; ++j) acc[i][j] = first ? vec{} : load(c[i] + n + j * lanes);
+    for (const Run* run = panel.runs; run != panel.runs + panel.run_count; ++run) {
+        const real *from = a + run->a * Layout::k_stride, *row = panel.b + run->b;
+        for (int k = 0; k < run->length; ++k, row += panel.step, from += Layout::k_stride) {
+            vec column[vecs];
+#pragma GCC unroll 2
+            for (int j = 0; j < vecs; ++j) column[j] = load(row + j * lanes);
+#pragma GCC unroll 16
+            for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
+                for (int j = 0; j < vecs; ++j) acc[i][j] += from[i * Layout::row_stride] * column[j];
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
+        for (int j = 0; j < vecs; ++j) store(c[i] + n + j * lanes, acc[i][j]);
+}
+
+using Tile = void (*)(real* const* c, int64_t n, const real* a, const Panel& panel, bool first);
+
+// The tile of every height, [rows - 1].
+template <int vecs, class Layout, int... i>
+constexpr std::array<Tile, sizeof...(i)> tiles(std::integer_sequence<int, i...>) {
+    return {&tile<i + 1, vecs, Layout>...};
+}
+
+template <class Layout>
+void run_tile(int rows, int64_t cols, real* const* c, int64_t n, const real* a, const Panel& panel, bool first) {
+    static constexpr auto one = tiles<1, Layout>(std::make_integer_sequence<int, tile_rows>());
+    static constexpr auto two = tiles<2, Layout>(std::make_integer_sequence<int, tile_rows>());
+    const auto& fit = cols <= lanes ? one : two;
+    if (cols == lanes || cols == tile_cols) return fit[rows - 1](c, n, a, panel, first);
+    // ragged columns go through a full tile of their own
+    alignas(64) real full[tile_rows * tile_cols];
+    real* full_rows[tile_rows] = {};
+    for (int i = 0; i < rows; ++i) {
+        full_rows[i] = full + i * tile_cols;
+        if (first) continue;
+        copy_run(full_rows[i], c[i] + n, cols);
+        zero_run(full_rows[i] + cols, tile_cols - cols);
+    }
+    fit[rows - 1](full_rows, 0, a, panel, first);
+    for (int i = 0; i < rows; ++i) copy_run(c[i] + n, full_rows[i], cols);
+}
+
+// ---- blocks ----------------------------------------------------------------------------------------------------------
+
+// c[i][0..cols) for rows i < rows (<= block_rows): A's rows from m0, B's columns from n0, over k in [k0, k1); no k gives 0.
+//   a.pack(block, m0, panels, k, count)     packs rows m0.. and `count` k from k on, as A::Layout says
+//   b.panel(runs, n, cols, k, count)        the Panel of columns from n (a multiple of tile_cols), its runs (<= count) in `runs`
+template <class A, class B>
+void multiply_block(real* const* c, int64_t rows, int64_t cols, const A& a, const B& b, int64_t m0, int64_t n0, int64_t k0,
+                    int64_t k1) {
+    using Layout = typename A::Layout;
+    if (k0 >= k1) {
+        for (int64_t i = 0; i < rows; ++i) zero_run(c[i], cols);
+        return;
+    }
+    const RowPanels panels{rows};
+    real* const block = scratch_reals(a_slot, Layout::size(panels));
+    Run runs[block_k];
+    for (int64_t k = k0; k < k1; k += block_k) {
+        const int count = int(std::min<int64_t>(block_k, k1 - k));
+        a.pack(block, m0, panels, k, count);
+        for (int64_t n = 0; n < cols; n += tile_cols) {
+            const int64_t width = std::min<int64_t>(tile_cols, cols - n);
+            const Panel panel = b.panel(runs, n0 + n, width, k, count);
+            for (int64_t p = 0; p < panels.count; ++p) {
+                const real* const rows_of_a = block + Layout::offset(panels, p);
+                run_tile<Layout>(panels.size(p), width, c + panels.begin(p), n, rows_of_a, panel, k == k0);
+            }
+        }
+    }
+}
+
+// c[i][j] = act(c[i][j] + bias[j]), bias may be null.
+inline void finish_rows(real* const* c, int64_t rows, int64_t cols, const real* bias, Activation act) {
+    if (!bias && act.kind == ActivationKind::none) return;
+    with_activation(act, [&](auto a) {
+        for (int64_t i = 0; i < rows; ++i) {
+            real* const row = c[i];
+            if (bias) {
+#pragma omp simd
+                for (int64_t j = 0; j < cols; ++j) row[j] = activate(row[j] + bias[j], a);
+            } else {
+#pragma omp simd
+                for (int64_t j = 0; j < cols; ++j) row[j] = activate(row[j], a);
+            }
+        }
+    });
+}
+
+// ---- whole products --------------------------------------------------------------------------------------------------
+
+// How a product is cut: rows x cols of C per task, and slices of K. Follows from the shape alone.
+struct Cut {
+    int64_t rows, cols, slices;
+    int64_t row_blocks, col_blocks;
+    int64_t tasks() const { return row_blocks * col_blocks * slices; }
+};
+
+// Tasks of at most max_rows x 256, made narrower (64) while there are few of them.
+inline Cut cut_product(int64_t M, int64_t N, int64_t max_rows, int64_t slices) {
+    Cut cut{};
+    cut.slices = slices;
+    cut.row_blocks = ceil_div(M, max_rows);
+    cut.rows = ceil_div(M, cut.row_blocks);
+    cut.cols = 256;
+    while (cut.cols > 64 && cut.row_blocks * ceil_div(N, cut.cols) * slices < 32) cut.cols /= 2;
+    cut.col_blocks = ceil_div(N, cut.cols);
+    return cut;
+}
+
+// c (M,N) = act(the sum of `slices` such matrices in order + bias).
+inline void add_slices(real* c, int64_t M, int64_t N, const real* partial, int64_t slices, const real* bias, Activation act) {
+    const int64_t rows_per_task = std::clamp<int64_t>(8192 / N, 1, block_rows);
+    parallel_for(ceil_div(M, rows_per_task), [&](int64_t task) {
+        const int64_t m0 = task * rows_per_task, rows = std::min(rows_per_task, M - m0);
+        const int64_t begin = m0 * N, end = begin + rows * N;
+        for (int64_t slice = 1; slice < slices; ++slice) {
+            const real *before = slice == 1 ? partial : c, *add = partial + slice * M * N;
+            for (int64_t i = begin; i < end; ++i) c[i] = before[i] + add[i];
+        }
+        real* row[block_rows];
+        for (int64_t i = 0; i < rows; ++i) row[i] = c + (m0 + i) * N;
+        finish_rows(row, rows, N, bias, act);
+    });
+}
+
+// C (M,N), row-major = act(A B + bias).
+template <class A, class B>
+void multiply(real* c, int64_t M, int64_t N, int64_t K, const A& a, const B& b, const Cut& cut, const real* bias,
+              Activation act) {
+    real* const partial = cut.slices > 1 ? scratch_reals(shared_partial_slot, cut.slices * M * N) : c;
+    parallel_for(cut.tasks(), [&](int64_t task) {
+        const int64_t slice = task % cut.slices, block = task / cut.slices;
+        const int64_t m0 = block % cut.row_blocks * cut.rows, n0 = block / cut.row_blocks * cut.cols;
+        const int64_t rows = std::min(cut.rows, M - m0), cols = std::min(cut.cols, N - n0);
+        if (rows <= 0) return;  // equal shares may leave the last block empty
+        real* row[block_rows];
+        for (int64_t i = 0; i < rows; ++i) row[i] = partial + (slice * M + m0 + i) * N + n0;
+        multiply_block(row, rows, cols, a, b, m0, n0, K * slice / cut.slices, K * (slice + 1) / cut.slices);
+        if (cut.slices == 1) finish_rows(row, rows, cols, bias ? bias + n0 : nullptr, act);
+    });
+    if (cut.slices > 1) add_slices(c, M, N, partial, cut.slices, bias, act);
+}
+
+}  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -1,0 +1,109 @@
+// Matrix products, all transposes. 2 M N K flops on (M K + K N + M N) reals: bound by the multiply-adders from about 32 rows and
+// columns on, by memory below. The product itself is gemm.h's.
+//
+// Rows of C are computed alike whatever M is: a range of a batch gives the same bits alone as within the batch. So how K is
+// sliced, and whether dot products are taken, follows from N and K (and the transposes) and never from M.
+#include "kernels/cpu/isa.h"
+
+#include "kernels/cpu/dots.h"
+#include "kernels/cpu/gemm.h"
+
+namespace gannet::kernels::cpu::GANNET_ISA {
+namespace {
+
+// A stored (M,K).
+struct RowsOfA {
+    using Layout = RowLayout;
+    const real* a;
+    int64_t K;
+
+    void pack(real* block, int64_t m0, const RowPanels& panels, int64_t k, int count) const {
+        for (int64_t i = 0; i < panels.rows; ++i) copy_run(block + i * RowLayout::pitch, a + (m0 + i) * K + k, count);
+    }
+};
+
+// B, stored (K,N) or (N,K).
+struct MatrixB {
+    const real* b;
+    int64_t N, K;
+    bool transposed;
+
+    void pack(real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) const {
+        if (transposed) pack_panel_transposed(panel, b + n0 * K + k, K, cols, count);
+        else pack_panel(panel, b + k * N + n0, N, cols, count);
+    }
+};
+
+// Panels packed by the task that wants them, right before it does: where no other task wants the same.
+struct PanelsInTask {
+    MatrixB matrix;
+
+    Panel panel(Run* runs, int64_t n, int64_t cols, int64_t k, int count) const {
+        real* const packed = scratch_reals(b_slot, block_k * tile_cols);
+        matrix.pack(packed, n, cols, k, count);
+        runs[0] = {0, 0, count};
+        return {packed, tile_cols, runs, 1};
+    }
+};
+
+// Panels packed beforehand, for all rows of C.
+struct PackedPanels {
+    const real* packed;
+    int64_t K;
+
+    Panel panel(Run* runs, int64_t n, int64_t, int64_t k, int count) const {
+        runs[0] = {0, k * tile_cols, count};
+        return {packed + n * K, tile_cols, runs, 1};
+    }
+};
+
+// A long K over few columns is cut, so that there is work for several threads.
+int64_t slices_of(const MatmulShape& s) {
+    const int64_t wanted = ceil_div(8, ceil_div(s.N, 64));
+    return std::clamp<int64_t>(s.K / 1024, 1, wanted);
+}
+
+template <class A>
+void product(real* c, const A& a, const real* b, const real* bias, const MatmulShape& s, Activation act) {
+    const MatrixB matrix{b, s.N, s.K, s.transpose_b};
+    const Cut cut = cut_product(s.M, s.N, 8 * tile_rows, slices_of(s));
+    if (cut.row_blocks == 1) return multiply(c, s.M, s.N, s.K, a, PanelsInTask{matrix}, cut, bias, act);
+    const real* packed = pack_all(s.N, s.K, [&](auto... args) { matrix.pack(args...); });
+    multiply(c, s.M, s.N, s.K, a, PackedPanels{packed, s.K}, cut, bias, act);
+}
+
+// Few columns, rows of A contiguous: bound by reading A.
+void product_few_columns(real* c, const real* a, const real* b, const real* bias, const MatmulShape& s, Activation act) {
+    if (!s.transpose_b && s.N > 1) {
+        real* columns = scratch_reals(shared_b_slot, s.N * s.K);
+        for (int64_t k = 0; k < s.K; ++k)
+            for (int64_t n = 0; n < s.N; ++n) columns[n * s.K + k] = b[k * s.N + n];
+        b = columns;
+    }
+    const DotRun whole{0, 0, s.K};
+    const int64_t rows_per_task = std::clamp<int64_t>(32768 / s.K / 8 * 8, 8, block_rows);
+    parallel_for(ceil_div(s.M, rows_per_task), [&](int64_t task) {
+        const int64_t m0 = task * rows_per_task, rows = std::min(rows_per_task, s.M - m0);
+        real* row[block_rows];
+        const real* a_row[block_rows];
+        for (int64_t i = 0; i < rows; ++i) row[i] = c + (m0 + i) * s.N, a_row[i] = a + (m0 + i) * s.K;
+        multiply_few_columns(row, rows, int(s.N), a_row, b, s.K, &whole, 1);
+        finish_rows(row, rows, s.N, bias, act);
+    });
+}
+
+}  // namespace
+
+template <class T>
+void matmul(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, Activation act, Stream stream) {
+    if (s.M <= 0 || s.N <= 0) return;
+    if (s.transpose_a) product(c, ColumnsOfA{a, s.M, s.K}, b, bias, s, act);
+    else if (s.N <= few_cols && s.K > 0) product_few_columns(c, a, b, bias, s, act);
+    else product(c, RowsOfA{a, s.K}, b, bias, s, act);
+    if (moments) GANNET_ISA::moments(moments, c, RowsShape{s.M, s.N}, stream);
+}
+
+}  // namespace gannet::kernels::cpu::GANNET_ISA
+
+#define CONTRACT "kernels/contract/matmul.inl"
+#include "kernels/cpu/instantiate.inl"

@@ -1,0 +1,206 @@
+// The thread pool. Idle workers spin for a moment before they sleep, so that kernels in a row pay no wake-ups; a worker that
+// is late (descheduled, still waking) is never waited for, only tasks already claimed are.
+#include "kernels/cpu/parallel.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernels/error.h"
+
+namespace gannet::kernels::cpu {
+namespace {
+
+using Task = void (*)(void* context, int64_t i);
+
+constexpr auto spin_time = std::chrono::microseconds(80);
+constexpr int64_t most_tasks = int64_t(1) << 31;  // of one job: what fits into half of Pool::claims_
+
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+// Spins until `ready` or until the time is up; says whether it got ready.
+template <class Ready>
+bool spin(Ready&& ready) {
+    const auto end = std::chrono::steady_clock::now() + spin_time;
+    do {
+        for (int i = 0; i < 64; ++i) {
+            if (ready()) return true;
+            pause();
+        }
+    } while (std::chrono::steady_clock::now() < end);
+    return ready();
+}
+
+int usable_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+    return std::max(1, int(std::thread::hardware_concurrency()));
+}
+
+// All usable cores, or what GANNET_THREADS says.
+int default_threads() {
+    const char* wanted = std::getenv("GANNET_THREADS");
+    if (!wanted || !*wanted) return usable_cores();
+    char* end = nullptr;
+    const long count = std::strtol(wanted, &end, 10);
+    if (*end || count < 1 || count > 1024)
+        throw Error("'" + std::string(wanted) + "' threads", "GANNET_THREADS", "use 1 to 1024, or unset it");
+    return int(count);
+}
+
+class Pool {
+public:
+    Pool() { start(default_threads()); }
+    ~Pool() { stop(); }
+
+    int threads() const { return int(workers_.size()) + 1; }
+
+    void set_threads(int threads) {
+        threads = std::max(threads, 1);
+        if (threads == this->threads()) return;
+        stop();
+        start(threads);
+    }
+
+    void run(int64_t tasks, Task task, void* context) {
+        // A second caller (or a nested call, though the contract forbids it) runs alone rather than waits.
+        if (tasks <= 1 || workers_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
+            for (int64_t i = 0; i < tasks; ++i) task(context, i);
+            return;
+        }
+        for (int64_t first = 0; first < tasks; first += most_tasks)
+            run_job(first, std::min(tasks - first, most_tasks), task, context);
+        busy_.store(false, std::memory_order_release);
+    }
+
+private:
+    void run_job(int64_t first, int64_t tasks, Task task, void* context) {
+        // No task of the job before is unclaimed, so nobody acts on these fields until claims_ names the new job.
+        first_.store(first, std::memory_order_release);
+        tasks_.store(tasks, std::memory_order_release);
+        task_.store(task, std::memory_order_release);
+        context_.store(context, std::memory_order_release);
+        unfinished_.store(tasks, std::memory_order_release);
+        ++job_;
+        // Sequentially consistent, as sleepers_ is: either the caller sees a sleeper or the sleeper sees the job.
+        claims_.store((uint64_t(job_) << 32) | uint64_t(tasks));
+        if (sleepers_.load() > 0) {
+            std::lock_guard lock(mutex_);
+            if (tasks > int64_t(workers_.size())) {
+                wake_.notify_all();
+            } else {
+                for (int64_t i = 1; i < tasks; ++i) wake_.notify_one();
+            }
+        }
+        work();
+        const auto done = [&] { return unfinished_.load(std::memory_order_acquire) == 0; };
+        while (!spin(done)) std::this_thread::yield();
+    }
+
+    // Claims and runs tasks until none is left. The low half of claims_ counts unclaimed tasks, the high half names the job:
+    // a worker that read the fields of an older or newer job than it claims from fails the exchange.
+    void work() {
+        uint64_t seen = claims_.load(std::memory_order_acquire);
+        while (uint32_t(seen) != 0) {
+            const int64_t first = first_.load(std::memory_order_acquire), tasks = tasks_.load(std::memory_order_acquire);
+            const Task task = task_.load(std::memory_order_acquire);
+            void* const context = context_.load(std::memory_order_acquire);
+            if (!claims_.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+            task(context, first + tasks - int64_t(uint32_t(seen)));
+            unfinished_.fetch_sub(1, std::memory_order_acq_rel);
+            seen = claims_.load(std::memory_order_acquire);
+        }
+    }
+
+    void worker() {
+        const auto called = [this] { return uint32_t(claims_.load()) != 0 || stopping_.load(std::memory_order_relaxed); };
+        for (;;) {
+            if (!spin(called)) {
+                std::unique_lock lock(mutex_);
+                sleepers_.fetch_add(1);
+                wake_.wait(lock, called);
+                sleepers_.fetch_sub(1);
+            }
+            if (stopping_.load(std::memory_order_relaxed)) return;
+            work();
+        }
+    }
+
+    void start(int threads) {
+        stopping_.store(false);
+        for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
+    }
+
+    void stop() {
+        {
+            std::lock_guard lock(mutex_);
+            stopping_.store(true);
+        }
+        wake_.notify_all();
+        for (std::thread& thread : workers_) thread.join();
+        workers_.clear();
+    }
+
+    std::vector<std::thread> workers_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::atomic<int> sleepers_{0};
+    std::atomic<bool> stopping_{false}, busy_{false};
+    uint32_t job_ = 0;
+    alignas(64) std::atomic<uint64_t> claims_{0};
+    std::atomic<int64_t> first_{0}, tasks_{0};
+    std::atomic<Task> task_{nullptr};
+    std::atomic<void*> context_{nullptr};
+    alignas(64) std::atomic<int64_t> unfinished_{0};
+};
+
+Pool& pool() {
+    static Pool the_pool;
+    return the_pool;
+}
+
+struct Scratch {
+    void* data = nullptr;
+    int64_t bytes = 0;
+
+    ~Scratch() { std::free(data); }
+
+    void* reserve(int64_t wanted) {
+        if (wanted > bytes) {
+            std::free(data);
+            bytes = 0;
+            const int64_t rounded = (wanted + wanted / 4 + 4095) / 4096 * 4096;  // a little more, so that growth is rare
+            data = std::aligned_alloc(64, size_t(rounded));
+            if (!data) throw std::bad_alloc();
+            bytes = rounded;
+        }
+        return data;
+    }
+};
+
+}  // namespace
+
+void set_threads(int threads) { pool().set_threads(threads); }
+int threads() { return pool().threads(); }
+void run_tasks(int64_t tasks, void (*task)(void* context, int64_t i), void* context) { pool().run(tasks, task, context); }
+
+void* scratch(int slot, int64_t bytes) {
+    thread_local Scratch slots[4];
+    return slots[slot].reserve(bytes);
+}
+
+}  // namespace gannet::kernels::cpu

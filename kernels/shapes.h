@@ -1,0 +1,147 @@
+// Shapes and scalar parameters of the kernels, one struct each, shared by every backend.
+// Letters: matmul M,N,K; images N,H,W,C in, N,P,Q,OC out, filter R,S. Everything is row-major and contiguous; images are NHWC.
+#pragma once
+#include <cstdint>
+
+#include "kernels/real.h"
+
+namespace gannet {
+
+// Where a kernel runs; the handle of a CUDA stream, unused on the CPU.
+struct Stream {
+    void* handle = nullptr;
+};
+
+enum class ActivationKind : int32_t { none, relu, leaky_relu, tanh, sigmoid };
+
+// y = act(x). `slope` (>= 0) belongs to leaky_relu. Every kind's derivative can be written with y alone.
+struct Activation {
+    ActivationKind kind = ActivationKind::none;
+    real slope = 0;
+};
+
+// c (M,N) = op(a) op(b), where op(a) is (M,K) and op(b) is (K,N).
+// a is stored (M,K), or (K,M) if transpose_a; b is stored (K,N), or (N,K) if transpose_b.
+struct MatmulShape {
+    int64_t M = 0, N = 0, K = 0;
+    bool transpose_a = false, transpose_b = false;
+};
+
+// y (N,P,Q,OC) = conv2d(x (N,H,W,C), w (OC,R,S,C)). The struct carries both sides' extents, so the data gradient
+// (= transposed convolution, which reads it from y back to x) has no ambiguity about output padding.
+struct ConvShape {
+    int64_t N = 0, H = 0, W = 0, C = 0;
+    int64_t P = 0, Q = 0, OC = 0;
+    int64_t R = 1, S = 1;
+    int64_t stride = 1, padding = 0;
+
+    int64_t in_size() const { return N * H * W * C; }
+    int64_t out_size() const { return N * P * Q * OC; }
+    int64_t filter_size() const { return OC * R * S * C; }
+};
+
+// A matrix seen by reductions and normalisations. For batch norm rows = N*H*W and cols = C; for layer norm rows = N and
+// cols = H*W*C; for a whole tensor rows = 1.
+struct RowsShape {
+    int64_t rows = 0, cols = 0;
+    int64_t size() const { return rows * cols; }
+};
+
+// `batch` matrices of (rows, cols), each transposed to (cols, rows). NHWC -> NCHW is rows = H*W, cols = C.
+struct TransposeShape {
+    int64_t batch = 0, rows = 0, cols = 0;
+    int64_t size() const { return batch * rows * cols; }
+};
+
+// x (N,H,W,C) -> y (N,H*scale,W*scale,C), each pixel repeated scale x scale times.
+struct UpsampleShape {
+    int64_t N = 0, H = 0, W = 0, C = 0, scale = 1;
+    int64_t in_size() const { return N * H * W * C; }
+    int64_t out_size() const { return in_size() * scale * scale; }
+};
+
+// ---- random draws --------------------------------------------------------------------------------------------------
+// A draw is a pure function: key = seed; counter = (element / 4, sample, step, update | stream). See philox.h.
+
+// What changes from step to step lives in device memory, so that a captured graph can be replayed.
+struct Counters {
+    int64_t step = 0;         // cycles of the schedule done
+    int64_t images_seen = 0;  // real images consumed before this step
+};
+
+// What a draw is for. `stream` names the purpose (engine/tensor/random.h), `update` the update within the step.
+struct RandomKey {
+    uint64_t seed = 0;
+    uint32_t stream = 0;  // 20 bits
+    uint32_t update = 0;  // 12 bits
+};
+
+// Which elements: samples [first_sample, first_sample + samples) of `per_sample` elements each.
+struct DrawShape {
+    int64_t first_sample = 0, samples = 0, per_sample = 0;
+    int64_t size() const { return samples * per_sample; }
+};
+
+// Dropout over x (samples, spatial, channels): one draw per element, or per (sample, channel) if `channelwise`.
+struct DropoutShape {
+    int64_t first_sample = 0, samples = 0, spatial = 1, channels = 0;
+    bool channelwise = false;
+    int64_t size() const { return samples * spatial * channels; }
+};
+
+// ---- data ----------------------------------------------------------------------------------------------------------
+
+// A batch from `count` images of `per_image` bytes: y = byte * scale + offset. The order is the keyed bijection of
+// (seed, epoch, index); `usable` images (count less the dropped partial batch) make an epoch.
+struct GatherShape {
+    int64_t count = 0, usable = 0, per_image = 0;
+    int64_t first = 0, batch = 0;  // images [images_seen + first, + batch) of the endless sequence
+    uint64_t seed = 0;
+    real scale = real(1) / 255, offset = 0;
+    bool shuffle = true;
+};
+
+// ---- losses --------------------------------------------------------------------------------------------------------
+
+// Mean over n scores x of f(x):
+//   bce              -(t log p + (1-t) log(1-p)), p = x; logs floored at -100 (epsilon = 0) or p clipped to [epsilon, 1-epsilon]
+//   bce_with_logits  softplus(x) - t x
+//   least_squares    (x - t)^2
+//   hinge            max(0, 1 - t x), t = +1 or -1
+//   linear           t x                (Wasserstein)
+enum class LossKind : int32_t { bce, bce_with_logits, least_squares, hinge, linear };
+struct LossForm {
+    LossKind kind = LossKind::bce_with_logits;
+    real target = 1;
+    real epsilon = 0;
+};
+
+// ---- optimizers ----------------------------------------------------------------------------------------------------
+
+// In device memory: the rate and the counters are data, not code.
+struct OptimizerState {
+    double lr = 0;
+    int64_t updates = 0;                      // t, advanced by optimizer_advance_update
+    double correction1 = 1, correction2 = 1;  // 1 - beta1^t, 1 - beta2^t
+};
+
+// Adam, Kingma and Ba, arXiv 1412.6980, as torch.optim.Adam (weight_decay is L2, added to the gradient).
+struct AdamParameters {
+    double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
+};
+// torch.optim.RMSprop: v = alpha v + (1-alpha) g^2, w -= lr g / (sqrt(v) + eps); with eps_inside_sqrt (TensorFlow) g / sqrt(v +
+// eps).
+struct RmspropParameters {
+    double alpha = 0.99, eps = 1e-8, momentum = 0, weight_decay = 0;
+    bool eps_inside_sqrt = false;
+};
+// torch.optim.SGD: m = momentum m + g (m = g at the first update), w -= lr (nesterov ? g + momentum m : m).
+struct SgdParameters {
+    double momentum = 0, weight_decay = 0;
+    bool nesterov = false;
+};
+
+// Added under every norm's square root, so that the gradient of a zero row is zero, not NaN.
+inline constexpr double norm_epsilon = 1e-12;
+
+}  // namespace gannet

@@ -1,0 +1,38 @@
+// The contract's kernels on raw pointers: what the op table cannot see (guards, null arguments, optimizers, draws, data). Law 7's
+// table is op_cases.h; this one must name every function that kernels/contract declares.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/op_cases.h"
+
+namespace gannet::tests {
+
+enum class Access { out, updated, in };
+
+struct Block {
+    int64_t size;
+    Access access = Access::in;
+    Draw values = symmetric;
+};
+
+struct KernelCase {
+    std::string kernel, label;
+    std::vector<Block> blocks;  // its arrays, in the order of `run` and `reference`
+    std::function<void(Device, const std::vector<real*>&)> run;
+    std::function<Lists(const Lists&)> reference;  // all blocks before -> the written ones after
+    double ulps = 4, terms = 0;                    // see OpCase
+    std::function<void(Lists&)> prepare = {};      // makes inputs that depend on others (outputs, statistics)
+
+    std::string name() const { return kernel + " " + label; }
+};
+
+const std::vector<KernelCase>& kernel_cases();
+
+// ---- the table's parts, one for each file
+void add_elementwise_kernels(std::vector<KernelCase>& cases);
+void add_layer_kernels(std::vector<KernelCase>& cases);
+void add_training_kernels(std::vector<KernelCase>& cases);
+
+}  // namespace gannet::tests

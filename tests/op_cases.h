@@ -1,0 +1,84 @@
+// The one table of op cases. It drives parity with references, gradients of every order, fused against composed, range
+// invariance, threads and coverage; an op without a case fails a test.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/ops/ops.h"
+
+namespace gannet::tests {
+
+using Values = std::vector<double>;
+using Lists = std::vector<Values>;
+using Build = std::function<Tensors(const Tensors&)>;
+
+// Numbers uniform in (low, high), none within `gap` of a kink. Rounded to float in both builds, so that both see the same.
+struct Draw {
+    double low = -1, high = 1;
+    std::vector<double> kinks = {};
+};
+inline constexpr double gap = 0.02;
+inline const Draw symmetric{-1, 1}, positive{0.5, 2}, probability{0.05, 0.95}, off_zero{-1, 1, {0}};
+
+// `count` numbers that depend on the name and the index alone.
+std::vector<real> draw(const Draw& draw, int64_t count, const std::string& name, int index);
+
+enum class Use {
+    whole,     // read by every sample
+    batched,   // axis 0 counts samples: the case must give the same bits for a range of them
+    constant,  // no gradient
+};
+
+struct Input {
+    Shape shape;
+    Draw draw = symmetric;
+    Use use = Use::whole;
+};
+
+struct OpCase {
+    std::string op;     // as given to record()
+    std::string label;  // shapes and options
+    std::vector<Input> inputs;
+    Build build;                                   // the ops; the number of samples comes from the inputs' shapes
+    std::function<Lists(const Lists&)> reference;  // all outputs from all inputs
+    double ulps = 4;                               // rounding of an elementwise formula, in units of each value
+    double terms = 0;                              // summed into a value: adds 2 sqrt(terms) ulps of the largest value
+    Build composition = {};                        // of a fused op: the same function made of other ops
+    int orders = 2;                                // of derivatives that are checked
+    double least = 0;                              // where terms cancel: errors count against no less than this size
+
+    std::string name() const { return op + " " + label; }
+    bool per_sample() const;
+};
+
+const std::vector<OpCase>& op_cases();
+
+// Leaves on the device; those that are differentiable require a gradient.
+Tensors make_inputs(const OpCase& c, Device device);
+
+// How far `got` is from `expected`, in units of the tolerance: at most 1 passes, NaN does not. See OpCase.
+double mismatch(const std::vector<real>& got, const Values& expected, double ulps, double terms, double least = 0);
+
+// `terms` for a normalisation over `count` values. A few values may lie close together: dividing by their deviation then
+// magnifies the rounding of x.
+inline double normalisation_terms(int64_t count) { return count < 8 ? 10000 : 64 + double(count); }
+
+// Convolutions of every kind that the kernels tell apart; shared with the list of kernel cases.
+std::vector<ConvShape> conv_shapes();
+std::string text(const ConvShape& s);
+std::string text(const RowsShape& s);
+std::string text(Activation a);
+std::vector<Activation> activations();
+
+// The instruction sets of this machine.
+std::vector<Device> devices();
+
+// Counters in memory that every device of devices() reads: step 3, 1000 images seen.
+const Counters* test_counters();
+
+// ---- the table's parts, one for each file
+void add_pointwise_cases(std::vector<OpCase>& cases);
+void add_layer_cases(std::vector<OpCase>& cases);
+
+}  // namespace gannet::tests

@@ -1,0 +1,45 @@
+// A folder that goes away with its variable, and the text of an expected Error.
+#pragma once
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "kernels/error.h"
+
+struct TemporaryFolder {
+    std::string path;
+
+    TemporaryFolder() {
+        std::string name = (std::filesystem::temp_directory_path() / "gannet-test-XXXXXX").string();
+        if (!::mkdtemp(name.data())) throw gannet::Error("cannot make a temporary folder", name);
+        path = name;
+    }
+    ~TemporaryFolder() {
+        std::error_code error;
+        std::filesystem::remove_all(path, error);
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    std::string operator/(const std::string& name) const { return path + "/" + name; }
+    std::string write(const std::string& name, const std::string& content) const {
+        const std::string file = path + "/" + name;
+        std::filesystem::remove(file);  // cutting an old file short makes some file systems sync it
+        std::ofstream(file, std::ios::binary) << content;
+        return file;
+    }
+};
+
+// What the call threw: "" if nothing. Other exceptions than Error pass through.
+template <class Call>
+std::string error_of(Call call) {
+    try {
+        call();
+    } catch (const gannet::Error& error) {
+        return error.what();
+    }
+    return "";
+}
+
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

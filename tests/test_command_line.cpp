@@ -1,0 +1,81 @@
+// The command line's values and complaints, and the exit status of programs.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+
+#include "engine/run/cli.h"
+#include "engine/run/interrupt.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+
+namespace {
+
+int status_of(const std::vector<const char*>& words, const std::function<void(CommandLine&)>& declare, std::string& error) {
+    std::vector<char*> argv{const_cast<char*>("program")};
+    for (const char* word : words) argv.push_back(const_cast<char*>(word));
+    int status = -1;
+    error = error_of([&] {
+        CommandLine line("program", "A test.");
+        declare(line);
+        status = line.parse(int(argv.size()), argv.data()) ? 1 : 0;
+    });
+    return status;
+}
+
+}  // namespace
+
+TEST_CASE("command line: values and complaints") {
+    std::string model, error, device = "auto";
+    int64_t steps = 10;
+    uint64_t seed = 0;
+    double rate = 0;
+    bool dry = false;
+    std::vector<std::string> settings;
+    std::optional<int64_t> count;
+    const auto declare = [&](CommandLine& line) {
+        line.positional("MODEL.json", model, "the model file");
+        line.option("--steps", steps, "N", "steps");
+        line.option("--seed", seed, "S", "seed");
+        line.option("--rate", rate, "X", "rate");
+        line.option("--set", settings, "KEY=VALUE", "a key");
+        line.option("-n,--count", count, "N", "count");
+        line.choice("--device", device, {"auto", "cpu"}, "where");
+        line.flag("--dry-run", dry, "nothing");
+    };
+    const auto complaint = [&](const std::vector<const char*>& words) {
+        status_of(words, declare, error);
+        return error;
+    };
+    CHECK(status_of({"--set", "a=1", "m.json", "--set=b=-2", "--rate", "1e-4", "-n", "-3", "--device=cpu", "--dry-run"}, declare,
+                    error) == 1);
+    CHECK(error == "");
+    CHECK(model == "m.json");
+    CHECK(steps == 10);
+    CHECK(settings == std::vector<std::string>{"a=1", "b=-2"});
+    CHECK(rate == 1e-4);
+    CHECK(count == -3);
+    CHECK(device == "cpu");
+    CHECK(dry);
+    CHECK(has(complaint({"m.json", "--stpes", "3"}), "unknown option --stpes (command line): did you mean --steps?"));
+    CHECK(has(complaint({"--seeds=3"}), "did you mean --seed?"));
+    CHECK(has(complaint({}), "MODEL.json is missing"));
+    CHECK(has(complaint({"a", "b"}), "unexpected argument \"b\""));
+    CHECK(has(complaint({"a", "--steps"}), "--steps needs a value"));
+    CHECK(has(complaint({"a", "--steps", "--seed", "3"}), "--steps needs a value"));
+    CHECK(has(complaint({"a", "--steps", "3x"}), "--steps \"3x\" cannot be used"));
+    CHECK(has(complaint({"a", "--steps", "99999999999999999999"}), "out of range"));
+    CHECK(has(complaint({"a", "--seed", "-1"}), "0 or more"));
+    CHECK(has(complaint({"a", "--seed", "1", "--seed", "2"}), "given twice"));
+    CHECK(has(complaint({"a", "--device", "tpu"}), "one of auto, cpu"));
+    CHECK(has(complaint({"a", "--dry-run=no"}), "takes no value"));
+}
+
+TEST_CASE("run_program: exit status") {
+    char name[] = "program";
+    char* argv[] = {name, nullptr};
+    CHECK(run_program(1, argv, [](int, char**) { return 0; }) == 0);
+    CHECK(run_program(1, argv, [](int, char**) -> int { throw Interrupted(); }) == 130);
+    std::fputs("(the next line is the test's own) ", stderr);
+    CHECK(run_program(1, argv, [](int, char**) -> int { throw Error("what", "where", "what to do"); }) == 1);
+}

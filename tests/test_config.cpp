@@ -1,0 +1,337 @@
+// The model file: what is read, what is refused and in which words. Programs run from the repository root.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <random>
+
+#include "engine/config/model.h"
+#include "engine/layers/spec.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+using namespace gannet::config;
+
+namespace {
+
+// A complete model; `more` comes before the rest, as in "\"batch\": 8,".
+std::string model_text(const std::string& more = "", const std::string& generator = R"({ "layer": "linear", "units": "image" })",
+                       const std::string& objective = R"({ "loss": "hinge" })",
+                       const std::string& optimizer = R"({ "type": "adam", "lr": 1e-4 })") {
+    return "{\n" + more + "\"generator\": [" + generator +
+           "],\n\"discriminator\": [ { \"layer\": \"linear\", \"units\": 1 } ],\n\"objective\": " + objective +
+           ",\n\"optimizer\": " + optimizer + ",\n\"steps\": 10 }";
+}
+
+ModelConfig read(const std::string& text, const std::vector<std::string>& settings = {}) {
+    return parse_model(text, "m.json", settings);
+}
+std::string error_with(const std::vector<std::string>& settings, const std::string& file = "models/wgan.json") {
+    return error_of([&] { load_model(file, settings); });
+}
+
+// How many numbers a network holds: trainable ones, and the batch norms' statistics.
+struct Count {
+    int64_t trainable = 0, statistics = 0;
+};
+Count count(const std::vector<LayerConfig>& layers, int64_t H, int64_t W, int64_t C, int64_t image_H, int64_t image_W,
+            int64_t image_C) {
+    Count sum;
+    for (const LayerConfig& layer : layers) {
+        const Object& k = layer.keys;
+        if (layer.type == "linear") {
+            const int64_t out = k.is_image("units") ? image_H * image_W * image_C : k.integer("units");
+            sum.trainable += C * out + (k.boolean("bias") ? out : 0);
+            C = out;
+        } else if (layer.type == "conv2d" || layer.type == "conv_transpose2d") {
+            const int64_t out = k.is_image("channels") ? image_C : k.integer("channels"), r = k.integer("kernel"),
+                          s = k.integer("stride"), p = k.integer("padding");
+            sum.trainable += C * out * r * r + (k.boolean("bias") ? out : 0);
+            const auto side = [&](int64_t n) {
+                return layer.type == "conv2d" ? (n + 2 * p - r) / s + 1 : (n - 1) * s - 2 * p + r;
+            };
+            H = side(H), W = side(W), C = out;
+        } else if (layer.type == "batch_norm") {
+            sum.trainable += 2 * C;
+            sum.statistics += 2 * C;
+        } else if (layer.type == "flatten") {
+            C *= H * W;
+            H = W = 1;
+        }
+    }
+    return sum;
+}
+
+}  // namespace
+
+TEST_CASE("files that are none") {
+    const TemporaryFolder folder;
+    CHECK(error_of([&] { load_model(folder / "none.json", {}); }) ==
+          "cannot open the file: No such file or directory (" + (folder / "none.json") + "): check the path and its permissions");
+    CHECK(has(error_of([&] { load_model(folder.path, {}); }), "this is a folder"));
+    for (const char* nothing : {"", " \n\t\n"})
+        CHECK(has(error_of([&] { load_model(folder.write("empty.json", nothing), {}); }),
+                  "the file is empty (" + folder / "empty.json"));
+    CHECK(has(error_of([&] { load_model(folder.write("large.json", std::string(16'000'001, ' ')), {}); }),
+              "the file is larger than 16 MB"));
+    CHECK_NOTHROW(load_model(folder.write("bom.json", "\xef\xbb\xbf" + model_text()), {}));
+    CHECK_NOTHROW(load_model(folder.write("dos.json", "{\r\n\"seed\": 3,\r\n" + model_text().substr(1)), {}));
+}
+
+// Each names on its first line what its error must say.
+TEST_CASE("every bad model is refused with the right words") {
+    int files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("tests/bad_models")) {
+        const std::string file = entry.path().generic_string();
+        CAPTURE(file);
+        std::string first;
+        std::ifstream in(file);
+        std::getline(in, first);
+        REQUIRE(has(first, "// expect: "));
+        const std::string message = error_of([&] { load_model(file, {}); });
+        CHECK_MESSAGE(has(message, first.substr(11)), message);
+        CHECK_MESSAGE(has(message, file + ":"), message);
+        CHECK(message.find('\n') == std::string::npos);
+        ++files;
+    }
+    CHECK(files > 90);
+}
+
+TEST_CASE("defaults") {
+    const ModelConfig m = read(model_text());
+    CHECK(m.name == "m");
+    CHECK(m.file == "m.json");
+    CHECK(m.batch == 64);
+    CHECK(m.steps == 10);
+    CHECK(m.epochs == 0);
+    CHECK(m.seed == 0);
+    CHECK(m.fuse);
+    CHECK(m.data.text("set") == "mnist");
+    CHECK(m.data.numbers("range") == std::vector<double>{-1, 1});
+    CHECK(m.latent.integer("size") == 100);
+    CHECK_FALSE(m.objective.has("gradient_penalty"));
+    CHECK_FALSE(m.objective.has("weight_clip"));
+    CHECK(m.objective.text("discriminator_loss") == "mean");
+    CHECK(m.objective.object("accumulate").text("reduction") == "sum");
+    CHECK(m.generator[0].keys.is_image("units"));
+    CHECK_FALSE(m.generator[0].keys.has("init"));
+    CHECK(m.generator_optimizer.keys.numbers("betas") == std::vector<double>{0.9, 0.999});
+    CHECK(m.generator[0].keys.where("bias") == "generator[0].bias, m.json:2");  // a default: where it would stand
+    CHECK(has(error_of([&] { m.generator[0].keys.integer("units"); }),
+              "'units' is \"image\", but must be an integer (generator[0].units, m.json:2)"));
+    CHECK(has(error_of([&] { m.generator[0].keys.text("init"); }), "'init' is not given (generator[0].init, m.json:2)"));
+    CHECK(read(model_text(R"("seed": 9223372036854775807, "name": "x", )")).name == "x");
+    CHECK(read(model_text(R"("batch": null, "latent": null, )")).batch == 64);
+    CHECK(read(model_text("", R"({"layer": "linear", "units": 1e3})")).generator[0].keys.integer("units") == 1000);
+    // the one default that depends on another key
+    CHECK(read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "wasserstein"})")).objective.text("discriminator_loss") ==
+          "sum");
+}
+
+TEST_CASE("variables") {
+    const std::string text =
+        model_text(R"("variables": {"filters": 64, "wide": "$filters * 2"}, )", R"({"layer": "linear", "units": "$wide + 1"})");
+    CHECK(read(text).generator[0].keys.integer("units") == 129);
+    CHECK(read(text, {"variables.filters=8"}).generator[0].keys.integer("units") == 17);
+    CHECK(has(error_of([&] { read(text, {"variables.filter=8"}); }),
+              "unknown variable 'filter' (--set variables.filter=8): did you mean 'filters'?"));
+    CHECK(has(error_of([&] { read(model_text(), {"variables.filters=8"}); }), "the file declares no variables"));
+    CHECK(read(text, {"batch=$wide"}).batch == 128);
+    CHECK(read(text, {"latent.size=$filters / 2"}).latent.integer("size") == 32);
+}
+
+TEST_CASE("repeat and residual") {
+    const ModelConfig m = read(model_text("", R"({"layer": "repeat", "times": 3, "widen": 2, "layers": [
+        {"layer": "conv2d", "channels": 8, "kernel": 3, "padding": 1}, {"layer": "relu"}]}, {"layer": "tanh"})"));
+    REQUIRE(m.generator.size() == 7);
+    CHECK(m.generator[0].keys.integer("channels") == 8);
+    CHECK(m.generator[2].keys.integer("channels") == 16);
+    CHECK(m.generator[4].keys.integer("channels") == 32);
+    CHECK(m.generator[4].keys.integer("kernel") == 3);
+    CHECK(m.generator[4].keys.where("channels") == "generator[0].layers[0].channels, m.json:3");
+
+    const ModelConfig nested = read(model_text("", R"({"layer": "repeat", "times": 2, "widen": 0.5, "layers": [
+        {"layer": "repeat", "times": 2, "widen": 3, "layers": [{"layer": "linear", "units": 8}]},
+        {"layer": "residual", "main": [{"layer": "linear", "units": 4}, {"layer": "relu"}],
+         "shortcut": [{"layer": "linear", "units": 4}]},
+        {"layer": "conv2d", "channels": "image", "kernel": 1}]})"));
+    REQUIRE(nested.generator.size() == 8);
+    CHECK(nested.generator[1].keys.integer("units") == 24);
+    CHECK(nested.generator[4].keys.integer("units") == 4);
+    CHECK(nested.generator[5].keys.integer("units") == 12);
+    CHECK(nested.generator[6].lists.at("main")[0].keys.integer("units") == 2);
+    CHECK(nested.generator[6].lists.at("shortcut")[0].keys.integer("units") == 2);
+    CHECK(nested.generator[7].keys.is_image("channels"));
+    const ModelConfig identity = read(model_text("", R"({"layer": "residual", "main": [{"layer": "relu"}]})"));
+    CHECK(identity.generator[0].lists.at("shortcut").empty());
+}
+
+TEST_CASE("--set") {
+    const auto set = [](const std::vector<std::string>& settings) { return load_model("models/wgan.json", settings); };
+    CHECK(set({"generator.3.channels=32"}).generator[3].keys.integer("channels") == 32);
+    CHECK(set({"generator[3].channels=32"}).generator[3].keys.integer("channels") == 32);
+    CHECK(set({"generator.3.channels=image"}).generator[3].keys.is_image("channels"));
+    CHECK(set({"batch=8", "batch=16"}).batch == 16);
+    CHECK(set({"data.path=a b=c"}).data.text("path") == "a b=c");
+    CHECK(set({"data.path="}).data.text("path") == "");
+    CHECK(set({"optimizer.betas=[0.5, 0.9]"}).generator_optimizer.keys.numbers("betas") == std::vector<double>{0.5, 0.9});
+    CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].type == "dropout");
+    CHECK_FALSE(set({"objective.gradient_penalty=null", "objective.weight_clip=0.01"}).objective.has("gradient_penalty"));
+    CHECK(set({"objective.accumulate.generator=5"}).objective.object("accumulate").integer("generator") == 5);
+    const ModelConfig epochs = set({"steps=7", "epochs=3"});
+    CHECK(epochs.epochs == 3);
+    CHECK(epochs.steps == 0);
+
+    const std::vector<std::pair<std::string, std::string>> wrong = {
+        {"batch", "no '=' in the setting (--set batch): write --set key.path=value"},
+        {"=3", "'' is no path to a key (--set =3)"},
+        {"a..b=3", "'a..b' is no path to a key"},
+        {"objectve.loss=bce", "unknown key 'objectve' (objectve, --set objectve.loss=bce): did you mean 'objective'?"},
+        {"generator.3.chanels=4",
+         "unknown key 'chanels' (generator[3].chanels, --set generator.3.chanels=4): did you mean 'channels'?"},
+        {"generator.8.channels=4",
+         "the list 'generator' has no entry '8' (--set generator.8.channels=4): its entries are 0 to 7"},
+        {"generator.first.channels=4", "the list 'generator' has no entry 'first'"},
+        {"generator.99999999999999999999=4", "the list 'generator' has no entry"},
+        {"batch.size=4", "no 'size' inside 'batch', which is a number (--set batch.size=4)"},
+        {"batch=big", "'batch' is \"big\", but must be an integer (batch, --set batch=big)"},
+        {"batch=99999999999999999999", "is too big"},
+        {"generator.0=[1", "cannot read the value (--set generator.0=[1): malformed JSON"},
+        {"optimizer.lr=nan", "'lr' is \"nan\", but must be a number (optimizer.lr, --set optimizer.lr=nan)"},
+        {"generator.0.channels=$filters",
+         "unknown variable '$filters' (generator[0].channels, --set generator.0.channels=$filters)"},
+        {"steps=null", "neither 'steps' nor 'epochs' is given (models/wgan.json:"},
+        {"objective=null", "missing key 'objective'"},
+        {"objective.loss=bce", "the loss 'bce' wants probabilities"},
+        {"latent.size=image", "'size' is \"image\", but must be an integer (latent.size, --set latent.size=image)"},
+    };
+    for (const auto& [setting, expected] : wrong) {
+        const std::string message = error_with({setting});
+        CHECK_MESSAGE(has(message, expected), message);
+    }
+    CHECK(has(error_with({"batch=8", "batch=0"}), "(batch, --set batch=0)"));
+    std::string deep = "a";
+    for (int i = 0; i < 100000; ++i) deep += ".a";
+    CHECK(has(error_with({deep + "=1"}), "is no path to a key"));
+    CHECK(error_with({"bad\nkey=1"}).find('\n') == std::string::npos);
+}
+
+TEST_CASE("optimizers of each network") {
+    const auto with = [](const std::string& optimizer) {
+        return read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "hinge"})", optimizer));
+    };
+    ModelConfig m = with(R"({"type": "adam", "lr": 1e-4, "eps": 1e-6, "discriminator": {"lr": 4e-4}})");
+    CHECK(m.generator_optimizer.lr == 1e-4);
+    CHECK(m.discriminator_optimizer.lr == 4e-4);
+    CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-6);
+    // a later change of the common keys still reaches both networks
+    m = parse_model(dump_json(m.effective), "m.json", {"optimizer.eps=1e-5", "optimizer.lr=1"});
+    CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-5);
+    CHECK(m.discriminator_optimizer.lr == 4e-4);
+    CHECK(m.generator_optimizer.lr == 1);
+    // another type begins with its own defaults, but for the learning rate
+    m = with(R"({"type": "adam", "lr": 1e-4, "eps": 1e-6, "discriminator": {"type": "rmsprop"}})");
+    CHECK(m.discriminator_optimizer.type == "rmsprop");
+    CHECK(m.discriminator_optimizer.lr == 1e-4);
+    CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-8);
+    CHECK(m.discriminator_optimizer.keys.number("alpha") == 0.99);
+    CHECK(m.generator_optimizer.keys.number("eps") == 1e-6);
+    // the two may say it all
+    m = with(
+        R"({"generator": {"type": "adam", "lr": 1},
+            "discriminator": {"type": "sgd", "lr": 2, "momentum": 0.9, "nesterov": true}})");
+    CHECK(m.generator_optimizer.type == "adam");
+    CHECK(m.discriminator_optimizer.keys.boolean("nesterov"));
+    const auto error = [&](const std::string& optimizer) { return error_of([&] { with(optimizer); }); };
+    CHECK(has(error(R"({"type": "adam", "lr": 1, "discriminator": {"type": "sgd", "betas": [0, 0]}})"),
+              "key 'betas' does not belong to the optimizer 'sgd'"));
+    CHECK(has(error(R"({"generator": {"type": "adam", "lr": 1}})"), "missing key 'type' (optimizer, m.json:5)"));
+    CHECK(has(error(R"({"type": "adam", "generator": {"lr": 1}})"), "missing key 'lr' (optimizer, m.json:5)"));
+    CHECK(has(error(R"({"type": "adam", "lr": 1, "generator": {"typ": "sgd"}})"),
+              "unknown key 'typ' (optimizer.generator.typ, m.json:5): did you mean 'type'?"));
+}
+
+TEST_CASE("the effective file is the same model") {
+    std::vector<ModelConfig> models = {
+        read(model_text()),
+        read(model_text(
+            R"("variables": {"n": 3}, "name": "x", "version": "abc", )",
+            R"({"layer": "repeat", "times": "$n", "widen": 2, "layers": [
+            {"layer": "residual", "main": [{"layer": "conv2d", "channels": 4, "kernel": 3, "init": "he_normal"}],
+             "shortcut": []}]},
+            {"layer": "reshape", "shape": ["$n", 2, 2]}, {"layer": "reshape", "shape": "image"})",
+            R"({"loss": "least_squares", "weight_clip": 0.01, "gradient_penalty": {}, "real_label": 0.9})",
+            R"({"type": "sgd", "lr": 1, "generator": {"type": "adam", "betas": [0, 0.9]}, "discriminator": {"lr": 2}})")),
+        read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "hinge"})",
+                        R"({"type": "adam", "generator": {"lr": 1}, "discriminator": {"lr": 2}})")),
+    };
+    for (const char* name : {"vanilla", "dcgan", "wgan", "keras-mlp"})
+        models.push_back(load_model("models/" + std::string(name) + ".json", {}));
+    for (const ModelConfig& m : models) {
+        const std::string text = dump_json(m.effective);
+        CAPTURE(text);
+        const ModelConfig back = parse_model(text, "config.json", {});
+        CHECK(dump_json(back.effective) == text);
+        CHECK(back.name == m.name);
+        CHECK(dump_json(back.objective.all()) == dump_json(m.objective.all()));
+        CHECK(dump_json(back.generator_optimizer.keys.all()) == dump_json(m.generator_optimizer.keys.all()));
+        CHECK(dump_json(back.discriminator_optimizer.keys.all()) == dump_json(m.discriminator_optimizer.keys.all()));
+        CHECK(back.generator.size() == m.generator.size());
+        CHECK_FALSE(has(text, "repeat"));
+    }
+}
+
+// Counts from the seeds' own tables: references of seeds 001 and 002, and PyTorch's for the two others.
+TEST_CASE("the models hold as many parameters as they should") {
+    const auto check = [](const std::string& name, Count generator, Count discriminator) {
+        CAPTURE(name);
+        const ModelConfig m = load_model("models/" + name + ".json", {});
+        const Count g = count(m.generator, 1, 1, 100, 28, 28, 1), d = count(m.discriminator, 28, 28, 1, 28, 28, 1);
+        CHECK(g.trainable == generator.trainable);
+        CHECK(g.statistics == generator.statistics);
+        CHECK(d.trainable == discriminator.trainable);
+        CHECK(d.statistics == discriminator.statistics);
+    };
+    check("keras-mlp", {1'489'936, 3'584}, {533'505, 0});
+    check("vanilla", {1'510'032, 3'584}, {533'505, 0});
+    check("dcgan", {759'680, 384}, {138'625, 256});
+    check("wgan", {759'680, 384}, {138'369, 0});
+}
+
+TEST_CASE("damaged models are read or refused, never worse") {
+    std::ifstream in("models/wgan.json");
+    const std::string whole((std::istreambuf_iterator<char>(in)), {});
+    REQUIRE_FALSE(whole.empty());
+    const std::string letters =
+        "{}[]\",:0123456789.-+eE$/*\\ \n\x01\xff"
+        "abtrue";
+    std::mt19937 random(1);
+    for (int i = 0; i < 3000; ++i) {
+        std::string text = whole;
+        for (int change = 0; change < 1 + i % 3; ++change) {
+            const std::size_t at = random() % text.size(), length = 1 + random() % 8;
+            switch (random() % 4) {
+                case 0: text.erase(at, length); break;
+                case 1: text[at] = letters[random() % letters.size()]; break;
+                case 2: text.insert(at, text.substr(random() % text.size(), length)); break;
+                default: text.resize(at + 1);
+            }
+        }
+        const std::string message = error_of([&] { parse_model(text, "m.json", {}); });
+        if (message.find('\n') != std::string::npos) FAIL(message);
+    }
+}
+
+// GANNET_WRITE_DOCS=1 makes the test write the page instead.
+TEST_CASE("docs/model-format.md is up to date") {
+    const std::string page = model_reference();
+    if (std::getenv("GANNET_WRITE_DOCS")) std::ofstream("docs/model-format.md") << page;
+    std::ifstream in("docs/model-format.md");
+    const std::string committed((std::istreambuf_iterator<char>(in)), {});
+    CHECK_MESSAGE(committed == page, "run the tests with GANNET_WRITE_DOCS=1");
+    for (const std::string& name : layer_names()) CHECK(has(page, "### " + name + "\n"));
+
+    const std::size_t begin = page.find("```json\n") + 8;
+    const ModelConfig example = read(page.substr(begin, page.find("```", begin) - begin));
+    CHECK(example.discriminator[2].keys.integer("channels") == 64);
+}

@@ -1,0 +1,81 @@
+// What a model file is made of: JSON values with their places, expressions, words.
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "engine/config/spec.h"
+#include "tests/temporary.h"
+
+using namespace gannet::config;
+
+TEST_CASE("json: values know their places") {
+    const Value root =
+        parse_json("{ // a comment\n  \"a\": [1,\n 2.5, {\"b\": null}], /* and\n one more */ \"c\":\n\n7\n}", "f.json");
+    CHECK(root.place == "f.json:1");
+    CHECK(root.where() == "f.json:1");
+    const List& a = *root.find("a")->list();
+    CHECK(a[0].where() == "a[0], f.json:2");
+    CHECK(a[1].where() == "a[1], f.json:3");
+    CHECK(a[2].find("b")->where() == "a[2].b, f.json:3");
+    CHECK(root.find("c")->where() == "c, f.json:6");  // a number that ends with its line
+    CHECK(root.find("d") == nullptr);
+    CHECK(a[0].type_name() == "a number");
+    CHECK(a[2].type_name() == "an object");
+}
+
+TEST_CASE("json: what is written reads back the same") {
+    for (const double d : {0.0, -0.0, 1.0, 0.1, 1e-4, 2e-4, 1e22, 1e300, 5e-324, -1.5e-8, 123456789.125}) {
+        const Value back = parse_json(dump_json(d), "x");
+        REQUIRE(std::holds_alternative<double>(back.data));
+        CHECK(std::get<double>(back.data) == d);
+    }
+    CHECK(dump_json(1e-4) == "1e-4");
+    CHECK(dump_json(10.0) == "10.0");
+    CHECK(dump_json(std::numeric_limits<double>::infinity()) == "null");
+    CHECK(dump_json(std::numeric_limits<double>::quiet_NaN()) == "null");
+    CHECK(dump_json(std::numeric_limits<int64_t>::max()) == "9223372036854775807");
+    const std::string text = "{\"a\": [1, \"x\\n\\\"\\u00e9\", true, null], \"b\": {}, \"c\": []}";
+    CHECK(dump_json(parse_json(dump_json(parse_json(text, "x")), "x"), -1) ==
+          "{\"a\": [1, \"x\\n\\\"\xc3\xa9\", true, null], \"b\": {}, \"c\": []}");
+    CHECK_NOTHROW(parse_json(dump_json(Value("\xff not UTF-8")), "x"));
+}
+
+TEST_CASE("expressions") {
+    const Variables v = {{"n", 6}, {"big", std::numeric_limits<int64_t>::max()}, {"small", std::numeric_limits<int64_t>::min()}};
+    const auto value = [&](const std::string& text) { return evaluate(text, v, "here"); };
+    CHECK(value("1 + 2 * 3") == 7);
+    CHECK(value("(1 + 2) * 3") == 9);
+    CHECK(value("2 ^ 3 ^ 2") == 512);
+    CHECK(value("-2 ^ 2") == -4);
+    CHECK(value("2 * -3") == -6);
+    CHECK(value("10 - 2 - 3") == 5);
+    CHECK(value("24 / 2 / 3") == 4);
+    CHECK(value(" $n*$n ") == 36);
+    CHECK(value("$n ^ 0") == 1);
+    CHECK(value("1 ^ 9223372036854775807") == 1);
+    const auto error = [&](const std::string& text) { return error_of([&] { value(text); }); };
+    for (const char* text : {"$big + 1", "$small - 1", "$big * 2", "-$small", "$small / -1", "10 ^ 19", "99999999999999999999",
+                             "$small * -1", "2 ^ 63"})
+        CHECK_MESSAGE(has(error(text), "overflows (here)"), text);
+    for (const char* text : {"", "1 +", "(1", "1 2", "*", "$", "1)", "$n.5", "1..2", "n", "2 ^"})
+        CHECK_MESSAGE(!error(text).empty(), text);
+    CHECK(has(error("7 / 2"), "is no whole number: 7 / 2"));
+    CHECK(has(error("7 / ($n - 6)"), "divides by zero"));
+    CHECK(has(error("2 ^ -1"), "negative exponent -1"));
+    CHECK(has(error("$bigg"), "unknown variable '$bigg' (here): did you mean 'big'?"));
+    CHECK(has(error(std::string(500, '(')), "nested too deeply"));
+    CHECK(has(error(std::string(900, '-') + "1"), "nested too deeply"));
+    CHECK(has(error(std::string(2000, '1')), "is too long"));
+    CHECK_FALSE(error(std::string("1\0", 2)).empty());
+}
+
+TEST_CASE("the nearest word") {
+    const std::vector<std::string> words = {"channels", "kernel", "batch_norm", "lr", "generator"};
+    CHECK(nearest("chanels", words) == "channels");
+    CHECK(nearest("kernle", words) == "kernel");
+    CHECK(nearest("BatchNorm2d", words) == "batch_norm");
+    CHECK(nearest("gen", words) == "generator");
+    CHECK(nearest("xyz", words) == "");
+    CHECK(nearest("", words) == "");
+    CHECK(nearest(std::string(100000, 'x'), words) == "");
+}

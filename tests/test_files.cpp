@@ -1,0 +1,239 @@
+// What a run writes: atomic files, PNG, run folders, the log, the progress line.
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/checkpoint/safetensors.h"
+#include "engine/run/files.h"
+#include "engine/run/image.h"
+#include "engine/run/interrupt.h"
+#include "engine/run/log.h"
+#include "engine/run/progress.h"
+#include "engine/run/run_folder.h"
+#include "tests/skip.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+
+namespace {
+
+// Writes past `bytes` fail while this lives, as on a full disk.
+struct SmallDisk {
+    rlimit saved{};
+    explicit SmallDisk(rlim_t bytes) {
+        ignore_write_signals();
+        ::getrlimit(RLIMIT_FSIZE, &saved);
+        const rlimit small{bytes, saved.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &small);
+    }
+    ~SmallDisk() { ::setrlimit(RLIMIT_FSIZE, &saved); }
+};
+
+std::size_t files_in(const std::string& folder) {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) count += entry.path().string().empty() ? 0 : 1;
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("files: atomic_write replaces as a whole or not at all") {
+    TemporaryFolder folder;
+    const std::string file = folder / "file";
+    atomic_write(file, "old");
+    atomic_write(file, "newer");
+    CHECK(read_file(file) == "newer");
+    {
+        SmallDisk disk(1000);
+        CHECK(has(error_of([&] { atomic_write(file, std::string(5000, 'x')); }), "cannot write: "));
+        Safetensors content;
+        content.arrays.push_back(make_array<float>("a", {1000}, std::vector<float>(1000)));
+        CHECK_FALSE(error_of([&] { write_safetensors(file, content); }).empty());
+        CHECK_FALSE(error_of([&] { write_png(file, std::vector<uint8_t>(1).data(), 0, 1, 1); }).empty());
+    }
+    CHECK(read_file(file) == "newer");
+    CHECK(files_in(folder.path) == 1);
+    { AtomicFile never(file); }
+    CHECK(files_in(folder.path) == 1);
+    // What a killed process left behind is no obstacle.
+    folder.write("file.tmp", "half");
+    atomic_write(file, "third");
+    CHECK(read_file(file) == "third");
+    CHECK(files_in(folder.path) == 1);
+
+    std::filesystem::create_symlink("file", folder / "link");
+    atomic_write(folder / "link", "through");
+    CHECK(read_file(file) == "through");
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+
+    CHECK(has(error_of([&] { atomic_write(folder.path, "x"); }), folder.path));
+    CHECK(has(error_of([&] { atomic_write(folder / "absent/file", "x"); }), "absent/file"));
+    CHECK(has(error_of([&] { read_file(folder / "absent"); }), "No such file"));
+    CHECK(has(error_of([&] { read_file(folder.path); }), "cannot read"));
+    CHECK(has(error_of([&] { make_folders(file); }), "cannot create the folder"));
+}
+
+TEST_CASE("files: a full disk is an error, and a device is never replaced") {
+    if (!exists("/dev/full")) return skipped("no /dev/full");
+    const std::string error = error_of([] { atomic_write("/dev/full", "x"); });
+    CHECK(has(error, "No space left on device (/dev/full): free some space"));
+    CHECK_FALSE(error_of([] { write_safetensors("/dev/full", {}); }).empty());
+    CHECK_FALSE(error_of([] { write_png("/dev/full", Image{1, 1, 1, {7}}); }).empty());
+    RunLog log = RunLog::create("/dev/full");
+    CHECK(has(error_of([&] { log.write({{"step", 1}}); }), "No space left"));
+    struct stat info {};
+    CHECK(::stat("/dev/full", &info) == 0);
+    CHECK(S_ISCHR(info.st_mode));
+    atomic_write("/dev/null", "x");
+}
+
+TEST_CASE("files: unwritable folders") {
+    TemporaryFolder folder;
+    std::filesystem::permissions(folder.path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+    if (::access(folder.path.c_str(), W_OK) == 0) skipped("this user may write everywhere");
+    else {
+        CHECK(has(error_of([&] { atomic_write(folder / "a", "x"); }), "check the permissions"));
+        CHECK(has(error_of([&] { RunFolder::create("m", folder / "run", "{}"); }), "cannot create the run's folder"));
+    }
+    std::filesystem::permissions(folder.path, std::filesystem::perms::owner_all);
+    folder.write("plain", "");
+    CHECK(has(error_of([&] { RunFolder::create("m", folder / "plain/run", "{}"); }), "plain"));
+}
+
+TEST_CASE("image: PNG round trip, damaged PNG, sizes") {
+    TemporaryFolder folder;
+    const std::string file = folder / "a.png";
+    for (int64_t C : {1, 3}) {
+        Image image{5, 7, C, {}};
+        for (int64_t i = 0; i < 35 * C; ++i) image.bytes.push_back(uint8_t(i * 37));
+        write_png(file, image);
+        const Image back = read_png(file);
+        CHECK(back.H == 5);
+        CHECK(back.W == 7);
+        CHECK(back.C == C);
+        CHECK(back.bytes == image.bytes);
+    }
+    const std::string good = read_file(file);
+    for (std::size_t length = 0; length + 12 < good.size(); length += 3) {  // without the end mark it still decodes
+        folder.write("a.png", good.substr(0, length));
+        CHECK(has(error_of([&] { read_png(file); }), "cannot read the PNG"));
+    }
+    CHECK(has(error_of([&] { write_png(file, Image{2, 2, 2, std::vector<uint8_t>(8)}); }), "2 x 2 x 2"));
+    CHECK(has(error_of([&] { write_png(file, Image{2, 2, 1, std::vector<uint8_t>(8)}); }), "8 bytes"));
+}
+
+TEST_CASE("image: bytes and grids") {
+    const real nan = std::numeric_limits<real>::quiet_NaN(), inf = std::numeric_limits<real>::infinity();
+    CHECK(to_bytes({-1, 1, 0, real(-0.999), 5, -5, nan, inf, -inf}, -1, 1) ==
+          std::vector<uint8_t>{0, 255, 128, 0, 255, 0, 0, 255, 0});
+    for (int byte = 0; byte < 256; ++byte) CHECK(to_bytes({real(byte / 255.0 * 2 - 1)}, -1, 1)[0] == byte);
+
+    const std::vector<uint8_t> pixels{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};  // three images of 2 x 2
+    const Image grid = image_grid(pixels, 2, 2, 2, 2, 1, 1);
+    CHECK(grid.H == 7);
+    CHECK(grid.W == 7);
+    CHECK(grid.bytes == std::vector<uint8_t>{0, 0,  0,  0, 0, 0, 0,  //
+                                             0, 1,  2,  0, 5, 6, 0,  //
+                                             0, 3,  4,  0, 7, 8, 0,  //
+                                             0, 0,  0,  0, 0, 0, 0,  //
+                                             0, 9,  10, 0, 0, 0, 0,  //
+                                             0, 11, 12, 0, 0, 0, 0,  //
+                                             0, 0,  0,  0, 0, 0, 0});
+    CHECK(image_grid(pixels, 1, 1, 2, 2, 3, 0).bytes == pixels);
+    CHECK(image_grid(pixels, 1, 3, 2, 2, 1).W == 14);
+    CHECK(has(error_of([&] { image_grid(pixels, 1, 2, 2, 2, 1); }), "12 bytes for 1 x 2 images of 4"));
+    CHECK_FALSE(error_of([&] { image_grid(pixels, 5, 5, 3, 3, 1); }).empty());
+}
+
+TEST_CASE("run folder: names, refusal, no half folders") {
+    TemporaryFolder folder;
+    const std::string base = folder / "deep/runs";
+    const RunFolder first = RunFolder::create("wgan", "", "{}", base);
+    CHECK(first.path() == base + "/wgan");
+    CHECK(RunFolder::create("wgan", "", "{}", base).path() == base + "/wgan-2");
+    CHECK(RunFolder::create("wgan", "", "{}", base).path() == base + "/wgan-3");
+    CHECK(read_file(first.config()) == "{}");
+    CHECK(is_folder(first.path() + "/samples"));
+    CHECK(first.sample(42) == base + "/wgan/samples/step_000042.png");
+    CHECK(first.sample(12345678) == base + "/wgan/samples/step_12345678.png");
+
+    const std::string out = folder / "mine";
+    CHECK(RunFolder::create("wgan", out + "/", "{}").path() == out);
+    const std::string error = error_of([&] { RunFolder::create("wgan", out, "{}"); });
+    CHECK(has(error, "--out"));
+    CHECK(has(error, "--resume " + out));
+    {
+        SmallDisk disk(1000);
+        CHECK_FALSE(error_of([&] { RunFolder::create("wgan", folder / "full", std::string(5000, ' ')); }).empty());
+    }
+    CHECK_FALSE(exists(folder / "full"));
+
+    CHECK(RunFolder::open(out + "/").path() == out);
+    CHECK(has(error_of([&] { RunFolder::open(folder / "absent"); }), "no such run"));
+    CHECK(has(error_of([&] { RunFolder::open(folder.path); }), "no config.json"));
+    CHECK(has(error_of([&] { find_checkpoint(out); }), "no checkpoint yet"));
+    atomic_write(first.checkpoint(), "");
+    CHECK(find_checkpoint(first.path()) == first.checkpoint());
+    CHECK(find_checkpoint(first.checkpoint()) == first.checkpoint());
+    CHECK(has(error_of([&] { find_checkpoint(folder / "absent"); }), "no such run or checkpoint"));
+}
+
+TEST_CASE("log: lines, cut back, full disk") {
+    TemporaryFolder folder;
+    const std::string file = folder / "log.jsonl";
+    {
+        RunLog log = RunLog::create(file);
+        for (int step = 1; step <= 5; ++step) log.write({{"step", step}, {"loss_d", step == 2 ? NAN : 0.5}});
+        CHECK(has(read_file(file), "null"));  // in the file at once, NaN as null
+    }
+    const std::string all = read_file(file);
+    std::size_t third = 0;
+    for (int line = 0; line < 3; ++line) third = all.find('\n', third) + 1;
+    folder.write("log.jsonl", all + "{\"step\": 6, \"lo");  // cut short by a crash
+    { RunLog log = RunLog::resume(file, 5); }
+    CHECK(read_file(file) == all);
+    {
+        RunLog log = RunLog::resume(file, 3);
+        CHECK(read_file(file) == all.substr(0, third));
+        log.write({{"step", 4}});
+    }
+    const std::string cut = read_file(file);
+    CHECK(cut.substr(0, third) == all.substr(0, third));
+    CHECK(has(cut.substr(third), "4"));
+    {
+        RunLog log = RunLog::resume(file, 4);
+        SmallDisk disk(cut.size() + 10);
+        CHECK(has(error_of([&] { log.write({{"step", 5}, {"text", std::string(100, 'x')}}); }), "cannot write the log"));
+    }
+    CHECK(read_file(file) == cut);  // no torn line
+    { RunLog log = RunLog::create(file); }
+    CHECK(read_file(file).empty());
+    { RunLog log = RunLog::resume(folder / "new.jsonl", 3); }
+    CHECK(exists(folder / "new.jsonl"));
+    CHECK_FALSE(error_of([&] { RunLog::create(folder / "absent/log.jsonl"); }).empty());
+}
+
+TEST_CASE("progress: plain lines where there is no terminal") {
+    TemporaryFolder folder;
+    std::FILE* out = std::fopen((folder / "out").c_str(), "w");
+    REQUIRE(out);
+    {
+        Progress progress(100, 0, out);
+        for (int step = 1; step <= 100; ++step) progress.update({step, step * 64, 0.25, 1.5});
+    }
+    std::fclose(out);
+    const std::string text = read_file(folder / "out");
+    CHECK(has(text, "step 1/100  loss_d 0.2500  loss_g 1.5000"));
+    CHECK(has(text, "step 100/100"));
+    CHECK_FALSE(has(text, "step 50/100"));
+    CHECK_FALSE(has(text, "\r"));
+    CHECK(duration_text(7) == "7s");
+    CHECK(duration_text(725) == "12m 05s");
+    CHECK(duration_text(11220) == "3h 07m");
+    CHECK(duration_text(187200) == "2d 04h");
+    CHECK(duration_text(-1) == "?");
+}

@@ -1,0 +1,142 @@
+// Safetensors: round trip, files that are none, random damage.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "engine/checkpoint/safetensors.h"
+#include "engine/run/files.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+
+namespace {
+
+Safetensors sample_content() {
+    Safetensors content;
+    content.metadata = {{"step", "12"}, {"config", "{\"a\": \"quote \\\" and \\u00e4 ä\n\"}"}, {"empty", ""}};
+    content.arrays.push_back(make_array<uint8_t>("u8", {3}, {1, 2, 3}));
+    content.arrays.push_back(make_array<float>("generator.0.weight", {2, 3}, {1, -2, 3.5f, 0, 1e-30f, NAN}));
+    content.arrays.push_back(make_array<int64_t>("optimizer.generator.step", {}, {-7}));
+    content.arrays.push_back(make_array<double>("f64", {2, 1}, {0.1, -1e300}));
+    content.arrays.push_back(make_array<float>("empty", {0, 4}, {}));
+    return content;
+}
+
+std::string file_with(const std::string& header, const std::string& data) {
+    const uint64_t length = header.size();
+    return std::string(reinterpret_cast<const char*>(&length), 8) + header + data;
+}
+
+}  // namespace
+
+TEST_CASE("safetensors: round trip") {
+    TemporaryFolder folder;
+    const std::string file = folder / "a.safetensors";
+    const Safetensors content = sample_content();
+    write_safetensors(file, content);
+    const Safetensors back = read_safetensors(file);
+    CHECK(back.metadata == content.metadata);
+    REQUIRE(back.arrays.size() == content.arrays.size());
+    for (const Array& a : content.arrays) {
+        const Array* b = back.find(a.name);
+        REQUIRE(b);
+        CHECK(b->dtype == a.dtype);
+        CHECK(b->shape == a.shape);
+        CHECK(b->data == a.data);
+    }
+    CHECK(back.arrays[0].name == "f64");  // the widest first
+    CHECK(back.arrays.back().name == "u8");
+    CHECK(back.find("absent") == nullptr);
+    CHECK(values_of<int64_t>(*back.find("optimizer.generator.step"))[0] == -7);
+    CHECK(has(error_of([&] { values_of<float>(back.arrays[0]); }), "f64 is F64, expected F32"));
+    const std::string bytes = read_file(file);
+    uint64_t length;
+    std::memcpy(&length, bytes.data(), 8);
+    CHECK(length % 8 == 0);
+    write_safetensors(file, {});
+    CHECK(read_safetensors(file).arrays.empty());
+
+    Safetensors bad;
+    bad.arrays.push_back(make_array<float>("a", {3}, std::vector<float>(2)));
+    CHECK(has(error_of([&] { write_safetensors(file, bad); }), "\"a\" of F32 (3) with 8 bytes"));
+    bad.arrays = {make_array<float>("a", {2}, std::vector<float>(2)), make_array<float>("a", {1}, std::vector<float>(1))};
+    CHECK(has(error_of([&] { write_safetensors(file, bad); }), "two arrays called a"));
+}
+
+TEST_CASE("safetensors: files that are none, or damaged") {
+    TemporaryFolder folder;
+    const auto complaint = [&](const std::string& content) {
+        const std::string file = folder.write("a.safetensors", content);
+        const std::string error = error_of([&] { read_safetensors(file); });
+        if (!error.empty()) CHECK(has(error, file));
+        return error;
+    };
+    const std::string four = "abcd";
+    CHECK(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four)) == "");
+    CHECK(has(complaint(""), "not a safetensors file"));
+    CHECK(has(complaint("\x89PNG\r\n\x1a\n and so on"), "not a safetensors file"));
+    CHECK(has(complaint(file_with("[1]", "")), "no JSON object"));
+    CHECK(has(complaint(file_with("{\"a\":", "")), "header cannot be read"));
+    CHECK(has(complaint(file_with("{}", "x")), "follow the last array"));
+    CHECK(has(complaint(std::string(8, '\xff')), "not a safetensors file"));
+    CHECK(has(complaint(std::string("\x00\x00\x00\x05\x00\x00\x00\x00{}", 10)), "truncated"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abc")), "truncated"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", four)), "a is F32 (2) but has 4"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"Q4","shape":[2],"data_offsets":[0,4]}})", four)), "unknown dtype Q4"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)), "no begin and end"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", four + four)), "belong to none"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four)), "something else"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[0.5],"data_offsets":[0,4]}})", four)), "something else"));
+    CHECK(has(complaint(file_with(R"({"a":{"shape":[1],"data_offsets":[0,4]}})", four)), "has no dtype"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", four)), "no list shape"));
+    CHECK(has(complaint(file_with(R"({"a":7})", "")), "has no dtype"));
+    CHECK(has(complaint(file_with(R"({"__metadata__":{"a":7}})", "")), "metadata a is no text"));
+    CHECK(has(complaint(file_with(R"({"__metadata__":"a"})", "")), "no JSON object"));
+    const std::string a = R"("a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
+    const std::string b = R"("b":{"dtype":"U8","shape":[4],"data_offsets":)";
+    CHECK(has(complaint(file_with("{" + a + "," + b + "[2,6]}}", "abcdef")), "b overlaps another"));
+    CHECK_FALSE(complaint(file_with("{" + a + "," + a + "}", four)).empty());
+    // 2^62 * 8 elements wrap around to 0 bytes.
+    const std::string huge = "4611686018427387904", zero = "\"data_offsets\":[0,0]}}";
+    CHECK_FALSE(complaint(file_with(R"({"a":{"dtype":"F32","shape":[)" + huge + ",8]," + zero, "")).empty());
+    const std::string claims = R"({"a":{"dtype":"U8","shape":[)" + huge + "],\"data_offsets\":[0," + huge + "]}}";
+    CHECK(has(complaint(file_with(claims, "")), "truncated"));
+    CHECK_FALSE(complaint(file_with("{\"a\":" + std::string(1000000, '['), "")).empty());
+    CHECK(has(error_of([&] { read_safetensors(folder.path); }), folder.path));
+    CHECK(has(error_of([&] { read_safetensors(folder / "absent"); }), "No such file"));
+}
+
+TEST_CASE("safetensors: random damage gives an Error or the same shape of things, never a crash") {
+    TemporaryFolder folder;
+    const std::string file = folder / "a.safetensors";
+    write_safetensors(file, sample_content());
+    const std::string good = read_file(file);
+    uint64_t header;
+    std::memcpy(&header, good.data(), 8);
+    std::mt19937 random(7);
+    int refused = 0;
+    for (int round = 0; round < 4000; ++round) {
+        std::string bytes = good;
+        const std::size_t reach = round % 4 ? std::size_t(8 + header) : bytes.size();  // mostly the header
+        for (int flips = 1 + int(random() % 4); flips > 0; --flips) {
+            char& at = bytes[random() % reach];
+            at = random() % 2 ? char(random()) : "0123456789{}[]\",:-"[random() % 18];
+        }
+        if (random() % 4 == 0) bytes.resize(random() % (bytes.size() + 16));
+        folder.write("a.safetensors", bytes);
+        Safetensors content;
+        refused += !error_of([&] { content = read_safetensors(file); }).empty();
+        for (const Array& array : content.arrays) {
+            int64_t size = dtype_bytes(array.dtype);
+            for (int64_t extent : array.shape) size *= extent;
+            CHECK(size == int64_t(array.data.size()));
+        }
+    }
+    CHECK(refused > 1500);
+    for (std::size_t length = 0; length < good.size(); ++length) {
+        folder.write("a.safetensors", good.substr(0, length));
+        CHECK_FALSE(error_of([&] { read_safetensors(file); }).empty());
+    }
+}

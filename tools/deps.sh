@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs from Debian's packages what building and testing Gannet needs, or with --extra what only some checks need.
+# Does nothing where nothing is missing.
+set -eu
+packages="g++ make binutils zlib1g-dev libpng-dev nlohmann-json3-dev libcli11-dev doctest-dev"
+name="make deps"
+if [ "${1:-}" = --extra ]; then
+    packages="python3 python3-numpy python3-torch clang-format clang-tidy"
+    name="make deps-extra"
+fi
+missing=""
+for package in $packages; do
+    status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing="$missing $package"
+done
+if [ -z "$missing" ]; then
+    echo "$name: nothing is missing"
+    exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "$name: this is no Debian system; install the equivalents of:$missing" >&2
+    exit 1
+fi
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    as_root="sudo"
+    command -v sudo >/dev/null || { echo "$name: not root and no sudo; as root run: apt-get install$missing" >&2; exit 1; }
+fi
+echo "$name: installing$missing"
+$as_root apt-get update -qq
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing

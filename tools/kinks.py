@@ -1,0 +1,59 @@
+"""What rectifiers near their kink may do to a gradient.
+
+A unit whose input is within rounding of zero may be on one side in float32 and on the other in float64. Its output hardly
+changes, but its part of the gradient does, by a factor: with a million units, some are that near in every update. So the
+gradient is computed once more for each such unit, with the unit on the other side; the sum of the absolute changes is
+what a recorded gradient may differ by, and which elements may.
+"""
+from typing import Callable
+
+import torch
+from torch import Tensor
+
+from gannet_torch import Rectifier
+
+MOST_UNITS = 100  # the nearest; each costs a forward and a backward pass
+
+
+class Sides:
+    """Decides for all rectifiers of a pass, in order of their calls; flips those in `flipped`, (call, element)."""
+
+    def __init__(self, width: float, flipped: tuple[int, int] | None = None):
+        self.width, self.flipped = width, flipped
+        self.calls = 0
+        self.near: list[tuple[float, int, int]] = []  # (distance, call, element)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        side = x > 0
+        if self.flipped is None:
+            self.collect(x)
+        elif self.flipped[0] == self.calls:
+            side.view(-1)[self.flipped[1]] ^= True
+        self.calls += 1
+        return side
+
+    def collect(self, x: Tensor) -> None:
+        distance = x.abs().reshape(-1) / x.square().mean().sqrt().clamp(min=1e-300)
+        # exact zeros (dropped units, dead rows) are zeros everywhere
+        for element in torch.nonzero((distance < self.width) & (distance > 0)).reshape(-1).tolist():
+            self.near.append((float(distance[element]), self.calls, element))
+
+
+def with_sides(sides: Sides, again: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    Rectifier.sides = sides
+    try:
+        return again()
+    finally:
+        Rectifier.sides = None
+
+
+def slack(gradients: dict[str, Tensor], again: Callable[[], dict[str, Tensor]], width: float) -> tuple[dict[str, Tensor], int]:
+    """Elementwise, and the number of units; `again` computes the gradients once more."""
+    seen = Sides(width)
+    with_sides(seen, again)
+    units = sorted(seen.near)[:MOST_UNITS]
+    total = {name: torch.zeros_like(g) for name, g in gradients.items()}
+    for _, call, element in units:
+        for name, g in with_sides(Sides(width, (call, element)), again).items():
+            total[name] += (g - gradients[name]).abs()
+    return total, len(units)
