@@ -1,6 +1,9 @@
 # Gannet's build. `make` builds the programs in apps/ for whatever this machine has, `make help` lists the rest.
 #
 #   make SAN=1 ...    AddressSanitizer and UndefinedBehaviorSanitizer, in a build folder of its own
+#   make CUDA=0 ...   without the CUDA backend, which is built where nvcc is found
+#   make ARCHS=all    machine code for every GPU since sm_75, instead of this machine's (or of what any GPU can translate)
+#   make CUDART=shared   links the CUDA runtime as a shared library
 #   make V=1 ...      shows the commands
 
 CXX      ?= g++
@@ -13,7 +16,21 @@ WARN     := -Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wno-maybe-un
 CXXFLAGS ?= -O2 -g1
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
 FLAGS    := -std=c++20 -I. $(WARN) $(CXXFLAGS) $(SANFLAGS) -fno-math-errno -fno-trapping-math -fopenmp-simd -pthread -MMD -MP
-LIBS     := -lpng -lz -pthread
+LIBS     := -lpng -lz -pthread -ldl
+
+# The CUDA backend. PTX for compute_75 and compute_80 is always there (newer chips take the second path), for a GPU to translate.
+NVCC      := $(shell command -v nvcc)
+CUDA      := $(if $(SAN),0,$(if $(NVCC),1,0))
+CUDART    := static
+CUDA_HOME := $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+CUDA_DEFS := -DGANNET_CUDA -isystem $(CUDA_HOME)/include $(if $(wildcard $(CUDA_HOME)/include/cublas_v2.h),-DGANNET_CUBLAS)
+CUDA_LIBS_static := -L$(CUDA_HOME)/lib64 -lcudart_static -lrt
+CUDA_LIBS_shared := -L$(CUDA_HOME)/lib64 -lcudart -Wl$(comma)--enable-new-dtags$(comma)-rpath$(comma)$(CUDA_HOME)/lib64
+ARCHS     := $(shell nvidia-smi --query-gpu=compute_cap --format=csv$(comma)noheader 2>/dev/null | tr -d . | sort -u)
+override ARCHS := $(if $(filter all,$(ARCHS)),75 80 86 89 90 100 120,$(ARCHS))
+NVCCFLAGS := -std=c++20 -I. -O3 -lineinfo -Werror all-warnings $(CUDA_DEFS) -Xcompiler -Wall,-Wextra,-Wno-missing-field-initializers \
+             -gencode arch=compute_75$(comma)code=compute_75 -gencode arch=compute_80$(comma)code=compute_80 \
+             $(foreach a,$(ARCHS),-gencode arch=compute_$(a)$(comma)code=sm_$(a))
 
 # One binary for every x86-64: kernel files are compiled once for each instruction set and picked at run time.
 ISAS         := scalar avx2 avx512
@@ -24,38 +41,66 @@ FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefe
 APPS       := train generate summary
 PROGRAMS   := $(if $(SAN),$(BUILD)/)apps
 KERNEL_SRC := $(filter-out kernels/cpu/parallel.cpp,$(wildcard kernels/cpu/*.cpp))
-ENGINE_SRC := kernels/cpu/parallel.cpp $(wildcard engine/*/*.cpp) $(wildcard data/*.cpp)
+ENGINE_SRC := kernels/cpu/parallel.cpp $(filter-out engine/tensor/cuda.cpp,$(wildcard engine/*/*.cpp)) $(wildcard data/*.cpp)
+CUDA_SRC   := $(wildcard kernels/cuda/*.cu)
 TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
-# ---- the engine, once for real = float and once for real = double ---------------------------------------------------
-# $(1) float or double
-define ENGINE
-FLAGS_$(1) := $(if $(filter double,$(1)),-DGANNET_DOUBLE)
+# ---- the engine -------------------------------------------------------------------------------------------------------
+# Once for real = float, once for real = double, and once more as float with the CUDA kernels on the CPU (tools/simt).
+FLAGS_float  := $(if $(filter 1,$(CUDA)),$(CUDA_DEFS))
+FLAGS_double := -DGANNET_DOUBLE
+FLAGS_simt   := -DGANNET_CUDA -DGANNET_SIMT -Itools/simt
+LIBS_float   := $(if $(filter 1,$(CUDA)),$(CUDA_LIBS_$(CUDART)))
 
-$$(BUILD)/$(1)/%.o: %.cpp
+# What a compiler is told; objects are made again when it changes. $(1) file, $(2) flags
+define STAMP
+$$(BUILD)/$(1): FORCE
 	@mkdir -p $$(@D)
-	$$(Q)$$(CXX) $$(FLAGS) $$(FLAGS_$(1)) -c $$< -o $$@
+	@printf '%s\n' '$(2)' > $$@.new
+	@cmp -s $$@.new $$@ || mv $$@.new $$@; rm -f $$@.new
+endef
+$(foreach r,float double simt,$(eval $(call STAMP,$(r)/flags,$(CXX) $(FLAGS) $(FLAGS_$(r)))))
+$(foreach r,float double,$(eval $(call STAMP,$(r)/isa/flags,$(CXX) $(FLAGS) $(filter -DGANNET_DOUBLE,$(FLAGS_$(r))))))
+$(eval $(call STAMP,nvcc_flags,$(NVCC) $(NVCCFLAGS)))
+$(eval $(call STAMP,link_flags,$(LIBS) $(LIBS_float)))
 
-$$(BUILD)/$(1)/libgannet.a: $$(ENGINE_SRC:%.cpp=$$(BUILD)/$(1)/%.o) $$(ISAS:%=$$(BUILD)/$(1)/kernels_%.o)
+# $(1) float, double or simt, $(2) where the kernels of the instruction sets are, $(3) what is there besides
+define ENGINE
+$$(BUILD)/$(1)/%.o: %.cpp $$(BUILD)/$(1)/flags
+	@mkdir -p $$(@D)
+	$$(Q)$$(CXX) $$(FLAGS_$(1)) $$(FLAGS) -c $$< -o $$@
+
+$$(BUILD)/$(1)/libgannet.a: $$(ENGINE_SRC:%.cpp=$$(BUILD)/$(1)/%.o) $$(ISAS:%=$$(BUILD)/$(2)/kernels_%.o) $(3)
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
 endef
-$(foreach r,float double,$(eval $(call ENGINE,$(r))))
+CUDA_OBJ := engine/tensor/cuda.o $(CUDA_SRC:%.cu=%.o)
+SIMT_OBJ := $(CUDA_OBJ) $(patsubst %.cpp,%.o,$(filter-out tools/simt/test_%,$(wildcard tools/simt/*.cpp)))
+$(eval $(call ENGINE,float,float,$(if $(filter 1,$(CUDA)),$(CUDA_OBJ:%=$(BUILD)/float/%))))
+$(eval $(call ENGINE,double,double,))
+$(eval $(call ENGINE,simt,float,$(SIMT_OBJ:%=$(BUILD)/simt/%)))
+
+$(BUILD)/float/kernels/cuda/%.o: kernels/cuda/%.cu $(BUILD)/nvcc_flags
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(NVCCFLAGS) -MD -MP -MF $(@:.o=.d) -c $< -o $@
+$(BUILD)/simt/kernels/cuda/%.o: kernels/cuda/%.cu $(BUILD)/simt/flags
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -x c++ $(FLAGS_simt) $(FLAGS) $(if $(SAN),,-O3) -Wno-unknown-pragmas -fno-strict-aliasing -c $< -o $@
 
 # $(1) float or double, $(2) instruction set. Symbols outside the set's own namespace are made local: an inline function
 # of the standard library that was compiled for AVX-512 must never be the copy that the rest of the program gets.
 define ISA
-$$(BUILD)/$(1)/isa/$(2)/%.o: kernels/cpu/%.cpp
+$$(BUILD)/$(1)/isa/$(2)/%.o: kernels/cpu/%.cpp $$(BUILD)/$(1)/isa/flags
 	@mkdir -p $$(@D)
-	$$(Q)$$(CXX) $$(FLAGS) $$(FLAGS_$(1)) $$(FLAGS_$(2)) $(if $(SAN),,-O3) -DGANNET_ISA=$(2) -c $$< -o $$@
+	$$(Q)$$(CXX) $$(FLAGS) $$(filter -DGANNET_DOUBLE,$$(FLAGS_$(1))) $$(FLAGS_$(2)) $(if $(SAN),,-O3) -DGANNET_ISA=$(2) -c $$< -o $$@
 
 $$(BUILD)/$(1)/kernels_$(2).o: $$(KERNEL_SRC:kernels/cpu/%.cpp=$$(BUILD)/$(1)/isa/$(2)/%.o)
 	$$(Q)ld -r --force-group-allocation -o $$@.all $$^
@@ -75,22 +120,40 @@ $(BUILD)/version.o: $(BUILD)/version.cpp
 FORCE:
 
 # ---- programs --------------------------------------------------------------------------------------------------------
-$(PROGRAMS)/%: $(BUILD)/float/apps/%.o $(BUILD)/version.o $(BUILD)/float/libgannet.a
+$(PROGRAMS)/%: $(BUILD)/float/apps/%.o $(BUILD)/version.o $(BUILD)/float/libgannet.a $(BUILD)/link_flags
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_float)
+	@echo "built $@"
+$(BUILD)/simt/apps/%: $(BUILD)/simt/apps/%.o $(BUILD)/version.o $(BUILD)/simt/libgannet.a $(BUILD)/link_flags
+	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 	@echo "built $@"
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
-$(BUILD)/float/run_tests: $(TEST_SRC:%.cpp=$(BUILD)/float/%.o) $(BUILD)/version.o $(BUILD)/float/libgannet.a
-	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/double/run_tests: $(TEST_SRC:%.cpp=$(BUILD)/double/%.o) $(BUILD)/version.o $(BUILD)/double/libgannet.a
-	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/%/run_tests: $(BUILD)/version.o $(BUILD)/%/libgannet.a $(BUILD)/link_flags
+	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_$*)
+$(foreach r,float double simt,$(eval $(BUILD)/$(r)/run_tests: $(TEST_SRC:%.cpp=$(BUILD)/$(r)/%.o)))
 
-test: all $(BUILD)/float/run_tests $(BUILD)/double/run_tests
+test: all $(BUILD)/float/run_tests $(BUILD)/double/run_tests build-simt
 	@GANNET_APPS=$(PROGRAMS) tools/run_tests.sh $(BUILD)
 
 gradcheck: $(BUILD)/double/run_tests
 	$(BUILD)/double/run_tests --test-case='gradients*'
+
+# The same objects as above with the CUDA runtime as a shared library, for which an emulator can stand in.
+$(BUILD)/shared/run_tests: $(TEST_SRC:%.cpp=$(BUILD)/float/%.o)
+$(BUILD)/shared/train: $(BUILD)/float/apps/train.o
+$(BUILD)/shared/run_tests $(BUILD)/shared/train: $(BUILD)/version.o $(BUILD)/float/libgannet.a
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(CUDA_LIBS_shared)
+build-shared: $(BUILD)/shared/run_tests $(BUILD)/shared/train
+
+# The CUDA kernels on the CPU: tools/simt.
+SIMT_TESTS := $(wildcard tools/simt/test_*.cpp)
+$(BUILD)/simt/shim_tests: $(BUILD)/simt/tests/main.o $(SIMT_TESTS:%.cpp=$(BUILD)/simt/%.o) $(filter $(BUILD)/simt/tools/simt/%,$(SIMT_OBJ:%=$(BUILD)/simt/%))
+	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS)
+build-simt: $(BUILD)/simt/run_tests $(BUILD)/simt/shim_tests $(BUILD)/simt/apps/train
+simt: build-simt
+	@tools/test_cuda.sh $(BUILD)/simt $(BUILD)/simt/apps/train
 
 # Everything: sanitizers, every instruction set, one thread and several.
 check-all:

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
         if (epochs) options.settings.insert(options.settings.end(), {"steps=null", "epochs=" + std::to_string(*epochs)});
         if (steps) options.settings.insert(options.settings.end(), {"epochs=null", "steps=" + std::to_string(*steps)});
         if (seed) options.settings.push_back("seed=" + std::to_string(*seed));
-        return run_training(options, choose_device(device, threads));
+        const Device chosen = choose_device(device, threads, &options.why_cpu);
+        return run_training(options, chosen);
     });
 }

@@ -47,6 +47,18 @@ struct RowsShape {
     int64_t size() const { return rows * cols; }
 };
 
+// The running statistics of one batch norm, and the batch's that move them: running[0..cols) (mean) and running[cols..2 cols)
+// (unbiased variance) become (1 - momentum) running + momentum batch. rows == 1 leaves the variance's factor at 1.
+struct RunningStats {
+    real* running = nullptr;
+    const real* mean_var = nullptr;  // of `rows` values each
+    RowsShape shape;
+    real momentum = 0;
+
+    GANNET_HD real unbiased() const { return shape.rows > 1 ? real(double(shape.rows) / double(shape.rows - 1)) : real(1); }
+};
+inline constexpr int64_t most_running_stats = 16;  // in one call
+
 // `batch` matrices of (rows, cols), each transposed to (cols, rows). NHWC -> NCHW is rows = H*W, cols = C.
 struct TransposeShape {
     int64_t batch = 0, rows = 0, cols = 0;

@@ -32,13 +32,13 @@ Values draws(const DrawShape& s, F f) {
 }
 
 void add_draws(std::vector<KernelCase>& cases) {
-    const int64_t step = test_counters()->step;
+    const int64_t step = test_position.step;
     const RandomKey key{0x123456789ABCDEF0, 0x5A5A5, 0xABC};
     for (const DrawShape s :
          {DrawShape{0, 1, 1}, {0, 1, 100}, {7, 5, 3}, {0, 3, 64}, {3, 33, 31}, {1000, 70, 1}, {0, 2, 40001}, {0, 64, 784}}) {
         const std::string l =
             std::to_string(s.samples) + "x" + std::to_string(s.per_sample) + " from " + std::to_string(s.first_sample);
-        const auto run = [=](auto f) { return [=](Device d, const std::vector<real*>& p) { f(d, p[0], test_counters()); }; };
+        const auto run = [=](auto f) { return [=](Device d, const std::vector<real*>& p) { f(d, p[0], test_counters(d)); }; };
         cases.push_back(
             {"uniform",
              l,
@@ -71,7 +71,8 @@ void add_draws(std::vector<KernelCase>& cases) {
              0});
     }
     for (const bool channelwise : {false, true})
-        for (DropoutShape s : {DropoutShape{0, 1, 1, 1}, {5, 3, 1, 13}, {2, 7, 31, 5}, {0, 11, 150, 33}}) {
+        for (DropoutShape s :
+             {DropoutShape{0, 1, 1, 1}, {5, 3, 1, 13}, {2, 7, 31, 5}, {0, 11, 150, 33}, {9, 3, 16, 32}, {9, 3, 2, 2}}) {
             s.channelwise = channelwise;
             const std::string l = std::to_string(s.samples) + "x" + std::to_string(s.spatial) + "x" + std::to_string(s.channels) +
                                   (channelwise ? " channelwise" : "");
@@ -79,7 +80,7 @@ void add_draws(std::vector<KernelCase>& cases) {
                              l,
                              {out(s.size()), in(s.size())},
                              [=](Device d, const std::vector<real*>& p) {
-                                 RUN(d, dropout<real>(p[0], p[1], test_counters(), key, s, real(0.25), d.stream()));
+                                 RUN(d, dropout<real>(p[0], p[1], test_counters(d), key, s, real(0.25), d.stream()));
                              },
                              [=](const Lists& x) {
                                  Values y;
@@ -101,11 +102,10 @@ void add_gathers(std::vector<KernelCase>& cases) {
         int64_t count, usable, per_image, first, batch;
         bool shuffle;
     };
-    const Row rows[] = {{1, 1, 1, 0, 1, true},
-                        {7, 6, 5, 0, 3, true},
-                        {7, 6, 5, 1, 13, false},
-                        {100, 96, 33, 20, 32, true},
-                        {33, 31, 784, 3, 70, true}};
+    const Row rows[] = {{1, 1, 1, 0, 1, true},      {7, 6, 5, 0, 3, true},
+                        {7, 6, 5, 1, 13, false},    {100, 96, 33, 20, 32, true},
+                        {33, 31, 784, 3, 70, true}, {9, 8, 4100, 2, 9, true},  // more bytes than one block takes
+                        {9, 8, 8195, 2, 9, true},   {9, 8, 12288, 2, 9, false}};
     for (const Row& r : rows) {
         const GatherShape s{r.count, r.usable, r.per_image, r.first, r.batch, 99, real(2) / 255, -1, r.shuffle};
         std::vector<uint8_t> bytes;
@@ -115,12 +115,12 @@ void add_gathers(std::vector<KernelCase>& cases) {
                          {out(r.batch * r.per_image)},
                          [=](Device d, const std::vector<real*>& p) {
                              const Tensor images = Tensor::from_bytes(bytes, {r.count, r.per_image}, d);
-                             RUN(d, gather_images<real>(p[0], images.bytes(), test_counters(), s, d.stream()));
+                             RUN(d, gather_images<real>(p[0], images.bytes(), test_counters(d), s, d.stream()));
                          },
                          [=](const Lists&) {
                              Values y;
                              for (int64_t i = 0; i < r.batch; ++i) {
-                                 const int64_t position = test_counters()->images_seen + r.first + i, epoch = position / r.usable,
+                                 const int64_t position = test_position.images_seen + r.first + i, epoch = position / r.usable,
                                                index = position % r.usable;
                                  const int64_t image = r.shuffle ? shuffled_index(99, epoch, index, r.count) : index;
                                  for (int64_t k = 0; k < r.per_image; ++k)

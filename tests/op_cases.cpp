@@ -1,6 +1,8 @@
 #include "tests/op_cases.h"
 
 #include <cmath>
+#include <cstdlib>
+#include <map>
 #include <random>
 
 namespace gannet::tests {
@@ -50,15 +52,19 @@ double mismatch(const std::vector<real>& got, const Values& expected, double ulp
 }
 
 std::vector<Device> devices() {
+    const char* only = std::getenv("GANNET_TEST_DEVICE");
     std::vector<Device> all;
-    for (Backend isa : {Backend::cpu_scalar, Backend::cpu_avx2, Backend::cpu_avx512})
-        if (Device::supports(isa)) all.push_back(Device::cpu(isa));
+    if (!only || std::string(only) != "cuda")
+        for (Backend isa : {Backend::cpu_scalar, Backend::cpu_avx2, Backend::cpu_avx512})
+            if (Device::supports(isa)) all.push_back(Device::cpu(isa));
+    if (!only || std::string(only) != "cpu")
+        if (Device::cuda_unusable().empty()) all.push_back(Device::cuda());
     return all;
 }
 
-const Counters* test_counters() {
-    static const DeviceValue<Counters> counters(Device::cpu(), {3, 1000});
-    return counters.data();
+const Counters* test_counters(Device device) {
+    static std::map<Backend, DeviceValue<Counters>> counters;
+    return counters.try_emplace(device.backend(), device, test_position).first->second.data();
 }
 
 std::vector<Activation> activations() {
@@ -133,6 +139,7 @@ const std::vector<OpCase>& op_cases() {
         std::vector<OpCase> cases;
         add_pointwise_cases(cases);
         add_layer_cases(cases);
+        keep_selected(cases);
         return cases;
     }();
     return all;

@@ -1,7 +1,9 @@
 // The one table of op cases. It drives parity with references, gradients of every order, fused against composed, range
 // invariance, threads and coverage; an op without a case fails a test.
 #pragma once
+#include <cstdlib>
 #include <functional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -71,11 +73,22 @@ std::string text(const RowsShape& s);
 std::string text(Activation a);
 std::vector<Activation> activations();
 
-// The instruction sets of this machine.
+// Leaves the cases whose names hold a match of the regular expression GANNET_TEST_CASES: for work on a kernel, and on slow
+// devices.
+template <class Case>
+void keep_selected(std::vector<Case>& cases) {
+    const char* pattern = std::getenv("GANNET_TEST_CASES");
+    if (!pattern) return;
+    const std::regex expression(pattern);
+    std::erase_if(cases, [&](const Case& c) { return !std::regex_search(c.name(), expression); });
+}
+
+// The instruction sets of this machine, and its GPU if there is one; GANNET_TEST_DEVICE=cpu|cuda takes those alone.
 std::vector<Device> devices();
 
-// Counters in memory that every device of devices() reads: step 3, 1000 images seen.
-const Counters* test_counters();
+// Counters in the device's memory.
+inline constexpr Counters test_position{3, 1000};
+const Counters* test_counters(Device device);
 
 // ---- the table's parts, one for each file
 void add_pointwise_cases(std::vector<OpCase>& cases);

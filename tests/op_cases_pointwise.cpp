@@ -286,7 +286,7 @@ void add_dropout(std::vector<OpCase>& cases) {
                              label,
                              {{{s.samples, s.spatial, s.channels}}},
                              [=](const Tensors& x) {
-                                 return Tensors{dropout(x[0], {test_counters(), key}, s, p)};
+                                 return Tensors{dropout(x[0], {test_counters(x[0].device()), key}, s, p)};
                              },
                              [=](const Lists& x) {
                                  Values y;

@@ -118,7 +118,8 @@ Tensors batch_norm_case(const Case& c, const Tensors& x) {
     std::vector<real> start(std::size_t(2 * s.cols), 0);
     std::fill(start.begin() + long(s.cols), start.end(), real(1));
     const Tensor running = Tensor::from(start, {2, s.cols});
-    RUN(running.device(), running_stats_update<real>(running.data(), moments.data(), s, real(c.number("momentum")), Stream{}));
+    const RunningStats stats{running.data(), moments.data(), s, real(c.number("momentum"))};
+    RUN(running.device(), running_stats_update(&stats, 1, Stream{}));
     return {y, running.rows(0, 1), running.rows(1, 1)};
 }
 

@@ -277,7 +277,7 @@ TEST_CASE("errors name the op and both shapes") {
         {[&] { upsample_nearest(a, 2); }, "upsample_nearest: images (N,H,W,C) are needed, not (2, 3)"},
         {[&] { upsample_nearest_grad(image, 3); }, "upsample_nearest_grad: (2, 4, 4, 3) by 3"},
         {[&] {
-             dropout(a, {test_counters(), {}}, {0, 2, 1, 3}, 1);
+             dropout(a, {test_counters(a.device()), {}}, {0, 2, 1, 3}, 1);
          },
          "dropout: p = 1.000000: use 0 <= p < 1"},
         {[&] { interpolate(a, a, v); }, "interpolate: shape (2, 3) does not fit (5): one weight per sample"},

@@ -15,7 +15,8 @@ using gannet::tests::devices;
 namespace {
 
 struct Source {
-    DeviceValue<Counters> counters{Device::cpu(), {11, 0}};
+    explicit Source(Device device = Device::cpu()) : counters(device, {11, 0}) {}
+    DeviceValue<Counters> counters;
     RandomKey key{42, streams::latent, 3};
     RandomSource get() const { return {counters.data(), key}; }
 };
@@ -65,8 +66,8 @@ TEST_CASE("Philox 4x32-10 gives the known answers of its authors' library") {
 TEST_CASE("uniform numbers lie strictly inside and are uniform") {
     CHECK(unit_uniform(0) > 0);
     CHECK(unit_uniform(0xffffffff) < 1);
-    const Source source;
     for (const Device device : devices()) {
+        const Source source(device);
         const std::vector<real> x = uniform({500, 200}, source.get(), 0, -1, 3, device).to_host();
         CHECK(distance(x, [](double v) { return (v + 1) / 4; }) < 1.95);
         for (const std::size_t lag : {1, 2, 4, 200}) CHECK(std::fabs(correlation(x, lag, 1, 16.0 / 12)) < 4);
@@ -74,8 +75,8 @@ TEST_CASE("uniform numbers lie strictly inside and are uniform") {
 }
 
 TEST_CASE("normal numbers are normal") {
-    const Source source;
     for (const Device device : devices()) {
+        const Source source(device);
         const std::vector<real> x = normal({500, 200}, source.get(), 0, 2, 3, device).to_host();
         CHECK(distance(x, [](double v) { return 0.5 * std::erfc((2 - v) / 3 / std::sqrt(2.0)); }) < 1.95);
         for (const std::size_t lag : {1, 2, 4, 200}) CHECK(std::fabs(correlation(x, lag, 2, 9)) < 4);
@@ -120,9 +121,9 @@ TEST_CASE("streams of different purposes differ") {
 }
 
 TEST_CASE("samples drawn alone are those of the batch") {
-    const Source source;
     for (const int64_t per_sample : {1, 3, 4, 7, 64, 101})
         for (const Device device : devices()) {
+            const Source source(device);
             const auto range = [&](auto draw, int64_t first, int64_t count) {
                 return draw(Shape{count, per_sample}, first, device).to_host();
             };
@@ -138,6 +139,7 @@ TEST_CASE("samples drawn alone are those of the batch") {
             check([&](Shape s, int64_t first, Device d) { return normal(s, source.get(), first, 0, 1, d); });
             check([&](Shape s, int64_t first, Device d) { return bernoulli(s, source.get(), first, real(0.5), d); });
         }
+    const Source source;
     for (const bool channelwise : {false, true}) {
         const auto masks = [&](int64_t first, int64_t count) {
             return dropout(Tensor::full({count, 35}, 1), source.get(), {first, count, 5, 7, channelwise}, real(0.5)).to_host();
@@ -148,8 +150,7 @@ TEST_CASE("samples drawn alone are those of the batch") {
 }
 
 TEST_CASE("all instruction sets draw the same masks and uniform numbers") {
-    const Source source;
-    const auto numbers = [&](Device d) { return uniform({33, 31}, source.get(), 0, 0, 1, d).to_host(); };
+    const auto numbers = [](Device d) { return uniform({33, 31}, Source(d).get(), 0, 0, 1, d).to_host(); };
     for (const Device device : devices()) CHECK(numbers(device) == numbers(Device::cpu(Backend::cpu_scalar)));
 }
 
@@ -208,8 +209,8 @@ TEST_CASE("batches run on across the end of an epoch, and the images beyond `usa
     const int64_t count = 10, batch = 4, usable = 8;
     std::vector<uint8_t> bytes;
     for (int64_t i = 0; i < count; ++i) bytes.push_back(uint8_t(i));
-    const Tensor images = Tensor::from_bytes(bytes, {count, 1});
     for (const Device device : devices()) {
+        const Tensor images = Tensor::from_bytes(bytes, {count, 1}, device);
         std::set<int> used;
         for (int64_t seen = 0; seen < 40 * usable; seen += batch) {
             const DeviceValue<Counters> counters(device, {0, seen});

@@ -10,25 +10,17 @@
 #include "engine/run/training.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/temporary.h"
+#include "tests/training_cases.h"
 
 using namespace gannet;
+using namespace gannet::tests;
 
 namespace {
 
 const char* const models[] = {"vanilla", "dcgan", "wgan"};
 
-config::ModelConfig golden_config(const std::string& model, const std::vector<std::string>& settings = {}) {
-    return config::load_model("tests/goldens/train_" + model + ".config.json", settings);
-}
-
 const Dataset& mnist() {
     static const Dataset data = load_dataset({});
-    return data;
-}
-
-// A small set with the first images: enough where only bookkeeping is tested.
-const Dataset& few_images() {
-    static const Dataset data = load_dataset({.first = 100});
     return data;
 }
 

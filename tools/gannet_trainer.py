@@ -55,9 +55,9 @@ class Trainer:
         self.config = config = gt.complete(config)
         self.objective, self.dtype, self.images = config["objective"], dtype, images
         self.batch, self.seed = config["batch"], config["seed"]
-        batches = self.objective["accumulate"]
-        if self.objective["fakes"] == "reuse" and batches["discriminator"] != batches["generator"]:
-            raise ValueError("fakes that are reused need as many batches accumulated by one network as by the other")
+        giver, taker = self.batches_given_and_taken()
+        if self.objective["fakes"] == "reuse" and taker not in (giver, giver * len(self.schedule_of_first())):
+            raise ValueError("fakes that are reused need as many batches taken as one update gives, or all of them")
         self.image_shape = tuple(image_shape)
         self.nets = {n: gt.build_network(config, n, image_shape, dtype) for n in NETWORKS}
         self.options = {n: gt.optimizer_options(config, n) for n in NETWORKS}
@@ -105,13 +105,23 @@ class Trainer:
         first, second = ("generator", "discriminator") if o["update_order"] == "generator_first" else NETWORKS[::-1]
         return parts[first] + parts[second]
 
+    def schedule_of_first(self) -> list[str]:
+        order = self.schedule()
+        return [u for u in order if u[0] == order[0][0]]
+
+    def batches_given_and_taken(self) -> tuple[int, int]:
+        """Batches that an update of the first network accumulates, and one of the second."""
+        batches = self.objective["accumulate"]
+        first, second = ("generator", "discriminator") if self.objective["update_order"] == "generator_first" else NETWORKS[::-1]
+        return batches[first], batches[second]
+
     def reused(self) -> str:
-        """"d0:g0": the fakes of update d0 are those of g0. Empty without reuse."""
+        """"d0:g0": the fakes of update d0 are those of g0; "d0:g0 g1": of both, in this order. Empty without reuse."""
         if self.objective["fakes"] != "reuse":
             return ""
-        order = self.schedule()
-        second = next(i for i, u in enumerate(order) if u[0] != order[0][0])
-        return f"{order[second]}:{order[second - 1]}"
+        order, givers = self.schedule(), self.schedule_of_first()
+        given, taken = self.batches_given_and_taken()
+        return f"{order[len(givers)]}:{' '.join(givers if taken == given * len(givers) else givers[-1:])}"
 
     def images_per_step(self) -> int:
         return self.objective["critic_steps"] * self.objective["accumulate"]["discriminator"] * self.batch
@@ -120,11 +130,12 @@ class Trainer:
         """One cycle of the schedule. Returns what a golden run records: losses and gradients of the last updates."""
         self.position = self.step_number * self.images_per_step()
         self.kept: dict[str, list[Fakes]] = {}
-        taker, _, giver = self.reused().partition(":")
+        taker, _, givers = self.reused().partition(":")
+        givers = givers.split()
         result = {}
         for update in self.schedule():
-            source = self.kept[giver] if update == taker else []
-            keep = update == giver
+            source = [fakes for giver in givers for fakes in self.kept[giver]] if update == taker else []
+            keep = update in givers
             if update[0] == "d":
                 result["loss_d"], result["grad_d"] = self.update_discriminator(update, source, keep)
             else:

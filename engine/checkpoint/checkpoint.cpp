@@ -100,6 +100,7 @@ void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& 
     config::Value before = checkpoint.config, now = config.effective;
     for (const char* key : {"steps", "epochs", "log_every", "checkpoint_every", "samples", "version"})
         before.at(key) = now.at(key) = nullptr;
+    before.at("cuda").at("graph") = now.at("cuda").at("graph");  // the same bits
     const std::string key = difference(before, now, "");
     if (!key.empty())
         throw Error("'" + key + "' is not what the run was made with", checkpoint.file,

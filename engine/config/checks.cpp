@@ -35,10 +35,16 @@ void check_objective(const Object& objective, const Value& given) {
 }
 
 void check_schedule(const Object& objective) {
+    if (objective.text("fakes") != "reuse") return;
     const Object accumulate = objective.object("accumulate");
-    if (objective.text("fakes") == "reuse" && accumulate.integer("generator") != accumulate.integer("discriminator"))
-        throw Error("'fakes' cannot be \"reuse\" where the networks accumulate different numbers of batches",
-                    objective.where("fakes"), "use \"fresh\", or the same number for both in 'accumulate'");
+    const bool generator_first = objective.text("update_order") == "generator_first";
+    const int64_t giver = accumulate.integer(generator_first ? "generator" : "discriminator"),
+                  taker = accumulate.integer(generator_first ? "discriminator" : "generator"),
+                  updates = objective.integer(generator_first ? "generator_steps" : "critic_steps");
+    if (taker != giver && taker != giver * updates)
+        throw Error(
+            "'fakes' cannot be \"reuse\" where the networks accumulate different numbers of batches", objective.where("fakes"),
+            "use \"fresh\", or the same number for both in 'accumulate', or for the second the first one's times its updates");
 }
 
 // What the discriminator's scores are is told by its last layer, but for those that only rearrange them, or drop some.

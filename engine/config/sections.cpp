@@ -62,6 +62,11 @@ const ObjectSpec& file_spec() {
              .doc = "the grids of samples",
              .otherwise = Members{},
              .object = &samples_spec()},
+            {.name = "cuda",
+             .kind = Kind::object,
+             .doc = "how a GPU computes; without meaning on a CPU",
+             .otherwise = Members{},
+             .object = &cuda_spec()},
             {.name = "log_every",
              .kind = Kind::integer,
              .doc = "steps between lines of the log; 0: about 1,000 lines a run",
@@ -192,12 +197,45 @@ const ObjectSpec& samples_spec() {
     return spec;
 }
 
+const ObjectSpec& cuda_spec() {
+    static const ObjectSpec spec = {
+        "cuda",
+        "How a GPU computes. A CPU ignores these.",
+        {
+            {.name = "graph",
+             .kind = Kind::boolean,
+             .doc = "record a training step once as a CUDA graph and replay it; the same bits as without",
+             .otherwise = true},
+            {.name = "precision",
+             .kind = Kind::text,
+             .doc =
+                 "what products of matrices round their factors to: nothing, or TF32 or BF16 for tensor cores (sm_80 and later); "
+                 "sums are fp32",
+             .otherwise = "fp32",
+             .choices = {"fp32", "tf32", "bf16"}},
+            {.name = "matmul",
+             .kind = Kind::text,
+             .doc = "whose matrix products: `own`, `cublas`, or by a fixed rule of shape and GPU",
+             .otherwise = "auto",
+             .choices = {"auto", "own", "cublas"}},
+            {.name = "data",
+             .kind = Kind::text,
+             .doc = "the images are `resident` in the GPU's memory, or `streamed` to it beside the training; `auto` streams a "
+                    "set that "
+                    "takes more than half of the memory that is free",
+             .otherwise = "auto",
+             .choices = {"auto", "resident", "streamed"}},
+        }};
+    return spec;
+}
+
 const std::vector<const ObjectSpec*>& model_specs() {
     static const std::vector<const ObjectSpec*> all = [] {
         std::vector<const ObjectSpec*> specs = {&file_spec(),      &data_spec(),    &latent_spec(),     &init_spec(),
                                                 &objective_spec(), &penalty_spec(), &accumulate_spec(), &overrides_spec()};
         specs.insert(specs.end(), optimizer_specs().begin(), optimizer_specs().end());
         specs.push_back(&samples_spec());
+        specs.push_back(&cuda_spec());
         return specs;
     }();
     return all;

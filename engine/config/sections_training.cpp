@@ -146,7 +146,9 @@ const ObjectSpec& objective_spec() {
              .choices = {"discriminator_first", "generator_first"}},
             {.name = "fakes",
              .kind = Kind::text,
-             .doc = "`reuse`: the network that comes second in a step begins with the fake images of the first one's last update",
+             .doc =
+                 "`reuse`: the network that comes second in a step begins with the fake images of the first one's last update, "
+                 "or of all its updates where it accumulates as many batches as those have together",
              .otherwise = "fresh",
              .choices = {"fresh", "reuse"}},
             {.name = "accumulate",

@@ -44,6 +44,8 @@ Objective::Objective(const config::Object& c) : loss(c.text("loss")) {
     const config::Object accumulate = c.object("accumulate");
     discriminator_batches = int(accumulate.integer("discriminator"));
     generator_batches = int(accumulate.integer("generator"));
+    reuse_all = generator_first ? discriminator_batches == generator_batches * generator_steps
+                                : generator_batches == discriminator_batches * critic_steps;
     mean_of_batches = accumulate.text("reduction") == "mean";
     if (c.has("weight_clip")) weight_clip = real(c.number("weight_clip"));
     if (c.has("gradient_penalty")) {

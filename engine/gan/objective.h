@@ -29,6 +29,7 @@ struct Objective {
 
     int critic_steps = 1, generator_steps = 1;
     bool generator_first = false, reuse_fakes = false;
+    bool reuse_all = false;  // of all updates of the network that comes first, not of its last one alone
     int discriminator_batches = 1, generator_batches = 1;  // accumulated per update
     bool mean_of_batches = true;
     std::optional<Penalty> penalty;

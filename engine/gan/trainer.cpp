@@ -4,6 +4,8 @@
 
 #include "engine/gan/preflight.h"
 #include "kernels/error.h"
+#include "kernels/place.h"
+#include "kernels/precision.h"
 
 namespace gannet {
 
@@ -54,22 +56,13 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
       objective_(config.objective),
       generator_(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image_, config_, device),
       discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device),
-      counters_(device) {
+      counters_(device),
+      feed_(config_, data, images_per_step(), device) {
+    const std::string &precision = config_.cuda.text("precision"), &matmul = config_.cuda.text("matmul");
+    set_matmul_precision(precision == "tf32" ? Precision::tf32 : precision == "bf16" ? Precision::bf16 : Precision::fp32);
+    set_matmul_choice(matmul == "own" ? MatmulChoice::own : matmul == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic);
     check_networks(config_, generator_, discriminator_, image_);
     check_memory(config_, generator_, discriminator_, device);
-    if (data.count < config.batch)
-        throw Error("the data set has " + std::to_string(data.count) + " images, a batch " + std::to_string(config.batch),
-                    data.source, "lower `batch`");
-    pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
-    const std::vector<double> range = config.data.numbers("range");
-    order_ = {.count = data.count,
-              .usable = data.count / config.batch * config.batch,
-              .per_image = image_.size(),
-              .batch = config.batch,
-              .seed = config.seed,
-              .scale = real((range[1] - range[0]) / 255),
-              .offset = real(range[0]),
-              .shuffle = config.data.boolean("shuffle")};
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
@@ -83,22 +76,10 @@ void GanTrainer::set_position(const Counters& position) {
     counters_.set(position);
 }
 
-Tensor GanTrainer::reals(int64_t count) const {
-    GatherShape s = order_;
-    s.batch = count;
-    const DeviceValue<Counters> start(device_);
-    Tensor x = Tensor::empty(image_.batch(count), device_);
-    RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(pixels_.bytes()), static_cast<const Counters*>(start.data()),
-                               s, device_.stream()));
-    return x;
-}
+Tensor GanTrainer::reals(int64_t count) const { return feed_.first(count); }
 
 Tensor GanTrainer::real_batch(const Pass& pass) const {
-    GatherShape s = order_;
-    s.first = pass.offset;
-    Tensor x = Tensor::empty(image_.batch(config_.batch), device_);
-    RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(pixels_.bytes()),
-                               static_cast<const Counters*>(counters_.data()), s, device_.stream()));
+    const Tensor x = feed_.batch(pass.offset, config_.batch, counters_.data());
     if (pass.trace) pass.trace->images(pass.name + "real", x, image_);
     return x;
 }
@@ -154,13 +135,13 @@ void GanTrainer::backward(const Tensor& loss, Network& network, int batch, int b
 }
 
 void GanTrainer::discriminator_update(int index, Trace* trace) {
+    const Range range("discriminator update");
     const int batches = objective_.discriminator_batches;
     const bool first_network = !objective_.generator_first, last = index == objective_.critic_steps - 1;
     const std::string prefix = "s" + std::to_string(position_.step) + ".d" + std::to_string(index) + ".";
-    // Fakes are taken from the generator's update, or left for it together with their tape.
+    // Fakes are taken from the generator's updates, or left for it together with their tape.
     const bool take = objective_.reuse_fakes && !first_network && index == 0,
-               leave = objective_.reuse_fakes && first_network && last;
-    if (leave) kept_.clear();
+               leave = objective_.reuse_fakes && first_network && (last || objective_.reuse_all);
     Tensor total;
     for (int m = 0; m < batches; ++m) {
         const Pass pass{prefix + (m ? "b" + std::to_string(m) + "." : ""), uint32_t(index),
@@ -193,12 +174,12 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
 }
 
 void GanTrainer::generator_update(int index, Trace* trace) {
+    const Range range("generator update");
     const int batches = objective_.generator_batches;
     const bool first_network = objective_.generator_first, last = index == objective_.generator_steps - 1;
     const std::string prefix = "s" + std::to_string(position_.step) + ".g" + std::to_string(index) + ".";
     const bool take = objective_.reuse_fakes && !first_network && index == 0,
-               leave = objective_.reuse_fakes && first_network && last;
-    if (leave) kept_.clear();
+               leave = objective_.reuse_fakes && first_network && (last || objective_.reuse_all);
     Tensor total;
     for (int m = 0; m < batches; ++m) {
         const Pass pass{prefix + (m ? "b" + std::to_string(m) + "." : ""), generator_update_number + uint32_t(index), 0,
@@ -219,13 +200,7 @@ void GanTrainer::generator_update(int index, Trace* trace) {
     generator_optimizer_->update();
 }
 
-void GanTrainer::step(Trace* trace) {
-    const std::string name = "s" + std::to_string(position_.step) + ".";
-    const auto state = [&](const std::string& prefix) {
-        trace->state(prefix, generator_, *generator_optimizer_);
-        trace->state(prefix, discriminator_, *discriminator_optimizer_);
-    };
-    if (trace && trace->content.arrays.empty()) state("init.");
+void GanTrainer::updates(Trace* trace) {
     const auto train_discriminator = [&] {
         for (int c = 0; c < objective_.critic_steps; ++c) discriminator_update(c, trace);
     };
@@ -240,9 +215,31 @@ void GanTrainer::step(Trace* trace) {
         train_generator();
     }
     kept_.clear();
+    RUN(device_, advance_update(counters_.data(), images_per_step(), device_.stream()));
+}
+
+void GanTrainer::step(Trace* trace) {
+    const Range range("step");
+    const std::string name = "s" + std::to_string(position_.step) + ".";
+    const auto state = [&](const std::string& prefix) {
+        trace->state(prefix, generator_, *generator_optimizer_);
+        trace->state(prefix, discriminator_, *discriminator_optimizer_);
+    };
+    if (trace && trace->content.arrays.empty()) state("init.");
+    feed_.prepare(position_);
+    if (!trace && warm_ && !recorded_ && config_.cuda.boolean("graph")) {
+        recorded_ = device_.record([&] { updates(nullptr); });
+        for (int i = 0; recorded_ && i < 2; ++i) recorded_loss_[i] = loss_[i];
+    }
+    if (recorded_ && !trace) {
+        recorded_->replay();
+        for (int i = 0; i < 2; ++i) loss_[i] = recorded_loss_[i];
+    } else {
+        updates(trace);
+        warm_ = true;
+    }
     position_.step += 1;
     position_.images_seen += images_per_step();
-    RUN(device_, advance_update(counters_.data(), images_per_step(), device_.stream()));
     if (trace) state(name + "after.");
 }
 

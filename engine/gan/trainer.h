@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/gan/image_feed.h"
 #include "engine/gan/objective.h"
 #include "engine/gan/trace.h"
 #include "engine/network/network.h"
@@ -34,20 +35,21 @@ struct StepLosses {
 
 class GanTrainer {
 public:
-    // Builds both networks and checks them against the data; `images` are the data set's bytes. Initialises the parameters.
+    // Builds both networks, checks them against the data, which must outlive the trainer, and initialises the parameters.
     GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device);
 
     // One cycle of the schedule: critic_steps updates of D and generator_steps of G, in the order of update_order.
     // With a trace, everything is recorded under "sS.".
     void step(Trace* trace = nullptr);
-    StepLosses losses() const;  // of the last updates of the last step
+    StepLosses losses() const;                                        // of the last updates of the last step
+    const RecordedWork* recorded() const { return recorded_.get(); }  // null before there is one
 
     int64_t step_count() const { return position_.step; }
     int64_t images_seen() const { return position_.images_seen; }
     int64_t images_per_step() const {
         return int64_t(objective_.critic_steps) * objective_.discriminator_batches * config_.batch;
     }
-    int64_t images_per_epoch() const { return order_.usable; }
+    int64_t images_per_epoch() const { return feed_.images_per_epoch(); }
     void set_position(const Counters& position);
 
     Network& generator() { return generator_; }
@@ -67,6 +69,7 @@ private:
     };
     struct Pass;  // names, keys and offsets of one batch within an update
 
+    void updates(Trace* trace);
     void discriminator_update(int index, Trace* trace);
     void generator_update(int index, Trace* trace);
     Fakes make_fakes(const Pass& pass, bool recorded) const;
@@ -78,16 +81,19 @@ private:
     config::ModelConfig config_;
     Device device_;
     SampleShape image_;
-    Tensor pixels_;
-    GatherShape order_;
     Objective objective_;
     Network generator_, discriminator_;
     std::unique_ptr<Optimizer> generator_optimizer_, discriminator_optimizer_;
     Tensor sums_[2];  // accumulated gradients of G and D, where batches are accumulated
     DeviceValue<Counters> counters_;
     Counters position_;
-    std::vector<Fakes> kept_;  // fakes of the first network's last update, for the second (fakes: reuse)
+    ImageFeed feed_;
+    std::vector<Fakes> kept_;  // fakes of the first network's updates, for the second (fakes: reuse)
     Tensor loss_[2];
+    // A device that records replays whole steps, from the third on: the first runs as it is and fills the pool.
+    std::unique_ptr<RecordedWork> recorded_;
+    Tensor recorded_loss_[2];
+    bool warm_ = false;
 };
 
 }  // namespace gannet

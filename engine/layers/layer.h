@@ -45,6 +45,11 @@ struct Statistic {
 };
 
 // What a pass through a network needs besides its input.
+struct StatisticsUpdate {
+    RunningStats stats;
+    Tensor moments;  // keeps them
+};
+
 struct Context {
     bool training = true;           // batch statistics and dropout
     bool update_statistics = true;  // running statistics advance (training only)
@@ -54,6 +59,8 @@ struct Context {
     int64_t first_sample = 0;  // of this batch within the update
     uint64_t seed = 0;
     const Counters* counters = nullptr;
+    // where layers leave their running statistics to be moved, all in one launch at the end of Network::forward
+    std::vector<StatisticsUpdate>* updates = nullptr;
     // called with a layer's name and its dropout mask (1 = kept), for traces
     std::function<void(const std::string&, const Tensor&)> on_mask;
 };
@@ -87,7 +94,8 @@ struct Child {
 };
 
 struct Layer {
-    std::string type, name;  // "conv2d", "generator.3"
+    std::string type, name;       // "conv2d", "generator.3"
+    const char* place = nullptr;  // "generator.3 conv2d", for errors and profilers
     SampleShape in, out;
     std::vector<std::shared_ptr<Parameter>> parameters;
     std::vector<std::shared_ptr<Statistic>> statistics;

@@ -39,9 +39,7 @@ void build_batch_norm(Layer& layer, const config::LayerConfig& config, BuildCont
         if (!pass.training) return batch_norm_eval(x, affine.weight(), affine.bias(), running->value, s, eps, fused.act);
         Tensor moments = fused.moments_in;
         const Tensor y = batch_norm(x, affine.weight(), affine.bias(), s, eps, fused.act, &moments);
-        if (pass.update_statistics)
-            RUN(x.device(), running_stats_update(running->value.data(), static_cast<const real*>(moments.data()), s, momentum,
-                                                 x.device().stream()));
+        if (pass.update_statistics) pass.updates->push_back({{running->value.data(), moments.data(), s, momentum}, moments});
         return y;
     };
 }

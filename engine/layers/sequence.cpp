@@ -3,6 +3,7 @@
 #include "engine/layers/layer.h"
 #include "engine/layers/registry.h"
 #include "kernels/error.h"
+#include "kernels/place.h"
 
 namespace gannet {
 namespace {
@@ -67,6 +68,7 @@ Sequence build_sequence(const std::vector<config::LayerConfig>& list, const std:
         Layer layer;
         layer.type = list[i].type;
         layer.name = prefix + "." + std::to_string(i);
+        layer.place = lasting(layer.name + " " + layer.type);
         layer.in = sequence.out;
         layer.out = layer.in;
         kind->build(layer, list[i], context);
@@ -87,6 +89,7 @@ Tensor Sequence::forward(Tensor x, const Context& context) const {
         fused.moments_in = std::move(moments);
         moments = Tensor();
         if (step.moments && context.training) fused.moments_out = &moments;
+        const Place place(layers[step.layer].place);
         x = layers[step.layer].forward(x, context, fused);
     }
     return x;

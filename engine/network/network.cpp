@@ -1,5 +1,7 @@
 #include "engine/network/network.h"
 
+#include <algorithm>
+
 #include "kernels/error.h"
 
 namespace gannet {
@@ -54,6 +56,18 @@ void Network::initialise(uint64_t seed) {
                 break;
         }
     }
+}
+
+Tensor Network::forward(const Tensor& x, const Context& context) const {
+    std::vector<StatisticsUpdate> updates;
+    Context with_updates = context;
+    with_updates.updates = &updates;
+    const Tensor y = root_.forward(x, with_updates);
+    std::vector<RunningStats> stats;
+    for (const StatisticsUpdate& u : updates) stats.push_back(u.stats);
+    for (std::size_t i = 0; i < stats.size(); i += std::size_t(most_running_stats))
+        RUN(device_, running_stats_update(&stats[i], std::min(most_running_stats, int64_t(stats.size() - i)), device_.stream()));
+    return y;
 }
 
 Tensors Network::values() const {

@@ -18,7 +18,7 @@ public:
     // Initial values: pure functions of (seed, network, parameter number, element).
     void initialise(uint64_t seed);
 
-    Tensor forward(const Tensor& x, const Context& context) const { return root_.forward(x, context); }
+    Tensor forward(const Tensor& x, const Context& context) const;
 
     Net net() const { return net_; }
     std::string name() const { return net_ == Net::generator ? "generator" : "discriminator"; }

@@ -5,12 +5,16 @@
 
 namespace gannet {
 
-Device choose_device(const std::string& name, int64_t threads) {
+Device choose_device(const std::string& name, int64_t threads, std::string* why_cpu) {
     if (threads < 0 || threads > 1024)
         throw Error("--threads " + std::to_string(threads), "command line", "use 1 to 1024, or 0 for all cores");
     kernels::cpu::set_threads(threads > 0 ? int(threads)
                                           : kernels::cpu::threads());  // complains of GANNET_THREADS before anything is written
-    if (name == "cuda") throw Error("this build has no CUDA backend", "--device cuda", "use --device cpu");
+    if (name == "cpu") return Device::cpu();
+    const std::string why = Device::cuda_unusable();
+    if (why.empty()) return Device::cuda();
+    if (name == "cuda") throw Error(why, "--device cuda", "use --device cpu");
+    if (why_cpu) *why_cpu = why;
     return Device::cpu();
 }
 

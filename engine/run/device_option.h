@@ -6,6 +6,7 @@
 namespace gannet {
 
 // The device that `--device NAME` means: cpu, cuda or auto (a usable GPU, else the CPU). `threads` > 0 sets the CPU's threads.
-Device choose_device(const std::string& name, int64_t threads);
+// Where auto takes the CPU, `why_cpu` receives the reason.
+Device choose_device(const std::string& name, int64_t threads, std::string* why_cpu = nullptr);
 
 }  // namespace gannet

@@ -102,8 +102,12 @@ private:
         std::string order = o.generator_first ? generator + critic : critic + generator;
         order.pop_back();
         trace.content.metadata = {{"config", config::dump_json(config_.effective, -1)}, {"order", order}};
-        const std::string d = "d" + std::to_string(o.critic_steps - 1), g = "g" + std::to_string(o.generator_steps - 1);
-        if (o.reuse_fakes) trace.content.metadata["reuse"] = o.generator_first ? "d0:" + g : "g0:" + d;
+        if (o.reuse_fakes) {
+            std::string givers = o.generator_first ? generator : critic;
+            givers.pop_back();
+            if (!o.reuse_all) givers = givers.substr(givers.rfind(' ') + 1);
+            trace.content.metadata["reuse"] = (o.generator_first ? "d0:" : "g0:") + givers;
+        }
         return trace;
     }
 
@@ -232,9 +236,10 @@ int run_training(const TrainingOptions& options, Device device) {
         folder->lock();
     }
     std::fprintf(stderr, "%s: %lld steps on %s, batch %lld, %lld images of %s; writing %s\n", config.name.c_str(),
-                 static_cast<long long>(total), device.name().c_str(), static_cast<long long>(config.batch),
-                 static_cast<long long>(data.count), (config.data.text("path").empty() ? data.name : data.source).c_str(),
-                 folder->path().c_str());
+                 static_cast<long long>(total),
+                 (device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu)).c_str(),
+                 static_cast<long long>(config.batch), static_cast<long long>(data.count),
+                 (config.data.text("path").empty() ? data.name : data.source).c_str(), folder->path().c_str());
     return Run(config, trainer, *folder, bool(checkpoint)).train(options);
 }
 

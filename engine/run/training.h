@@ -17,6 +17,7 @@ struct TrainingOptions {
     std::string init;                   // weights to start from
     std::string trace;                  // where to write the trace of the first `trace_steps` steps
     int64_t trace_steps = 1;
+    std::string why_cpu;   // why there is no GPU, for the first line
     bool dry_run = false;  // check everything, print the effective configuration, train nothing
 };
 

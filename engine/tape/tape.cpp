@@ -7,6 +7,7 @@
 
 #include "engine/ops/ops.h"
 #include "kernels/error.h"
+#include "kernels/place.h"
 
 namespace gannet {
 namespace {
@@ -79,7 +80,7 @@ Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp) {
     const bool needed =
         recording_on && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
     if (!needed) return outputs;
-    auto node = std::make_shared<Node>(Node{op, outputs[0].impl()->id, std::move(inputs), {}, std::move(vjp)});
+    auto node = std::make_shared<Node>(Node{op, outputs[0].impl()->id, std::move(inputs), {}, std::move(vjp), current_place});
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         node->outputs.push_back(outputs[i].impl());
         outputs[i].impl()->node = node;
@@ -101,6 +102,7 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
     for (const Tensor& x : xs)
         if (!x) throw Error("grad: an absent tensor has no gradient");
 
+    const Range backward("backward");
     const Recording scope(options.create_graph);
     const Paths paths(ys, xs);
 
@@ -162,6 +164,7 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
             const auto to = only ? destination.find(x.impl().get()) : destination.end();
             into.push_back(to == destination.end() ? Tensor() : to->second);
         }
+        const Place place(node->place);
         const Tensors dx = node->vjp({node->inputs, out, dout, needs, into});
         for (std::size_t i = 0; i < node->inputs.size(); ++i) {
             if (!needs[i]) continue;

@@ -29,6 +29,7 @@ struct Node {
     Tensors inputs;
     std::vector<std::weak_ptr<Tensor::Impl>> outputs;
     Vjp vjp;
+    const char* place;  // the layer that it is of
 };
 
 // Records `outputs` as computed from `inputs`, if recording is on and some input requires a gradient. Outputs that a rule

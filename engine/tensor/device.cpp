@@ -2,42 +2,18 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <map>
-#include <mutex>
-#include <new>
 #include <string>
-#include <vector>
 
+#ifdef GANNET_CUDA
+#include "engine/tensor/cuda.h"
+#endif
 #include "kernels/error.h"
 
 namespace gannet {
 namespace {
-
-struct Pool {
-    std::mutex mutex;
-    std::map<std::size_t, std::vector<void*>> free;  // by rounded size
-    MemoryStats stats;
-    ~Pool() {
-        for (auto& [size, blocks] : free)
-            for (void* block : blocks) std::free(block);
-    }
-};
-
-Pool& pool() {
-    static Pool instance;
-    return instance;
-}
-
-// Sizes are rounded up to eighths of a power of two: few classes, at most 12.5 % waste.
-std::size_t size_class(std::size_t bytes) {
-    std::size_t step = 64;
-    while (step * 16 < bytes) step *= 2;
-    return (std::max<std::size_t>(bytes, 1) + step - 1) / step * step;
-}
 
 // The system grants more than there is and kills whoever touches it, so what cannot fit is refused here.
 std::size_t physical_memory() {
@@ -46,20 +22,10 @@ std::size_t physical_memory() {
     return bytes > 0 ? bytes : std::size_t(-1) / 4;
 }
 
-[[noreturn]] void out_of_memory(std::size_t bytes, const Pool& p, const Device& device) {
-    throw Error("out of memory: asked for " + std::to_string(bytes >> 20) + " MiB besides " +
-                    std::to_string(p.stats.held_bytes >> 20) + " MiB in use, the machine has " +
-                    std::to_string(physical_memory() >> 20) + " MiB",
-                device.name(), "lower `batch` or the layers' sizes");
-}
-
-// Gives back what nobody uses.
-void trim(Pool& p) {
-    for (auto& [size, blocks] : p.free) {
-        for (void* block : blocks) std::free(block);
-        p.stats.held_bytes -= int64_t(size * blocks.size());
-        blocks.clear();
-    }
+Pool& cpu_pool() {
+    static Pool instance({[](std::size_t bytes) { return std::aligned_alloc(64, bytes); }, std::free, physical_memory,
+                          [] { return "the machine has " + std::to_string(physical_memory() >> 20) + " MiB"; }, "out of memory"});
+    return instance;
 }
 
 Backend best_isa() {
@@ -106,62 +72,72 @@ std::string Device::name() const {
         case Backend::cpu_scalar: return "cpu (scalar)";
         case Backend::cpu_avx2: return "cpu (avx2)";
         case Backend::cpu_avx512: return "cpu (avx512)";
+#ifdef GANNET_CUDA
+        case Backend::cuda: return cuda::name();
+#else
         case Backend::cuda: return "cuda";
+#endif
     }
     return "";
 }
 
-void* Device::allocate(std::size_t bytes) const {
-    Pool& p = pool();
-    std::lock_guard lock(p.mutex);
-    if (bytes > physical_memory()) out_of_memory(bytes, p, *this);
-    const std::size_t size = size_class(bytes);
-    void* block = nullptr;
-    if (auto& blocks = p.free[size]; !blocks.empty()) {
-        block = blocks.back();
-        blocks.pop_back();
-    } else {
-        if (std::size_t(p.stats.held_bytes) + size > physical_memory()) trim(p);
-        if (std::size_t(p.stats.held_bytes) + size > physical_memory()) out_of_memory(bytes, p, *this);
-        block = std::aligned_alloc(64, size);
-        if (!block) out_of_memory(bytes, p, *this);
-        p.stats.held_bytes += int64_t(size);
-        ++p.stats.system_calls;
-    }
-    p.stats.live_bytes += int64_t(size);
-    p.stats.peak_bytes = std::max(p.stats.peak_bytes, p.stats.live_bytes);
-    return block;
+#ifdef GANNET_CUDA
+
+std::string Device::cuda_unusable() { return cuda::unusable(); }
+Stream Device::stream() const { return is_cuda() ? cuda::stream() : Stream{}; }
+
+std::unique_ptr<RecordedWork> Device::record(const std::function<void()>& work) const {
+    return is_cuda() ? cuda::record_work(work) : nullptr;
+}
+std::unique_ptr<UploadRing> Device::upload_ring(std::size_t bytes) const {
+    return is_cuda() ? cuda::upload_ring(bytes) : nullptr;
 }
 
-void Device::release(void* data, std::size_t bytes) const {
-    const std::size_t size = size_class(bytes);
-    Pool& p = pool();
-    std::lock_guard lock(p.mutex);
-    p.stats.live_bytes -= int64_t(size);
-    p.free[size].push_back(data);
-}
+namespace {
+Pool& pool_of(const Device& device) { return device.is_cuda() ? cuda::pool() : cpu_pool(); }
+}  // namespace
+
+#else
+
+std::string Device::cuda_unusable() { return "this program was built without CUDA"; }
+Stream Device::stream() const { return {}; }
+std::unique_ptr<RecordedWork> Device::record(const std::function<void()>&) const { return nullptr; }
+std::unique_ptr<UploadRing> Device::upload_ring(std::size_t) const { return nullptr; }
+
+namespace {
+Pool& pool_of(const Device&) { return cpu_pool(); }
+}  // namespace
+
+#endif
+
+void* Device::allocate(std::size_t bytes) const { return pool_of(*this).allocate(bytes, name()); }
+void Device::release(void* data, std::size_t bytes) const { pool_of(*this).release(data, bytes); }
+MemoryStats Device::memory() const { return pool_of(*this).stats(); }
 
 // Of no bytes, either side may be null.
 void Device::copy_from_host(void* to, const void* from, std::size_t bytes) const {
+#ifdef GANNET_CUDA
+    if (is_cuda()) return cuda::copy_from_host(to, from, bytes);
+#endif
     if (bytes > 0) std::memcpy(to, from, bytes);
 }
 void Device::copy_to_host(void* to, const void* from, std::size_t bytes) const {
+#ifdef GANNET_CUDA
+    if (is_cuda()) return cuda::copy_to_host(to, from, bytes);
+#endif
     if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
 int64_t Device::available_memory() const {
+#ifdef GANNET_CUDA
+    if (is_cuda()) return cuda::available_memory();
+#endif
     std::ifstream file("/proc/meminfo");
     std::string word;
     int64_t kibibytes = 0;
     while (file >> word)
         if (word == "MemAvailable:" && file >> kibibytes) return kibibytes * 1024;
     return int64_t(physical_memory());
-}
-
-MemoryStats Device::memory() const {
-    Pool& p = pool();
-    std::lock_guard lock(p.mutex);
-    return p.stats;
 }
 
 }  // namespace gannet

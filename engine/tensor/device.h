@@ -2,19 +2,30 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "engine/tensor/pool.h"
 #include "kernels/kernels.h"
 
 namespace gannet {
 
-// Freed blocks are kept by size and handed out again, so that a warm training step allocates nothing.
-struct MemoryStats {
-    int64_t live_bytes = 0;    // handed out now
-    int64_t peak_bytes = 0;    // most ever handed out
-    int64_t held_bytes = 0;    // taken from the system
-    int64_t system_calls = 0;  // allocations that the pool could not serve
+// Work that a device recorded once and replays as a whole.
+class RecordedWork {
+public:
+    virtual ~RecordedWork() = default;
+    virtual void replay() = 0;
+    virtual int kernels() const = 0;  // launches in it
+};
+
+// Bytes on their way to a device while it works: two buffers of pinned host memory, two on the device.
+class UploadRing {
+public:
+    virtual ~UploadRing() = default;
+    virtual uint8_t* next() = 0;      // a host buffer to fill; waits until its last copy is done
+    virtual void submit() = 0;        // begins to copy it
+    virtual void take(void* to) = 0;  // the oldest that was submitted, in the order of the device's own work
 };
 
 class Device {
@@ -23,10 +34,14 @@ public:
     static Device cpu();
     static Device cpu(Backend isa);
     static bool supports(Backend isa);
+    // The GPU; cuda_unusable() says in one line why there is none, "" if there is.
+    static Device cuda() { return Device(Backend::cuda); }
+    static std::string cuda_unusable();
 
     Backend backend() const { return backend_; }
-    Stream stream() const { return {}; }
-    std::string name() const;  // "cpu (avx512)"
+    bool is_cuda() const { return backend_ == Backend::cuda; }
+    Stream stream() const;
+    std::string name() const;  // "cpu (avx512)", "cuda (NVIDIA H100 80GB HBM3, sm_90)"
 
     void* allocate(std::size_t bytes) const;  // 64-byte aligned; never null
     void release(void* data, std::size_t bytes) const;
@@ -34,6 +49,12 @@ public:
     void copy_to_host(void* to, const void* from, std::size_t bytes) const;
     MemoryStats memory() const;
     int64_t available_memory() const;  // bytes that nobody uses now
+
+    // Calls `work`, whose kernels are recorded instead of run; it neither copies from or to the host nor waits, and its memory is
+    // kept for the replays. A device that cannot record (a CPU) returns null and has not called it.
+    std::unique_ptr<RecordedWork> record(const std::function<void()>& work) const;
+    // Null where the device's memory is the host's.
+    std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) const;
 
     bool operator==(const Device&) const = default;
 

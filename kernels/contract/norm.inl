@@ -14,9 +14,8 @@ KERNEL void batch_norm(T* y, const T* x, const real* mean_var, const T* gamma, c
 KERNEL void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_var, const T* gamma,
                             const RowsShape& s, real eps, Activation act, Stream stream);
 
-// running[0..cols) (mean) and running[cols..2 cols) (unbiased variance) move towards the batch's:
-// running = (1 - momentum) running + momentum batch. rows == 1 leaves the variance's factor at 1.
-KERNEL void running_stats_update(T* running, const real* mean_var, const RowsShape& s, real momentum, Stream stream);
+// All running statistics of a network at once; `stats` are `count` (at most most_running_stats) structs of the host.
+void running_stats_update(const RunningStats* stats, int64_t count, Stream stream);
 
 // y = act(gamma (x - mean_i) / sqrt(var_i + eps) + beta) with row statistics; mean_rstd[0..rows) and [rows..2 rows) are kept.
 // gamma and beta (cols) may both be null.

@@ -135,13 +135,14 @@ void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T
     });
 }
 
-template <class T>
-void running_stats_update(T* running, const real* mean_var, const RowsShape& s, real momentum, Stream) {
-    const int64_t cols = s.cols;
-    const real unbiased = s.rows > 1 ? real(double(s.rows) / double(s.rows - 1)) : real(1);
-    for (int64_t j = 0; j < cols; ++j) {
-        running[j] = (1 - momentum) * running[j] + momentum * mean_var[j];
-        running[cols + j] = (1 - momentum) * running[cols + j] + momentum * (unbiased * mean_var[cols + j]);
+void running_stats_update(const RunningStats* stats, int64_t count, Stream) {
+    for (const RunningStats* r = stats; r < stats + count; ++r) {
+        const int64_t cols = r->shape.cols;
+        const real unbiased = r->unbiased();
+        for (int64_t j = 0; j < cols; ++j) {
+            r->running[j] = (1 - r->momentum) * r->running[j] + r->momentum * r->mean_var[j];
+            r->running[cols + j] = (1 - r->momentum) * r->running[cols + j] + r->momentum * (unbiased * r->mean_var[cols + j]);
+        }
     }
 }
 

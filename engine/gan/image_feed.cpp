@@ -1,0 +1,84 @@
+#include "engine/gan/image_feed.h"
+
+#include <algorithm>
+
+#include "kernels/error.h"
+#include "kernels/philox.h"
+
+namespace gannet {
+
+ImageFeed::ImageFeed(const config::ModelConfig& config, const Dataset& data, int64_t images_per_step, Device device)
+    : data_(data), device_(device), images_per_step_(images_per_step) {
+    if (data.count < config.batch)
+        throw Error("the data set has " + std::to_string(data.count) + " images, a batch " + std::to_string(config.batch),
+                    data.source, "lower `batch`");
+    const std::vector<double> range = config.data.numbers("range");
+    order_ = {.count = data.count,
+              .usable = data.count / config.batch * config.batch,
+              .per_image = data.H * data.W * data.C,
+              .batch = config.batch,
+              .seed = config.seed,
+              .scale = real((range[1] - range[0]) / 255),
+              .offset = real(range[0]),
+              .shuffle = config.data.boolean("shuffle")};
+    // Half of what is free is left to the training itself.
+    const std::string& wish = config.cuda.text("data");
+    const bool stream = wish == "streamed" || (wish == "auto" && int64_t(data.pixels.size()) > device.available_memory() / 2);
+    if (stream) ring_ = device.upload_ring(std::size_t(images_per_step * order_.per_image));
+    if (ring_) pixels_ = Tensor::empty({images_per_step, data.H, data.W, data.C}, device, Dtype::u8);
+    else pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
+}
+
+// Bytes of images [position, position + count) of the endless sequence.
+std::vector<uint8_t> ImageFeed::gathered(int64_t position, int64_t count) const {
+    std::vector<uint8_t> bytes(std::size_t(count * order_.per_image));
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t epoch = (position + i) / order_.usable, index = (position + i) % order_.usable;
+        const int64_t image = order_.shuffle ? shuffled_index(order_.seed, epoch, index, order_.count) : index;
+        std::copy_n(data_.pixels.begin() + image * order_.per_image, order_.per_image, bytes.begin() + i * order_.per_image);
+    }
+    return bytes;
+}
+
+void ImageFeed::prepare(const Counters& position) {
+    if (!ring_) return;
+    const auto submit = [&](int64_t from) {
+        const std::vector<uint8_t> bytes = gathered(from, images_per_step_);
+        std::copy(bytes.begin(), bytes.end(), ring_->next());
+        ring_->submit();
+        submitted_ = from;
+    };
+    if (submitted_ >= 0 && submitted_ != position.images_seen) ring_->take(pixels_.raw());  // of a step that will not come
+    if (submitted_ != position.images_seen) submit(position.images_seen);
+    ring_->take(pixels_.raw());
+    submit(position.images_seen + images_per_step_);
+}
+
+Tensor ImageFeed::gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters) const {
+    Tensor x = Tensor::empty({shape.batch, data_.H, data_.W, data_.C}, device_);
+    RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(bytes.bytes()), counters, shape, device_.stream()));
+    return x;
+}
+
+Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters) const {
+    GatherShape s = order_;
+    s.first = first;
+    s.batch = batch;
+    if (ring_) {  // those of one step, in order
+        s.count = s.usable = images_per_step_;
+        s.shuffle = false;
+    }
+    return gather(pixels_, s, counters);
+}
+
+Tensor ImageFeed::first(int64_t count) const {
+    GatherShape s = order_;
+    s.batch = count;
+    const DeviceValue<Counters> start(device_);
+    if (!ring_) return gather(pixels_, s, start.data());
+    s.count = s.usable = count;
+    s.shuffle = false;
+    return gather(Tensor::from_bytes(gathered(0, count), {count, data_.H, data_.W, data_.C}, device_), s, start.data());
+}
+
+}  // namespace gannet

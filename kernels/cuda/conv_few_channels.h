@@ -1,0 +1,162 @@
+// Convolutions that read few channels, as operands of the tiled product: where a step of k per tap (conv_operands.h) would be mostly
+// zeros, k is (tap row, tap column, channel) side by side, and each element of a patch is copied alone.
+#pragma once
+#include "kernels/cuda/conv_operands.h"
+
+namespace gannet::kernels::cuda {
+
+// The digits of k, and those of a step: k advances without a division.
+struct PatchDigits {
+    int row, col, channel;
+
+    __device__ __forceinline__ PatchDigits(int k, int cols, int channels)
+        : row(k / channels / cols), col(k / channels % cols), channel(k % channels) {}
+    __device__ __forceinline__ void advance(const PatchDigits& step, int cols, int channels) {
+        channel += step.channel, col += step.col, row += step.row;
+        if (channel >= channels) channel -= channels, ++col;
+        if (col >= cols) col -= cols, ++row;
+    }
+};
+
+// The image that is read: from a pixel's corner on, tap (t, u) lies `direction` (t, u) further.
+struct PatchSource {
+    int height, width, channels, taps_h, taps_w, direction;
+
+    __device__ __forceinline__ int depth() const { return taps_h * taps_w * channels; }
+};
+
+// Four elements of a pixel's patch, k apart.
+template <class T, class Tile>
+class PatchChunk {
+    using A = OperandTile<Tile::rows, true>;
+
+public:
+    // (h, w) is the corner; h is `nowhere` beyond the last pixel.
+    __device__ __forceinline__ PatchChunk(const T* image, const PatchSource& s, int64_t n, int h, int w, int64_t step)
+        : s_(s),
+          step_(tile_depth, s.taps_w, s.channels),
+          h_(h),
+          w_(w),
+          k_(int(step) * tile_depth + A::chunk_k()),
+          corner_(image + ((n * s.height + h) * s.width + w) * s.channels),
+          digits_{{k_, s.taps_w, s.channels}, {k_ + 1, s.taps_w, s.channels}, {k_ + 2, s.taps_w, s.channels}, {k_ + 3, s.taps_w, s.channels}} {}
+
+    template <class F>
+    __device__ __forceinline__ void each(const F& f) const {
+#pragma unroll
+        for (int i = 0; i < chunk; ++i) {
+            const PatchDigits& d = digits_[i];
+            const int row = s_.direction * d.row, col = s_.direction * d.col;
+            const bool inside = unsigned(h_ + row) < unsigned(s_.height) && unsigned(w_ + col) < unsigned(s_.width);
+            f(i, corner_ + (row * s_.width + col) * s_.channels + d.channel, inside && k_ + i < s_.depth());
+        }
+    }
+    __device__ __forceinline__ void advance() {
+        k_ += tile_depth;
+#pragma unroll
+        for (int i = 0; i < chunk; ++i) digits_[i].advance(step_, s_.taps_w, s_.channels);
+    }
+    __device__ __forceinline__ int k() const { return k_; }
+
+private:
+    const PatchSource s_;
+    const PatchDigits step_;
+    int h_, w_, k_;
+    const T* corner_;
+    PatchDigits digits_[chunk];
+};
+
+// y (N P Q, OC) = patches of x (N P Q, R S C) w^T.
+template <class T, class Tile>
+class FewChannelsOperands {
+public:
+    static constexpr bool a_k_major = true, b_k_major = true;
+    static constexpr int a_vector = 1, b_vector = 1;
+
+    __device__ __forceinline__ FewChannelsOperands(const ConvArguments<T>& of, int64_t m0, int n0, int64_t step)
+        : FewChannelsOperands(of, of.extents, corner_of_patch(of.extents, unsigned(m0 + A::chunk_row())), n0, step) {}
+
+    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) { return (e.R * e.S * e.C + tile_depth - 1) / tile_depth; }
+
+    template <class F>
+    __device__ __forceinline__ void each_a(const F& f) const {
+        patch_.each(f);
+    }
+    template <class F>
+    __device__ __forceinline__ void each_b(const F& f) const {
+#pragma unroll
+        for (int i = 0; i < chunk; ++i) f(i, filter_ + i, patch_.k() + i < depth_);
+    }
+    __device__ __forceinline__ void advance() { patch_.advance(), filter_ += tile_depth; }
+
+private:
+    using A = OperandTile<Tile::rows, true>;
+    using B = OperandTile<Tile::cols, true>;
+
+    __device__ __forceinline__ FewChannelsOperands(const ConvArguments<T>& of, const ConvExtents& e, const PatchCorner& at, int n0,
+                                                   int64_t step)
+        : patch_(of.a, {e.H, e.W, e.C, e.R, e.S, 1}, at.n, at.row, at.col, step), depth_(e.R * e.S * e.C) {
+        const int wanted = n0 + B::chunk_row(), o = wanted < e.OC ? wanted : e.OC - 1;  // see MatrixChunk
+        filter_ = of.b + int64_t(o) * depth_ + step * tile_depth + B::chunk_k();
+    }
+
+    PatchChunk<T, Tile> patch_;
+    const int depth_;
+    const T* filter_;
+};
+
+// A phase of dx (N rows cols, C) = patches of dy (N rows cols, taps OC) w.
+template <class T, class Tile>
+class FewChannelsAdjointOperands {
+public:
+    static constexpr bool a_k_major = true, b_k_major = false;
+    static constexpr int a_vector = 1, b_vector = 1;
+
+    __device__ __forceinline__ FewChannelsAdjointOperands(const ConvArguments<T>& of, const ConvPhase& phase, int64_t m0, int n0,
+                                                          int64_t step)
+        : FewChannelsAdjointOperands(of, of.extents, phase, corner_of_adjoint(of.extents, phase, unsigned(m0 + A::chunk_row())), n0,
+                                     step) {}
+
+    static __device__ __forceinline__ int64_t steps(const ConvExtents& e, const ConvPhase& phase) {
+        return (phase.h.taps * phase.w.taps * e.OC + tile_depth - 1) / tile_depth;
+    }
+
+    template <class F>
+    __device__ __forceinline__ void each_a(const F& f) const {
+        patch_.each(f);
+    }
+    template <class F>
+    __device__ __forceinline__ void each_b(const F& f) const {
+        const int tap = (tap_row_ + k_.row * e_.stride) * e_.S + tap_col_ + k_.col * e_.stride;
+        const T* const from = filter_ + (int64_t(k_.channel) * e_.R * e_.S + tap) * e_.C;
+#pragma unroll
+        for (int i = 0; i < chunk; ++i) f(i, from + i, k_.row < taps_h_ && i < cols_);
+    }
+    __device__ __forceinline__ void advance() { patch_.advance(), k_.advance(step_, taps_w_, e_.OC); }
+
+private:
+    using A = OperandTile<Tile::rows, true>;
+    using B = OperandTile<Tile::cols, false>;
+
+    __device__ __forceinline__ FewChannelsAdjointOperands(const ConvArguments<T>& of, const ConvExtents& e, const ConvPhase& phase,
+                                                          const PatchCorner& at, int n0, int64_t step)
+        : e_(e),
+          patch_(of.a, {e.P, e.Q, e.OC, phase.h.taps, phase.w.taps, -1}, at.n, at.row, at.col, step),
+          k_(int(step) * tile_depth + B::chunk_k(), phase.w.taps, e.OC),
+          step_(tile_depth, phase.w.taps, e.OC),
+          tap_row_(phase.h.tap),
+          tap_col_(phase.w.tap),
+          taps_h_(phase.h.taps),
+          taps_w_(phase.w.taps),
+          cols_(e.C - n0 - B::chunk_row()),
+          filter_(of.b + n0 + B::chunk_row()) {}
+
+    const ConvExtents& e_;
+    PatchChunk<T, Tile> patch_;
+    PatchDigits k_;
+    const PatchDigits step_;
+    const int tap_row_, tap_col_, taps_h_, taps_w_, cols_;
+    const T* const filter_;
+};
+
+}  // namespace gannet::kernels::cuda

@@ -1,0 +1,148 @@
+// How the memory-bound kernels cut their work, the twin of kernels/cpu/blocks.h: maps over n elements, and the 32-bit index
+// arithmetic of kernels over samples. Every element has one thread and one formula, so no result depends on the cut.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/pack.h"
+
+namespace gannet::kernels::cuda {
+
+inline constexpr int map_threads = 256;
+inline constexpr int map_blocks = 4;  // at least so many blocks fit a multiprocessor of sm_75: at most 64 registers a thread
+
+template <class T>
+inline constexpr int map_tile = map_threads* widest<T>;  // elements of a block
+
+// n values at a 16-byte boundary, of however many accesses.
+template <int n, class T>
+__device__ __forceinline__ Pack<T, n> load_values(const T* from) {
+    Pack<T, n> values;
+#pragma unroll
+    for (int k = 0; k < n; k += widest<T>) {
+        const auto part = load_pack<widest<T>>(from + k);
+#pragma unroll
+        for (int i = 0; i < widest<T>; ++i) values[k + i] = part[i];
+    }
+    return values;
+}
+template <int n, class T>
+__device__ __forceinline__ void store_values(T* to, const Pack<T, n>& values) {
+#pragma unroll
+    for (int k = 0; k < n; k += widest<T>) {
+        Pack<T, widest<T>> part;
+#pragma unroll
+        for (int i = 0; i < widest<T>; ++i) part[i] = values[k + i];
+        store_pack(to + k, part);
+    }
+}
+
+// ---- maps over n elements --------------------------------------------------------------------------------------------
+
+// The elements of this thread. Where `wide` says that 16-byte accesses are allowed they are one pack, else every map_threads-th
+// of the block's; a warp's accesses are coalesced either way. Elements beyond the end are read as 0 and not written.
+template <class T>
+class Share {
+public:
+    using Values = Pack<T, widest<T>>;
+
+    __device__ Share(int64_t n, bool wide) : begin_(int64_t(blockIdx.x) * map_tile<T>), wide_(wide) {
+        count_ = n - begin_ < map_tile<T> ? int(n - begin_) : map_tile<T>;
+        whole_ = wide && int(threadIdx.x + 1) * widest<T> <= count_;
+    }
+
+    // The k-th element, within the block and of all.
+    __device__ int place(int k) const { return wide_ ? int(threadIdx.x) * widest<T> + k : int(threadIdx.x) + k * map_threads; }
+    __device__ int64_t element(int k) const { return begin_ + place(k); }
+
+    __device__ Values load(const T* from) const {
+        from += begin_;
+        if (whole_) return load_pack<widest<T>>(from + place(0));
+        Values values;
+#pragma unroll
+        for (int k = 0; k < widest<T>; ++k) values[k] = place(k) < count_ ? from[place(k)] : T(0);
+        return values;
+    }
+    __device__ void store(T* to, const Values& values) const {
+        to += begin_;
+        if (whole_) return store_pack(to + place(0), values);
+#pragma unroll
+        for (int k = 0; k < widest<T>; ++k)
+            if (place(k) < count_) to[place(k)] = values[k];
+    }
+
+private:
+    int64_t begin_;
+    int count_;
+    bool wide_, whole_;
+};
+
+template <class T, class F, class... V>
+__device__ __forceinline__ Pack<T, widest<T>> map_pack(const F& f, const V&... values) {
+    Pack<T, widest<T>> out;
+#pragma unroll
+    for (int k = 0; k < widest<T>; ++k) out[k] = f(values[k]...);
+    return out;
+}
+
+// y[e] = f(x[e]...) over n elements.
+template <class T, class F, class... X>
+__device__ __forceinline__ void map(T* y, int64_t n, bool wide, const F& f, const X*... x) {
+    const Share<T> mine(n, wide);
+    mine.store(y, map_pack<T>(f, mine.load(x)...));
+}
+
+// Launches a kernel of maps over n elements; nothing where there are none.
+template <class T, class... P>
+void launch_map(const char* name, void (*kernel)(P...), int64_t n, Stream stream, std::type_identity_t<P>... arguments) {
+    if (n <= 0) return;
+    launch(name, kernel, {dim3(unsigned(divide_up(n, map_tile<T>))), dim3(map_threads)}, stream, arguments...);
+}
+
+// ---- indices ---------------------------------------------------------------------------------------------------------
+
+// Quotients of numbers below 2^31 by one multiplication (Granlund and Montgomery, PLDI 1994).
+class Divisor {
+public:
+    Divisor() = default;
+    explicit Divisor(int64_t divisor) : divisor_(uint32_t(divisor)) {
+        while (int64_t(1) << (shift_ - 31) < divisor) ++shift_;
+        factor_ = uint32_t(((uint64_t(1) << shift_) + divisor_ - 1) / divisor_);
+    }
+    GANNET_HD uint32_t value() const { return divisor_; }
+    GANNET_HD uint32_t quotient(uint32_t n) const { return uint32_t(uint64_t(n) * factor_ >> shift_); }
+    // n becomes the remainder.
+    GANNET_HD uint32_t split(uint32_t& n) const {
+        const uint32_t q = quotient(n);
+        n -= q * divisor_;
+        return q;
+    }
+
+private:
+    uint32_t divisor_ = 1, factor_ = uint32_t(1) << 31;
+    int shift_ = 31;
+};
+
+// The elements that one launch of a kernel with 32-bit indices covers at most; a test lowers it.
+inline int64_t range_limit = (int64_t(1) << 31) - 1;
+
+// f(first, count) for ranges of samples that stay within the limit: nearly always one range. A sample's numbers do not depend on
+// its range.
+template <class F>
+void for_ranges(int64_t samples, int64_t per_sample, const F& f) {
+    if (samples <= 0 || per_sample <= 0) return;
+    if (per_sample > range_limit)
+        throw Error("a sample of " + std::to_string(per_sample) + " elements", "CUDA kernels",
+                    "the most is " + std::to_string(range_limit));
+    const int64_t most = range_limit / per_sample;
+    for (int64_t first = 0; first < samples; first += most) f(first, std::min(most, samples - first));
+}
+
+// One thread for each of n < 2^31 places.
+inline Grid thread_grid(int64_t n) { return {dim3(unsigned(divide_up(n, map_threads))), dim3(map_threads)}; }
+__device__ __forceinline__ uint32_t thread_place() { return blockIdx.x * uint32_t(map_threads) + threadIdx.x; }
+
+}  // namespace gannet::kernels::cuda

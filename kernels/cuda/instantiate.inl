@@ -1,0 +1,7 @@
+// At the end of a kernel file: instantiates what CONTRACT, one file of the contract, declares.
+namespace gannet::kernels::cuda {
+using T = real;
+#define KERNEL template
+#include CONTRACT
+#undef KERNEL
+}  // namespace gannet::kernels::cuda

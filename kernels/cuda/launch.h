@@ -1,0 +1,55 @@
+// Every kernel is launched here: one checked, typed helper over cudaLaunchKernelEx with a profiler range around it.
+// The only headers of this folder that know inline PTX or storage classes are shared.h, async_copy.h and mma.h; the CPU test
+// shim (tools/simt) has its own copies of those three and of <cuda_runtime.h>.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <string>
+#include <type_traits>
+
+#include "kernels/error.h"
+#include "kernels/place.h"
+#include "kernels/shapes.h"
+
+namespace gannet::kernels::cuda {
+
+inline cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
+
+// A grid of blocks; `shared` is dynamic_bytes<...>() of what the kernel asks shared<...>() for (shared.h).
+struct Grid {
+    dim3 blocks, threads;
+    std::size_t shared = 0;
+};
+
+inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_string(d.y) + "x" + std::to_string(d.z); }
+
+// Throws with the kernel, its launch and the layer that asked for it.
+[[noreturn]] inline void throw_launch_error(const char* kernel, const Grid& grid, cudaError_t error) {
+    cudaGetLastError();
+    throw Error(std::string("CUDA: ") + cudaGetErrorString(error),
+                std::string(kernel) + " <<<" + text(grid.blocks) + ", " + text(grid.threads) + ", " + std::to_string(grid.shared) +
+                    " bytes>>>" + (current_place ? std::string(" of ") + current_place : ""),
+                "an earlier kernel may be the cause: run again with CUDA_LAUNCH_BLOCKING=1 and --set cuda.graph=false");
+}
+
+// launch("matmul", matmul_kernel<...>, {blocks, threads, shared}, stream, arguments...): arguments convert to the parameters.
+template <class... P>
+void launch(const char* name, void (*kernel)(P...), const Grid& grid, Stream stream, std::type_identity_t<P>... arguments) {
+    const Range range(name);
+    cudaError_t error = cudaSuccess;
+    if (grid.shared > 48 * 1024)
+        error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(grid.shared));
+    if (error == cudaSuccess) {
+        cudaLaunchConfig_t config = {};
+        config.gridDim = grid.blocks;
+        config.blockDim = grid.threads;
+        config.dynamicSmemBytes = grid.shared;
+        config.stream = stream_of(stream);
+        error = cudaLaunchKernelEx(&config, kernel, arguments...);
+    }
+    if (error != cudaSuccess) throw_launch_error(name, grid, error);
+}
+
+inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+}  // namespace gannet::kernels::cuda

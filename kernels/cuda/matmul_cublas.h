@@ -1,0 +1,33 @@
+// Matrix products by cuBLAS, for matmul.cu. What MatmulChoice::automatic (precision.h) gives to it, fixed by shape and GPU:
+//
+//   the product                                 GPU            precision     cuBLAS from 2 M N K =
+//   plain, that is no bias, activation,         any            fp32          2^32 flops (1024 x 2048 x 1024)
+//   nor moments, and M, N, K >= 256             sm_80 to 89    tf32, bf16    2^34
+//                                               sm_90 on       tf32, bf16    2^32: only its kernels reach these chips' full rate
+//   everything else                             any            any           never: fusing makes up for more than the difference
+//
+// Below, launches and tails decide, and the project's own kernels know their shapes. The numbers are estimates: no GPU of the
+// developers' has confirmed them.
+//
+// Results repeat bit for bit on one kind of GPU (one stream, a fixed workspace, no atomics), but a row's bits may depend on M.
+#pragma once
+#include "kernels/precision.h"
+#include "kernels/shapes.h"
+
+namespace gannet::kernels::cuda {
+
+// Does the rule above give a product to cuBLAS? `capability` is 10 * major + minor.
+constexpr bool cublas_is_faster(const MatmulShape& s, bool plain, Precision precision, int capability) {
+    if (!plain || s.M < 256 || s.N < 256 || s.K < 256) return false;
+    const bool tensor_cores = precision != Precision::fp32 && capability >= 80;
+    return 2.0 * double(s.M) * double(s.N) * double(s.K) >= (tensor_cores && capability < 90 ? 0x1p34 : 0x1p32);
+}
+
+// The contract's matmul, with `channels` as in matmul.h, or false, and nothing is written, where `choice` keeps the product, the
+// program was built without cuBLAS, T is not float, or an extent is 0 or does not fit an int. The first call makes the handle and
+// allocates its workspace, so it cannot be part of a capture.
+template <class T>
+bool matmul_cublas(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, int64_t channels,
+                   Activation act, MatmulChoice choice, Precision precision, Stream stream);
+
+}  // namespace gannet::kernels::cuda

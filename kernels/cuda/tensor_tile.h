@@ -1,0 +1,182 @@
+// One block's tile of a matrix product on tensor cores: how operands travel from global memory through shared memory (cp.async,
+// several stages) into the registers of mma.sync. Used by matmul_tensor.cu, which says how the pieces follow each other.
+//
+// An operand is a matrix of lines by depth (the lines are rows of op(a), columns of op(b); the depth is K) and is stored along
+// K (a, transposed b) or along its lines (transposed a, b). Both forms hand the same registers to the multiplier:
+//
+//   A warp's lines are taken in groups of 32. A group is four sets of eight, a set being what half an mma operand (a whole one of
+//   b) spans: line(set i, g) = 4 spread(g) + i, where g = lane / 4 and spread = 0 4 1 5 2 6 3 7. So one 16-byte load along the
+//   lines gives a lane its value of four sets, and the four sums that a lane holds of four sets of columns lie side by side in C.
+//
+// In shared memory, which every access below reads and writes without bank conflicts:
+//   along K       line by line, `depth` values each; 16-byte chunk i is kept at i ^ (line / 4 % 8)
+//   along lines   k by k, `lines` values each; chunk i is kept at i ^ (k % 4)
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "kernels/cuda/async_copy.h"
+#include "kernels/cuda/mma.h"
+#include "kernels/cuda/pack.h"
+#include "kernels/precision.h"
+
+namespace gannet::kernels::cuda {
+
+// Sizes of a block's tile: m x n of C, K in steps of `depth`, `stages` of them in shared memory.
+template <int m_, int n_, int depth_, int stages_, int warps_m_, int warps_n_>
+struct TensorTile {
+    static constexpr int m = m_, n = n_, depth = depth_, stages = stages_;
+    static constexpr int warps_m = warps_m_, warps_n = warps_n_, threads = 32 * warps_m * warps_n;
+    static constexpr int warp_m = m / warps_m, warp_n = n / warps_n;
+    static constexpr int m_groups = warp_m / 32, n_groups = warp_n / 32;
+    static_assert(warp_m % 32 == 0 && warp_n % 32 == 0 && (depth == 16 || depth == 32));
+};
+
+// The line, within a group of 32, of set 0 and lane group g.
+__device__ __forceinline__ int spread_line(int g) { return 4 * (g / 2 + 4 * (g % 2)); }
+
+// A thread's share of copying an operand into shared memory, stage after stage along K.
+template <int lines, int depth, int threads, bool along_k>
+class TensorCopy {
+    static constexpr int row_chunks = (along_k ? depth : lines) / 4, rows = threads / row_chunks;  // of one pass of the block
+    static constexpr int passes = lines * depth / 4 / threads;
+    static_assert(lines <= 256 && threads % row_chunks == 0 && (along_k ? rows % 16 == 0 : rows % 4 == 0));
+
+public:
+    // The block's lines begin at `line`, its part of K at k. `pitch` is the stored matrix's row in values.
+    __device__ __forceinline__ TensorCopy(int pitch, int line, int all_lines, int k) {
+        const int row = int(threadIdx.x) / row_chunks, chunk = int(threadIdx.x) % row_chunks;
+        if constexpr (along_k) {
+            from_ = uint32_t(line + row) * uint32_t(pitch) + uint32_t(k + 4 * chunk);
+            to_ = (row * depth + 4 * chunk) ^ (row / 4 % 8 * 4);
+            lines_ = all_lines - line - row;
+            k_ = 4 * chunk;
+        } else {
+            from_ = uint32_t(k + row) * uint32_t(pitch) + uint32_t(line + 4 * chunk);
+            to_ = (row * lines + 4 * chunk) ^ (row % 4 * 4);
+            k_ = line + 4 * chunk < all_lines ? row : 1 << 30;
+        }
+    }
+
+    // Copies the next `depth` of K, of which `left` are there; beyond them, and for lines that do not exist, zeros.
+    __device__ __forceinline__ void operator()(float* stage, const float* matrix, int pitch, int left) {
+        // How many rows of the passes are valid. Along K two conditions become one number (left and k_ are multiples of 4): as
+        // predicates that stay true through the loop they would be kept, and there are too few for that.
+        const int valid_rows = along_k ? min(lines_, (left - k_) * 64) : left - k_;
+        uint32_t from = from_;
+#pragma unroll
+        for (int p = 0; p < passes; ++p) {
+            const int to = along_k ? (to_ ^ (p * rows / 4 % 8 * 4)) + p * rows * depth : to_ + p * rows * lines;
+            async_copy<16>(stage + to, matrix + from, valid_rows > p * rows);
+            from += uint32_t(rows) * uint32_t(pitch);
+        }
+        from_ = along_k ? from_ + depth : from;
+    }
+
+private:
+    uint32_t from_;  // an operand has fewer than 2^32 values
+    int k_, lines_, to_;
+};
+
+// A lane's values of a group of 32 lines and 8 of K: [set][half] is its line of the set, K = lane % 4 + 4 half.
+struct TensorValues {
+    uint32_t value[4][2];
+};
+
+// Reads a warp's values from a stage.
+template <int lines, int depth, bool along_k>
+class TensorRead {
+public:
+    __device__ __forceinline__ explicit TensorRead(int warp_line) {
+        const int lane = int(threadIdx.x) % 32;
+        if constexpr (along_k) {  // lane / 8 = matrix: two sets, each of two halves
+            const int line = warp_line + spread_line(lane % 8) + lane / 16;
+            at_ = (line * depth + lane / 8 % 2 * 4) ^ (line / 4 % 8 * 4);
+        } else {
+            const int k = lane % 4;
+            at_ = (k * lines + warp_line + spread_line(lane / 4)) ^ (k * 4);
+        }
+    }
+
+    // `step`: which 8 of the stage's K.
+    __device__ __forceinline__ void operator()(TensorValues& to, const float* stage, int group, int step) const {
+        if constexpr (along_k) {
+            const float* from = stage + (at_ ^ (8 * step)) + group * 32 * depth;
+#pragma unroll
+            for (int set = 0; set < 4; set += 2) {
+                uint32_t r[4];
+                load_matrices(r, from + set * depth);
+                to.value[set][0] = r[0], to.value[set][1] = r[1];
+                to.value[set + 1][0] = r[2], to.value[set + 1][1] = r[3];
+            }
+        } else {
+            const float* from = stage + at_ + 8 * step * lines + group * 32;
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                const auto pack = load_pack<4>(reinterpret_cast<const uint32_t*>(from + 4 * half * lines));
+#pragma unroll
+                for (int set = 0; set < 4; ++set) to.value[set][half] = pack[set];
+            }
+        }
+    }
+
+private:
+    int at_;
+};
+
+// The multiplier's operands of a group, rounded. For bf16 they span 16 of K, taken as two steps of 8: any order of K serves that
+// both operands share, so a lane's pair is its two halves of one step.
+template <Precision precision>
+struct TensorOperandA {
+    uint32_t value[2][4];
+
+    __device__ __forceinline__ void round(const TensorValues& from, int step) {
+#pragma unroll
+        for (int set = 0; set < 4; ++set) {
+            const uint32_t(&v)[2] = from.value[set];
+            uint32_t(&to)[4] = value[set / 2];
+            if constexpr (precision == Precision::tf32) {
+                to[set % 2] = round_tf32(v[0]);
+                to[set % 2 + 2] = round_tf32(v[1]);
+            } else {
+                to[set % 2 + 2 * (step % 2)] = round_bf16(v[0], v[1]);
+            }
+        }
+    }
+};
+
+template <Precision precision>
+struct TensorOperandB {
+    uint32_t value[4][2];
+
+    __device__ __forceinline__ void round(const TensorValues& from, int step) {
+#pragma unroll
+        for (int set = 0; set < 4; ++set) {
+            const uint32_t(&v)[2] = from.value[set];
+            if constexpr (precision == Precision::tf32) {
+                value[set][0] = round_tf32(v[0]);
+                value[set][1] = round_tf32(v[1]);
+            } else {
+                value[set][step % 2] = round_bf16(v[0], v[1]);
+            }
+        }
+    }
+};
+
+// sums += a b for `m_groups` groups of rows and one of columns.
+template <Precision precision, int m_groups, int n_sets>
+__device__ __forceinline__ void multiply_group(float (&sums)[2 * m_groups][n_sets][4], int group,
+                                               const TensorOperandA<precision> (&a)[m_groups],
+                                               const TensorOperandB<precision>& b) {
+#pragma unroll
+    for (int i = 0; i < 2 * m_groups; ++i)
+#pragma unroll
+        for (int jj = 0; jj < 4; ++jj) {
+            const int j = i % 2 ? 3 - jj : jj;  // there and back, so that one operand stays
+            if constexpr (precision == Precision::tf32) mma_tf32(sums[i][4 * group + j], a[i / 2].value[i % 2], b.value[j]);
+            else mma_bf16(sums[i][4 * group + j], a[i / 2].value[i % 2], b.value[j]);
+        }
+}
+
+}  // namespace gannet::kernels::cuda

@@ -1,0 +1,286 @@
+// The fp32 product under matmul and the convolutions: a block's tile of C = A B, with operands that an `Operands` policy addresses
+// (a matrix, its transpose, image patches), so that no matrix of patches is ever stored.
+//
+// A tile of C stays in registers while k runs; tiles of A and B, tile_depth deep, wait in shared memory, several steps ahead
+// (cp.async, sm_80 and later) or one step ahead through registers (before). One barrier a step. Each thread copies one chunk of
+// four elements of A and one of B a step, as 16 bytes or, where sizes or addresses do not allow it, one by one.
+//
+// Order of the sums: an element of C is one chain over k from first to last per slice of k, and slices are added in order. Which
+// tile computes it, and whether slices run side by side or one after another, changes no bit.
+#pragma once
+#include "kernels/cuda/async_copy.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/pack.h"
+#include "kernels/cuda/shared.h"
+
+namespace gannet::kernels::cuda {
+
+#ifdef GANNET_HAS_ASYNC_COPY
+inline constexpr bool asynchronous = true;
+inline constexpr int stages = 4;
+#else
+inline constexpr bool asynchronous = false;
+inline constexpr int stages = 2;
+#endif
+
+inline constexpr int tile_depth = 8;  // k of a step
+inline constexpr int chunk = 4;       // elements that a thread copies, and that a fragment load reads
+
+// A warp is 4 x 8 threads. A thread's elements of C are 4 x 4 blocks, 16 rows and 32 columns apart.
+template <int of_row_warps, int of_col_warps, int of_thread_rows, int of_thread_cols>
+struct Tile {
+    static constexpr int row_warps = of_row_warps, col_warps = of_col_warps;
+    static constexpr int threads = row_warps * col_warps * 32;
+    static constexpr int thread_rows = of_thread_rows, thread_cols = of_thread_cols;
+    static constexpr int warp_rows = 4 * thread_rows, warp_cols = 8 * thread_cols;
+    static constexpr int rows = row_warps * warp_rows, cols = col_warps * warp_cols;
+    static_assert(rows * tile_depth == threads * chunk && cols * tile_depth == threads * chunk);
+    // For __launch_bounds__: as many threads share a multiprocessor's 65536 registers, so each has at most 168. Without cp.async
+    // copies take registers, too, and there are 255.
+    static constexpr int sharing_threads = asynchronous ? 384 : 256;
+    static constexpr int bound_threads = threads > 192 ? sharing_threads : threads;
+    static constexpr int bound_blocks(bool packs) { return packs ? sharing_threads / bound_threads : 1; }
+
+    // Neighbouring lanes share rows of A, lanes two apart columns of B: the hardware then merges their 16-byte loads. Bits 1 and 3
+    // of the lane are its row, the others its column.
+    static constexpr int row_lane_bit = 2, other_row_lane_bit = 8;
+    static __device__ __forceinline__ int row_of_thread() {
+        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        return warp / col_warps * warp_rows + ((lane >> 1 & 1) | (lane >> 2 & 2)) * chunk;
+    }
+    static __device__ __forceinline__ int col_of_thread() {
+        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        return warp % col_warps * warp_cols + ((lane & 1) | (lane >> 1 & 2) | (lane >> 2 & 4)) * chunk;
+    }
+    static __device__ __forceinline__ constexpr int row(int i) { return i / chunk * 16 + i % chunk; }
+    static __device__ __forceinline__ constexpr int col(int j) { return j / chunk * 32 + j % chunk; }
+};
+
+using LargeTile = Tile<4, 2, 8, 8>;   // 128 x 128, 256 threads
+using MediumTile = Tile<2, 2, 8, 4>;  // 64 x 64, 128 threads
+using SmallTile = Tile<2, 1, 4, 4>;   // 32 x 32, 64 threads
+
+// A tile of one operand in shared memory: `extent` rows of A (columns of B) by tile_depth. An operand whose k is contiguous in
+// memory is stored [row][k], with a gap after every four rows that keeps fragment loads free of bank conflicts; others [k][row].
+template <int extent, bool k_major>
+struct OperandTile {
+    static constexpr int group = chunk * tile_depth + chunk;
+    static constexpr int size = k_major ? extent / chunk * group : extent * tile_depth;
+
+    static __device__ __forceinline__ constexpr int place(int row, int k) {
+        return k_major ? row / chunk * group + row % chunk * tile_depth + k : k * extent + row;
+    }
+    // Where the thread's chunk lies in the tile.
+    static __device__ __forceinline__ int chunk_row() {
+        return k_major ? threadIdx.x / (tile_depth / chunk) : threadIdx.x % (extent / chunk) * chunk;
+    }
+    static __device__ __forceinline__ int chunk_k() {
+        return k_major ? threadIdx.x % (tile_depth / chunk) * chunk : threadIdx.x / (extent / chunk);
+    }
+    static __device__ __forceinline__ int chunk_place() { return place(chunk_row(), chunk_k()); }
+};
+
+template <class T, class Tile, class Operands>
+struct Stages {
+    using A = OperandTile<Tile::rows, Operands::a_k_major>;
+    using B = OperandTile<Tile::cols, Operands::b_k_major>;
+    struct alignas(16) Stage {
+        T a[A::size], b[B::size];
+    };
+    Stage stage[stages];
+};
+
+template <class T>
+__device__ __forceinline__ void load_chunk(T (&to)[chunk], const T* from) {
+#pragma unroll
+    for (int i = 0; i < chunk; i += widest<T>) {
+        const auto loaded = load_pack<widest<T>>(from + i);
+#pragma unroll
+        for (int l = 0; l < widest<T>; ++l) to[i + l] = loaded[l];
+    }
+}
+
+// Copies the thread's chunks, step after step, into the stages.
+template <class T, class Tile, class Operands>
+class Feed {
+    using Memory = Stages<T, Tile, Operands>;
+    static constexpr int a_vector = Operands::a_vector, b_vector = Operands::b_vector;
+
+public:
+    __device__ __forceinline__ Feed(Memory& memory, Operands& operands, int steps) : memory_(memory), operands_(operands) {
+        if constexpr (asynchronous) {
+#pragma unroll
+            for (int s = 0; s < stages; ++s) copy(s, s < steps);
+            async_copy_wait<stages - 1>();
+        } else {
+            fetch(true);
+            put(0);
+            fetch(1 < steps);
+        }
+        __syncthreads();
+    }
+
+    // When no thread reads `current` any more: fills it again, and behind the barrier `next` is there. `left` steps are not yet
+    // multiplied, with the current one.
+    __device__ __forceinline__ void next(int current, int next, int left) {
+        if constexpr (asynchronous) async_copy_wait<stages - 2>();
+        else put(next);
+        __syncthreads();
+        if constexpr (asynchronous) copy(current, left > stages);
+        else fetch(left > stages);
+    }
+    // No copy is under way any more.
+    __device__ __forceinline__ void finish() {
+        if constexpr (asynchronous) async_copy_wait<0>();
+    }
+
+private:
+    // Beyond the last step zeros are written and nothing is read.
+    __device__ __forceinline__ void copy(int stage, bool more) {
+        T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b = memory_.stage[stage].b + Memory::B::chunk_place();
+        operands_.each_a([&](int i, const T* from, bool valid) { async_copy<a_vector * int(sizeof(T))>(a + i, from, more && valid); });
+        operands_.each_b([&](int i, const T* from, bool valid) { async_copy<b_vector * int(sizeof(T))>(b + i, from, more && valid); });
+        operands_.advance();
+        async_copy_commit();
+    }
+    __device__ __forceinline__ void fetch(bool more) {
+        operands_.each_a([&](int i, const T* from, bool valid) { fetch_to<a_vector>(a_, i, from, more && valid); });
+        operands_.each_b([&](int i, const T* from, bool valid) { fetch_to<b_vector>(b_, i, from, more && valid); });
+        operands_.advance();
+    }
+    template <int vector>
+    static __device__ __forceinline__ void fetch_to(T (&to)[chunk], int i, const T* from, bool valid) {
+        Pack<T, vector> loaded = {};
+        if (valid) loaded = load_pack<vector>(from);
+#pragma unroll
+        for (int l = 0; l < vector; ++l) to[i + l] = loaded[l];
+    }
+    __device__ __forceinline__ void put(int stage) {
+        T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b = memory_.stage[stage].b + Memory::B::chunk_place();
+#pragma unroll
+        for (int i = 0; i < chunk; i += widest<T>) {
+            Pack<T, widest<T>> of_a, of_b;
+#pragma unroll
+            for (int l = 0; l < widest<T>; ++l) of_a[l] = a_[i + l], of_b[l] = b_[i + l];
+            store_pack(a + i, of_a);
+            store_pack(b + i, of_b);
+        }
+    }
+
+    Memory& memory_;
+    Operands& operands_;
+    T a_[chunk], b_[chunk];  // under way, where there is no cp.async
+};
+
+// Four steps of k of four of a thread's rows of A, or columns of B: fragment[k][row].
+template <class T>
+using Fragment = T[chunk][chunk];
+
+template <int extent, bool k_major, class T>
+__device__ __forceinline__ void load_fragment(Fragment<T>& to, const T* tile, int row, int k) {
+    T loaded[chunk];
+#pragma unroll
+    for (int i = 0; i < chunk; ++i) {
+        load_chunk(loaded, tile + OperandTile<extent, k_major>::place(k_major ? row + i : row, k_major ? k : k + i));
+#pragma unroll
+        for (int l = 0; l < chunk; ++l) {
+            if constexpr (k_major) to[l][i] = loaded[l];
+            else to[i][l] = loaded[l];
+        }
+    }
+}
+
+// One block of the thread's tile computes the product of a stage, four steps of k (a group) at a time. Fragments are loaded one
+// block of 4 x 4 x 4 multiplications ahead, and the blocks follow each other such that each needs one new fragment: of 2 x 2
+// blocks (A0,B0) (A0,B1) (A1,B1) (A1,B0), then the next group from (A0,B1) on.
+template <class T, class Tile, class Operands>
+class TileProduct {
+    using Memory = Stages<T, Tile, Operands>;
+    using Stage = typename Memory::Stage;
+    static constexpr int row_parts = Tile::thread_rows / chunk, col_parts = Tile::thread_cols / chunk;
+    static_assert(row_parts <= 2 && col_parts <= 2 && tile_depth == 2 * chunk);
+
+public:
+    using Sum = T[Tile::thread_rows][Tile::thread_cols];
+
+    __device__ __forceinline__ TileProduct(Sum& sum, const Stage& first)
+        : sum_(sum),
+          a_place_(Memory::A::place(Tile::row_of_thread(), 0)),
+          b_place_(Memory::B::place(Tile::col_of_thread(), 0)) {
+        load_a(0, first, 0, 0);
+        load_b(0, first, 0, 0);
+    }
+
+    // at_end() is called when all of `stage` is in registers; `next` is read after that.
+    template <class AtEnd>
+    __device__ __forceinline__ void add_stage(const Stage& stage, const Stage& next, const AtEnd& at_end) {
+        group<0>(stage, stage, [] {});
+        group<1>(stage, next, at_end);
+    }
+
+private:
+    // Which of the two registers a part's fragment is in: parts are numbered, or the only part changes with the group.
+    template <int g, class AtEnd>
+    __device__ __forceinline__ void group(const Stage& stage, const Stage& next, const AtEnd& at_end) {
+        constexpr int other = 1 - g;
+        if constexpr (row_parts == 2 && col_parts == 2) {
+            load_b(other, stage, other, g);
+            multiply<0, g>(a_[0], b_[g]);
+            load_a(1, stage, 1, g);
+            multiply<0, other>(a_[0], b_[other]);
+            at_end();
+            load_a(0, next, 0, other);
+            multiply<1, other>(a_[1], b_[other]);
+            load_b(other, next, other, other);
+            multiply<1, g>(a_[1], b_[g]);
+        } else if constexpr (row_parts == 2) {
+            load_a(1, stage, 1, g);
+            multiply<0, 0>(a_[0], b_[g]);
+            at_end();
+            load_a(0, next, 0, other);
+            load_b(other, next, 0, other);
+            multiply<1, 0>(a_[1], b_[g]);
+        } else {
+            at_end();
+            load_a(other, next, 0, other);
+            load_b(other, next, 0, other);
+            multiply<0, 0>(a_[g], b_[g]);
+        }
+    }
+    __device__ __forceinline__ void load_a(int to, const Stage& stage, int part, int g) {
+        load_fragment<Tile::rows, Operands::a_k_major>(a_[to], stage.a + a_place_, Tile::row(part * chunk), g * chunk);
+    }
+    __device__ __forceinline__ void load_b(int to, const Stage& stage, int part, int g) {
+        load_fragment<Tile::cols, Operands::b_k_major>(b_[to], stage.b + b_place_, Tile::col(part * chunk), g * chunk);
+    }
+    template <int row_part, int col_part>
+    __device__ __forceinline__ void multiply(const Fragment<T>& a, const Fragment<T>& b) {
+#pragma unroll
+        for (int k = 0; k < chunk; ++k)
+#pragma unroll
+            for (int j = 0; j < chunk; ++j)
+#pragma unroll
+                for (int i = 0; i < chunk; ++i) sum_[row_part * chunk + i][col_part * chunk + j] += a[k][i] * b[k][j];
+    }
+
+    Sum& sum_;
+    const int a_place_, b_place_;
+    Fragment<T> a_[2], b_[2];
+};
+
+// Adds the thread's part of the tile, over `steps` > 0 steps of the operands. All threads of the block call it; before it is called
+// again there must be a barrier.
+template <class Tile, class T, class Operands>
+__device__ __forceinline__ void multiply(T (&sum)[Tile::thread_rows][Tile::thread_cols], Stages<T, Tile, Operands>& memory,
+                                         Operands& operands, int steps) {
+    Feed<T, Tile, Operands> feed(memory, operands, steps);
+    TileProduct<T, Tile, Operands> product(sum, memory.stage[0]);
+    for (int current = 0; steps > 0; --steps) {
+        const int next = current + 1 == stages ? 0 : current + 1;
+        product.add_stage(memory.stage[current], memory.stage[next], [&] { feed.next(current, next, steps); });
+        current = next;
+    }
+    feed.finish();
+}
+
+}  // namespace gannet::kernels::cuda

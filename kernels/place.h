@@ -1,0 +1,52 @@
+// Where in the model the work of this thread belongs: an error names it, a profiler draws it as nested ranges
+// (step > critic update > backward > "discriminator.2 conv2d" > kernel).
+#pragma once
+#include <string>
+#include <unordered_set>
+
+namespace gannet {
+
+// Set by the device that has a profiler (engine/tensor/cuda.cpp), null otherwise.
+struct ProfilerRanges {
+    void (*begin)(const char* name) = nullptr;
+    void (*end)() = nullptr;
+};
+inline ProfilerRanges profiler_ranges;
+
+class Range {
+public:
+    explicit Range(const char* name) : open_(name && profiler_ranges.begin) {
+        if (open_) profiler_ranges.begin(name);
+    }
+    ~Range() {
+        if (open_) profiler_ranges.end();
+    }
+    Range(const Range&) = delete;
+    Range& operator=(const Range&) = delete;
+
+private:
+    bool open_;
+};
+
+// A name that lasts as long as the program.
+inline const char* lasting(const std::string& name) {
+    static std::unordered_set<std::string> names;
+    return names.insert(name).first->c_str();
+}
+
+// The innermost layer, null outside of one.
+inline thread_local const char* current_place = nullptr;
+
+class Place {
+public:
+    explicit Place(const char* name) : before_(current_place), range_(name) { current_place = name; }
+    ~Place() { current_place = before_; }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+private:
+    const char* before_;
+    Range range_;
+};
+
+}  // namespace gannet

@@ -1,0 +1,35 @@
+// How matrix products are rounded, and who computes them: settings of the whole process, set from the keys cuda.precision and
+// cuda.matmul before a network is built. A captured graph keeps what it was captured with.
+#pragma once
+#include <cstdint>
+
+#include "kernels/shapes.h"
+
+namespace gannet {
+
+// What the operands of a product are rounded to on their way into the multipliers; sums are fp32 throughout.
+// tf32 keeps 11 significant bits, bf16 8. Chips before sm_80, and shapes that the tensor-core kernels do not serve, use fp32.
+enum class Precision : uint8_t { fp32, tf32, bf16 };
+
+// automatic: the rule of kernels/cuda/matmul_cublas.h.
+enum class MatmulChoice : uint8_t { automatic, own, cublas };
+
+namespace detail {
+inline Precision matmul_precision = Precision::fp32;
+inline MatmulChoice matmul_choice = MatmulChoice::automatic;
+}  // namespace detail
+
+inline Precision matmul_precision() { return detail::matmul_precision; }
+inline void set_matmul_precision(Precision precision) { detail::matmul_precision = precision; }
+inline MatmulChoice matmul_choice() { return detail::matmul_choice; }
+inline void set_matmul_choice(MatmulChoice choice) { detail::matmul_choice = choice; }
+
+// |c - exact| <= matmul_error(precision, K) * (sum over k of |a| |b|), for one element before bias and activation.
+// Rounding to p bits to nearest is within u = 2^-p of each operand, 2u + u^2 of each product. K additions follow, and two for
+// slices; an fp32 addition is within 2^-24, a tensor core's, which may truncate, within 2^-23.
+constexpr double matmul_error(Precision precision, int64_t K) {
+    const double u = precision == Precision::tf32 ? 0x1p-11 : precision == Precision::bf16 ? 0x1p-8 : 0;
+    return 2 * u + u * u + double(K + 2) * (precision == Precision::fp32 ? 0x1p-24 : 0x1p-23) * (1 + u) * (1 + u);
+}
+
+}  // namespace gannet

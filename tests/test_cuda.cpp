@@ -1,0 +1,142 @@
+// The GPU beside the CPU: gradients of first and second order, training, graphs, memory. Runs on a GPU, on the CPU test shim
+// (make simt) and on an emulator of the CUDA runtime alike; tests/test_parity.cpp has the table's parity with references.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "engine/config/model.h"
+#include "engine/gan/trainer.h"
+#include "tests/op_cases.h"
+#include "tests/skip.h"
+#include "tests/training_cases.h"
+
+using namespace gannet;
+using namespace gannet::tests;
+
+namespace {
+
+bool no_gpu() {
+    const std::string why = Device::cuda_unusable();
+    if (!why.empty()) skipped(why.c_str());
+    return !why.empty();
+}
+
+// First gradients of <outputs, fixed cotangents>, then the gradients of <first gradients, fixed cotangents>.
+std::vector<Values> gradients(const OpCase& c, Device device) {
+    const Tensors inputs = make_inputs(c, device);
+    std::vector<Values> lists;
+    Tensors ys = c.build(inputs), xs;
+    for (const Tensor& x : inputs)
+        if (x.requires_grad()) xs.push_back(x);
+    for (int order = 1; order <= c.orders; ++order) {
+        Tensors recorded, dys;
+        for (const Tensor& y : ys) {
+            if (!y || !y.requires_grad()) continue;
+            dys.push_back(
+                Tensor::from(draw(symmetric, y.size(), c.name(), 900 + order * 10 + int(dys.size())), y.shape(), device));
+            recorded.push_back(y);
+        }
+        if (recorded.empty()) break;
+        ys = grad(recorded, xs, dys, {.create_graph = order < c.orders, .into = {}});
+        for (const Tensor& g : ys) {
+            const std::vector<real> values = g ? g.to_host() : std::vector<real>();
+            lists.emplace_back(values.begin(), values.end());
+        }
+    }
+    return lists;
+}
+
+// Root mean square error of b against a, relative to a's root mean square, or to `least` if that is larger.
+double relative_error(const Values& a, const Values& b, double least) {
+    if (a.size() != b.size()) return INFINITY;
+    double difference = 0, size = least * least * double(a.size());
+    for (std::size_t i = 0; i < a.size(); ++i) difference += (a[i] - b[i]) * (a[i] - b[i]), size += a[i] * a[i];
+    return difference == 0 ? 0 : std::sqrt(difference / std::max(size, 1e-30));
+}
+
+}  // namespace
+
+// Both compute in float and round differently: 2e-5 of each gradient's size. Where terms cancel (a case's `least`; the gradient
+// of a normalisation over two values is 1e-5 of its terms) it is 2e-5 of the terms' size, which is 1.
+TEST_CASE("cuda: gradients of first and second order are the CPU's") {
+    if (no_gpu()) return;
+    for (const OpCase& c : op_cases()) {
+        const std::vector<Values> expected = gradients(c, Device::cpu()), found = gradients(c, Device::cuda());
+        REQUIRE_MESSAGE(expected.size() == found.size(), c.name());
+        const double least = c.terms >= 10000 ? 1 : c.least;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            const double worst = relative_error(expected[i], found[i], least);
+            CHECK_MESSAGE(worst <= 2e-5, c.name(), ", gradient ", i, ": off by ", worst);
+        }
+    }
+}
+
+// 3 steps at reduced width and batch. A step's rounding error enters the next through the optimizer; Adam divides by the size of
+// the gradient, so that small gradients carry their relative error into the weights: 2e-3 after three steps.
+TEST_CASE("cuda: training follows the CPU's losses step by step") {
+    if (no_gpu()) return;
+    for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp"}) {
+        const config::ModelConfig config = small_config(model);
+        GanTrainer cpu(config, few_images(), Device::cpu()), gpu(config, few_images(), Device::cuda());
+        for (int step = 0; step < 3; ++step) {
+            cpu.step();
+            gpu.step();
+            const StepLosses a = cpu.losses(), b = gpu.losses();
+            CAPTURE(model);
+            CAPTURE(step);
+            CHECK(b.loss_d == doctest::Approx(a.loss_d).epsilon(2e-3));
+            CHECK(b.loss_g == doctest::Approx(a.loss_g).epsilon(2e-3));
+            CHECK(b.grad_norm_d == doctest::Approx(a.grad_norm_d).epsilon(5e-3));
+            CHECK(b.grad_norm_g == doctest::Approx(a.grad_norm_g).epsilon(5e-3));
+        }
+    }
+}
+
+TEST_CASE("cuda: streamed images are the resident ones") {
+    if (no_gpu()) return;
+    for (const std::string graph : {"true", "false"}) {
+        GanTrainer resident(small_config("dcgan", {"cuda.data=resident"}), few_images(), Device::cuda());
+        GanTrainer streamed(small_config("dcgan", {"cuda.data=streamed", "cuda.graph=" + graph}), few_images(), Device::cuda());
+        CHECK(resident.reals(20).to_host() == streamed.reals(20).to_host());
+        for (int step = 0; step < 15; ++step) {  // into the second epoch
+            if (step == 5) streamed.set_position(Counters{step, step * streamed.images_per_step()});
+            resident.step();
+            streamed.step();
+        }
+        streamed.set_position(Counters{3, 3 * streamed.images_per_step()});  // not what is under way
+        resident.set_position(Counters{3, 3 * streamed.images_per_step()});
+        resident.step();
+        streamed.step();
+        CHECK(resident.losses().loss_d == streamed.losses().loss_d);
+        CHECK(resident.discriminator().flat_values().to_host() == streamed.discriminator().flat_values().to_host());
+    }
+}
+
+TEST_CASE("cuda: a replayed step has the bits of an eager one, allocates nothing and leaves no tensor") {
+    if (no_gpu()) return;
+    for (const std::string model : {"vanilla", "dcgan", "wgan"}) {
+        CAPTURE(model);
+        GanTrainer eager(small_config(model, {"cuda.graph=false"}), few_images(), Device::cuda());
+        GanTrainer replayed(small_config(model), few_images(), Device::cuda());
+        int64_t tensors = 0, calls = 0;
+        for (int step = 0; step < 4; ++step) {
+            eager.step();
+            replayed.step();
+            if (step == 2) {
+                eager.losses(), replayed.losses();
+                tensors = live_tensors(), calls = Device::cuda().memory().system_calls;
+            }
+        }
+        CHECK(!eager.recorded());
+        REQUIRE(replayed.recorded());
+        MESSAGE(model, ": ", replayed.recorded()->kernels(), " launches a step");
+        const StepLosses a = eager.losses(), b = replayed.losses();
+        CHECK(live_tensors() == tensors);
+        CHECK(Device::cuda().memory().system_calls == calls);
+        CHECK(a.loss_d == b.loss_d);
+        CHECK(a.loss_g == b.loss_g);
+        for (const auto& [x, y] :
+             {std::pair{&eager.generator(), &replayed.generator()}, {&eager.discriminator(), &replayed.discriminator()}})
+            CHECK(x->flat_values().to_host() == y->flat_values().to_host());
+    }
+}

@@ -1,0 +1,162 @@
+// Device and pinned memory. Each allocation is one of the host's heap, so that AddressSanitizer sees every overrun and every
+// use after cudaFree; copies are checked against the table of allocations in any build.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "runtime.h"
+
+namespace {
+
+class Allocations {
+public:
+    void add(void* memory, std::size_t bytes) {
+        const std::lock_guard lock(mutex_);
+        sizes_[static_cast<char*>(memory)] = bytes;
+        total_ += bytes;
+    }
+
+    bool remove(void* memory) {
+        const std::lock_guard lock(mutex_);
+        const auto found = sizes_.find(static_cast<char*>(memory));
+        if (found == sizes_.end()) return false;
+        total_ -= found->second;
+        sizes_.erase(found);
+        return true;
+    }
+
+    // Bytes from `memory` to the end of the allocation that it lies in, -1 outside all.
+    int64_t room(const void* memory) {
+        const std::lock_guard lock(mutex_);
+        const char* p = static_cast<const char*>(memory);
+        auto after = sizes_.upper_bound(const_cast<char*>(p));
+        if (after == sizes_.begin()) return -1;
+        --after;
+        const int64_t rest = after->first + after->second - p;
+        return rest > 0 ? rest : -1;
+    }
+
+    std::size_t total() {
+        const std::lock_guard lock(mutex_);
+        return total_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::map<char*, std::size_t> sizes_;
+    std::size_t total_ = 0;
+};
+
+// Never destroyed: other statics may free memory at exit.
+Allocations& device_memory = *new Allocations;
+Allocations& pinned_memory = *new Allocations;
+
+std::size_t device_bytes() { return std::size_t(simt::environment_number("SIMT_MEMORY", double(16ull << 30))); }
+
+// One side of a copy: is it where the kind says, and long enough?
+bool is_side(const char* what, const void* memory, std::size_t bytes, bool should_be_device) {
+    const int64_t room = device_memory.room(memory);
+    if ((room >= 0) != should_be_device) {
+        std::fprintf(stderr, "simt: %s: %p is %sdevice memory\n", what, memory, should_be_device ? "not " : "");
+        return false;
+    }
+    if (should_be_device && std::size_t(room) < bytes) {
+        std::fprintf(stderr, "simt: %s: %zu bytes at %p, where the allocation has %lld\n", what, bytes, memory, (long long)room);
+        return false;
+    }
+    return true;
+}
+
+cudaError_t check_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    if (bytes == 0) return cudaSuccess;
+    if (kind == cudaMemcpyDefault) {
+        const bool to_device = device_memory.room(to) >= 0, from_device = device_memory.room(from) >= 0;
+        kind = cudaMemcpyKind(int(to_device) + 2 * int(from_device));
+    }
+    const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+    const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+    const bool good = is_side("cudaMemcpy to", to, bytes, to_device) && is_side("cudaMemcpy from", from, bytes, from_device);
+    return good ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+bool is_pageable(const void* memory) { return device_memory.room(memory) < 0 && pinned_memory.room(memory) < 0; }
+
+}  // namespace
+
+using simt::result;
+
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+    *memory = nullptr;
+    if (simt::device_error() != cudaSuccess) return result(simt::device_error());
+    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    if (bytes == 0) return cudaSuccess;
+    if (device_memory.total() + bytes > device_bytes()) return result(cudaErrorMemoryAllocation);
+    if (posix_memalign(memory, 256, bytes)) return result(cudaErrorMemoryAllocation);
+    std::memset(*memory, 0xFF, bytes);
+    device_memory.add(*memory, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* memory) {
+    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    if (!memory) return cudaSuccess;
+    if (!device_memory.remove(memory)) return result(cudaErrorInvalidValue);
+    std::free(memory);
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
+    *memory = nullptr;
+    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    if (bytes == 0) return cudaSuccess;
+    if (posix_memalign(memory, 64, bytes)) return result(cudaErrorMemoryAllocation);
+    std::memset(*memory, 0xFF, bytes);
+    pinned_memory.add(*memory, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaFreeHost(void* memory) {
+    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    if (!memory) return cudaSuccess;
+    if (!pinned_memory.remove(memory)) return result(cudaErrorInvalidValue);
+    std::free(memory);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    return cudaMemcpyAsync(to, from, bytes, kind, nullptr);
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    if (const cudaError_t error = check_copy(to, from, bytes, kind)) return result(error);
+    // Recorded, it would read or write the host's memory at each replay.
+    if (simt::is_capturing(stream) && (is_pageable(to) || is_pageable(from)))
+        return result(simt::invalidate_capture(cudaErrorStreamCaptureUnsupported));
+    return result(simt::enqueue(stream, cudaGraphNodeTypeMemcpy, [=] {
+        if (const cudaError_t error = check_copy(to, from, bytes, kind)) return error;
+        if (bytes > 0) std::memcpy(to, from, bytes);
+        return cudaSuccess;
+    }));
+}
+
+cudaError_t cudaMemset(void* memory, int value, std::size_t bytes) {
+    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    return cudaMemsetAsync(memory, value, bytes, nullptr);
+}
+
+cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
+    if (bytes > 0 && !is_side("cudaMemset", memory, bytes, true)) return result(cudaErrorInvalidValue);
+    return result(simt::enqueue(stream, cudaGraphNodeTypeMemset, [=] {
+        if (bytes > 0) std::memset(memory, value, bytes);
+        return cudaSuccess;
+    }));
+}
+
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+    *total = device_bytes();
+    *free = *total - device_memory.total();
+    return result(simt::device_error());
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# The tests that a CUDA device concerns, on whatever device the program finds: the CPU shim of tools/simt (simt/run_tests), an
+# emulator or a GPU. Arguments: the build's folder (build/simt, build/float), its train program, and `quick` for the kernels alone.
+# The last line is `N passed, N failed, N skipped`.
+cd "$(dirname "$0")/.." || exit 1
+build=$1 train=$2 how=$3
+. tools/suites.sh
+export GANNET_TEST_DEVICE=cuda
+kernels='every kernel agrees*,every op agrees*'
+engine='cuda*,a range of samples*,*numbers*,samples drawn alone*,special values*,batches run on*'
+
+# A model at reduced width and batch, by the program, on both devices; 3 steps follow each other within 2e-3 (tests/test_cuda.cpp).
+folder=$(mktemp -d)
+trap 'rm -rf "$folder" "$log"' EXIT
+follows() { # name, settings ...
+    model=$1
+    shift
+    for device in cuda cpu; do
+        $RUN "$train" "models/$model.json" --device $device --steps 3 --out "$folder/$model-$device" --set log_every=1 "$@" 2>"$folder/err" || { cat "$folder/err"; return 1; }
+        grep -q "steps on $device" "$folder/err" || { echo "not on $device"; return 1; }
+    done
+    paste -d' ' "$folder/$model-cuda/log.jsonl" "$folder/$model-cpu/log.jsonl" | tr -d '",{}:' | awk '
+        { for (i = 1; i < NF; ++i) if ($i ~ /^loss_[dg]$/) { n = ++count[$i]; value[$i, n] = $(i + 1) } }
+        END { for (l in count) for (n = 1; n < count[l]; n += 2) {
+                  d = value[l, n] - value[l, n + 1]; s = value[l, n + 1]; d = d < 0 ? -d : d; s = s < 0 ? -s : s; ++seen
+                  if (!(d <= 2e-3 * (s > 0.05 ? s : 0.05))) { print l, value[l, n], value[l, n + 1]; bad = 1 } }
+              if (seen != 6) { print "only", seen, "losses"; bad = 1 }
+              exit bad }'
+}
+programs() {
+    good=0 bad=0
+    run() { if follows "$@"; then good=$((good + 1)); else echo "FAILED: $1"; bad=$((bad + 1)); fi; }
+    run vanilla --set batch=8 --set generator.0.units=16 --set generator.2.units=32 --set generator.5.units=64 --set generator.8.units=64
+    run dcgan --set batch=4 --set generator.0.channels=16 --set generator.3.channels=8 --set discriminator.0.channels=8 --set discriminator.2.channels=16
+    run wgan --set batch=4 --set generator.0.channels=16 --set generator.3.channels=8 --set discriminator.0.channels=8 --set discriminator.2.channels=16
+    run keras-mlp --set batch=8 --set generator.0.units=16 --set generator.3.units=32 --set generator.6.units=64
+    echo "$good passed, $bad failed, 0 skipped"
+    [ $bad -eq 0 ]
+}
+
+suite "kernels and ops" $RUN "$build/run_tests" --test-case="$kernels"
+if [ "$how" != quick ]; then
+    suite "derivatives, draws, training" $RUN "$build/run_tests" --test-case="$engine"
+    suite "programs" programs
+fi
+all_suites
