@@ -181,7 +181,7 @@ lint:
 	@tools/lint.sh
 
 format:
-	clang-format -i $$(git ls-files '*.h' '*.cpp' '*.inl')
+	clang-format -i $$(git ls-files '*.h' '*.cpp' '*.inl' '*.cu')
 
 clean:
 	rm -rf build $(APPS:%=apps/%)

@@ -27,8 +27,7 @@ int main(int argc, char** argv) {
         const Network discriminator(Net::discriminator, config.discriminator, image, image, config, Device::cpu());
         std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
         check_networks(config, generator, discriminator, image);
-        for (const std::string& warning : warnings(config, generator, discriminator))
-            std::fprintf(stderr, "gannet: warning: %s\n", warning.c_str());
+        for (const std::string& warning : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", warning.c_str());
         return 0;
     });
 }

@@ -216,6 +216,93 @@ TEST_CASE("--set") {
     CHECK(error_with({"bad\nkey=1"}).find('\n') == std::string::npos);
 }
 
+TEST_CASE("base") {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "inner");
+    folder.write("first.json",
+                 model_text(R"("name": "n", "batch": 8, "variables": {"a": 2, "b": "$a * 2"}, "data": {"first": 500, "size": 32},
+)",
+                            R"({"layer": "linear", "units": "$b"}, {"layer": "relu"}, {"layer": "repeat", "times": 2,
+"layers": [{"layer": "batch_norm"}, {"layer": "tanh"}]}, {"layer": "linear", "units": "image"})"));
+    const auto load = [&](const std::string& text, const std::vector<std::string>& settings = {}) {
+        return load_model(folder.write("inner/over.json", text), settings);
+    };
+    const auto types = [](const ModelConfig& m) {
+        std::string all;
+        for (const LayerConfig& layer : m.generator) all += layer.type + " ";
+        return all;
+    };
+    // it is the base, but for its name
+    ModelConfig m = load(R"({"base": "../first.json"})");
+    CHECK(m.name == "over");
+    CHECK(m.batch == 8);
+    CHECK(m.generator[0].keys.where("units") == "generator[0].units, " + folder / "first.json" + ":3");
+    CHECK_FALSE(has(dump_json(m.effective), "base"));
+    // objects key by key, the rest as a whole; null takes away; steps and epochs replace each other
+    m = load(R"({"base": "../first.json", "variables": {"a": 3}, "data": {"first": null, "range": [0, 1]}, "epochs": 2,
+        "discriminator": [{"layer": "flatten"}, {"layer": "linear", "units": 1}]})");
+    CHECK(m.generator[0].keys.integer("units") == 6);
+    CHECK(m.data.integer("first") == 0);
+    CHECK(m.data.integer("size") == 32);
+    CHECK(m.epochs == 2);
+    CHECK(m.steps == 0);
+    CHECK(m.discriminator.size() == 2);
+    // "set" goes by the numbers of the base; a null takes an entry away, a list is put in its place
+    m = load(R"({"base": "../first.json", "set": {"generator.0.units": "$a", "generator.1": null,
+        "generator.2.layers.0": [{"layer": "layer_norm"}, {"layer": "relu"}], "generator[2].layers[1]": null,
+        "generator.3": [{"layer": "dropout"}, {"layer": "linear", "units": 3}], "generator.3.0.p": 0.25, "variables.a": 5}})");
+    CHECK(types(m) == "linear layer_norm relu layer_norm relu dropout linear ");
+    CHECK(m.generator[0].keys.integer("units") == 5);
+    CHECK(m.generator[5].keys.number("p") == 0.25);
+    CHECK(m.generator[5].keys.where("p") == "generator[3][0].p, " + folder / "inner/over.json" + ":3");
+    // what the command line changes comes last
+    m = load(R"({"base": "../first.json", "set": {"generator.1": null}})",
+             {"generator.0.units=7", "generator.1=null", "batch=9"});
+    CHECK(types(m) == "linear linear ");
+    CHECK(m.generator[0].keys.integer("units") == 7);
+    CHECK(m.batch == 9);
+    // a base of a base
+    folder.write("second.json", R"({"base": "first.json", "batch": 16, "seed": 4})");
+    m = load(R"({"base": "../second.json", "seed": 5})");
+    CHECK(m.batch == 16);
+    CHECK(m.seed == 5);
+
+    folder.write("loop.json", R"({"base": "inner/over.json"})");
+    folder.write("bad.json", R"({"bath": 3})");
+    folder.write("list.json", "[]");
+    for (int i = 0; i < 20; ++i)
+        folder.write("chain" + std::to_string(i) + ".json", "{\"base\": \"chain" + std::to_string(i + 1) + ".json\"}");
+    folder.write("chain20.json", "{}");
+    const std::vector<std::pair<std::string, std::string>> wrong = {
+        {R"({"base": "none.json"})",
+         "there is no base '" + folder / "inner/none.json" + "' (base, " + folder / "inner/over.json:1)"},
+        {R"({"base": ""})", "there is no base"},
+        {R"({"base": 3})", "'base' is a number, but must be the name of a model file"},
+        {R"({"base": "over.json"})", "is, in the end, its own base"},
+        {R"({"base": "../loop.json"})", "is, in the end, its own base (base, " + folder / "loop.json:1)"},
+        {R"({"base": "../chain0.json"})", "a chain of more than 16 bases"},
+        {R"({"base": "../bad.json"})", "unknown key 'bath' (bath, " + folder / "bad.json:1): did you mean 'batch'?"},
+        {R"({"base": "../list.json"})",
+         "a model file must be an object, { ... }, but this is a list (" + folder / "list.json:1)"},
+        {R"({"base": "../first.json", "data": {"frist": null}})",
+         "'data.frist' is null, but the base has no such key to take away"},
+        {R"({"base": "../first.json", "set": [1]})", "'set' is a list, but must be an object"},
+        {R"({"set": {"batch": 3}})", "'set' without 'base'"},
+        {R"({"base": "../first.json", "set": {"generator.9": null}})",
+         "the list 'generator' has no entry '9' (set.generator.9, " + folder / "inner/over.json:1)"},
+        {R"({"base": "../first.json", "set": {"variables.c": 3}})", "unknown variable 'c'"},
+        {R"({"base": "../first.json", "set": {"base": "x.json"}})", "'base' is read before any setting"},
+        {R"({"base": "../first.json", "set": {"generator.0.unit": 3}})", "unknown key 'unit' (generator[0].unit, "},
+    };
+    for (const auto& [text, expected] : wrong) {
+        const std::string message = error_of([&, &text = text] { load(text); });
+        CHECK_MESSAGE(has(message, expected), message);
+        CHECK(message.find('\n') == std::string::npos);
+    }
+    CHECK(has(error_of([&] { load(R"({"base": "../first.json"})", {"base=x"}); }),
+              "'base' is read before any setting (--set base=x)"));
+}
+
 TEST_CASE("optimizers of each network") {
     const auto with = [](const std::string& optimizer) {
         return read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "hinge"})", optimizer));

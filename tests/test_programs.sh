@@ -582,7 +582,7 @@ rm -r unsampled/samples && : >unsampled/samples
 refuses "samples" "$train" --resume unsampled --steps 9
 rm unsampled/samples
 runs "$train" --resume unsampled --steps 9
-"$train" tiny.json --out busy --steps 100000000 >out 2>err </dev/null &
+"$train" tiny.json --out busy --steps 100000000 >busy.log 2>&1 </dev/null &
 started="$started $!"
 check "a run begins" wait_for 20 test -s busy/checkpoint.safetensors
 refuses_at_once "another program is training this run" "$train" --resume busy

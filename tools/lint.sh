@@ -20,9 +20,9 @@ report() { # name, what was looked at: passed if the log is empty
 count() { echo "$(wc -l | tr -d ' ') files"; }
 
 if command -v clang-format >/dev/null; then
-    files '*.h' '*.cpp' '*.inl' | xargs clang-format --dry-run -Werror 2>&1 | grep 'error:' | cut -d: -f 1 | uniq -c |
+    files '*.h' '*.cpp' '*.inl' '*.cu' | xargs clang-format --dry-run -Werror 2>&1 | grep 'error:' | cut -d: -f 1 | uniq -c |
         awk '{ print $2 ": " $1 " places are not as `make format` has them" }' >"$log"
-    report "format" "$(files '*.h' '*.cpp' '*.inl' | count)"
+    report "format" "$(files '*.h' '*.cpp' '*.inl' '*.cu' | count)"
 else
     echo "lint: format: skipped, there is no clang-format (apt-get install clang-format)"
 fi

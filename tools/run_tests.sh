@@ -8,5 +8,7 @@ suite "engine, real = double" "$build/double/run_tests"
 suite "CUDA's shim" "$build/simt/shim_tests"
 suite "CUDA on the CPU" tools/test_cuda.sh "$build/simt" "$build/simt/apps/train"
 suite "programs" tests/test_programs.sh
+suite "what models warn of" tests/test_preflight.sh
+suite "seeds" tests/test_seeds.sh
 suite "traces recomputed in PyTorch" tests/test_traces.sh
 all_suites

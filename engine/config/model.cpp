@@ -79,9 +79,10 @@ Value effective_file(const ModelConfig& model, const Object& file, const Variabl
 }
 
 ModelConfig read_model(Value root, const std::string& path, const std::vector<std::string>& settings) {
-    if (!root.members())
-        throw Error("a model file must be an object, { ... }, but this is " + root.type_name(), root.where(), "start it with {");
-    for (const std::string& setting : settings) apply_setting(root, setting);
+    root = with_bases(std::move(root), path);
+    std::vector<Setting> changes;
+    for (const std::string& setting : settings) changes.push_back(read_setting(setting));
+    apply_settings(root, changes);
 
     // variables first: all the rest may hold expressions of them
     refuse_unknown_keys(root, file_spec());

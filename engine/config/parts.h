@@ -4,8 +4,21 @@
 
 namespace gannet::config {
 
-// Applies "key.path=value" to a file that was parsed but not read yet.
-void apply_setting(Value& file, const std::string& setting);
+// One change to a file that was parsed but not read yet.
+struct Setting {
+    std::vector<std::string> path;  // "generator", "3", "channels"
+    Value value;
+    std::string place;  // "--set generator.3.channels=64", or where a file says it
+};
+Setting read_setting(const std::string& setting);  // "key.path=value"
+// "generator.3.channels" or, as messages write it, "generator[3].channels", in parts.
+std::vector<std::string> split_path(const std::string& path, const std::string& place);
+// One after the other. Numbers of entries are those of the lists before: only at the end do entries that became null go away,
+// and those that became a list give way to its entries.
+void apply_settings(Value& file, const std::vector<Setting>& settings);
+
+// The file `path` was parsed as `root`: what it says put on top of the files that "base" names, and then its "set".
+Value with_bases(Value root, const std::string& path);
 
 // Reads lists of layers; `repeat` is expanded away. 10,000 layers are the most, of all lists together.
 class Expander {

@@ -62,6 +62,16 @@ set replaces the other.
     ./apps/train models/dcgan.json --set epochs=20 --set data.set=fashion-mnist --set optimizer.lr=1e-4
     ./apps/train models/dcgan.json --set generator.0.channels=256 --set optimizer.discriminator.lr=5e-5
 
+**Variants.** `"base": "other.json"` reads another file first (its path counts from the folder of the file that names it, and it may
+have a base in turn), and puts the keys beside it on top: an object is merged key by key, anything else, lists too, takes the place of
+what the base has, and `null` takes a key of the base away. Of `steps` and `epochs` the one that is given replaces the other; `name`
+and `version` are not inherited. Then come the paths of `"set"`, an object: the same paths as of `--set`, so that a file can reach
+into a list. Set to `null`, an entry of a list goes away; set to a list, it gives way to that list's entries. All numbers are those of
+the list before. What `--set` on the command line changes comes last, and goes by the numbers that have come of it.
+
+    { "base": "dcgan.json", "data": { "set": "fashion-mnist" }, "epochs": 20 }
+    { "base": "dcgan.json", "set": { "generator.0.channels": 256, "discriminator.3": null } }
+
 **What was meant.** A run's `config.json` is again a model file, with every default filled in and every `repeat` written out.
 )";
 

@@ -14,6 +14,10 @@ const ObjectSpec& file_spec() {
         "The file",
         "One object. Exactly one of `steps` and `epochs` must be there; `--steps` and `--epochs` replace either.",
         {
+            {.name = "base",
+             .kind = Kind::text,
+             .doc = "another model file, read first; this one then says only what is different (see above)"},
+            {.name = "set", .kind = Kind::anything, .doc = "with `base`: an object of paths as in `--set`, and their values"},
             {.name = "name", .kind = Kind::text, .doc = "of the model and its run folder; the file's own name unless given"},
             {.name = "version", .kind = Kind::text, .doc = "the build that wrote a run's `config.json`; not read"},
             {.name = "variables", .kind = Kind::anything, .doc = "an object of integers, or expressions of earlier variables"},

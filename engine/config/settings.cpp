@@ -1,5 +1,6 @@
-// --set key.path=value. Only the path is followed here; what comes of it is checked when the file is read, as all the rest.
+// --set key.path=value, and "set" in files. Only paths are followed here; what comes of it is checked when the file is read.
 #include <algorithm>
+#include <set>
 
 #include "engine/config/parts.h"
 #include "kernels/error.h"
@@ -7,20 +8,7 @@
 namespace gannet::config {
 namespace {
 
-// "generator.3.channels" or, as messages write it, "generator[3].channels".
-std::vector<std::string> split(const std::string& path, const std::string& place) {
-    std::string dotted;
-    for (const char c : path)
-        if (c != ']') dotted += c == '[' ? '.' : c;
-    std::vector<std::string> parts = {""};
-    for (const char c : dotted) {
-        if (c == '.') parts.emplace_back();
-        else parts.back() += c;
-    }
-    if (std::any_of(parts.begin(), parts.end(), [](const std::string& part) { return part.empty(); }) || parts.size() > 64)
-        throw Error("'" + printable(path) + "' is no path to a key", place, "write --set key.path=value");
-    return parts;
-}
+using Path = std::vector<std::string>;
 
 bool all_of(const std::string& text, const char* characters) { return text.find_first_not_of(characters) == std::string::npos; }
 
@@ -35,13 +23,26 @@ Value read_value(const std::string& text, const std::string& place) {
     }
 }
 
+// Null if there is no such entry.
+Value* find_entry(List& entries, const std::string& number) {
+    if (number.size() > 9 || !all_of(number, "0123456789") || std::size_t(std::stoul(number)) >= entries.size()) return nullptr;
+    return &entries[std::size_t(std::stoul(number))];
+}
+
 Value& entry(Value& list, const std::string& number, const std::string& place) {
     List& entries = std::get<List>(list.data);
-    const bool ok = number.size() <= 9 && all_of(number, "0123456789");
-    if (!ok || std::size_t(std::stoul(number)) >= entries.size())
-        throw Error("the list '" + list.path + "' has no entry '" + printable(number) + "'", place,
-                    entries.empty() ? "it is empty" : "its entries are 0 to " + std::to_string(entries.size() - 1));
-    return entries[std::size_t(std::stoul(number))];
+    if (Value* found = find_entry(entries, number)) return *found;
+    throw Error("the list '" + list.path + "' has no entry '" + printable(number) + "'", place,
+                entries.empty() ? "it is empty" : "its entries are 0 to " + std::to_string(entries.size() - 1));
+}
+
+// Its new path, and that of all it holds; places stay.
+void rename(Value& value, const std::string& path) {
+    value.path = path;
+    if (auto* entries = std::get_if<List>(&value.data))
+        for (std::size_t i = 0; i < entries->size(); ++i) rename((*entries)[i], path + "[" + std::to_string(i) + "]");
+    if (auto* all = std::get_if<Members>(&value.data))
+        for (auto& [key, inner] : *all) rename(inner, path + "." + key);
 }
 
 // A misspelt variable would be a new one that nothing uses.
@@ -54,19 +55,24 @@ void check_variable(const Value& file, const std::string& name, const std::strin
         throw Error("unknown variable '" + printable(name) + "'", place, suggest(name, names, "the variables are"));
 }
 
-}  // namespace
+// Entries of lists that were set, their numbers padded: later entries and inner ones come later in this order.
+using Entries = std::set<Path>;
 
-void apply_setting(Value& file, const std::string& setting) {
-    const std::string place = "--set " + printable(setting);
-    const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos) throw Error("no '=' in the setting", place, "write --set key.path=value");
-    const std::vector<std::string> parts = split(setting.substr(0, equals), place);
-    if (parts.size() > 1 && parts[0] == "variables") check_variable(file, parts[1], place);
+void assign(Value& file, const Setting& setting, Entries& touched) {
+    const auto& [path, value, place] = setting;
+    if (path[0] == "base" || path[0] == "set")
+        throw Error("'" + path[0] + "' is read before any setting", place, "write a model file that has it");
+    if (path.size() > 1 && path[0] == "variables") check_variable(file, path[1], place);
 
     Value* at = &file;
-    for (const std::string& part : parts) {
-        if (at->list()) {
+    Path padded;
+    bool in_list = false;
+    for (const std::string& part : path) {
+        padded.push_back(part);
+        in_list = at->list() != nullptr;
+        if (in_list) {
             at = &entry(*at, part, place);
+            padded.back().insert(0, 9 - part.size(), '0');
             continue;
         }
         if (!at->members() && !at->is_null())
@@ -75,13 +81,62 @@ void apply_setting(Value& file, const std::string& setting) {
         if (!at->find(part)) at->at(part).move_to(at->path.empty() ? part : at->path + "." + part, place);
         at = at->find(part);
     }
-    Value value = read_value(setting.substr(equals + 1), place);
-    value.move_to(at->path, place);
-    *at = std::move(value);
+    Value placed = value;
+    rename(placed, at->path);
+    *at = std::move(placed);
+    if (in_list) touched.insert(padded);
 
     // one replaces the other
-    if (parts.size() == 1 && !at->is_null() && (parts[0] == "steps" || parts[0] == "epochs"))
-        if (Value* other = file.find(parts[0] == "steps" ? "epochs" : "steps")) *other = Value();
+    if (path.size() == 1 && !at->is_null() && (path[0] == "steps" || path[0] == "epochs"))
+        if (Value* other = file.find(path[0] == "steps" ? "epochs" : "steps")) *other = Value();
+}
+
+// From the last to the first, so that each is found under the number that it had.
+void settle(Value& file, const Entries& touched) {
+    for (auto path = touched.rbegin(); path != touched.rend(); ++path) {
+        Value* holder = &file;
+        for (std::size_t i = 0; holder && i + 1 < path->size(); ++i) {
+            auto* entries = std::get_if<List>(&holder->data);
+            holder = entries ? find_entry(*entries, (*path)[i]) : holder->find((*path)[i]);
+        }
+        auto* entries = holder ? std::get_if<List>(&holder->data) : nullptr;
+        Value* found = entries ? find_entry(*entries, path->back()) : nullptr;
+        if (!found || !(found->is_null() || found->list())) continue;
+        const List instead = found->list() ? *found->list() : List();
+        const auto at = entries->erase(entries->begin() + (found - entries->data()));
+        entries->insert(at, instead.begin(), instead.end());
+    }
+}
+
+}  // namespace
+
+Path split_path(const std::string& path, const std::string& place) {
+    std::string dotted;
+    for (const char c : path)
+        if (c != ']') dotted += c == '[' ? '.' : c;
+    Path parts = {""};
+    for (const char c : dotted) {
+        if (c == '.') parts.emplace_back();
+        else parts.back() += c;
+    }
+    if (std::any_of(parts.begin(), parts.end(), [](const std::string& part) { return part.empty(); }) || parts.size() > 64)
+        throw Error("'" + printable(path) + "' is no path to a key", place, "write --set key.path=value");
+    return parts;
+}
+
+Setting read_setting(const std::string& setting) {
+    const std::string place = "--set " + printable(setting);
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos) throw Error("no '=' in the setting", place, "write --set key.path=value");
+    Setting out{split_path(setting.substr(0, equals), place), read_value(setting.substr(equals + 1), place), place};
+    out.value.move_to("", place);
+    return out;
+}
+
+void apply_settings(Value& file, const std::vector<Setting>& settings) {
+    Entries touched;
+    for (const Setting& setting : settings) assign(file, setting, touched);
+    settle(file, touched);
 }
 
 }  // namespace gannet::config

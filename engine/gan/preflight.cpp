@@ -1,7 +1,6 @@
 #include "engine/gan/preflight.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "kernels/error.h"
 
@@ -10,20 +9,8 @@ namespace {
 
 using Layers = std::vector<config::LayerConfig>;
 
-std::string last_type(const Layers& list) { return list.empty() ? "" : list.back().type; }
-
 // The place of the last layer, or of the list.
 std::string where_last(const Layers& list, const char* name) { return list.empty() ? name : list.back().keys.where(); }
-
-// Calls f for every layer, nested ones too, with its place's name.
-void each(const Layers& list, const std::string& prefix,
-          const std::function<void(const config::LayerConfig&, const std::string&)>& f) {
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        const std::string name = prefix + "." + std::to_string(i);
-        f(list[i], name);
-        for (const auto& [key, nested] : list[i].lists) each(nested, name + "." + key, f);
-    }
-}
 
 // Batch norm over a single value: its output is beta, its gradient zero, whatever comes in.
 void check_batch_norms(const Sequence& sequence, int64_t batch) {
@@ -90,42 +77,6 @@ void check_memory(const config::ModelConfig& config, const Network& generator, c
     throw Error("a step needs at least " + mebibytes(bytes) + " for a batch of " + std::to_string(config.batch) + ", there are " +
                     mebibytes(available),
                 device.name(), "lower `batch` or the layers' sizes");
-}
-
-std::vector<std::string> warnings(const config::ModelConfig& config, const Network&, const Network&) {
-    std::vector<std::string> lines;
-    const auto warn = [&](const std::string& what, const std::string& where, const std::string& to_do) {
-        lines.push_back(what + " (" + where + "): " + to_do);
-    };
-    if (config.objective.has("gradient_penalty")) {
-        each(config.discriminator, "discriminator", [&](const config::LayerConfig& layer, const std::string&) {
-            if (layer.type == "batch_norm")
-                warn("batch_norm in a critic under a gradient penalty couples the samples whose gradients are normed one by one",
-                     layer.keys.where(), "use layer_norm, or no normalisation");
-            if (layer.type == "dropout")
-                warn("dropout in a critic under a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
-        });
-        if (config.objective.has("weight_clip"))
-            warn("a gradient penalty and weight clipping together", config.objective.where("weight_clip"), "choose one");
-    }
-    const auto both = [&](const std::function<void(const config::LayerConfig&, const std::string&)>& f) {
-        each(config.generator, "generator", f);
-        each(config.discriminator, "discriminator", f);
-    };
-    both([&](const config::LayerConfig& layer, const std::string&) {
-        if (layer.type == "batch_norm" && layer.keys.number("eps") > 0.1)
-            warn("batch_norm with eps " + config::dump_json(layer.keys.value("eps"), -1), layer.keys.where("eps"),
-                 "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
-    });
-    const std::vector<double> range = config.data.numbers("range");
-    if (last_type(config.generator) == "tanh" && range[0] >= 0)
-        warn("the generator ends in tanh, but the data lie in [" + config::dump_json(range[0], -1) + ", " +
-                 config::dump_json(range[1], -1) + "]",
-             config.data.where("range"), "set data.range to [-1, 1], or end with sigmoid");
-    if (last_type(config.generator) == "sigmoid" && range[0] < 0)
-        warn("the generator ends in sigmoid, but the data reach below 0", config.data.where("range"),
-             "set data.range to [0, 1], or end with tanh");
-    return lines;
 }
 
 }  // namespace gannet

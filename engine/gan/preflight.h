@@ -17,6 +17,6 @@ void check_networks(const config::ModelConfig& config, const Network& generator,
 void check_memory(const config::ModelConfig& config, const Network& generator, const Network& discriminator, Device device);
 
 // What probably was not meant; each line names the place and the key to change.
-std::vector<std::string> warnings(const config::ModelConfig& config, const Network& generator, const Network& discriminator);
+std::vector<std::string> warnings(const config::ModelConfig& config);
 
 }  // namespace gannet

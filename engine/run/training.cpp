@@ -214,8 +214,7 @@ int run_training(const TrainingOptions& options, Device device) {
 
     const Dataset data = load_dataset(dataset_options(config.data));
     GanTrainer trainer(config, data, device);
-    for (const std::string& line : warnings(config, trainer.generator(), trainer.discriminator()))
-        std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
+    for (const std::string& line : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
     if (!options.init.empty()) start_from(options.init, trainer);
     if (checkpoint) restore(*checkpoint, trainer);
     const int64_t total = total_steps(config, trainer.images_per_epoch(), trainer.images_per_step());

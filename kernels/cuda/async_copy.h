@@ -1,6 +1,6 @@
 // cp.async: 4, 8 or 16 bytes from global to shared memory without a register between, on sm_80 and later; a plain copy before.
-// `valid` false writes zeros and reads nothing. What was copied since the last commit is a group; wait<N>() returns when at most N
-// groups are under way, and other threads' copies are there after the __syncthreads that follows.
+// `valid` false writes zeros and reads nothing. What was copied since the last commit is a group; wait<N>() returns when at most
+// N groups are under way, and other threads' copies are there after the __syncthreads that follows.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -21,7 +21,8 @@ __device__ __forceinline__ void async_copy(void* to_shared, const void* from_glo
     if constexpr (bytes == 16)
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from_global), "r"(size) : "memory");
     else
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from_global), "n"(bytes), "r"(size) : "memory");
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from_global), "n"(bytes), "r"(size)
+                     : "memory");
 #else
     struct alignas(bytes) Words {
         uint32_t words[bytes / 4];

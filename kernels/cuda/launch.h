@@ -27,8 +27,8 @@ inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_str
 [[noreturn]] inline void throw_launch_error(const char* kernel, const Grid& grid, cudaError_t error) {
     cudaGetLastError();
     throw Error(std::string("CUDA: ") + cudaGetErrorString(error),
-                std::string(kernel) + " <<<" + text(grid.blocks) + ", " + text(grid.threads) + ", " + std::to_string(grid.shared) +
-                    " bytes>>>" + (current_place ? std::string(" of ") + current_place : ""),
+                std::string(kernel) + " <<<" + text(grid.blocks) + ", " + text(grid.threads) + ", " +
+                    std::to_string(grid.shared) + " bytes>>>" + (current_place ? std::string(" of ") + current_place : ""),
                 "an earlier kernel may be the cause: run again with CUDA_LAUNCH_BLOCKING=1 and --set cuda.graph=false");
 }
 

@@ -4,7 +4,6 @@
 #include "kernels/cuda/async_copy.h"
 #include "kernels/cuda/block.h"
 
-
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,0 +1,98 @@
+// "base": a model file that says only what is different from another one.
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/config/parts.h"
+#include "kernels/error.h"
+
+namespace gannet::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t longest_chain = 16;
+
+Value take(Value& object, const std::string& key) {
+    Members& all = std::get<Members>(object.data);
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& member) { return member.first == key; });
+    if (found == all.end()) return {};
+    Value value = std::move(found->second);
+    all.erase(found);
+    return value;
+}
+
+// A JSON merge patch (RFC 7396), but for a null that takes nothing away: that is a misspelt key.
+void merge(Value& base, const Value& over) {
+    for (const auto& [name, value] : *over.members()) {
+        Value* old = base.find(name);
+        if (value.is_null()) {
+            if (!old)
+                throw Error("'" + printable(value.path) + "' is null, but the base has no such key to take away", value.where(),
+                            "remove the line");
+            take(base, name);
+        } else if (old && old->members() && value.members()) {
+            merge(*old, value);
+            old->place = value.place;
+        } else {
+            base.at(name) = value;
+        }
+    }
+}
+
+bool given(const Value& object, const std::string& key) {
+    const Value* value = object.find(key);
+    return value && !value->is_null();
+}
+
+std::vector<Setting> read_set(const Value& set) {
+    if (!set.members())
+        throw Error("'set' is " + set.type_name() + ", but must be an object, { ... }", set.where(),
+                    "write \"set\": { \"generator.3.channels\": 64 }");
+    std::vector<Setting> settings;
+    for (const auto& [path, value] : *set.members()) settings.push_back({split_path(path, value.where()), value, value.where()});
+    return settings;
+}
+
+// The file that `base` names: in the folder of the file `path` that names it.
+std::string find_base(const Value& base, const std::string& path, const std::vector<std::string>& chain) {
+    if (!base.text())
+        throw Error("'base' is " + base.type_name() + ", but must be the name of a model file", base.where(),
+                    "write \"base\": \"other.json\"");
+    const std::string file = (fs::path(path).parent_path() / *base.text()).lexically_normal().string();
+    std::error_code error;
+    if (base.text()->empty() || !fs::exists(file, error))
+        throw Error("there is no base '" + printable(file) + "'", base.where(),
+                    "give its path from the folder of the file that names it");
+    for (const std::string& before : chain)
+        if (fs::equivalent(before, file, error))
+            throw Error("'" + printable(file) + "' is, in the end, its own base", base.where(), "name another file");
+    if (chain.size() == longest_chain)
+        throw Error("a chain of more than " + std::to_string(longest_chain) + " bases", base.where(),
+                    "base it on a file nearer to the first");
+    return file;
+}
+
+Value resolve(Value root, const std::string& path, std::vector<std::string> chain) {
+    if (!root.members())
+        throw Error("a model file must be an object, { ... }, but this is " + root.type_name(), root.where(), "start it with {");
+    const Value base = take(root, "base"), set = take(root, "set");
+    if (base.is_null()) {
+        if (!set.is_null()) throw Error("'set' without 'base'", set.where(), "write the keys where they belong");
+        return root;
+    }
+    chain.push_back(path);
+    const std::string file = find_base(base, path, chain);
+    Value merged = resolve(load_json(file), file, chain);
+    for (const char* own : {"name", "version"}) take(merged, own);
+    if (given(root, "steps") != given(root, "epochs")) take(merged, given(root, "steps") ? "epochs" : "steps");
+    merge(merged, root);
+    merged.place = root.place;
+    if (!set.is_null()) apply_settings(merged, read_set(set));
+    return merged;
+}
+
+}  // namespace
+
+Value with_bases(Value root, const std::string& path) { return resolve(std::move(root), path, {}); }
+
+}  // namespace gannet::config

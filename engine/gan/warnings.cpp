@@ -1,0 +1,108 @@
+// What a model file probably did not mean: what people ran into when they trained GANs from tutorials.
+#include <algorithm>
+#include <functional>
+
+#include "engine/gan/preflight.h"
+
+namespace gannet {
+namespace {
+
+using Layers = std::vector<config::LayerConfig>;
+
+struct Warnings {
+    std::vector<std::string> lines;
+    void operator()(const std::string& what, const std::string& where, const std::string& to_do) {
+        const std::string line = what + " (" + where + "): " + to_do;
+        // a place in a `repeat` comes once for each round
+        if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+    }
+};
+
+// Calls f for every layer, nested ones too.
+void each(const Layers& list, const std::function<void(const config::LayerConfig&)>& f) {
+    for (const config::LayerConfig& layer : list) {
+        f(layer);
+        for (const auto& [key, nested] : layer.lists) each(nested, f);
+    }
+}
+
+bool any_of(const std::string& type, std::initializer_list<const char*> types) {
+    return std::find(types.begin(), types.end(), type) != types.end();
+}
+
+bool rearranges(const std::string& type) { return any_of(type, {"flatten", "reshape"}); }
+
+// The last layer that computes something.
+std::string last_type(const Layers& list) {
+    const auto last = std::find_if_not(list.rbegin(), list.rend(), [](const auto& layer) { return rearranges(layer.type); });
+    return last == list.rend() ? "" : last->type;
+}
+
+// Two linear maps in a row are one linear map with more parameters.
+void affine_pairs(const Layers& list, Warnings& warn) {
+    bool affine = false, norm = false;
+    for (const config::LayerConfig& layer : list) {
+        if (any_of(layer.type, {"linear", "conv2d", "conv_transpose2d"})) {
+            if (affine)
+                warn(norm ? "two affine layers with only batch_norm between them" : "two affine layers with nothing between them",
+                     layer.keys.where(), "put an activation before it");
+            affine = true, norm = false;
+        } else if (layer.type == "batch_norm") {
+            norm = true;
+        } else if (!rearranges(layer.type) && !any_of(layer.type, {"upsample", "dropout"})) {
+            affine = false;
+        }
+        for (const auto& [key, nested] : layer.lists) affine_pairs(nested, warn);
+    }
+}
+
+void penalised_critic(const config::ModelConfig& config, Warnings& warn) {
+    each(config.discriminator, [&](const config::LayerConfig& layer) {
+        if (layer.type == "batch_norm")
+            warn("batch_norm in a critic under a gradient penalty couples the samples whose gradients are normed one by one",
+                 layer.keys.where(), "use layer_norm, or no normalisation");
+        if (layer.type == "dropout")
+            warn("dropout in a critic under a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
+    });
+    if (config.objective.has("weight_clip"))
+        warn("a gradient penalty and weight clipping together", config.objective.where("weight_clip"), "choose one");
+    const config::Object penalty = config.objective.object("gradient_penalty");
+    if (penalty.text("norm") == "channel")
+        warn("the penalty's norm runs over the channels of each pixel", penalty.where("norm"),
+             "use \"sample\", which bounds the slope of the critic");
+}
+
+void output_range(const config::ModelConfig& config, Warnings& warn) {
+    const std::vector<double> range = config.data.numbers("range");
+    const std::string last = last_type(config.generator);
+    if (last == "tanh" && range[0] >= 0)
+        warn("the generator ends in tanh, but the data lie in [" + config::number_text(range[0]) + ", " +
+                 config::number_text(range[1]) + "]",
+             config.data.where("range"), "set data.range to [-1, 1], or end with sigmoid");
+    if (last == "sigmoid" && range[0] < 0)
+        warn("the generator ends in sigmoid, but the data reach below 0", config.data.where("range"),
+             "set data.range to [0, 1], or end with tanh");
+}
+
+}  // namespace
+
+std::vector<std::string> warnings(const config::ModelConfig& config) {
+    Warnings warn;
+    const bool penalty = config.objective.has("gradient_penalty");
+    if (penalty) penalised_critic(config, warn);
+    if (config.objective.text("loss") == "wasserstein" && !penalty && !config.objective.has("weight_clip"))
+        warn("the loss 'wasserstein' without gradient_penalty or weight_clip", config.objective.where("loss"),
+             "add one: nothing else bounds the critic");
+    for (const Layers* list : {&config.generator, &config.discriminator}) {
+        each(*list, [&](const config::LayerConfig& layer) {
+            if (layer.type == "batch_norm" && layer.keys.number("eps") > 0.1)
+                warn("batch_norm with eps " + config::dump_json(layer.keys.value("eps"), -1), layer.keys.where("eps"),
+                     "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
+        });
+        affine_pairs(*list, warn);
+    }
+    output_range(config, warn);
+    return warn.lines;
+}
+
+}  // namespace gannet

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Every preset of models/seeds: `summary` counts the parameters that tests/seeds_expected.txt says, or refuses it in those words,
+# and `train` makes two steps of it. Where a preset's own images are not there, others of the same size take their place.
+# GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+unset GANNET_ISA GANNET_THREADS
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+
+ok() { passed=$((passed + 1)); }
+bad() {
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+    [ -s "$work/err" ] && grep -v 'gannet: warning: ' "$work/err" | sed 's/^/    stderr: /' | tail -n 3 | cut -c 1-400
+}
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $*"
+}
+run() { # program, preset, arguments ...: its status; output in out and err
+    "$programs/$1" "models/seeds/$2.json" "${@:3}" >"$work/out" 2>"$work/err" </dev/null
+}
+says() { grep -q -- "$1" "$work/err"; }
+
+# What to set so that the preset's images are there; the status tells whether there is something.
+procedural=(--set data.set=blobs --set data.path=null)
+images_for() { # preset
+    replaced=()
+    run summary "$1" && return
+    if says 'no file .*-images-idx3-ubyte'; then
+        replaced=(--set data.set=mnist) # another set of 28x28
+    elif grep -q '"folder"\|data/faces\|data/sprites' "$work/err"; then
+        replaced=("${procedural[@]}")
+    fi
+    [ ${#replaced[@]} -eq 0 ] || run summary "$1" "${replaced[@]}" || ! says "'set' cannot be"
+}
+
+count() { # generator or discriminator
+    sed -nE "s/^$1: ([0-9,]+) trainable.*/\1/p" "$work/out" | tr -d ,
+}
+
+listed=$(grep -v '^#' tests/seeds_expected.txt)
+while read -r preset expected; do
+    if [ ! -f "models/seeds/$preset.json" ]; then
+        bad "$preset: there is no such preset"
+        continue
+    fi
+    head -n 1 "models/seeds/$preset.json" | grep -q '^// Seed 00[0-4]' || bad "$preset: the first line does not name the seed"
+    images_for "$preset"
+    if [ $? -ne 0 ]; then
+        skip "$preset: no images of its kind in this engine"
+        continue
+    fi
+    run summary "$preset" "${replaced[@]}"
+    status=$?
+    case $expected in
+    refused*)
+        line=$(tail -n 1 "$work/err")
+        if [ $status -ne 1 ]; then bad "$preset is not refused: status $status"
+        elif [[ $line != "gannet: ${expected#refused } ("*"): "* ]]; then bad "$preset is refused in other words"
+        else ok; fi
+        run train "$preset" "${replaced[@]}" --out "$work/refused"
+        if [ $? -eq 1 ] && [ ! -e "$work/refused" ]; then ok; else bad "$preset: train does not refuse it before it begins"; fi
+        continue
+        ;;
+    esac
+    if [ $status -ne 0 ] && says "unknown key 'allow_size_mismatch'"; then
+        skip "$preset: this engine has no allow_size_mismatch"
+        continue
+    fi
+    expected=$(tr -s ' ' <<<"$expected") found="$(count generator) $(count discriminator)"
+    if [ $status -ne 0 ]; then bad "$preset: status $status"
+    elif [ "$found" != "$expected" ]; then bad "$preset: parameters $found, not $expected"
+    else ok; fi
+    run train "$preset" "${replaced[@]}" --steps 2 --set batch=4 --set data.first=40 --set samples.rows=1 --set samples.columns=2 \
+        --out "$work/$preset"
+    status=$?
+    if [ $status -ne 0 ]; then bad "$preset: train ends with status $status"
+    elif grep -qE '"loss_[dg]": *(null|-?nan|-?inf)' "$work/$preset/log.jsonl"; then bad "$preset: its losses are no numbers"
+    elif grep -q '"base"' "$work/$preset/config.json"; then bad "$preset: config.json is not complete"
+    else ok; fi
+    rm -rf "${work:?}/$preset"
+done <<<"$listed"
+
+: >"$work/err"
+for file in models/seeds/*.json; do
+    preset=$(basename "$file" .json)
+    if grep -q "^$preset " <<<"$listed"; then ok; else bad "$file is not in tests/seeds_expected.txt"; fi
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
