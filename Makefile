@@ -24,8 +24,9 @@ CUDA      := $(if $(SAN),0,$(if $(NVCC),1,0))
 CUDART    := static
 CUDA_HOME := $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 CUDA_DEFS := -DGANNET_CUDA -isystem $(CUDA_HOME)/include $(if $(wildcard $(CUDA_HOME)/include/cublas_v2.h),-DGANNET_CUBLAS)
-CUDA_LIBS_static := -L$(CUDA_HOME)/lib64 -lcudart_static -lrt
-CUDA_LIBS_shared := -L$(CUDA_HOME)/lib64 -lcudart -Wl$(comma)--enable-new-dtags$(comma)-rpath$(comma)$(CUDA_HOME)/lib64
+CUDA_PATH := -L$(CUDA_HOME)/lib64 -Wl$(comma)--enable-new-dtags$(comma)-rpath$(comma)$(CUDA_HOME)/lib64
+CUDA_LIBS_static := $(CUDA_PATH) -lcudart_static -lrt
+CUDA_LIBS_shared := $(CUDA_PATH) -lcudart
 ARCHS     := $(shell nvidia-smi --query-gpu=compute_cap --format=csv$(comma)noheader 2>/dev/null | tr -d . | sort -u)
 override ARCHS := $(if $(filter all,$(ARCHS)),75 80 86 89 90 100 120,$(ARCHS))
 NVCCFLAGS := -std=c++20 -I. -O3 -lineinfo -Werror all-warnings $(CUDA_DEFS) -Xcompiler -Wall,-Wextra,-Wno-missing-field-initializers \
@@ -47,7 +48,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test profile simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -154,6 +155,9 @@ $(BUILD)/simt/shim_tests: $(BUILD)/simt/tests/main.o $(SIMT_TESTS:%.cpp=$(BUILD)
 build-simt: $(BUILD)/simt/run_tests $(BUILD)/simt/shim_tests $(BUILD)/simt/apps/train
 simt: build-simt
 	@tools/test_cuda.sh $(BUILD)/simt $(BUILD)/simt/apps/train
+
+profile: all
+	@tools/profile.sh $(MODEL)
 
 # Everything: sanitizers, every instruction set, one thread and several.
 check-all:

@@ -9,7 +9,7 @@ using namespace gannet;
 int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
         TrainingOptions options;
-        std::string device = "auto";
+        std::string device = "auto", matmul;
         int64_t threads = 0;
         std::optional<int64_t> epochs, steps, seed;
         CommandLine line(
@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
         line.option("--seed", seed, "S", "seed of every random draw");
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");
         line.option("--set", options.settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
+        line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
             throw Error("--trace-steps " + std::to_string(options.trace_steps), "command line", "use 1 or more");
         if (epochs) options.settings.insert(options.settings.end(), {"steps=null", "epochs=" + std::to_string(*epochs)});
         if (steps) options.settings.insert(options.settings.end(), {"epochs=null", "steps=" + std::to_string(*steps)});
+        if (!matmul.empty()) options.settings.push_back("cuda.matmul=" + matmul);
         if (seed) options.settings.push_back("seed=" + std::to_string(*seed));
         const Device chosen = choose_device(device, threads, &options.why_cpu);
         return run_training(options, chosen);

@@ -39,7 +39,38 @@ programs() {
 }
 
 suite "kernels and ops" $RUN "$build/run_tests" --test-case="$kernels"
+# What cannot run says so in one line; the shim plays the machines.
+says() { # pattern, command ...
+    pattern=$1
+    shift
+    if "$@" >"$folder/out" 2>"$folder/err" </dev/null; then status=0; else status=$?; fi
+    if grep -Eq "$pattern" "$folder/err" && [ $status -eq "$wanted" ] && { [ $status -eq 0 ] || [ "$(wc -l <"$folder/err")" -eq 1 ]; }; then
+        good=$((good + 1))
+    else
+        echo "FAILED: status $status, no '$pattern' of: $*"
+        cat "$folder/err"
+        bad=$((bad + 1))
+    fi
+    rm -rf "$folder/never"
+}
+errors() {
+    good=0 bad=0 wanted=1
+    cuda="$train models/vanilla.json --device cuda --steps 1 --out $folder/never"
+    says 'no NVIDIA driver is installed .*--device cpu' env SIMT_DRIVER=0 SIMT_DEVICES=0 $cuda
+    says 'no NVIDIA GPU is visible' env SIMT_DEVICES=0 $cuda
+    says 'driver serves CUDA 12.4, this program needs .*update the driver' env SIMT_DRIVER=12040 $cuda
+    says 'sm_75 is the oldest' env SIMT_CC=7.0 $cuda
+    says 'out of device memory: asked for [0-9]+ MiB besides [0-9]+ MiB in use, the GPU has [0-9]+ MiB free.*lower `batch`|a step needs at least .*lower `batch`' \
+        env SIMT_MEMORY=20000000 $cuda
+    wanted=0
+    says 'steps on cpu .*, as no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
+    says 'steps on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
+    echo "$good passed, $bad failed, 0 skipped"
+    [ $bad -eq 0 ]
+}
+
 if [ "$how" != quick ]; then
+    case $build in *simt) suite "devices and errors" errors ;; esac
     suite "derivatives, draws, training" $RUN "$build/run_tests" --test-case="$engine"
     suite "programs" programs
 fi

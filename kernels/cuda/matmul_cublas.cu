@@ -6,6 +6,7 @@
 
 #ifdef GANNET_CUBLAS
 #include <cublas_v2.h>
+#include <dlfcn.h>
 
 #include <climits>
 
@@ -33,9 +34,49 @@ int compute_capability() {
     return capability;
 }
 
+// Loaded at the first product that wants it: it is some 100 MB, which programs on the CPU need not wait for.
+struct Library {
+    decltype(&cublasCreate) create = nullptr;
+    decltype(&cublasSetAtomicsMode) set_atomics_mode = nullptr;
+    decltype(&cublasSetStream) set_stream = nullptr;
+    decltype(&cublasSetWorkspace) set_workspace = nullptr;
+    cublasStatus_t (*gemm)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*, const void*,
+                           cudaDataType, int, const void*, cudaDataType, int, const void*, void*, cudaDataType, int,
+                           cublasComputeType_t, cublasGemmAlgo_t) = nullptr;
+    decltype(&cublasGetStatusString) status_string = nullptr;
+    std::string missing;  // why it cannot be used
+
+    Library() {
+        const std::string name = "libcublas.so." + std::to_string(CUBLAS_VER_MAJOR);
+        void* file = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+        if (!file) {
+            missing = name + " is not found";
+            return;
+        }
+        find(file, create, "cublasCreate_v2");
+        find(file, set_atomics_mode, "cublasSetAtomicsMode");
+        find(file, set_stream, "cublasSetStream_v2");
+        find(file, set_workspace, "cublasSetWorkspace_v2");
+        find(file, gemm, "cublasGemmEx");
+        find(file, status_string, "cublasGetStatusString");
+    }
+
+private:
+    template <class F>
+    void find(void* file, F& function, const char* name) {
+        function = reinterpret_cast<F>(dlsym(file, name));
+        if (!function) missing = std::string("libcublas has no ") + name;
+    }
+};
+
+const Library& library() {
+    static const Library instance;
+    return instance;
+}
+
 void check(cublasStatus_t status, const char* call) {
     if (status == CUBLAS_STATUS_SUCCESS) return;
-    throw Error(std::string("cuBLAS: ") + cublasGetStatusString(status),
+    throw Error(std::string("cuBLAS: ") + library().status_string(status),
                 std::string(call) + (current_place ? std::string(" of ") + current_place : ""),
                 "--set cuda.matmul=own does without");
 }
@@ -58,12 +99,12 @@ cublasHandle_t handle_for(cudaStream_t stream) {
                         "lower `batch`, or --set cuda.matmul=own");
         }
         cublasHandle_t made = nullptr;
-        check(cublasCreate(&made), "cublasCreate");
-        check(cublasSetAtomicsMode(made, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
+        check(library().create(&made), "cublasCreate");
+        check(library().set_atomics_mode(made, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
         handle = made;
     }
-    check(cublasSetStream(handle, stream), "cublasSetStream");
-    check(cublasSetWorkspace(handle, workspace, workspace_bytes), "cublasSetWorkspace");  // setting the stream took it away
+    check(library().set_stream(handle, stream), "cublasSetStream");
+    check(library().set_workspace(handle, workspace, workspace_bytes), "cublasSetWorkspace");  // setting the stream took it away
     current = stream;
     return handle;
 }
@@ -78,10 +119,11 @@ void plain_product(float* c, const float* a, const float* b, const MatmulShape& 
     const Range range("matmul_cublas");
     const float one = 1, zero = 0;
     const int M = int(s.M), N = int(s.N), K = int(s.K);
-    check(cublasGemmEx(handle_for(stream_of(stream)), s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
+    check(
+        library().gemm(handle_for(stream_of(stream)), s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
                        s.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one, b, CUDA_R_32F, s.transpose_b ? K : N, a,
                        CUDA_R_32F, s.transpose_a ? M : K, &zero, c, CUDA_R_32F, N, compute_type(precision), CUBLAS_GEMM_DEFAULT),
-          "cublasGemmEx");
+        "cublasGemmEx");
 }
 
 }  // namespace
@@ -98,6 +140,10 @@ bool matmul_cublas([[maybe_unused]] T* c, [[maybe_unused]] real* moments, [[mayb
         if (s.M > INT_MAX || s.N > INT_MAX || s.K > INT_MAX) return false;
         const bool plain = !bias && !moments && act.kind == ActivationKind::none;
         if (choice == MatmulChoice::automatic && !cublas_is_faster(s, plain, precision, compute_capability())) return false;
+        if (!library().missing.empty()) {
+            if (choice == MatmulChoice::automatic) return false;
+            throw Error("cuBLAS: " + library().missing, "cuda.matmul", "install the CUDA libraries, or --set cuda.matmul=own");
+        }
         if (plain) {
             plain_product(c, a, b, s, precision, stream);
             return true;
