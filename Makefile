@@ -48,7 +48,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test profile simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test profile ptxas sass simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -58,7 +58,7 @@ help:
 # Once for real = float, once for real = double, and once more as float with the CUDA kernels on the CPU (tools/simt).
 FLAGS_float  := $(if $(filter 1,$(CUDA)),$(CUDA_DEFS))
 FLAGS_double := -DGANNET_DOUBLE
-FLAGS_simt   := -DGANNET_CUDA -DGANNET_SIMT -Itools/simt
+FLAGS_simt   := -DGANNET_CUDA -DGANNET_SIMT -Itools/simt -Wno-unknown-pragmas
 LIBS_float   := $(if $(filter 1,$(CUDA)),$(CUDA_LIBS_$(CUDART)))
 
 # What a compiler is told; objects are made again when it changes. $(1) file, $(2) flags
@@ -94,7 +94,7 @@ $(BUILD)/float/kernels/cuda/%.o: kernels/cuda/%.cu $(BUILD)/nvcc_flags
 	$(Q)$(NVCC) $(NVCCFLAGS) -MD -MP -MF $(@:.o=.d) -c $< -o $@
 $(BUILD)/simt/kernels/cuda/%.o: kernels/cuda/%.cu $(BUILD)/simt/flags
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -x c++ $(FLAGS_simt) $(FLAGS) $(if $(SAN),,-O3) -Wno-unknown-pragmas -fno-strict-aliasing -c $< -o $@
+	$(Q)$(CXX) -x c++ $(FLAGS_simt) $(FLAGS) $(if $(SAN),,-O3) -fno-strict-aliasing -c $< -o $@
 
 # $(1) float or double, $(2) instruction set. Symbols outside the set's own namespace are made local: an inline function
 # of the standard library that was compiled for AVX-512 must never be the copy that the rest of the program gets.
@@ -158,6 +158,12 @@ simt: build-simt
 
 profile: all
 	@tools/profile.sh $(MODEL)
+
+# What the compiler made of the kernels: docs/cuda.md.
+ptxas:
+	@python3 tools/ptxas.py --build $(BUILD)
+sass:
+	@python3 tools/sass.py --build $(BUILD)
 
 # Everything: sanitizers, every instruction set, one thread and several.
 check-all:

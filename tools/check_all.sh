@@ -1,6 +1,7 @@
 #!/bin/sh
 # Everything that is tested, in every way: the suites of `make test`, again under AddressSanitizer and
-# UndefinedBehaviorSanitizer, with each instruction set, and with one thread and several. Run before an issue is resolved.
+# UndefinedBehaviorSanitizer, with each instruction set, with one thread and several, CUDA kernels in every order of threads and
+# under an emulator (EMULATOR=COMMAND), and what the CUDA compiler made of them. Run before an issue is resolved.
 # What a run said is printed where it failed. The last line is `N passed, N failed, N skipped`.
 cd "$(dirname "$0")/.." || exit 1
 quiet=1
@@ -25,5 +26,18 @@ for threads in 1 2; do
     done
 done
 suite "sanitizers" make "$jobs" test SAN=1
+for order in reverse shuffle:1 shuffle:2; do
+    suite "CUDA on the CPU, threads $order" env SIMT_ORDER=$order tools/test_cuda.sh build/simt build/simt/apps/train
+    suite "CUDA on the CPU, sanitizers, threads $order" env SIMT_ORDER=$order tools/test_cuda.sh build/san/simt build/san/simt/apps/train quick
+done
+suite "CUDA on the CPU, sm_75" env SIMT_CC=7.5 tools/test_cuda.sh build/simt build/simt/apps/train quick
+if command -v nvcc >/dev/null; then
+    suite "emulated" tools/test_emulated.sh full
+    suite "ptxas" make ptxas
+    suite "machine code" make sass
+else
+    echo "== ptxas, machine code, emulated: skipped, there is no nvcc"
+    skipped=$((skipped + 3))
+fi
 
 all_suites

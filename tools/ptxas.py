@@ -203,7 +203,7 @@ def tile_of(mangled: str) -> tuple[int, int]:
     if m := re.search(r"10TensorTileI" + r"Li(\d+)E" * 6, mangled):
         rows, cols, depth, stages, row_warps, col_warps = map(int, m.groups())
         bytes_ = stages * (rows + cols) * depth * 4
-        return row_warps * col_warps * 32, bytes_ if bytes_ > 48 << 10 else 0
+        return row_warps * col_warps * 32, bytes_  # always dynamic
     if m := re.search(r"\d4TileILi(\d+)ELi(\d+)E", mangled):
         return int(m[1]) * int(m[2]) * 32, 0
     return 0, 0

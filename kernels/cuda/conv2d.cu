@@ -1,10 +1,10 @@
 // Convolutions as implicit GEMM (tile.h), NHWC. 2 N P Q OC R S C flops on x, w and y once each. On an H100 SXM (67 TFLOP/s fp32,
-// 3.35 TB/s) bound by the multiply-adders from about 32 channels on both sides on, and expected near 80 % of their peak where there
-// are tiles enough; a layer that reads or writes an image (1 or 3 channels) is bound by memory.
+// 3.35 TB/s) bound by the multiply-adders from about 32 channels on both sides on, and expected near 80 % of their peak where
+// there are tiles enough; a layer that reads or writes an image (1 or 3 channels) is bound by memory.
 //
-// conv2d: rows of the product are output pixels, k is (tap, channel). conv2d_dgrad: the pixels of dx are grouped by their phase of
-// the stride, each of which meets taps of its own, so nothing is multiplied by the zeros between dy's pixels; all phases are one
-// launch. conv2d_wgrad: k runs over the output pixels. Few channels have kernels of their own (conv_few_channels.h,
+// conv2d: rows of the product are output pixels, k is (tap, channel). conv2d_dgrad: the pixels of dx are grouped by their phase
+// of the stride, each of which meets taps of its own, so nothing is multiplied by the zeros between dy's pixels; all phases are
+// one launch. conv2d_wgrad: k runs over the output pixels. Few channels have kernels of their own (conv_few_channels.h,
 // conv_few_outputs.h). Where an image is a single pixel on one side, or the filter is, all three are plain products (matmul.h).
 //
 // A pixel's sum is the same chain whatever N is: how k is sliced follows from the other extents and a nominal batch.
@@ -28,7 +28,9 @@ __global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(Operan
     auto& memory = shared<TileMemory<T, Tile, Operands>>();
     multiply_slices<Tile>(
         memory, block_place(grid), to.slices, Operands::steps(of.extents),
-        [&](const BlockPlace& at, int64_t step) { return Operands(of, int64_t(at.row_tile) * Tile::rows, at.col_tile * Tile::cols, step); },
+        [&](const BlockPlace& at, int64_t step) {
+            return Operands(of, int64_t(at.row_tile) * Tile::rows, at.col_tile * Tile::cols, step);
+        },
         [&](const BlockPlace& at, auto& sum) {
             write_tile<Tile>(sum, memory, to, at, to.rows, [&](int64_t m) { return m * of.extents.OC; });
         });
@@ -60,7 +62,9 @@ __global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(Operan
     auto& memory = shared<TileMemory<T, Tile, Operands>>();
     multiply_slices<Tile>(
         memory, block_place(grid), to.slices, Operands::steps(of.extents),
-        [&](const BlockPlace& at, int64_t step) { return Operands(of, int64_t(at.row_tile) * Tile::rows, at.col_tile * Tile::cols, step); },
+        [&](const BlockPlace& at, int64_t step) {
+            return Operands(of, int64_t(at.row_tile) * Tile::rows, at.col_tile * Tile::cols, step);
+        },
         [&](const BlockPlace& at, auto& sum) {
             write_tile<Tile>(sum, memory, to, at, to.rows, [&](int64_t m) { return m * to.cols; });
         });
@@ -118,7 +122,7 @@ void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const Co
         launch_few_outputs<T, false>({y, bias, act}, of, {}, {}, packs, stream);
         return finish_output<T>(y, moments, nullptr, bias, s.N * pixels, s.OC, {}, act, stream);
     }
-    const Copy form = s.C <= few_channels ? Copy::few_channels
+    const Copy form = s.C <= few_channels                                 ? Copy::few_channels
                       : packs && s.C % tile_depth == 0 && s.R * s.S <= 64 ? Copy::packs
                                                                           : Copy::singles;
     const ProductShape product{1, s.N * pixels, usual_batch * pixels, s.OC, depth, form == Copy::packs};
@@ -126,7 +130,9 @@ void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const Co
         with_form(kind, form, [&](auto tile, auto copy) {
             using Tile = decltype(tile);
             constexpr Copy c = copy();
-            const auto run = [&](auto kernel) { launch("conv2d", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles); };
+            const auto run = [&](auto kernel) {
+                launch("conv2d", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
+            };
             if constexpr (c == Copy::few_channels) run(conv2d_kernel<T, Tile, FewChannelsOperands<T, Tile>>);
             else if constexpr (c == Copy::packs) run(conv2d_kernel<T, Tile, ConvOperands<T, Tile, widest<T>>>);
             else if constexpr (c == Copy::singles) run(conv2d_kernel<T, Tile, ConvOperands<T, Tile, 1>>);
@@ -160,8 +166,8 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
             using Tile = decltype(tile);
             constexpr Copy c = copy();
             const auto run = [&](auto kernel) {
-                launch("conv2d_dgrad", kernel, to.template grid<Tile>(rows.count(), cols.count()), stream, to.output, of, to.tiles, rows,
-                       cols);
+                launch("conv2d_dgrad", kernel, to.template grid<Tile>(rows.count(), cols.count()), stream, to.output, of,
+                       to.tiles, rows, cols);
             };
             if constexpr (c == Copy::few_channels) run(conv2d_dgrad_kernel<T, Tile, FewChannelsAdjointOperands<T, Tile>>);
             else if constexpr (c == Copy::packs) run(conv2d_dgrad_kernel<T, Tile, AdjointOperands<T, Tile, widest<T>>>);
@@ -181,19 +187,23 @@ void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream str
     const bool packs_of_a = aligned(dy) && s.OC % widest<T> == 0, packs = packs_of_a && aligned(x) && s.C % widest<T> == 0;
     const Copy form = packs ? Copy::packs : packs_of_a ? Copy::packs_of_a : Copy::singles;
     const ProductShape product{1, s.OC, s.OC, cols, pixels, packs};
-    tiled_product<T>(dw, nullptr, nullptr, product, s.filter_size(), cols, {}, stream, [&](TileKind kind, const TileLaunch<T>& to) {
-        with_form(kind, form, [&](auto tile, auto copy) {
-            using Tile = decltype(tile);
-            constexpr Copy c = copy();
-            const auto run = [&](auto kernel) {
-                launch("conv2d_wgrad", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
-            };
-            constexpr int w = widest<T>;
-            if constexpr (c == Copy::packs) run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, w, w>>);
-            else if constexpr (c == Copy::packs_of_a) run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, w, 1>>);
-            else if constexpr (c == Copy::singles) run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, 1, 1>>);
-        });
-    });
+    tiled_product<T>(dw, nullptr, nullptr, product, s.filter_size(), cols, {}, stream,
+                     [&](TileKind kind, const TileLaunch<T>& to) {
+                         with_form(kind, form, [&](auto tile, auto copy) {
+                             using Tile = decltype(tile);
+                             constexpr Copy c = copy();
+                             const auto run = [&](auto kernel) {
+                                 launch("conv2d_wgrad", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
+                             };
+                             constexpr int w = widest<T>;
+                             if constexpr (c == Copy::packs)
+                                 run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, w, w>>);
+                             else if constexpr (c == Copy::packs_of_a)
+                                 run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, w, 1>>);
+                             else if constexpr (c == Copy::singles)
+                                 run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, 1, 1>>);
+                         });
+                     });
 }
 
 }  // namespace gannet::kernels::cuda

@@ -1,5 +1,5 @@
-// Convolutions that read few channels, as operands of the tiled product: where a step of k per tap (conv_operands.h) would be mostly
-// zeros, k is (tap row, tap column, channel) side by side, and each element of a patch is copied alone.
+// Convolutions that read few channels, as operands of the tiled product: where a step of k per tap (conv_operands.h) would be
+// mostly zeros, k is (tap row, tap column, channel) side by side, and each element of a patch is copied alone.
 #pragma once
 #include "kernels/cuda/conv_operands.h"
 
@@ -39,7 +39,10 @@ public:
           w_(w),
           k_(int(step) * tile_depth + A::chunk_k()),
           corner_(image + ((n * s.height + h) * s.width + w) * s.channels),
-          digits_{{k_, s.taps_w, s.channels}, {k_ + 1, s.taps_w, s.channels}, {k_ + 2, s.taps_w, s.channels}, {k_ + 3, s.taps_w, s.channels}} {}
+          digits_{{k_, s.taps_w, s.channels},
+                  {k_ + 1, s.taps_w, s.channels},
+                  {k_ + 2, s.taps_w, s.channels},
+                  {k_ + 3, s.taps_w, s.channels}} {}
 
     template <class F>
     __device__ __forceinline__ void each(const F& f) const {
@@ -76,7 +79,9 @@ public:
     __device__ __forceinline__ FewChannelsOperands(const ConvArguments<T>& of, int64_t m0, int n0, int64_t step)
         : FewChannelsOperands(of, of.extents, corner_of_patch(of.extents, unsigned(m0 + A::chunk_row())), n0, step) {}
 
-    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) { return (e.R * e.S * e.C + tile_depth - 1) / tile_depth; }
+    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) {
+        return (e.R * e.S * e.C + tile_depth - 1) / tile_depth;
+    }
 
     template <class F>
     __device__ __forceinline__ void each_a(const F& f) const {
@@ -93,8 +98,8 @@ private:
     using A = OperandTile<Tile::rows, true>;
     using B = OperandTile<Tile::cols, true>;
 
-    __device__ __forceinline__ FewChannelsOperands(const ConvArguments<T>& of, const ConvExtents& e, const PatchCorner& at, int n0,
-                                                   int64_t step)
+    __device__ __forceinline__ FewChannelsOperands(const ConvArguments<T>& of, const ConvExtents& e, const PatchCorner& at,
+                                                   int n0, int64_t step)
         : patch_(of.a, {e.H, e.W, e.C, e.R, e.S, 1}, at.n, at.row, at.col, step), depth_(e.R * e.S * e.C) {
         const int wanted = n0 + B::chunk_row(), o = wanted < e.OC ? wanted : e.OC - 1;  // see MatrixChunk
         filter_ = of.b + int64_t(o) * depth_ + step * tile_depth + B::chunk_k();
@@ -114,8 +119,8 @@ public:
 
     __device__ __forceinline__ FewChannelsAdjointOperands(const ConvArguments<T>& of, const ConvPhase& phase, int64_t m0, int n0,
                                                           int64_t step)
-        : FewChannelsAdjointOperands(of, of.extents, phase, corner_of_adjoint(of.extents, phase, unsigned(m0 + A::chunk_row())), n0,
-                                     step) {}
+        : FewChannelsAdjointOperands(of, of.extents, phase, corner_of_adjoint(of.extents, phase, unsigned(m0 + A::chunk_row())),
+                                     n0, step) {}
 
     static __device__ __forceinline__ int64_t steps(const ConvExtents& e, const ConvPhase& phase) {
         return (phase.h.taps * phase.w.taps * e.OC + tile_depth - 1) / tile_depth;
@@ -138,8 +143,8 @@ private:
     using A = OperandTile<Tile::rows, true>;
     using B = OperandTile<Tile::cols, false>;
 
-    __device__ __forceinline__ FewChannelsAdjointOperands(const ConvArguments<T>& of, const ConvExtents& e, const ConvPhase& phase,
-                                                          const PatchCorner& at, int n0, int64_t step)
+    __device__ __forceinline__ FewChannelsAdjointOperands(const ConvArguments<T>& of, const ConvExtents& e,
+                                                          const ConvPhase& phase, const PatchCorner& at, int n0, int64_t step)
         : e_(e),
           patch_(of.a, {e.P, e.Q, e.OC, phase.h.taps, phase.w.taps, -1}, at.n, at.row, at.col, step),
           k_(int(step) * tile_depth + B::chunk_k(), phase.w.taps, e.OC),

@@ -1,8 +1,8 @@
-// Convolutions with at most four output channels (conv2d to an image, and conv2d_dgrad, which writes one from features): dot products.
-// A tile of the product would be mostly empty columns.
+// Convolutions with at most four output channels (conv2d to an image, and conv2d_dgrad, which writes one from features): dot
+// products. A tile of the product would be mostly empty columns.
 //
-// Eight threads share eight neighbouring pixels of a row (of one phase, in the adjoint): each adds up a few channels of all of them,
-// with the filter in shared memory, and at the end they exchange their sums so that each finishes one pixel.
+// Eight threads share eight neighbouring pixels of a row (of one phase, in the adjoint): each adds up a few channels of all of
+// them, with the filter in shared memory, and at the end they exchange their sums so that each finishes one pixel.
 #pragma once
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/conv_operands.h"
@@ -11,8 +11,8 @@
 namespace gannet::kernels::cuda {
 
 inline constexpr int few_outputs = 4, few_threads = 256;
-inline constexpr int strip = 8;                        // pixels, and the threads that share them
-inline constexpr int strips = few_threads / strip;     // of a block
+inline constexpr int strip = 8;                           // pixels, and the threads that share them
+inline constexpr int strips = few_threads / strip;        // of a block
 inline constexpr int most_filter_values = 40 * 1024 / 8;  // of a block's channels: fits static shared memory, as double, too
 
 // The filter's taps x outputs x channels of one pass over the taps. Each kernel has a type of its own.
@@ -65,9 +65,11 @@ __global__ void __launch_bounds__(few_threads, 2)  // 128 registers
     const ConvExtents& e = of.extents;
     const ConvPhase phase{{row_phases, int(blockIdx.y)}, {col_phases, int(blockIdx.z)}};
     const int rows = adjoint ? phase.h.pixels : e.P, cols = adjoint ? phase.w.pixels : e.Q;
-    const StripSource s = adjoint ? StripSource{e.P, e.Q, e.OC, phase.h.taps, phase.w.taps, -1, 1, phase.h.tap * e.S + phase.w.tap,
-                                                e.stride * e.S, e.stride}
-                                  : StripSource{e.H, e.W, e.C, e.R, e.S, 1, e.stride, 0, e.S, 1};
+    const StripSource s =
+        adjoint
+            ? StripSource{e.P,     e.Q, e.OC, phase.h.taps, phase.w.taps, -1, 1, phase.h.tap * e.S + phase.w.tap, e.stride * e.S,
+                          e.stride}
+            : StripSource{e.H, e.W, e.C, e.R, e.S, 1, e.stride, 0, e.S, 1};
     // the strip: pixels (n, i, j) to (n, i, j + 7)
     const unsigned strips_of_row = unsigned(cols + strip - 1) / strip, number = blockIdx.x * strips + threadIdx.x / strip;
     const unsigned row = number / strips_of_row, i = row % unsigned(rows), n = row / unsigned(rows);
@@ -96,7 +98,8 @@ __global__ void __launch_bounds__(few_threads, 2)  // 128 registers
             for (int u = 0; u < s.taps_w; ++u) {
                 Pack<T, vector> weights[outputs], values[strip] = {};
 #pragma unroll
-                for (int o = 0; o < outputs; ++o) weights[o] = load_pack<vector>(&filter.values[t * s.taps_w + u][o][lane * vector]);
+                for (int o = 0; o < outputs; ++o)
+                    weights[o] = load_pack<vector>(&filter.values[t * s.taps_w + u][o][lane * vector]);
 #pragma unroll
                 for (int l = 0; l < strip; ++l) {
                     const int col = corner_col + s.direction * u + l * s.pixel_step;
@@ -113,11 +116,11 @@ __global__ void __launch_bounds__(few_threads, 2)  // 128 registers
     }
     exchange_sums(sums);
     if (!active || j + lane >= cols) return;
-    const int64_t pixel = adjoint ? (int64_t(n) * e.H + phase.h.phase + int(i) * e.stride) * e.W + phase.w.phase + (j + lane) * e.stride
-                                  : (int64_t(n) * e.P + i) * e.Q + j + lane;
+    const int64_t pixel =
+        adjoint ? (int64_t(n) * e.H + phase.h.phase + int(i) * e.stride) * e.W + phase.w.phase + (j + lane) * e.stride
+                : (int64_t(n) * e.P + i) * e.Q + j + lane;
 #pragma unroll
-    for (int o = 0; o < outputs; ++o)
-        to.out[pixel * outputs + o] = activate(sums[0][o] + (to.bias ? to.bias[o] : T(0)), to.act);
+    for (int o = 0; o < outputs; ++o) to.out[pixel * outputs + o] = activate(sums[0][o] + (to.bias ? to.bias[o] : T(0)), to.act);
 }
 
 // ---- launchers -------------------------------------------------------------------------------------------------------
@@ -137,8 +140,8 @@ void launch_few_outputs(const FewOutputs<T>& to, const ConvArguments<T>& of, con
     const Grid grid{adjoint ? dim3(unsigned(blocks), unsigned(rows.count()), unsigned(cols.count())) : dim3(unsigned(blocks)),
                     dim3(few_threads)};
     const auto run = [&](auto outputs, auto width_of_load) {
-        launch(adjoint ? "conv2d_dgrad" : "conv2d", conv2d_few_outputs_kernel<T, outputs(), width_of_load(), adjoint>, grid, stream,
-               to, of, rows, cols);
+        launch(adjoint ? "conv2d_dgrad" : "conv2d", conv2d_few_outputs_kernel<T, outputs(), width_of_load(), adjoint>, grid,
+               stream, to, of, rows, cols);
     };
     const auto with_outputs = [&](auto outputs) {
         if (vector) run(outputs, std::integral_constant<int, widest<T>>());

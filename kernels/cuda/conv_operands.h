@@ -1,7 +1,7 @@
 // Convolutions as operands of the tiled product (tile.h): addresses of image patches and filters, step by step of k.
 //
-// A step of k is tile_depth channels of one tap of the filter: the last step of a tap is filled up with zeros, so no step straddles
-// taps and one address and one test serve a whole step. What a thread knows of its pixel is worked out once.
+// A step of k is tile_depth channels of one tap of the filter: the last step of a tap is filled up with zeros, so no step
+// straddles taps and one address and one test serve a whole step. What a thread knows of its pixel is worked out once.
 #pragma once
 #include "kernels/cuda/matmul_operands.h"
 
@@ -49,9 +49,15 @@ template <>
 class InsideTaps<false> {
 public:
     __device__ __forceinline__ InsideTaps(int row, int col, int step, int, int cols, int height, int width, int first)
-        : row_(row + first / cols * step), col_(col + first % cols * step), first_col_(col), step_(step), height_(height),
+        : row_(row + first / cols * step),
+          col_(col + first % cols * step),
+          first_col_(col),
+          step_(step),
+          height_(height),
           width_(width) {}
-    __device__ __forceinline__ bool inside() const { return unsigned(row_) < unsigned(height_) && unsigned(col_) < unsigned(width_); }
+    __device__ __forceinline__ bool inside() const {
+        return unsigned(row_) < unsigned(height_) && unsigned(col_) < unsigned(width_);
+    }
     __device__ __forceinline__ void next_tap(bool next, bool next_row) {
         row_ += next_row ? step_ : 0;
         col_ = next_row ? first_col_ : col_ + (next ? step_ : 0);
@@ -87,7 +93,8 @@ public:
     template <class F>
     __device__ __forceinline__ void each_a(const F& f) const {
 #pragma unroll
-        for (int i = 0; i < chunk; i += vector) f(i, x_ + image_ + i, taps_.inside() && (whole_steps || channel_ + A::chunk_k() + i < e_.C));
+        for (int i = 0; i < chunk; i += vector)
+            f(i, x_ + image_ + i, taps_.inside() && (whole_steps || channel_ + A::chunk_k() + i < e_.C));
     }
     template <class F>
     __device__ __forceinline__ void each_b(const F& f) const {
@@ -109,8 +116,14 @@ private:
     using B = OperandTile<Tile::cols, true>;
     __device__ __forceinline__ ConvOperands(const ConvExtents& e, const ConvArguments<T>& of, unsigned m, int n0, int64_t step)
         : ConvOperands(e, of, corner_of_patch(e, m), n0, int(step / steps_of_tap(e)), int(step % steps_of_tap(e))) {}
-    __device__ __forceinline__ ConvOperands(const ConvExtents& e, const ConvArguments<T>& of, const PatchCorner& at, int n0, int tap, int step)
-        : e_(e), taps_(at.row, at.col, 1, e.R, e.S, e.H, e.W, tap), channel_(step * tile_depth), s_(tap % e.S), x_(of.a), w_(of.b) {
+    __device__ __forceinline__ ConvOperands(const ConvExtents& e, const ConvArguments<T>& of, const PatchCorner& at, int n0,
+                                            int tap, int step)
+        : e_(e),
+          taps_(at.row, at.col, 1, e.R, e.S, e.H, e.W, tap),
+          channel_(step * tile_depth),
+          s_(tap % e.S),
+          x_(of.a),
+          w_(of.b) {
         image_ = int(((at.n * e.H + at.row + tap / e.S) * e.W + at.col + s_) * e.C) + channel_ + A::chunk_k();
         const int wanted = n0 + B::chunk_row(), o = wanted < e.OC ? wanted : e.OC - 1;  // see MatrixChunk
         filter_ = (o * e.R * e.S + tap) * e.C + channel_ + B::chunk_k();
@@ -133,7 +146,8 @@ struct AxisPhases {
 };
 inline AxisPhases axis_phases(int extent, int kernel, int stride, int padding) {
     const int pixels = (extent + stride - 1) / stride;
-    return {stride, (kernel + stride - 1) / stride, extent - (pixels - 1) * stride, padding / stride, padding % stride, kernel, pixels};
+    return {stride, (kernel + stride - 1) / stride, extent - (pixels - 1) * stride, padding / stride, padding % stride, kernel,
+            pixels};
 }
 
 // One phase of an axis: the pixels phase + i * stride, i < pixels, of dx. They meet every stride-th tap from `tap` on, `taps` of
@@ -156,7 +170,8 @@ struct ConvPhase {
     __device__ __forceinline__ int64_t pixels(const ConvExtents& e) const { return e.N * h.pixels * w.pixels; }
     // Where pixel m of the phase lies in dx.
     __device__ __forceinline__ int64_t place(const ConvExtents& e, unsigned m) const {
-        const unsigned j = m % unsigned(w.pixels), ni = m / unsigned(w.pixels), i = ni % unsigned(h.pixels), n = ni / unsigned(h.pixels);
+        const unsigned j = m % unsigned(w.pixels), ni = m / unsigned(w.pixels), i = ni % unsigned(h.pixels),
+                       n = ni / unsigned(h.pixels);
         return ((int64_t(n) * e.H + h.phase + int(i) * e.stride) * e.W + w.phase + int(j) * e.stride) * e.C;
     }
 };
@@ -176,7 +191,8 @@ public:
     static constexpr int a_vector = vector, b_vector = vector;
     static constexpr bool whole_steps = vector > 1;  // OC is a multiple of tile_depth, and there are at most 64 taps
 
-    __device__ __forceinline__ AdjointOperands(const ConvArguments<T>& of, const ConvPhase& phase, int64_t m0, int n0, int64_t step)
+    __device__ __forceinline__ AdjointOperands(const ConvArguments<T>& of, const ConvPhase& phase, int64_t m0, int n0,
+                                               int64_t step)
         : AdjointOperands(of.extents, of, phase, unsigned(m0 + A::chunk_row()), n0, step) {}
 
     static __device__ __forceinline__ int64_t steps(const ConvExtents& e, const ConvPhase& phase) {
@@ -186,12 +202,14 @@ public:
     template <class F>
     __device__ __forceinline__ void each_a(const F& f) const {
 #pragma unroll
-        for (int i = 0; i < chunk; i += vector) f(i, dy_ + image_ + i, taps_.inside() && (whole_steps || channel_ + A::chunk_k() + i < e_.OC));
+        for (int i = 0; i < chunk; i += vector)
+            f(i, dy_ + image_ + i, taps_.inside() && (whole_steps || channel_ + A::chunk_k() + i < e_.OC));
     }
     template <class F>
     __device__ __forceinline__ void each_b(const F& f) const {
 #pragma unroll
-        for (int i = 0; i < chunk; i += vector) f(i, w_ + filter_ + i, whole_steps || (channel_ + B::chunk_k() < e_.OC && i < cols_));
+        for (int i = 0; i < chunk; i += vector)
+            f(i, w_ + filter_ + i, whole_steps || (channel_ + B::chunk_k() < e_.OC && i < cols_));
     }
     __device__ __forceinline__ void advance() {
         channel_ += tile_depth;
@@ -208,13 +226,19 @@ public:
 private:
     using A = OperandTile<Tile::rows, true>;
     using B = OperandTile<Tile::cols, false>;
-    __device__ __forceinline__ AdjointOperands(const ConvExtents& e, const ConvArguments<T>& of, const ConvPhase& phase, unsigned m,
-                                               int n0, int64_t step)
-        : AdjointOperands(e, of, phase, corner_of_adjoint(e, phase, m), n0, int(step / steps_of_tap(e)), int(step % steps_of_tap(e))) {}
+    __device__ __forceinline__ AdjointOperands(const ConvExtents& e, const ConvArguments<T>& of, const ConvPhase& phase,
+                                               unsigned m, int n0, int64_t step)
+        : AdjointOperands(e, of, phase, corner_of_adjoint(e, phase, m), n0, int(step / steps_of_tap(e)),
+                          int(step % steps_of_tap(e))) {}
     __device__ __forceinline__ AdjointOperands(const ConvExtents& e, const ConvArguments<T>& of, const ConvPhase& phase,
                                                const PatchCorner& at, int n0, int tap, int step)
-        : e_(e), taps_(at.row, at.col, -1, phase.h.taps, phase.w.taps, e.P, e.Q, tap), channel_(step * tile_depth),
-          taps_w_(phase.w.taps), u_(tap % phase.w.taps), dy_(of.a), w_(of.b) {
+        : e_(e),
+          taps_(at.row, at.col, -1, phase.h.taps, phase.w.taps, e.P, e.Q, tap),
+          channel_(step * tile_depth),
+          taps_w_(phase.w.taps),
+          u_(tap % phase.w.taps),
+          dy_(of.a),
+          w_(of.b) {
         const int t = tap / taps_w_;
         image_ = int(((at.n * e.P + at.row - t) * e.Q + at.col - u_) * e.OC) + channel_ + A::chunk_k();
         const int last = e.C - vector, wanted = n0 + B::chunk_row(), c = wanted < last ? wanted : last;  // see MatrixChunk
@@ -239,7 +263,9 @@ public:
     static constexpr bool a_k_major = false, b_k_major = false;
     static constexpr int a_vector = vector_a, b_vector = vector_b;
 
-    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) { return (e.N * e.P * e.Q + tile_depth - 1) / tile_depth; }
+    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) {
+        return (e.N * e.P * e.Q + tile_depth - 1) / tile_depth;
+    }
 
     __device__ __forceinline__ FilterGradientOperands(const ConvArguments<T>& of, int64_t m0, int n0, int64_t step)
         : e_(of.extents), dy_(of.a, m0, e_.OC, e_.N * e_.P * e_.Q, step * tile_depth) {

@@ -24,14 +24,18 @@ __global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(vector
         [&](const BlockPlace& at, int64_t step) {
             return Operands(of, int64_t(at.row_tile) * Tile::rows, int64_t(at.col_tile) * Tile::cols, step);
         },
-        [&](const BlockPlace& at, auto& sum) { write_tile<Tile>(sum, memory, to, at, of.M, [&](int64_t m) { return m * of.N; }); });
+        [&](const BlockPlace& at, auto& sum) {
+            write_tile<Tile>(sum, memory, to, at, of.M, [&](int64_t m) { return m * of.N; });
+        });
 }
 
 template <class T, bool transpose_a, bool transpose_b>
 void launch_matmul(const TileLaunch<T>& to, const Matrices<T>& of, TileKind kind, bool packs, Stream stream) {
     with_tile(kind, [&](auto tile) {
         using Tile = decltype(tile);
-        const auto run = [&](auto kernel) { launch("matmul", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles); };
+        const auto run = [&](auto kernel) {
+            launch("matmul", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
+        };
         if (packs) return run(matmul_kernel<T, Tile, transpose_a, transpose_b, widest<T>>);
         if constexpr (!std::is_same_v<Tile, LargeTile>) run(matmul_kernel<T, Tile, transpose_a, transpose_b, 1>);
     });

@@ -1,5 +1,5 @@
-// The fp32 product under matmul and the convolutions: a block's tile of C = A B, with operands that an `Operands` policy addresses
-// (a matrix, its transpose, image patches), so that no matrix of patches is ever stored.
+// The fp32 product under matmul and the convolutions: a block's tile of C = A B, with operands that an `Operands` policy
+// addresses (a matrix, its transpose, image patches), so that no matrix of patches is ever stored.
 //
 // A tile of C stays in registers while k runs; tiles of A and B, tile_depth deep, wait in shared memory, several steps ahead
 // (cp.async, sm_80 and later) or one step ahead through registers (before). One barrier a step. Each thread copies one chunk of
@@ -23,6 +23,12 @@ inline constexpr bool asynchronous = false;
 inline constexpr int stages = 2;
 #endif
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
+inline constexpr bool wants_registers = true;
+#else
+inline constexpr bool wants_registers = false;
+#endif
+
 inline constexpr int tile_depth = 8;  // k of a step
 inline constexpr int chunk = 4;       // elements that a thread copies, and that a fragment load reads
 
@@ -36,13 +42,13 @@ struct Tile {
     static constexpr int rows = row_warps * warp_rows, cols = col_warps * warp_cols;
     static_assert(rows * tile_depth == threads * chunk && cols * tile_depth == threads * chunk);
     // For __launch_bounds__: as many threads share a multiprocessor's 65536 registers, so each has at most 168. Without cp.async
-    // copies take registers, too, and there are 255.
-    static constexpr int sharing_threads = asynchronous ? 384 : 256;
+    // copies take registers, too, and for sm_120 ptxas spills at 168: there are 255.
+    static constexpr int sharing_threads = asynchronous && !wants_registers ? 384 : 256;
     static constexpr int bound_threads = threads > 192 ? sharing_threads : threads;
     static constexpr int bound_blocks(bool packs) { return packs ? sharing_threads / bound_threads : 1; }
 
-    // Neighbouring lanes share rows of A, lanes two apart columns of B: the hardware then merges their 16-byte loads. Bits 1 and 3
-    // of the lane are its row, the others its column.
+    // Neighbouring lanes share rows of A, lanes two apart columns of B: the hardware then merges their 16-byte loads. Bits 1 and
+    // 3 of the lane are its row, the others its column.
     static constexpr int row_lane_bit = 2, other_row_lane_bit = 8;
     static __device__ __forceinline__ int row_of_thread() {
         const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -137,9 +143,12 @@ public:
 private:
     // Beyond the last step zeros are written and nothing is read.
     __device__ __forceinline__ void copy(int stage, bool more) {
-        T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b = memory_.stage[stage].b + Memory::B::chunk_place();
-        operands_.each_a([&](int i, const T* from, bool valid) { async_copy<a_vector * int(sizeof(T))>(a + i, from, more && valid); });
-        operands_.each_b([&](int i, const T* from, bool valid) { async_copy<b_vector * int(sizeof(T))>(b + i, from, more && valid); });
+        T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b =
+                                                                            memory_.stage[stage].b + Memory::B::chunk_place();
+        operands_.each_a(
+            [&](int i, const T* from, bool valid) { async_copy<a_vector* int(sizeof(T))>(a + i, from, more && valid); });
+        operands_.each_b(
+            [&](int i, const T* from, bool valid) { async_copy<b_vector* int(sizeof(T))>(b + i, from, more && valid); });
         operands_.advance();
         async_copy_commit();
     }
@@ -156,7 +165,8 @@ private:
         for (int l = 0; l < vector; ++l) to[i + l] = loaded[l];
     }
     __device__ __forceinline__ void put(int stage) {
-        T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b = memory_.stage[stage].b + Memory::B::chunk_place();
+        T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b =
+                                                                            memory_.stage[stage].b + Memory::B::chunk_place();
 #pragma unroll
         for (int i = 0; i < chunk; i += widest<T>) {
             Pack<T, widest<T>> of_a, of_b;
@@ -204,9 +214,7 @@ public:
     using Sum = T[Tile::thread_rows][Tile::thread_cols];
 
     __device__ __forceinline__ TileProduct(Sum& sum, const Stage& first)
-        : sum_(sum),
-          a_place_(Memory::A::place(Tile::row_of_thread(), 0)),
-          b_place_(Memory::B::place(Tile::col_of_thread(), 0)) {
+        : sum_(sum), a_place_(Memory::A::place(Tile::row_of_thread(), 0)), b_place_(Memory::B::place(Tile::col_of_thread(), 0)) {
         load_a(0, first, 0, 0);
         load_b(0, first, 0, 0);
     }
@@ -268,8 +276,8 @@ private:
     Fragment<T> a_[2], b_[2];
 };
 
-// Adds the thread's part of the tile, over `steps` > 0 steps of the operands. All threads of the block call it; before it is called
-// again there must be a barrier.
+// Adds the thread's part of the tile, over `steps` > 0 steps of the operands. All threads of the block call it; before it is
+// called again there must be a barrier.
 template <class Tile, class T, class Operands>
 __device__ __forceinline__ void multiply(T (&sum)[Tile::thread_rows][Tile::thread_cols], Stages<T, Tile, Operands>& memory,
                                          Operands& operands, int steps) {

@@ -1,5 +1,5 @@
-// Which tile computes a product, and into how many slices its k is cut: a fixed cost model of the shape. It counts an H100's cycles
-// roughly; on other chips it is as fixed.
+// Which tile computes a product, and into how many slices its k is cut: a fixed cost model of the shape. It counts an H100's
+// cycles roughly; on other chips it is as fixed.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -8,8 +8,8 @@
 
 namespace gannet::kernels::cuda {
 
-// `products` products of rows x cols, `depth` deep. How k is sliced follows from nominal_rows: rows, or those of a usual batch where
-// they are samples and must have the same bits in any batch. `packs`: operands are copied 16 bytes at a time.
+// `products` products of rows x cols, `depth` deep. How k is sliced follows from nominal_rows: rows, or those of a usual batch
+// where they are samples and must have the same bits in any batch. `packs`: operands are copied 16 bytes at a time.
 struct ProductShape {
     int64_t products, rows, nominal_rows, cols, depth;
     bool packs;
@@ -46,7 +46,7 @@ inline double product_cycles(const ProductShape& s, int64_t rows, const TileChoi
     const double blocks = std::ceil(tiles * (parallel ? slices : 1) / multiprocessors);  // of the busiest multiprocessor
     const double depth = double(s.depth) / (parallel ? slices : 1);
     const double multiplying = blocks * (extent * extent * depth) / (adders * busy * std::min(1.0, blocks * warps / 8));
-    const double slicing = parallel      ? launch + (slices + 1) * output_bytes / bytes_per_cycle
+    const double slicing = parallel     ? launch + (slices + 1) * output_bytes / bytes_per_cycle
                            : slices > 1 ? 2 * (slices - 1) * output_bytes / bytes_per_cycle
                                         : 0;
     return multiplying + begin_and_end + slicing;
@@ -110,8 +110,16 @@ void tiled_product(T* out, real* moments, const T* bias, const ProductShape& s, 
     const Scratch partial(parallel ? std::size_t(choice.slices.count) * std::size_t(size) * sizeof(T) : 0);
     const DeviationsScratch<T> deviations(with_deviations ? s.products * row_tiles : 0, channels);
     T* const to = parallel ? partial.as<T>() : out;
-    const TileOutput<T> output{to,     bias,        act,           choice.slices,  size,
-                               s.rows, int(s.cols), int(channels), int(row_tiles), aligned(to) && s.cols % widest<T> == 0,
+    const TileOutput<T> output{to,
+                               bias,
+                               act,
+                               choice.slices,
+                               size,
+                               s.rows,
+                               int(s.cols),
+                               int(channels),
+                               int(row_tiles),
+                               aligned(to) && s.cols % widest<T> == 0,
                                deviations.deviations()};
     launch_tiles(choice.kind, TileLaunch<T>{output, {int(row_tiles), int(divide_up(s.cols, extent))}});
     if (with_deviations) deviations.merge(moments, stream);

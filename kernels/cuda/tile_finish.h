@@ -1,5 +1,5 @@
-// The kernels that finish the output of tiles: adding the partial sums of slices, and the moments of its columns. Bound by memory:
-// each partial sum is read once.
+// The kernels that finish the output of tiles: adding the partial sums of slices, and the moments of its columns. Bound by
+// memory: each partial sum is read once.
 #pragma once
 #include <algorithm>
 
@@ -32,8 +32,8 @@ __device__ __forceinline__ T column_sum(FinishShared<T, add_slices>& memory, T v
 
 // out[e] = act(sum of the slices of element e + bias).
 template <class T>
-__global__ void __launch_bounds__(finish_threads) add_slices_kernel(T* out, const T* partial, const T* bias, int64_t size,
-                                                                    int channels, int slices, Activation act) {
+__global__ void __launch_bounds__(finish_threads)
+    add_slices_kernel(T* out, const T* partial, const T* bias, int64_t size, int channels, int slices, Activation act) {
     const int64_t stride = int64_t(gridDim.x) * finish_threads;
     for (int64_t e = int64_t(blockIdx.x) * finish_threads + threadIdx.x; e < size; e += stride) {
         T total = partial[e];
@@ -46,9 +46,9 @@ __global__ void __launch_bounds__(finish_threads) add_slices_kernel(T* out, cons
 
 // The deviations of finish_rows rows by 32 columns of the output; before, if there are slices, the same as add_slices_kernel.
 template <class T, bool add_slices>
-__global__ void __launch_bounds__(finish_threads) column_deviations_kernel(ColumnDeviations<T> deviations, T* out, const T* partial,
-                                                                           const T* bias, int64_t rows, int cols, int slices,
-                                                                           Activation act) {
+__global__ void __launch_bounds__(finish_threads)
+    column_deviations_kernel(ColumnDeviations<T> deviations, T* out, const T* partial, const T* bias, int64_t rows, int cols,
+                             int slices, Activation act) {
     auto& memory = shared<FinishShared<T, add_slices>>();
     const int col_blocks = (cols + warp_size - 1) / warp_size, warp = int(threadIdx.x) / warp_size;
     const int64_t block = blockIdx.x / col_blocks, begin = block * finish_rows;
@@ -95,8 +95,8 @@ __global__ void __launch_bounds__(finish_threads) column_deviations_kernel(Colum
 
 // moments[0..cols) and moments[cols..2 cols): mean and biased variance, from the deviations of the row blocks in a fixed order.
 template <class T>
-__global__ void __launch_bounds__(finish_threads) merge_deviations_kernel(T* moments, ColumnDeviations<T> deviations,
-                                                                          int64_t row_blocks, int cols) {
+__global__ void __launch_bounds__(finish_threads)
+    merge_deviations_kernel(T* moments, ColumnDeviations<T> deviations, int64_t row_blocks, int cols) {
     struct Shared {
         Deviations<T> values[finish_warps][warp_size];
         T counts[finish_warps];
@@ -139,7 +139,8 @@ public:
     }
     void merge(T* moments, Stream stream) const {
         launch("merge_deviations", merge_deviations_kernel<T>,
-               {dim3(unsigned(divide_up(cols_, warp_size))), dim3(finish_threads)}, stream, moments, deviations(), row_blocks_, cols_);
+               {dim3(unsigned(divide_up(cols_, warp_size))), dim3(finish_threads)}, stream, moments, deviations(), row_blocks_,
+               cols_);
     }
 
 private:

@@ -1,5 +1,5 @@
-// What happens to a tile of C once it is summed: bias, activation, the slices of k, and the deviations of its columns from their means
-// for a batch norm that follows.
+// What happens to a tile of C once it is summed: bias, activation, the slices of k, and the deviations of its columns from their
+// means for a batch norm that follows.
 #pragma once
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/tile.h"
@@ -7,8 +7,8 @@
 
 namespace gannet::kernels::cuda {
 
-// k is cut into `count` slices, whose number must not depend on the samples of a batch. Where that gives too few blocks otherwise,
-// every slice has its own (`parallel`) and leaves partial sums; elsewhere a block does all slices in their order.
+// k is cut into `count` slices, whose number must not depend on the samples of a batch. Where that gives too few blocks
+// otherwise, every slice has its own (`parallel`) and leaves partial sums; elsewhere a block does all slices in their order.
 struct Slices {
     int count = 1;
     bool parallel = false;
@@ -191,8 +191,8 @@ private:
     const RowOffset& row_offset_;
 };
 
-// A block's shared memory. Where the block stands waits here and not in registers: what follows from it the compiler would work out
-// early and keep, in registers that the main loop needs.
+// A block's shared memory. Where the block stands waits here and not in registers: what follows from it the compiler would work
+// out early and keep, in registers that the main loop needs.
 template <class T, class Tile, class Operands>
 struct TileMemory {
     Stages<T, Tile, Operands> stages;
