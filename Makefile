@@ -48,7 +48,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test profile ptxas sass simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test profile ptxas sass mutants simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -146,7 +146,10 @@ $(BUILD)/shared/train: $(BUILD)/float/apps/train.o
 $(BUILD)/shared/run_tests $(BUILD)/shared/train: $(BUILD)/version.o $(BUILD)/float/libgannet.a
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(CUDA_LIBS_shared)
-build-shared: $(BUILD)/shared/run_tests $(BUILD)/shared/train
+$(BUILD)/shared/test_curand: tests/test_curand.cu kernels/philox.h $(BUILD)/nvcc_flags
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(NVCCFLAGS) -cudart shared -o $@ $<
+build-shared: $(BUILD)/shared/run_tests $(BUILD)/shared/train $(BUILD)/shared/test_curand
 
 # The CUDA kernels on the CPU: tools/simt.
 SIMT_TESTS := $(wildcard tools/simt/test_*.cpp)
@@ -158,6 +161,10 @@ simt: build-simt
 
 profile: all
 	@tools/profile.sh $(MODEL)
+
+# Bugs planted in the kernels, and how many of them the suite finds.
+mutants: build-simt
+	@tools/simt/mutants.sh
 
 # What the compiler made of the kernels: docs/cuda.md.
 ptxas:

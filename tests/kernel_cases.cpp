@@ -297,6 +297,13 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                          2,
                          terms});
         cases.push_back({kernel,
+                         l + " with bias and activation",
+                         {out(y), in(a), in(b), in(channels)},
+                         [=](Device d, const std::vector<real*>& p) { call(d, p[0], nullptr, p[1], p[2], p[3], leaky); },
+                         [=](const Lists& x) { return Lists{reference::finish(product(x[1], x[2]), x[3], leaky)}; },
+                         8,
+                         terms});
+        cases.push_back({kernel,
                          l + " with bias, activation and moments",
                          {out(y), out(2 * channels), in(a), in(b), in(channels)},
                          [=](Device d, const std::vector<real*>& p) { call(d, p[0], p[1], p[2], p[3], p[4], leaky); },

@@ -30,6 +30,7 @@ for order in reverse shuffle:1 shuffle:2; do
     suite "CUDA on the CPU, threads $order" env SIMT_ORDER=$order tools/test_cuda.sh build/simt build/simt/apps/train
     suite "CUDA on the CPU, sanitizers, threads $order" env SIMT_ORDER=$order tools/test_cuda.sh build/san/simt build/san/simt/apps/train quick
 done
+suite "planted bugs" tools/simt/mutants.sh
 suite "CUDA on the CPU, sm_75" env SIMT_CC=7.5 tools/test_cuda.sh build/simt build/simt/apps/train quick
 if command -v nvcc >/dev/null; then
     suite "emulated" tools/test_emulated.sh full

@@ -7,6 +7,7 @@ suite "engine, real = float" "$build/float/run_tests"
 suite "engine, real = double" "$build/double/run_tests"
 suite "CUDA's shim" "$build/simt/shim_tests"
 suite "CUDA on the CPU" tools/test_cuda.sh "$build/simt" "$build/simt/apps/train"
+[ "$build" != build ] || suite "three planted bugs" tools/simt/mutants.sh quick
 suite "programs" tests/test_programs.sh
 suite "what models warn of" tests/test_preflight.sh
 suite "seeds" tests/test_seeds.sh

@@ -18,6 +18,7 @@ if ! make -j2 build-shared >"$log" 2>&1; then
 fi
 build=build/shared
 all() { env RUN="$EMULATOR $1" tools/test_cuda.sh $build $build/train $2; }
+suite "Philox as cuRAND's" $EMULATOR $build/test_curand
 suite "emulated" all ""
 suite "emulated, compute_75" all "--cc 75" quick
 if [ "$how" = full ]; then

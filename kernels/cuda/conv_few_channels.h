@@ -164,4 +164,70 @@ private:
     const T* const filter_;
 };
 
+// dw (OC R S, C) = patches of dy (N H W, OC R S)^T x (N H W, C), for few filters: rows of the product are taps, too, and k runs over
+// the pixels of x. Pixel (h, w) meets dy at ((h + padding - r) / stride, (w + padding - s) / stride) where that is whole.
+template <class T, class Tile, int vector>
+class FewFiltersGradientOperands {
+public:
+    static constexpr bool a_k_major = false, b_k_major = false;
+    static constexpr int a_vector = 1, b_vector = vector;
+
+    __device__ __forceinline__ FewFiltersGradientOperands(const ConvArguments<T>& of, int64_t m0, int n0, int64_t step)
+        : e_(of.extents),
+          x_(of.b, n0, e_.C, e_.N * e_.H * e_.W, step * tile_depth),
+          dy_(of.a),
+          one_stride_(uint32_t(((uint64_t(1) << 32) + unsigned(e_.stride) - 1) / unsigned(e_.stride))) {
+        const unsigned k = unsigned(step * tile_depth + A::chunk_k()), nh = k / unsigned(e_.W);
+        w_ = int(k % unsigned(e_.W)), h_ = int(nh % unsigned(e_.H)), n_ = int(nh / unsigned(e_.H));
+        step_w_ = tile_depth % e_.W, step_h_ = tile_depth / e_.W % e_.H, step_n_ = tile_depth / e_.W / e_.H;
+#pragma unroll
+        for (int i = 0; i < chunk; ++i) {
+            const int row = int(m0) + A::chunk_row() + i, tap = row % (e_.R * e_.S);
+            taps_[i] = {row < e_.OC * e_.R * e_.S ? e_.padding - tap / e_.S : nowhere, e_.padding - tap % e_.S, row / (e_.R * e_.S)};
+        }
+    }
+
+    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) { return (e.N * e.H * e.W + tile_depth - 1) / tile_depth; }
+
+    template <class F>
+    __device__ __forceinline__ void each_a(const F& f) const {
+#pragma unroll
+        for (int i = 0; i < chunk; ++i) {
+            const int h = h_ + taps_[i].h, w = w_ + taps_[i].w, p = divide(h), q = divide(w);
+            const bool whole = p * e_.stride == h && q * e_.stride == w;
+            const bool inside = whole && unsigned(p) < unsigned(e_.P) && unsigned(q) < unsigned(e_.Q) && x_.k_left() > 0;
+            f(i, dy_ + ((int64_t(n_) * e_.P + p) * e_.Q + q) * e_.OC + taps_[i].o, inside);
+        }
+    }
+    template <class F>
+    __device__ __forceinline__ void each_b(const F& f) const {
+        x_.each(f, x_.k_left());
+    }
+    __device__ __forceinline__ void advance() {
+        x_.advance();
+        w_ += step_w_, h_ += step_h_, n_ += step_n_;
+        if (w_ >= e_.W) w_ -= e_.W, ++h_;
+        if (h_ >= e_.H) h_ -= e_.H, ++n_;
+    }
+
+private:
+    using A = OperandTile<Tile::rows, false>;
+    struct Tap {
+        int h, w, o;
+    };
+
+    // x / stride for 0 <= x < 2^32 / stride; for negative x something that is no quotient inside dy
+    __device__ __forceinline__ int divide(int x) const {
+        if (e_.stride == 1) return x;
+        return x < 0 ? -1 : int((uint64_t(unsigned(x)) * one_stride_) >> 32);
+    }
+
+    const ConvExtents& e_;
+    MatrixChunk<T, Tile::cols, false, vector> x_;
+    const T* const& dy_;
+    uint32_t one_stride_;
+    int h_, w_, n_, step_h_, step_w_, step_n_;
+    Tap taps_[chunk];
+};
+
 }  // namespace gannet::kernels::cuda

@@ -94,17 +94,16 @@ __global__ void __launch_bounds__(few_threads, 2)  // 128 registers
         for (int t = 0; t < s.taps_h; ++t) {
             const int from_row = corner_row + s.direction * t;
             if (unsigned(from_row) >= unsigned(s.height)) continue;
-            const T* const image_row = of.a + (int64_t(n) * s.height + from_row) * s.width * s.channels + channel;
-            for (int u = 0; u < s.taps_w; ++u) {
+            // places fit 32 bits, as the launcher has checked
+            int col = corner_col, place = ((int(n) * s.height + from_row) * s.width + col) * s.channels + channel;
+            for (int u = 0; u < s.taps_w; ++u, col += s.direction, place += s.direction * s.channels) {
                 Pack<T, vector> weights[outputs], values[strip] = {};
 #pragma unroll
-                for (int o = 0; o < outputs; ++o)
-                    weights[o] = load_pack<vector>(&filter.values[t * s.taps_w + u][o][lane * vector]);
+                for (int o = 0; o < outputs; ++o) weights[o] = load_pack<vector>(&filter.values[t * s.taps_w + u][o][lane * vector]);
 #pragma unroll
-                for (int l = 0; l < strip; ++l) {
-                    const int col = corner_col + s.direction * u + l * s.pixel_step;
-                    if (unsigned(col) < unsigned(s.width)) values[l] = load_pack<vector>(image_row + int64_t(col) * s.channels);
-                }
+                for (int l = 0; l < strip; ++l)
+                    if (unsigned(col + l * s.pixel_step) < unsigned(s.width))
+                        values[l] = load_pack<vector>(of.a + (place + l * s.pixel_step * s.channels));
 #pragma unroll
                 for (int l = 0; l < strip; ++l)
 #pragma unroll

@@ -1,0 +1,80 @@
+#!/bin/bash
+# Plants the bugs of mutants.txt, one at a time, in copies of the kernels, and asks whether the suite on the CPU shim notices:
+# `tools/simt/mutants.sh`, or with `quick` the three so marked. Needs `make build-simt`. The last line is `N passed, N failed,
+# N skipped`, passed being caught. A mutant whose expression changes nothing, or that does not compile, is a failure.
+cd "$(dirname "$0")/../.." || exit 1
+export BUILD=${BUILD:-build} GANNET_TEST_DEVICE=cuda
+orders="forward reverse shuffle:1"
+
+# runs(program): whether the cases pass, in `order`; where not, prints why.
+runs() {
+    local program=$1 status
+    SIMT_ORDER=$order timeout 300 "$program" --test-case='every kernel agrees*' >"$folder/out" 2>&1
+    status=$?
+    [ $status -eq 0 ] && return 0
+    [ $status -eq 124 ] && echo "does not end" && return 1
+    grep -oE -m 1 '(simt|cuda): .*|off by .* tolerances|cuda[A-Z][A-Za-z]*.*|SIG[A-Z]+[^:]*|(CHECK|REQUIRE).*|.*exception.*' "$folder/out" | head -n 1 | cut -c 1-90
+    return 1
+}
+
+# One mutant: its number in the list, of which `from_make` holds the commands.
+one() {
+    local kind what file unit cases expression overlay compile link why
+    IFS=$'\t' read -r kind what file cases expression < <(sed -n "$1p" "$from_make/list")
+    folder=$from_make/$1 overlay=$from_make/$1/kernels/cuda
+    mkdir -p "$overlay"
+    verdict() { printf '%-8s %s: %s (%s)\n' "$1" "${file%% *}" "$what" "$2"; }
+    unit=${file##* } file=${file%% *} # the file itself, if it is no header
+    export GANNET_TEST_CASES=$cases
+    sed -E "$expression" "kernels/cuda/$file" >"$overlay/$file" || { verdict FAILED "sed"; return; }
+    cmp -s "kernels/cuda/$file" "$overlay/$file" && { verdict FAILED "changes nothing"; return; }
+    compile=$(cat "$from_make/$unit") link=$(cat "$from_make/link")
+    [ "$unit" = "$file" ] && compile=${compile/ kernels\/cuda\/$unit/ $overlay\/$unit}
+    compile=${compile/ -I/ -I$folder -I} # before the shim's folder, which has other files
+    eval "${compile% -o *} -g0 -O1 -o $folder/mutant.o" >"$folder/out" 2>&1 || { verdict FAILED "does not compile: $(grep -m 1 error "$folder/out")"; return; }
+    # Before the archive, whose object is then not taken.
+    link=${link/ -o $BUILD\/simt\/run_tests/ -o $folder/run_tests $folder/mutant.o}
+    eval "$link" >"$folder/out" 2>&1 || { verdict FAILED "does not link: $(head -n 1 "$folder/out")"; return; }
+    for order in $orders; do
+        why=$(runs "$folder/run_tests") || { verdict caught "$order: $why"; rm -rf "$folder"; return; }
+    done
+    verdict SURVIVED "$cases"
+    rm -rf "$folder"
+}
+if [ "$1" = one ]; then
+    one "$2"
+    exit
+fi
+
+export from_make=$(mktemp -d)
+folder=$from_make
+trap 'rm -rf "$from_make"' EXIT
+# A line for each block of mutants.txt, its fields separated by tabs.
+awk -v quick="$1" '
+    function flush() { if (what != "" && (quick != "quick" || kind == "quick")) print kind "\t" what "\t" file "\t" cases "\t" expression; what = "" }
+    /^#/ { next }
+    /^$/ { flush(); next }
+    { key = $1; rest = $0; sub(/^[a-z]+ +/, "", rest) }
+    key == "mutant" || key == "quick" { kind = key; what = rest }
+    key == "file" { file = rest }
+    key == "cases" { cases = rest }
+    key == "sed" { expression = rest }
+    END { flush() }' tools/simt/mutants.txt >"$from_make/list"
+
+# What make would say for each file, and to link.
+for unit in $(cut -f 3 "$from_make/list" | sed 's/.* //' | sort -u); do
+    make -n V=1 -W "kernels/cuda/$unit" "$BUILD/simt/kernels/cuda/${unit%.cu}.o" | grep -e " -c kernels/cuda/$unit " >"$from_make/$unit"
+done
+make -n V=1 -W "$BUILD/version.o" "$BUILD/simt/run_tests" | grep -e " -o $BUILD/simt/run_tests " >"$from_make/link"
+[ -s "$from_make/link" ] || { echo "mutants: make says nothing of $BUILD/simt/run_tests" >&2; exit 1; }
+
+# Only what passes without the bug can prove anything.
+for order in $orders; do
+    runs "$BUILD/simt/run_tests" || { echo "mutants: the suite fails without a mutant, $order" >&2; exit 1; }
+done
+
+count=$(wc -l <"$from_make/list")
+seq "$count" | xargs -P "$(nproc)" -I{} "$0" one {} | tee "$from_make/verdicts"
+caught=$(grep -c '^caught' "$from_make/verdicts")
+echo "$caught passed, $((count - caught)) failed, 0 skipped"
+[ "$caught" -eq "$count" ]
