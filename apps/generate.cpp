@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
         line.option("-n,--count", n, "N", "how many images (rows, with --interpolate); 64 unless given");
         line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
         line.option("--out", out, "GRID.png|FOLDER/",
-                    "a grid, or a folder that gets one PNG per image; samples.png unless given");
+                    "a grid, or a folder that gets one PNG per image; samples.png unless given; files that exist are replaced");
         line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");

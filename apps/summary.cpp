@@ -8,6 +8,20 @@
 
 using namespace gannet;
 
+namespace {
+
+void print(const config::ModelConfig& config) {
+    const DatasetInfo info = dataset_info(dataset_options(config.data));
+    const SampleShape image{info.H, info.W, info.C, false};
+    const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config,
+                            Device::cpu());
+    const Network discriminator(Net::discriminator, config.discriminator, image, image, config, Device::cpu());
+    std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
+    check_networks(config, generator, discriminator, image);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
         std::string model;
@@ -20,13 +34,7 @@ int main(int argc, char** argv) {
         if (!line.parse(count, arguments)) return 0;
 
         const config::ModelConfig config = config::load_model(model, settings);
-        const DatasetInfo info = dataset_info(dataset_options(config.data));
-        const SampleShape image{info.H, info.W, info.C, false};
-        const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config,
-                                Device::cpu());
-        const Network discriminator(Net::discriminator, config.discriminator, image, image, config, Device::cpu());
-        std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
-        check_networks(config, generator, discriminator, image);
+        config::blaming(settings, [&] { print(config); });
         for (const std::string& warning : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", warning.c_str());
         return 0;
     });

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
         std::string device = "auto", matmul;
         int64_t threads = 0;
         std::optional<int64_t> epochs, steps, seed;
+        std::vector<std::string> set;
         CommandLine line(
             "train", "Trains a GAN. MODEL.json declares its two networks, its data and its objective (docs/model-format.md).");
         line.positional("MODEL.json", options.model, "the model file; with --resume the run's own if not given", false);
@@ -21,7 +22,7 @@ int main(int argc, char** argv) {
         line.option("--steps", steps, "N", "how long, in cycles of the schedule");
         line.option("--seed", seed, "S", "seed of every random draw");
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");
-        line.option("--set", options.settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
+        line.option("--set", set, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
@@ -41,10 +42,14 @@ int main(int argc, char** argv) {
             throw Error("--trace-steps without --trace", "command line", "name the file to record to with --trace");
         if (options.trace_steps < 1)
             throw Error("--trace-steps " + std::to_string(options.trace_steps), "command line", "use 1 or more");
-        if (epochs) options.settings.insert(options.settings.end(), {"steps=null", "epochs=" + std::to_string(*epochs)});
-        if (steps) options.settings.insert(options.settings.end(), {"epochs=null", "steps=" + std::to_string(*steps)});
-        if (!matmul.empty()) options.settings.push_back("cuda.matmul=" + matmul);
-        if (seed) options.settings.push_back("seed=" + std::to_string(*seed));
+        options.settings = config::Settings(set);
+        const auto flag = [&](const std::string& key, const std::string& value, const std::string& name) {
+            options.settings.add(key + "=" + value, name + " " + value);
+        };
+        if (epochs) flag("epochs", std::to_string(*epochs), "--epochs");
+        if (steps) flag("steps", std::to_string(*steps), "--steps");
+        if (!matmul.empty()) flag("cuda.matmul", matmul, "--matmul");
+        if (seed) flag("seed", std::to_string(*seed), "--seed");
         const Device chosen = choose_device(device, threads, &options.why_cpu);
         return run_training(options, chosen);
     });

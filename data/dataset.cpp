@@ -56,7 +56,7 @@ const NamedSet& find_set(const DatasetOptions& options) {
         if (edits(options.set, set.name) < edits(options.set, best->name)) best = &set;
     }
     const std::string hint = edits(options.set, best->name) <= 4 ? "did you mean \"" + std::string(best->name) + "\"? " : "";
-    throw Error("unknown data set \"" + options.set + "\"", options.where, hint + "the sets are " + known);
+    throw Error("unknown data set \"" + options.set + "\"", options.where.set, hint + "the sets are " + known);
 }
 
 // data/NAME in the folder of the running program or in one above it; "" if there is none.
@@ -90,7 +90,7 @@ struct Files {
 Files find_files(const DatasetOptions& options) {
     const NamedSet& set = find_set(options);
     if (options.split != "train" && options.split != "test")
-        throw Error("unknown split \"" + options.split + "\"", options.where, "the splits are train and test");
+        throw Error("unknown split \"" + options.split + "\"", options.where.split, "the splits are train and test");
     const std::string stem = options.split == "train" ? "train" : "t10k";
     std::vector<std::string> folders;
     std::string to_do = set.missing;
@@ -109,15 +109,16 @@ Files find_files(const DatasetOptions& options) {
         tried += (tried.empty() ? " in " : " or ") + folder;
     }
     if (tried.empty()) tried = " in a folder data/" + std::string(set.name) + " beside or above the program";
-    throw Error(std::string(set.name) + ": no file " + stem + "-images-idx3-ubyte[.gz]" + tried, options.where, to_do);
+    throw Error(std::string(set.name) + ": no file " + stem + "-images-idx3-ubyte[.gz]" + tried,
+                options.path.empty() ? options.where.set : options.where.path, to_do);
 }
 
 void check_ranges(const DatasetOptions& options) {
     if (options.size < 0 || options.size > largest_size)
-        throw Error("size " + std::to_string(options.size) + " of images", options.where,
+        throw Error("size " + std::to_string(options.size) + " of images", options.where.size,
                     "give 0 (as they are) to " + std::to_string(largest_size));
     if (options.first < 0)
-        throw Error("first " + std::to_string(options.first) + " images", options.where, "give 0 (all) or more");
+        throw Error("first " + std::to_string(options.first) + " images", options.where.first, "give 0 (all) or more");
 }
 
 void check_memory(const Dataset& set, const DatasetOptions& options) {
@@ -126,7 +127,7 @@ void check_memory(const Dataset& set, const DatasetOptions& options) {
     if (memory > 0 && bytes > memory)
         throw Error(std::to_string(set.count) + " images of size " + std::to_string(options.size) + " take " +
                         std::to_string(int64_t(bytes / 1e9)) + " GB, more than this machine's memory",
-                    options.where, "use a smaller data.size, or fewer images with data.first");
+                    options.where.size, "use a smaller data.size, or fewer images with data.first");
 }
 
 }  // namespace
@@ -151,7 +152,7 @@ Dataset load_dataset(const DatasetOptions& options) {
     if (options.first > set.count)
         throw Error("the first " + std::to_string(options.first) + " images are wanted, " + set.name + " has " +
                         std::to_string(set.count),
-                    options.where, "use a smaller data.first, or 0 for all");
+                    options.where.first, "use a smaller data.first, or 0 for all");
     if (options.first > 0) {
         set.count = options.first;
         set.pixels.resize(std::size_t(set.count * set.H * set.W * set.C));

@@ -20,7 +20,10 @@ struct DatasetOptions {
     std::string split = "train";  // or "test"
     int64_t size = 0;             // side of the square that images are resized to; 0: as they are
     int64_t first = 0;            // only that many images, from the start; 0: all
-    std::string where;            // the place in the configuration, for errors
+    // The places of these keys in the configuration, for errors.
+    struct {
+        std::string set, path, split, size, first;
+    } where = {};
 };
 
 // What a network needs to know before any image is read.

@@ -9,7 +9,14 @@ namespace gannet {
 class Error : public std::runtime_error {
 public:
     explicit Error(const std::string& what, const std::string& where = "", const std::string& to_do = "")
-        : std::runtime_error(what + (where.empty() ? "" : " (" + where + ")") + (to_do.empty() ? "" : ": " + to_do)) {}
+        : std::runtime_error(what + (where.empty() ? "" : " (" + where + ")") + (to_do.empty() ? "" : ": " + to_do)),
+          what_(what),
+          where_(where),
+          to_do_(to_do) {}
+    Error also_at(const std::string& place) const { return Error(what_, (where_.empty() ? "" : where_ + ", ") + place, to_do_); }
+
+private:
+    std::string what_, where_, to_do_;
 };
 
 }  // namespace gannet

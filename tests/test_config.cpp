@@ -74,6 +74,8 @@ TEST_CASE("files that are none") {
                   "the file is empty (" + folder / "empty.json"));
     CHECK(has(error_of([&] { load_model(folder.write("large.json", std::string(16'000'001, ' ')), {}); }),
               "the file is larger than 16 MB"));
+    CHECK(has(error_of([&] { load_model(folder.write("nul.json", model_text() + "\n" + std::string(1, '\0') + " more"), {}); }),
+              "there is a NUL byte in the text"));
     CHECK_NOTHROW(load_model(folder.write("bom.json", "\xef\xbb\xbf" + model_text()), {}));
     CHECK_NOTHROW(load_model(folder.write("dos.json", "{\r\n\"seed\": 3,\r\n" + model_text().substr(1)), {}));
 }
@@ -164,6 +166,24 @@ TEST_CASE("repeat and residual") {
     CHECK(nested.generator[7].keys.is_image("channels"));
     const ModelConfig identity = read(model_text("", R"({"layer": "residual", "main": [{"layer": "relu"}]})"));
     CHECK(identity.generator[0].lists.at("shortcut").empty());
+}
+
+// The line that an error names may be innocent, where a setting is what does not fit.
+TEST_CASE("an error of keys that do not go together names the settings") {
+    const auto error = [](const Settings& settings) { return error_of([&] { load_model("models/vanilla.json", settings); }); };
+    CHECK(has(error({"log_every=3", "objective.loss=hinge"}), "the discriminator ends in a sigmoid (discriminator["));
+    CHECK(has(error({"log_every=3", "objective.loss=hinge"}), ", with --set objective.loss=hinge): "));
+    CHECK_FALSE(has(error({"objective.loss=bce", "objective.bce_epsilon=-1"}), "with "));  // names its own
+    Settings flags;
+    flags.add("steps=-1", "--steps -1");
+    CHECK(has(error(flags), "'steps' is -1, out of range (steps, --steps -1): "));
+    const auto blamed = [](const Settings& settings) {
+        return error_of([&] { blaming(settings, [] { throw Error("too large", "a.json:3", "make it smaller"); }); });
+    };
+    CHECK(blamed({}) == "too large (a.json:3): make it smaller");
+    CHECK(blamed({"steps=3", "cuda.graph=false"}) == "too large (a.json:3): make it smaller");
+    CHECK(blamed({"generator[0].channels=3", "batch=9"}) ==
+          "too large (a.json:3, with --set generator[0].channels=3, --set batch=9): make it smaller");
 }
 
 TEST_CASE("--set") {

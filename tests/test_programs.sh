@@ -182,6 +182,15 @@ same run/checkpoint.safetensors deep/er/run/checkpoint.safetensors
 before=$(sum_of run)
 refuses_at_once 'exists already \(run\): choose another --out, or .*--resume run' "$train" tiny.json --out run
 check "the run is as it was" test "$before" = "$(sum_of run)"
+mkdir empty && echo text >file && ln -s nowhere dangling
+for other in empty file dangling; do
+    refuses_at_once "is not the folder of a run \($other\): choose another --out" "$train" tiny.json --out $other
+done
+check "they are as they were" test -d empty -a "$(cat file)" = text -a ! -e nowhere
+refuses_at_once "with --set generator.3.units=7\)" "$train" tiny.json --out never --set generator.3.units=7
+refuses_at_once "\(data.path, --set data.path=/nonexistent\)" "$train" tiny.json --out never --set data.path=/nonexistent
+refuses_at_once "\(data.first, --set data.first=100000\)" "$train" tiny.json --out never --set data.first=100000
+refuses_at_once "\(steps, --steps -1\)" "$train" tiny.json --out never --steps -1
 
 # ---- the same bits ------------------------------------------------------------------------------------------------------
 last=checkpoint.safetensors

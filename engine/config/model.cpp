@@ -1,6 +1,6 @@
 #include "engine/config/model.h"
-#include <algorithm>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/config/parts.h"
@@ -78,12 +78,7 @@ Value effective_file(const ModelConfig& model, const Object& file, const Variabl
     return out;
 }
 
-ModelConfig read_model(Value root, const std::string& path, const std::vector<std::string>& settings) {
-    root = with_bases(std::move(root), path);
-    std::vector<Setting> changes;
-    for (const std::string& setting : settings) changes.push_back(read_setting(setting));
-    apply_settings(root, changes);
-
+ModelConfig read_model(Value root, const std::string& path) {
     // variables first: all the rest may hold expressions of them
     refuse_unknown_keys(root, file_spec());
     Members only_variables;
@@ -128,14 +123,22 @@ ModelConfig read_model(Value root, const std::string& path, const std::vector<st
     return model;
 }
 
-}  // namespace
-
-ModelConfig load_model(const std::string& file, const std::vector<std::string>& settings) {
-    return read_model(load_json(file), file, settings);
+ModelConfig with_settings(Value root, const std::string& path, const Settings& settings) {
+    root = with_bases(std::move(root), path);
+    std::vector<Setting> changes;
+    for (const Settings::Entry& entry : settings.entries()) changes.push_back(read_setting(entry.text, entry.place));
+    apply_settings(root, changes);
+    return blaming(settings, [&] { return read_model(std::move(root), path); });
 }
 
-ModelConfig parse_model(const std::string& text, const std::string& file, const std::vector<std::string>& settings) {
-    return read_model(parse_json(text, file), file, settings);
+}  // namespace
+
+ModelConfig load_model(const std::string& file, const Settings& settings) {
+    return with_settings(load_json(file), file, settings);
+}
+
+ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings) {
+    return with_settings(parse_json(text, file), file, settings);
 }
 
 }  // namespace gannet::config

@@ -1,10 +1,12 @@
 // A model file, read and checked: two lists of layers and how to train them. docs/model-format.md is its reference.
 #pragma once
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "engine/config/spec.h"
+#include "kernels/error.h"
 
 namespace gannet::config {
 
@@ -35,15 +37,43 @@ struct ModelConfig {
     Value effective;  // the whole file with defaults filled in and lists expanded: config.json
 };
 
-// `settings` are the --set arguments, "key.path=value"; list entries by their number in the file ("generator.3.channels=64").
-// A value that is no JSON is taken as text, null takes a key away, `steps` and `epochs` replace each other. Throws Error
-// naming path and line, or the --set.
-ModelConfig load_model(const std::string& file, const std::vector<std::string>& settings);
-// The same of a text, for instance the configuration that a checkpoint holds; `file` names it in messages.
-ModelConfig parse_model(const std::string& text, const std::string& file, const std::vector<std::string>& settings);
+// What the command line puts over a model file, in its order: "key.path=value", list entries by their number in the file
+// ("generator.3.channels=64"). A value that is no JSON is taken as text, null takes a key away, `steps` and `epochs` replace each
+// other.
+class Settings {
+public:
+    struct Entry {
+        std::string text, place;  // the place is how messages name it: "--set batch=8", or a flag that stands for it
+    };
+    Settings() = default;
+    Settings(std::initializer_list<std::string> texts) : Settings(std::vector<std::string>(texts)) {}
+    Settings(const std::vector<std::string>& texts) {
+        for (const std::string& text : texts) add(text, "--set " + printable(text));
+    }
+    void add(const std::string& text, const std::string& place) { entries_.push_back({text, place}); }
+    const std::vector<Entry>& entries() const { return entries_; }
+    // `e`, naming those settings as well which decide whether a net, its data and a step fit; as it is where it names one.
+    Error blamed(const Error& e) const;
 
-// The same from a value that was read elsewhere: a checkpoint's effective configuration. `file` is named in errors.
-ModelConfig read_model(const Value& value, const std::string& file);
+private:
+    std::vector<Entry> entries_;
+};
+
+// f(), and where that fails for what several keys together come to, the error names the settings as well: the line of the file
+// that it names may be innocent.
+template <class F>
+auto blaming(const Settings& settings, const F& f) {
+    try {
+        return f();
+    } catch (const Error& e) {
+        throw settings.blamed(e);
+    }
+}
+
+// Throws Error naming path and line, or the setting.
+ModelConfig load_model(const std::string& file, const Settings& settings);
+// The same of a text, for instance the configuration that a checkpoint holds; `file` names it in messages.
+ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings);
 
 // Top-level sections in the order of the reference page.
 const std::vector<const ObjectSpec*>& model_specs();

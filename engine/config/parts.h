@@ -10,7 +10,7 @@ struct Setting {
     Value value;
     std::string place;  // "--set generator.3.channels=64", or where a file says it
 };
-Setting read_setting(const std::string& setting);  // "key.path=value"
+Setting read_setting(const std::string& setting, const std::string& place);  // "key.path=value"
 // "generator.3.channels" or, as messages write it, "generator[3].channels", in parts.
 std::vector<std::string> split_path(const std::string& path, const std::string& place);
 // One after the other. Numbers of entries are those of the lists before: only at the end do entries that became null go away,

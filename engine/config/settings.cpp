@@ -124,13 +124,24 @@ Path split_path(const std::string& path, const std::string& place) {
     return parts;
 }
 
-Setting read_setting(const std::string& setting) {
-    const std::string place = "--set " + printable(setting);
+Setting read_setting(const std::string& setting, const std::string& place) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) throw Error("no '=' in the setting", place, "write --set key.path=value");
     Setting out{split_path(setting.substr(0, equals), place), read_value(setting.substr(equals + 1), place), place};
     out.value.move_to("", place);
     return out;
+}
+
+Error Settings::blamed(const Error& e) const {
+    const std::string message = e.what();
+    std::string places;
+    for (const Entry& entry : entries_)
+        for (const char* section : {"variables", "data", "latent", "generator", "discriminator", "objective", "batch"}) {
+            if (entry.text.substr(0, entry.text.find_first_of(".[=")) != section) continue;
+            if (message.find(entry.place) != std::string::npos) return e;
+            places += (places.empty() ? "with " : ", ") + entry.place;
+        }
+    return places.empty() ? e : e.also_at(places);
 }
 
 void apply_settings(Value& file, const std::vector<Setting>& settings) {

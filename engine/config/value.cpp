@@ -168,6 +168,11 @@ private:
 Value parse_json(const std::string& text, const std::string& file) {
     if (text.find_first_not_of(" \t\r\n") == std::string::npos)
         throw Error("the file is empty", file, "it must hold one JSON object");
+    // The parser would take a NUL byte for the end.
+    if (const std::size_t nul = text.find('\0'); nul != std::string::npos)
+        throw Error("malformed JSON",
+                    file + ":" + std::to_string(1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(nul), '\n')),
+                    "there is a NUL byte in the text: is it a model file?");
     Builder builder(text, file);
     const char* end = text.data() + text.size();
     const bool strict = true, ignore_comments = true;

@@ -9,7 +9,9 @@
 #include <charconv>
 #include <cstdio>
 #include <iostream>
+#include <limits>
 #include <new>
+#include <sstream>
 #include <system_error>
 
 #include "engine/config/spec.h"
@@ -35,8 +37,12 @@ void parse_number(const std::string& text, T& value, const std::string& shown, c
     const char* end = text.data() + text.size();
     T number{};
     const auto [stop, error] = std::from_chars(text.data(), end, number);
-    if (error == std::errc::result_out_of_range)
-        throw Error(shown + " " + text + " is out of range", "command line", std::string("give ") + kind);
+    if (error == std::errc::result_out_of_range) {
+        std::ostringstream largest;
+        largest << std::numeric_limits<T>::max();
+        throw Error(shown + " " + text + " is out of range", "command line",
+                    std::string("give ") + kind + " up to " + largest.str());
+    }
     if (error != std::errc() || stop != end || text.empty())
         throw Error(shown + " \"" + text + "\" cannot be used", "command line", std::string("give ") + kind);
     value = number;

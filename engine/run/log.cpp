@@ -13,17 +13,17 @@
 namespace gannet {
 namespace {
 
-bool keep_line(const std::string& line, int64_t step) {
-    try {
-        const config::Value value = config::parse_json(line, "log");
-        const config::Value* at = value.find("step");
-        if (!at) return std::holds_alternative<config::Members>(value.data);
-        if (const int64_t* n = std::get_if<int64_t>(&at->data)) return *n <= step;
-        const double* number = std::get_if<double>(&at->data);
-        return number && *number <= double(step);
-    } catch (const Error&) {
-        return false;
-    }
+// The step that a line of the log is of; 0 if it names none.
+double step_of(const std::string& line, const std::string& place) {
+    const char* const to_do = "remove the line, or move the file away";
+    const config::Value value = config::parse_json(line, place);
+    if (!value.members()) throw Error("a line of the log is " + value.type_name() + ", not an object", place, to_do);
+    const config::Value* step = value.find("step");
+    if (!step) return 0;
+    if (const int64_t* n = std::get_if<int64_t>(&step->data)) return double(*n);
+    const double* number = std::get_if<double>(&step->data);
+    if (!number) throw Error("'step' is " + step->type_name(), place, to_do);
+    return *number;
 }
 
 }  // namespace
@@ -45,11 +45,12 @@ RunLog RunLog::resume(const std::string& path, int64_t step) {
     if (exists(path)) {
         const std::string old = read_file(path);
         std::string kept;
-        for (std::size_t begin = 0; begin < old.size();) {
+        int64_t number = 1;
+        for (std::size_t begin = 0; begin < old.size(); ++number) {
             const std::size_t end = old.find('\n', begin);
-            if (end == std::string::npos) break;
+            if (end == std::string::npos) break;  // the program was stopped while it wrote
             const std::string line = old.substr(begin, end - begin);
-            if (keep_line(line, step)) kept += line + "\n";
+            if (step_of(line, path + ", line " + std::to_string(number)) <= double(step)) kept += line + "\n";
             begin = end + 1;
         }
         if (kept != old) atomic_write(path, kept);

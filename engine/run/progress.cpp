@@ -10,6 +10,7 @@ namespace gannet {
 namespace {
 
 constexpr double seconds_between_lines = 5, seconds_between_rewrites = 0.2;
+constexpr double shortest_measured = 0.1;  // what a first step of less says about the rate is noise
 
 double seconds_of(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -46,10 +47,11 @@ std::string Progress::text(const ProgressState& state, double seconds) const {
     const int64_t done = state.step - first_;
     const bool last = state.step >= steps_;
     const double left = done > 0 ? seconds / double(done) * double(steps_ - state.step) : -1;
-    char line[256];
-    std::snprintf(line, sizeof line, "step %lld/%lld  loss_d %.4f  loss_g %.4f  %.*f img/s  %s %s",
-                  static_cast<long long>(state.step), static_cast<long long>(steps_), state.loss_d, state.loss_g,
-                  rate_ < 100 ? 1 : 0, rate_, duration_text(last ? seconds : left).c_str(), last ? "in all" : "left");
+    char line[256], rate[64] = "";
+    if (rate_ > 0) std::snprintf(rate, sizeof rate, "%.*f img/s  ", rate_ < 100 ? 1 : 0, rate_);
+    std::snprintf(line, sizeof line, "step %lld/%lld  loss_d %.4f  loss_g %.4f  %s%s %s", static_cast<long long>(state.step),
+                  static_cast<long long>(steps_), state.loss_d, state.loss_g, rate, duration_text(last ? seconds : left).c_str(),
+                  last ? "in all" : "left");
     return line;
 }
 
@@ -58,7 +60,7 @@ void Progress::update(const ProgressState& state) {
     const Clock::time_point now = Clock::now();
     // On a terminal the rate is smoothed: single steps are too few to be read as a number.
     const double since = std::max(seconds_of(now - last_), 1e-9), rate = double(state.images - last_images_) / since;
-    rate_ = shown_ && terminal_ ? 0.8 * rate_ + 0.2 * rate : rate;
+    if (shown_ || since >= shortest_measured) rate_ = rate_ > 0 && terminal_ ? 0.8 * rate_ + 0.2 * rate : rate;
     if (state.step >= steps_) rate_ = double(state.images) / std::max(seconds_of(now - start_), 1e-9);
     last_ = now;
     last_images_ = state.images;

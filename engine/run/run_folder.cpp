@@ -38,8 +38,10 @@ RunFolder RunFolder::create(const std::string& model, const std::string& out, co
         const std::string above = fs::path(path).parent_path().string();
         if (!above.empty()) make_folders(above);
         if (!make_new_folder(path))
-            throw Error("the folder of the run exists already", path,
-                        "choose another --out, or continue that run with --resume " + path);
+            throw exists(path + "/config.json")
+                ? Error("the folder of the run exists already", path,
+                        "choose another --out, or continue that run with --resume " + path)
+                : Error("--out exists already, and is not the folder of a run", path, "choose another --out, or move it away");
     } else {
         make_folders(base);
         const std::string first = base + "/" + (model.empty() ? "run" : model);

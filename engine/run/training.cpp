@@ -65,7 +65,7 @@ public:
         }
         while (trainer_.step_count() < total_) {
             const bool traced = trace && trainer_.step_count() < first_ + options.trace_steps;
-            trainer_.step(traced ? &*trace : nullptr);
+            config::blaming(options.settings, [&] { trainer_.step(traced ? &*trace : nullptr); });
             const int64_t step = trainer_.step_count();
             const bool stop = interrupted() || step == total_;
             try {
@@ -189,7 +189,11 @@ DatasetOptions dataset_options(const config::Object& data) {
             .split = data.text("split"),
             .size = data.integer("size"),
             .first = data.integer("first"),
-            .where = data.where("set")};
+            .where = {.set = data.where("set"),
+                      .path = data.where("path"),
+                      .split = data.where("split"),
+                      .size = data.where("size"),
+                      .first = data.where("first")}};
 }
 
 int64_t total_steps(const config::ModelConfig& config, int64_t images_per_epoch, int64_t images_per_step) {
@@ -212,8 +216,8 @@ int run_training(const TrainingOptions& options, Device device) {
     const config::ModelConfig config = config::load_model(file, options.settings);
     if (checkpoint) check_same_config(*checkpoint, config);
 
-    const Dataset data = load_dataset(dataset_options(config.data));
-    GanTrainer trainer(config, data, device);
+    const Dataset data = config::blaming(options.settings, [&] { return load_dataset(dataset_options(config.data)); });
+    GanTrainer trainer = config::blaming(options.settings, [&] { return GanTrainer(config, data, device); });
     for (const std::string& line : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
     if (!options.init.empty()) start_from(options.init, trainer);
     if (checkpoint) restore(*checkpoint, trainer);

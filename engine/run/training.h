@@ -10,12 +10,12 @@
 namespace gannet {
 
 struct TrainingOptions {
-    std::string model;                  // the model file; with `resume` it may be empty: the run's own configuration
-    std::vector<std::string> settings;  // --set key.path=value, in order
-    std::string out;                    // the run folder; "": runs/MODEL, runs/MODEL-2, ...
-    std::string resume;                 // a run folder to go on with
-    std::string init;                   // weights to start from
-    std::string trace;                  // where to write the trace of the first `trace_steps` steps
+    std::string model;  // the model file; with `resume` it may be empty: the run's own configuration
+    config::Settings settings;
+    std::string out;     // the run folder; "": runs/MODEL, runs/MODEL-2, ...
+    std::string resume;  // a run folder to go on with
+    std::string init;    // weights to start from
+    std::string trace;   // where to write the trace of the first `trace_steps` steps
     int64_t trace_steps = 1;
     std::string why_cpu;   // why there is no GPU, for the first line
     bool dry_run = false;  // check everything, print the effective configuration, train nothing
