@@ -16,7 +16,7 @@ WARN     := -Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wno-maybe-un
 CXXFLAGS ?= -O2 -g1
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
 FLAGS    := -std=c++20 -I. $(WARN) $(CXXFLAGS) $(SANFLAGS) -fno-math-errno -fno-trapping-math -fopenmp-simd -pthread -MMD -MP
-LIBS     := -lpng -lz -pthread -ldl
+LIBS     := -larchive -ljpeg -lpng -lz -pthread -ldl
 
 # The CUDA backend. PTX for compute_75 and compute_80 is always there (newer chips take the second path), for a GPU to translate.
 NVCC      := $(shell command -v nvcc)
@@ -178,7 +178,7 @@ check-all:
 
 # ---- what the build needs ----------------------------------------------------------------------------------------------
 # header:package
-NEEDS := zlib.h:zlib1g-dev png.h:libpng-dev nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev doctest/doctest.h:doctest-dev
+NEEDS := zlib.h:zlib1g-dev png.h:libpng-dev jpeglib.h:libjpeg62-turbo-dev archive.h:libarchive-dev nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev doctest/doctest.h:doctest-dev
 
 # Asks the compiler, so that a header in any place it searches counts.
 check-headers:

@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
         if (!folder) {
             const int64_t columns = interpolate ? interpolate : int64_t(std::ceil(std::sqrt(double(n)))),
                           rows = (images + columns - 1) / columns;
-            write_png(out, image_grid(pixels, rows, columns, image.H, image.W, image.C));
+            write_png(out, picture_of(pixels, rows, columns, image.H, image.W, image.C));
         }
         return 0;
     });

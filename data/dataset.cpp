@@ -1,13 +1,14 @@
 #include "data/dataset.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <numeric>
 
 #include "data/idx.h"
+#include "data/image_set.h"
+#include "data/picture.h"
+#include "data/procedural.h"
 #include "data/resize.h"
 #include "kernels/error.h"
 
@@ -48,15 +49,16 @@ std::size_t edits(const std::string& a, const std::string& b) {
 }
 
 const NamedSet& find_set(const DatasetOptions& options) {
-    std::string known;
-    const NamedSet* best = &sets[0];
-    for (const NamedSet& set : sets) {
+    for (const NamedSet& set : sets)
         if (options.set == set.name) return set;
-        known += (known.empty() ? "" : ", ") + std::string(set.name);
-        if (edits(options.set, set.name) < edits(options.set, best->name)) best = &set;
+    const std::vector<std::string> names = dataset_names();
+    std::string known, best = names.front();
+    for (const std::string& name : names) {
+        known += (known.empty() ? "" : ", ") + name;
+        if (edits(options.set, name) < edits(options.set, best)) best = name;
     }
-    const std::string hint = edits(options.set, best->name) <= 4 ? "did you mean \"" + std::string(best->name) + "\"? " : "";
-    throw Error("unknown data set \"" + options.set + "\"", options.where.set, hint + "the sets are " + known);
+    const std::string hint = edits(options.set, best) <= 4 ? "did you mean \"" + best + "\"? " : "";
+    throw Error("unknown data set \"" + options.set + "\"", options.where("set"), hint + "the sets are " + known);
 }
 
 // data/NAME in the folder of the running program or in one above it; "" if there is none.
@@ -90,7 +92,7 @@ struct Files {
 Files find_files(const DatasetOptions& options) {
     const NamedSet& set = find_set(options);
     if (options.split != "train" && options.split != "test")
-        throw Error("unknown split \"" + options.split + "\"", options.where.split, "the splits are train and test");
+        throw Error("unknown split \"" + options.split + "\"", options.where("split"), "the splits are train and test");
     const std::string stem = options.split == "train" ? "train" : "t10k";
     std::vector<std::string> folders;
     std::string to_do = set.missing;
@@ -110,36 +112,21 @@ Files find_files(const DatasetOptions& options) {
     }
     if (tried.empty()) tried = " in a folder data/" + std::string(set.name) + " beside or above the program";
     throw Error(std::string(set.name) + ": no file " + stem + "-images-idx3-ubyte[.gz]" + tried,
-                options.path.empty() ? options.where.set : options.where.path, to_do);
+                options.where(options.path.empty() ? "set" : "path"), to_do);
 }
 
 void check_ranges(const DatasetOptions& options) {
     if (options.size < 0 || options.size > largest_size)
-        throw Error("size " + std::to_string(options.size) + " of images", options.where.size,
+        throw Error("size " + std::to_string(options.size) + " of images", options.where("size"),
                     "give 0 (as they are) to " + std::to_string(largest_size));
     if (options.first < 0)
-        throw Error("first " + std::to_string(options.first) + " images", options.where.first, "give 0 (all) or more");
+        throw Error("first " + std::to_string(options.first) + " images", options.where("first"), "give 0 (all) or more");
+    if (options.channels != 0 && options.channels != 1 && options.channels != 3)
+        throw Error(std::to_string(options.channels) + " channels of images", options.where("channels"),
+                    "give 1 (grey) or 3 (colour)");
 }
 
-void check_memory(const Dataset& set, const DatasetOptions& options) {
-    const double bytes = double(set.count) * double(options.size * options.size * set.C);
-    const double memory = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
-    if (memory > 0 && bytes > memory)
-        throw Error(std::to_string(set.count) + " images of size " + std::to_string(options.size) + " take " +
-                        std::to_string(int64_t(bytes / 1e9)) + " GB, more than this machine's memory",
-                    options.where.size, "use a smaller data.size, or fewer images with data.first");
-}
-
-}  // namespace
-
-std::vector<std::string> dataset_names() {
-    std::vector<std::string> names;
-    for (const NamedSet& set : sets) names.push_back(set.name);
-    return names;
-}
-
-Dataset load_dataset(const DatasetOptions& options) {
-    check_ranges(options);
+Dataset load_idx_set(const DatasetOptions& options) {
     const Files files = find_files(options);
     Idx images = read_idx(files.images, 3);
     Dataset set{options.set, files.images, images.shape[0], images.shape[1], images.shape[2], 1, std::move(images.values), {}};
@@ -152,25 +139,49 @@ Dataset load_dataset(const DatasetOptions& options) {
     if (options.first > set.count)
         throw Error("the first " + std::to_string(options.first) + " images are wanted, " + set.name + " has " +
                         std::to_string(set.count),
-                    options.where.first, "use a smaller data.first, or 0 for all");
+                    options.where("first"), "use a smaller data.first, or 0 for all");
     if (options.first > 0) {
         set.count = options.first;
         set.pixels.resize(std::size_t(set.count * set.H * set.W * set.C));
         if (!set.labels.empty()) set.labels.resize(std::size_t(set.count));
     }
     if (options.size > 0 && (options.size != set.H || options.size != set.W)) {
-        check_memory(set, options);
+        check_memory(set.count, options.size, options.size, 1, options.where("size"));
         set.pixels = resize_images(set.pixels.data(), set.count, set.H, set.W, set.C, options.size, options.size);
         set.H = set.W = options.size;
+    }
+    if (options.channels == 3) {
+        check_memory(set.count, set.H, set.W, 3, options.where("channels"));
+        set.pixels = with_channels({set.count * set.H, set.W, 1, std::move(set.pixels)}, 3).bytes;
+        set.C = 3;
     }
     return set;
 }
 
+}  // namespace
+
+std::vector<std::string> dataset_names() {
+    std::vector<std::string> names;
+    for (const NamedSet& set : sets) names.push_back(set.name);
+    names.push_back("folder");
+    for (const std::string& name : procedural_names()) names.push_back(name);
+    return names;
+}
+
+Dataset load_dataset(const DatasetOptions& options) {
+    check_ranges(options);
+    if (options.set == "folder") return load_images(options);
+    return is_procedural(options.set) ? procedural_set(options) : load_idx_set(options);
+}
+
 DatasetInfo dataset_info(const DatasetOptions& options) {
     check_ranges(options);
+    if (options.set == "folder") return images_info(options);
+    if (is_procedural(options.set)) return procedural_info(options);
     const std::vector<int64_t> shape = read_idx_shape(find_files(options).images, 3);
-    if (options.size > 0) return {options.size, options.size, 1};
-    return {shape[1], shape[2], 1};
+    const int64_t C = options.channels ? options.channels : 1;
+    if (options.size > 0) return {options.size, options.size, C};
+    return {shape[1], shape[2], C};
 }
 
 }  // namespace gannet

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cpu/parallel.h"
+
 namespace gannet {
 namespace {
 
@@ -12,12 +14,14 @@ constexpr int fraction_bits = 22;  // 8 bits of value, 22 of weight, 2 to spare 
 struct Taps {
     int64_t first = 0;
     std::vector<int32_t> weights;
+    int64_t end() const { return first + int64_t(weights.size()); }
 };
 
-std::vector<Taps> triangle(int64_t in, int64_t out) {
+// Of outputs [begin, begin + count) of `out`.
+std::vector<Taps> triangle(int64_t in, int64_t out, int64_t begin, int64_t count) {
     const double scale = double(in) / double(out), support = std::max(scale, 1.0);
     std::vector<Taps> all;
-    for (int64_t o = 0; o < out; ++o) {
+    for (int64_t o = begin; o < begin + count; ++o) {
         const double center = (double(o) + 0.5) * scale;
         Taps taps;
         taps.first = std::max<int64_t>(int64_t(center - support + 0.5), 0);
@@ -36,34 +40,64 @@ std::vector<Taps> triangle(int64_t in, int64_t out) {
 
 uint8_t to_byte(int32_t sum) { return uint8_t(std::clamp(sum >> fraction_bits, 0, 255)); }
 
-}  // namespace
+class Resizer {
+public:
+    Resizer(int64_t H, int64_t W, int64_t C, const ResizeWindow& window)
+        : W_(W),
+          C_(C),
+          columns_(triangle(W, window.full_W, window.left, window.W)),
+          rows_(triangle(H, window.full_H, window.top, window.H)),
+          first_row_(rows_.front().first),
+          end_row_(first_row_) {
+        for (const Taps& taps : rows_) end_row_ = std::max(end_row_, taps.end());
+    }
 
-std::vector<uint8_t> resize_images(const uint8_t* pixels, int64_t N, int64_t H, int64_t W, int64_t C, int64_t out_H,
-                                   int64_t out_W) {
-    const std::vector<Taps> columns = triangle(W, out_W), rows = triangle(H, out_H);
-    std::vector<uint8_t> result(std::size_t(N * out_H * out_W * C)), narrow(std::size_t(H * out_W * C));
-    std::vector<int32_t> sums(std::size_t(out_W * C));
-    for (int64_t n = 0; n < N; ++n) {
-        const uint8_t* x = pixels + n * H * W * C;
+    void run(const uint8_t* x, uint8_t* y) const {
+        const int64_t width = int64_t(columns_.size()) * C_;
+        std::vector<uint8_t> narrow(std::size_t((end_row_ - first_row_) * width));
         uint8_t* to = narrow.data();
-        for (int64_t h = 0; h < H; ++h)
-            for (const Taps& taps : columns)
-                for (int64_t c = 0; c < C; ++c) {
-                    const uint8_t* from = x + (h * W + taps.first) * C + c;
+        for (int64_t h = first_row_; h < end_row_; ++h)
+            for (const Taps& taps : columns_)
+                for (int64_t c = 0; c < C_; ++c) {
+                    const uint8_t* from = x + (h * W_ + taps.first) * C_ + c;
                     int32_t sum = 1 << (fraction_bits - 1);
-                    for (std::size_t i = 0; i < taps.weights.size(); ++i) sum += taps.weights[i] * from[int64_t(i) * C];
+                    for (std::size_t i = 0; i < taps.weights.size(); ++i) sum += taps.weights[i] * from[int64_t(i) * C_];
                     *to++ = to_byte(sum);
                 }
-        uint8_t* y = result.data() + n * out_H * out_W * C;
-        for (const Taps& taps : rows) {
+        std::vector<int32_t> sums(static_cast<std::size_t>(width));
+        for (const Taps& taps : rows_) {
             std::fill(sums.begin(), sums.end(), 1 << (fraction_bits - 1));
             for (std::size_t i = 0; i < taps.weights.size(); ++i) {
-                const uint8_t* from = narrow.data() + (taps.first + int64_t(i)) * out_W * C;
+                const uint8_t* from = narrow.data() + (taps.first - first_row_ + int64_t(i)) * width;
                 for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += taps.weights[i] * from[j];
             }
             for (int32_t sum : sums) *y++ = to_byte(sum);
         }
     }
+
+private:
+    int64_t W_, C_;
+    std::vector<Taps> columns_, rows_;
+    int64_t first_row_, end_row_;  // of the input, as far as the window needs it
+};
+
+}  // namespace
+
+std::vector<uint8_t> resize_window(const uint8_t* pixels, int64_t H, int64_t W, int64_t C, const ResizeWindow& window) {
+    std::vector<uint8_t> result(std::size_t(window.H * window.W * C));
+    Resizer(H, W, C, window).run(pixels, result.data());
+    return result;
+}
+
+std::vector<uint8_t> resize_images(const uint8_t* pixels, int64_t N, int64_t H, int64_t W, int64_t C, int64_t out_H,
+                                   int64_t out_W) {
+    constexpr int64_t at_once = 64;
+    const Resizer resizer(H, W, C, {out_H, out_W, 0, 0, out_H, out_W});
+    std::vector<uint8_t> result(std::size_t(N * out_H * out_W * C));
+    kernels::cpu::parallel_for((N + at_once - 1) / at_once, [&](int64_t task) {
+        for (int64_t n = task * at_once; n < std::min(N, (task + 1) * at_once); ++n)
+            resizer.run(pixels + n * H * W * C, result.data() + n * out_H * out_W * C);
+    });
     return result;
 }
 

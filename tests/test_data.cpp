@@ -70,7 +70,7 @@ TEST_CASE("data: the embedded MNIST") {
 
 TEST_CASE("data: options out of range") {
     DatasetOptions options;
-    options.where.set = "data.set, model.json:3";
+    options.where = [](const std::string&) { return "data.set, model.json:3"; };
     options.set = "mnits";
     std::string error = error_of([&] { load_dataset(options); });
     CHECK(has(error, "unknown data set \"mnits\" (data.set, model.json:3): did you mean \"mnist\"?"));

@@ -228,10 +228,10 @@ def load_config(path: str | None, metadata: dict[str, str]) -> dict:
 
 
 def load_pixels(folder: str | None, config: dict) -> np.ndarray | None:
-    """The data set's bytes, or None where this program cannot know them (no folder, or an antialiased resize)."""
-    if folder is None:
-        return None
+    """The data set's bytes, or None where this program cannot know them (no folder, another set, an antialiased resize)."""
     data = config.get("data") or {}
+    if folder is None or (data.get("set") or "mnist") != "mnist" or (data.get("channels") or 1) != 1:
+        return None
     pixels = draws.read_idx(folder, data.get("split") or "train")
     return pixels if (data.get("size") or pixels.shape[-1]) == pixels.shape[-1] else None
 

@@ -12,6 +12,7 @@
 #include "engine/run/files.h"
 #include "engine/run/image.h"
 #include "engine/run/interrupt.h"
+#include "engine/run/loading.h"
 #include "engine/run/log.h"
 #include "engine/run/progress.h"
 #include "engine/run/run_folder.h"
@@ -119,7 +120,7 @@ private:
     Image grid_of(const Tensor& images, int64_t rows, int64_t columns) const {
         const std::vector<double> range = config_.data.numbers("range");
         const SampleShape s = trainer_.image();
-        return image_grid(to_bytes(images.to_host(), range[0], range[1]), rows, columns, s.H, s.W, s.C);
+        return picture_of(to_bytes(images.to_host(), range[0], range[1]), rows, columns, s.H, s.W, s.C);
     }
 
     void write_grid() {
@@ -189,11 +190,13 @@ DatasetOptions dataset_options(const config::Object& data) {
             .split = data.text("split"),
             .size = data.integer("size"),
             .first = data.integer("first"),
-            .where = {.set = data.where("set"),
-                      .path = data.where("path"),
-                      .split = data.where("split"),
-                      .size = data.where("size"),
-                      .first = data.where("first")}};
+            .channels = data.integer("channels"),
+            .crop = data.integer("crop"),
+            .background = data.text("background"),
+            .skip_broken = data.text("broken") == "skip",
+            .cache = data.boolean("cache"),
+            .max_pixels = data.integer("max_pixels"),
+            .where = [data](const std::string& key) { return data.where(key); }};
 }
 
 int64_t total_steps(const config::ModelConfig& config, int64_t images_per_epoch, int64_t images_per_step) {
@@ -216,7 +219,7 @@ int run_training(const TrainingOptions& options, Device device) {
     const config::ModelConfig config = config::load_model(file, options.settings);
     if (checkpoint) check_same_config(*checkpoint, config);
 
-    const Dataset data = config::blaming(options.settings, [&] { return load_dataset(dataset_options(config.data)); });
+    const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
     GanTrainer trainer = config::blaming(options.settings, [&] { return GanTrainer(config, data, device); });
     for (const std::string& line : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
     if (!options.init.empty()) start_from(options.init, trainer);

@@ -1,0 +1,126 @@
+#include "data/cache.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "data/hash.h"
+
+namespace gannet {
+namespace {
+
+// The start of a file; pixels, labels and lines follow.
+struct Header {
+    char magic[16] = "gannet images 1";
+    uint64_t key = 0;
+    int64_t count = 0, H = 0, W = 0, C = 0;
+    int64_t labels = 0, text = 0;  // bytes
+    uint64_t content = 0;          // Hash of what follows
+};
+
+// count * H * W * C, or -1 for what cannot be.
+int64_t pixel_bytes(const Header& h) {
+    int64_t n = 0;
+    if (h.count < 1 || h.H < 1 || h.W < 1 || h.C < 1 || __builtin_mul_overflow(h.count, h.H, &n) ||
+        __builtin_mul_overflow(n, h.W, &n) || __builtin_mul_overflow(n, h.C, &n))
+        return -1;
+    return n;
+}
+
+uint64_t hash_of(const Dataset& set, const std::string& text) {
+    Hash hash;
+    hash.add(set.pixels);
+    hash.add(set.labels);
+    hash.add(text);
+    return hash.value();
+}
+
+struct File {
+    std::FILE* handle;
+    ~File() {
+        if (handle) std::fclose(handle);
+    }
+    bool read(void* to, std::size_t count) const { return std::fread(to, 1, count, handle) == count; }
+    bool write(const void* from, std::size_t count) const { return std::fwrite(from, 1, count, handle) == count; }
+};
+
+}  // namespace
+
+std::string cache_folder() {
+    const char* cache = std::getenv("XDG_CACHE_HOME");
+    if (cache && *cache == '/') return std::string(cache) + "/gannet";  // the standard wants others ignored
+    const char* home = std::getenv("HOME");
+    return home && *home ? std::string(home) + "/.cache/gannet" : "";
+}
+
+std::string cache_file(uint64_t key) {
+    char name[32];
+    std::snprintf(name, sizeof name, "/%016llx.images", static_cast<unsigned long long>(key));
+    const std::string folder = cache_folder();
+    return folder.empty() ? "" : folder + name;
+}
+
+bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines) {
+    struct stat info {};
+    if (file.empty() || ::stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    const File in{std::fopen(file.c_str(), "rb")};
+    Header h;
+    const Header expected;
+    if (!in.handle || !in.read(&h, sizeof h) || std::memcmp(h.magic, expected.magic, sizeof h.magic) != 0 || h.key != key)
+        return false;
+    // Nothing is allocated that the file does not hold.
+    const int64_t pixels = pixel_bytes(h), rest = info.st_size - int64_t(sizeof h);
+    if (pixels < 0 || pixels > rest || (h.labels != 0 && h.labels != h.count) || h.text < 0 || h.text > rest ||
+        pixels + h.labels + h.text != rest)
+        return false;
+    Dataset found = set;
+    found.count = h.count, found.H = h.H, found.W = h.W, found.C = h.C;
+    found.pixels.resize(std::size_t(pixels));
+    found.labels.resize(std::size_t(h.labels));
+    std::string text(std::size_t(h.text), '\0');
+    if (!in.read(found.pixels.data(), found.pixels.size()) || !in.read(found.labels.data(), found.labels.size()) ||
+        !in.read(text.data(), text.size()) || hash_of(found, text) != h.content)
+        return false;
+    set = std::move(found);
+    lines.clear();
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
+        lines.push_back(text.substr(at, end - at));
+    return true;
+}
+
+std::string write_cache(const std::string& file, uint64_t key, const Dataset& set, const std::vector<std::string>& lines) {
+    if (file.empty()) return "neither XDG_CACHE_HOME nor HOME is set";
+    std::string text;
+    for (const std::string& line : lines) text += line + "\n";
+    Header h;
+    h.key = key;
+    h.count = set.count, h.H = set.H, h.W = set.W, h.C = set.C;
+    h.labels = int64_t(set.labels.size()), h.text = int64_t(text.size());
+    h.content = hash_of(set, text);
+
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), error);
+    if (error) return error.message();
+    std::string temporary = file + ".XXXXXX";
+    const int descriptor = ::mkstemp(temporary.data());
+    if (descriptor < 0) return std::generic_category().message(errno);
+    int failure = 0;
+    {
+        const File out{::fdopen(descriptor, "wb")};
+        const bool written = out.handle && out.write(&h, sizeof h) && out.write(set.pixels.data(), set.pixels.size()) &&
+                             out.write(set.labels.data(), set.labels.size()) && out.write(text.data(), text.size()) &&
+                             std::fflush(out.handle) == 0 && ::fsync(descriptor) == 0;
+        if (!written) failure = errno ? errno : EIO;
+    }
+    if (!failure && ::rename(temporary.c_str(), file.c_str()) != 0) failure = errno;
+    if (failure) ::unlink(temporary.c_str());
+    return failure ? std::generic_category().message(failure) : "";
+}
+
+}  // namespace gannet

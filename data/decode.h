@@ -1,0 +1,29 @@
+// PNG and JPEG files as pictures.
+#pragma once
+#include <stdexcept>
+
+#include "data/picture.h"
+
+namespace gannet {
+
+// Why a file is no image that can be used; whoever catches it knows the file's name.
+struct BrokenImage : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct DecodeOptions {
+    Colour background;               // behind transparent pixels
+    int64_t max_pixels = 100000000;  // more are refused before any are decoded
+};
+
+// A PNG or JPEG file of any kind, upright, with one channel where the file is grey and three otherwise. Its first bytes tell
+// what it is, not its name. Throws BrokenImage for all else and for damage, an early end included.
+Picture decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options);
+
+// Its two halves, and what both read: the orientation in a block of EXIF (TIFF); 1 where there is none.
+Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options);
+Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options);
+int exif_orientation(const uint8_t* tiff, std::size_t count);
+void check_extents(int64_t H, int64_t W, const DecodeOptions& options);
+
+}  // namespace gannet

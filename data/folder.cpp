@@ -1,0 +1,124 @@
+// A folder and the folders in it.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "data/hash.h"
+#include "data/source.h"
+#include "data/text.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/error.h"
+
+namespace gannet {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+// All of it into `bytes`, or why not.
+std::string read_whole(const std::string& file, int64_t largest, std::vector<uint8_t>& bytes) {
+    std::FILE* in = std::fopen(file.c_str(), "rb");
+    if (!in) return "cannot open it: " + reason(errno);
+    struct stat info {};
+    std::string why;
+    if (::fstat(::fileno(in), &info) != 0 || !S_ISREG(info.st_mode)) why = "no regular file";
+    else if (info.st_size > largest) why = "a file of " + grouped(info.st_size) + " bytes";
+    if (why.empty()) {
+        bytes.resize(std::size_t(info.st_size));
+        bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in));
+        if (std::ferror(in)) why = "cannot read it: " + reason(errno);
+    }
+    std::fclose(in);
+    return why;
+}
+
+class Folder : public ImageSource {
+public:
+    Folder(const std::string& path, int64_t largest) : ImageSource(path, largest) {
+        walk("");
+        settle(std::move(found_));
+    }
+
+    uint64_t content(int64_t count, const LoadProgress& progress) const override {
+        std::vector<uint64_t> all(static_cast<std::size_t>(count));
+        int64_t done = 0;
+        read(0, count, [&](std::vector<ImageFile>& files) {
+            kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t i) {
+                const ImageFile& file = files[std::size_t(i)];
+                Hash hash;
+                hash.add(names_[std::size_t(file.index)]);
+                hash.add(file.bytes);
+                all[std::size_t(file.index)] = hash.value();
+            });
+            if (progress) progress("reading", done += int64_t(files.size()), count);
+        });
+        Hash hash;
+        for (const uint64_t one : all) hash.add(one);
+        return hash.value();
+    }
+
+    void read(int64_t begin, int64_t end, const Take& take) const override {
+        while (begin < end) {
+            std::vector<ImageFile> files;
+            for (std::size_t bytes = 0; begin < end && bytes < bytes_at_once && files.size() < files_at_once; ++begin) {
+                files.push_back({begin, {}, {}});
+                std::error_code error;
+                const std::uintmax_t size = fs::file_size(full(begin), error);
+                if (!error) bytes += std::size_t(size);
+            }
+            kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t i) {
+                ImageFile& file = files[std::size_t(i)];
+                try {
+                    file.unreadable = read_whole(full(file.index), largest_, file.bytes);
+                } catch (const std::bad_alloc&) {  // a task must not throw
+                    file.unreadable = "not enough memory to read it";
+                }
+            });
+            take(files);
+        }
+    }
+
+private:
+    std::string full(int64_t index) const { return path_ + "/" + common_ + names_[std::size_t(index)]; }
+
+    // `inside`: the way from path_, "" or with a '/' at its end. Links are followed; a folder is entered once, so that they end.
+    void walk(const std::string& inside) {
+        struct stat info {};
+        const std::string here = path_ + "/" + inside;
+        if (::stat(here.c_str(), &info) != 0 || !entered_.insert({info.st_dev, info.st_ino}).second) return;
+        std::error_code error;
+        std::vector<std::string> folders;
+        fs::directory_iterator entry(here, error);
+        for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+            const std::string name = entry->path().filename().string();
+            std::error_code no_status;
+            const fs::file_status status = entry->status(no_status);
+            const bool link_to_nothing = status.type() == fs::file_type::not_found;
+            if (is_hidden(name)) ignored_.add(name);
+            else if (fs::is_directory(status)) folders.push_back(name);
+            else if (is_image_name(name) && (fs::is_regular_file(status) || link_to_nothing))
+                found_.emplace_back(inside + name, int64_t(found_.size()));
+            else ignored_.add(name);
+        }
+        if (error) throw Error("cannot list the folder: " + error.message(), printable(here), "check its permissions");
+        std::sort(folders.begin(), folders.end());  // the way in does not depend on the disk's order
+        for (const std::string& name : folders) walk(inside + name + "/");
+    }
+
+    std::vector<std::pair<std::string, int64_t>> found_;
+    std::set<std::pair<dev_t, ino_t>> entered_;
+};
+
+}  // namespace
+
+std::unique_ptr<ImageSource> open_folder(const std::string& path, int64_t largest) {
+    return std::make_unique<Folder>(path, largest);
+}
+
+}  // namespace gannet

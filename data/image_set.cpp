@@ -1,0 +1,282 @@
+#include "data/image_set.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <new>
+
+#include "data/cache.h"
+#include "data/decode.h"
+#include "data/hash.h"
+#include "data/source.h"
+#include "data/text.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/error.h"
+
+namespace gannet {
+namespace {
+
+constexpr std::size_t most_labels = 256;  // a label is a byte
+
+std::string extents(int64_t W, int64_t H) { return std::to_string(W) + " x " + std::to_string(H); }
+
+// What comes of one file.
+struct Decoded {
+    Picture picture;
+    std::string broken;  // why there is none
+    bool enlarged = false, no_memory = false;
+};
+
+class Decoder {
+public:
+    explicit Decoder(const DatasetOptions& options)
+        : crop_(options.crop),
+          size_(options.size),
+          channels_(options.channels ? options.channels : 3),
+          decode_{read_colour(options.background, options.where("background")), options.max_pixels} {}
+
+    int64_t channels() const { return channels_; }
+    // An encoded image is smaller than the pixels it stands for, even with 16 bits, but for what is written around them.
+    int64_t largest_file() const { return 8 * decode_.max_pixels + (1 << 20); }
+
+    Decoded operator()(const ImageFile& file) const {
+        Decoded out;
+        out.broken = file.unreadable;
+        if (!out.broken.empty()) return out;
+        try {
+            Picture picture = with_channels(decode_image(file.bytes, decode_), channels_);
+            if (crop_ > 0 && std::min(picture.H, picture.W) < crop_)
+                throw BrokenImage(extents(picture.W, picture.H) + " pixels, smaller than data.crop (" + std::to_string(crop_) +
+                                  ")");
+            if (crop_ > 0) picture = cropped(picture, crop_);
+            out.enlarged = std::min(picture.H, picture.W) < size_;
+            out.picture = size_ > 0 ? fitted(std::move(picture), size_) : std::move(picture);
+        } catch (const BrokenImage& broken) {
+            out.broken = printable(broken.what());
+        } catch (const std::bad_alloc&) {
+            out.no_memory = true;
+        }
+        return out;
+    }
+
+private:
+    int64_t crop_, size_, channels_;
+    DecodeOptions decode_;
+};
+
+// Decodes the first `count` files of a source into the pixels of a set.
+class Collector {
+public:
+    Collector(const DatasetOptions& options, const ImageSource& source, const Decoder& decoder, int64_t count)
+        : options_(options), source_(source), decoder_(decoder), count_(count), usable_(std::size_t(count)) {}
+
+    void run(Dataset& set) {
+        source_.read(0, count_, [&](std::vector<ImageFile>& files) {
+            std::vector<Decoded> decoded(files.size());
+            kernels::cpu::parallel_for(int64_t(files.size()),
+                                       [&](int64_t i) { decoded[std::size_t(i)] = decoder_(files[std::size_t(i)]); });
+            refuse(files, decoded);
+            for (std::size_t i = 0; i < files.size(); ++i) keep(set, files[i].index, decoded[i]);
+            done_ += int64_t(files.size());
+            if (options_.progress) options_.progress("decoding", done_, count_);
+        });
+        if (set.H == 0)
+            throw Error("none of " + counted(count_, "image", "images") + " can be used", printable(options_.path),
+                        "see why with data.broken \"error\"");
+        close_gaps(set);
+    }
+
+    std::vector<std::string> lines() const {
+        constexpr std::size_t most_named = 3;
+        std::vector<std::string> lines;
+        if (!broken_.empty()) {
+            std::string line = counted(int64_t(broken_.size()), "broken image", "broken images") + " left out:";
+            std::size_t named = 0;
+            for (const auto& [index, why] : broken_) {
+                if (named == most_named) break;
+                line += (named++ ? ", " : " ") + printable(source_.names()[std::size_t(index)]) + " (" + why + ")";
+            }
+            lines.push_back(line + (broken_.size() > named ? ", ..." : ""));
+        }
+        if (enlarged_ > 0)
+            lines.push_back(counted(enlarged_, "image is", "images are") + " smaller than " +
+                            extents(options_.size, options_.size) + " and became larger");
+        return lines;
+    }
+
+private:
+    // The first of the broken files by name, whoever came upon it first.
+    void refuse(const std::vector<ImageFile>& files, const std::vector<Decoded>& decoded) const {
+        int64_t first = count_;
+        std::string why;
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            if (decoded[i].no_memory) throw std::bad_alloc();
+            if (decoded[i].broken.empty() || files[i].index >= first) continue;
+            first = files[i].index;
+            why = decoded[i].broken;
+        }
+        if (first < count_ && !options_.skip_broken)
+            throw Error("a broken image, " + why, source_.place(first),
+                        "replace or remove it, or leave all such out with data.broken \"skip\"");
+    }
+
+    void keep(Dataset& set, int64_t index, const Decoded& decoded) {
+        if (!decoded.broken.empty()) {
+            broken_[index] = decoded.broken;
+            return;
+        }
+        const Picture& p = decoded.picture;
+        if (set.H == 0) {
+            check_memory(count_, p.H, p.W, p.C, options_.where("size"));
+            set.H = p.H, set.W = p.W, set.C = p.C;
+            set.pixels.resize(std::size_t(count_ * p.H * p.W * p.C));
+            model_ = index;
+        } else if (p.H != set.H || p.W != set.W) {
+            throw Error("images differ in size: " + extents(set.W, set.H) + " in " + source_.place(model_) + ", " +
+                            extents(p.W, p.H) + " in another",
+                        source_.place(index), "set data.size, or data.crop");
+        }
+        std::copy(p.bytes.begin(), p.bytes.end(), set.pixels.begin() + index * int64_t(p.bytes.size()));
+        usable_[std::size_t(index)] = true;
+        enlarged_ += decoded.enlarged;
+    }
+
+    void close_gaps(Dataset& set) const {
+        const int64_t image = set.H * set.W * set.C;
+        set.count = 0;
+        for (int64_t i = 0; i < count_; ++i) {
+            if (!usable_[std::size_t(i)]) continue;
+            if (i != set.count) {
+                std::copy_n(set.pixels.begin() + i * image, image, set.pixels.begin() + set.count * image);
+                if (!set.labels.empty()) set.labels[std::size_t(set.count)] = set.labels[std::size_t(i)];
+            }
+            ++set.count;
+        }
+        set.pixels.resize(std::size_t(set.count * image));
+        if (!set.labels.empty()) set.labels.resize(std::size_t(set.count));
+    }
+
+    const DatasetOptions& options_;
+    const ImageSource& source_;
+    const Decoder& decoder_;
+    int64_t count_, done_ = 0, enlarged_ = 0, model_ = 0;
+    std::vector<bool> usable_;
+    std::map<int64_t, std::string> broken_;
+};
+
+// The folders that the images are in, where all are in one: their classes, in the order of the names. Sets labels too.
+void label(Dataset& set, const std::vector<std::string>& names, int64_t count) {
+    std::vector<uint8_t> labels;
+    for (const std::string& name : names) {
+        const std::size_t slash = name.find('/');
+        if (slash == std::string::npos) return;
+        const std::string folder = name.substr(0, slash);  // names are sorted folder by folder
+        if (set.classes.empty() || set.classes.back() != folder) set.classes.push_back(folder);
+        if (set.classes.size() > most_labels) {
+            set.classes.clear();
+            return;
+        }
+        if (int64_t(labels.size()) < count) labels.push_back(uint8_t(set.classes.size() - 1));
+    }
+    set.labels = std::move(labels);
+}
+
+void check(const DatasetOptions& options) {
+    if (options.path.empty())
+        throw Error("the set \"folder\" needs a path", options.where("path"),
+                    "set data.path to a folder, or a tar or zip archive, of PNG and JPEG images");
+    if (options.split != "train")
+        throw Error("a folder has no split \"" + printable(options.split) + "\"", options.where("split"),
+                    "leave data.split away, and set data.path to the folder of those images");
+    if (options.crop < 0 || options.max_pixels < 1)
+        throw Error("crop " + std::to_string(options.crop) + ", max_pixels " + std::to_string(options.max_pixels),
+                    options.where("crop"), "give a crop of 0 (none) or more, and 1 pixel or more");
+}
+
+uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSource& source, int64_t count,
+                const std::vector<uint8_t>& labels) {
+    Hash hash;
+    const Colour colour = read_colour(o.background, o.where("background"));
+    for (const int64_t setting : {o.size, o.crop, decoder.channels(), o.max_pixels, count, int64_t(o.skip_broken),
+                                  int64_t(colour.r), int64_t(colour.g), int64_t(colour.b)})
+        hash.add(uint64_t(setting));
+    hash.add(labels);  // they may change with files after the first `count`
+    hash.add(source.content(count, o.progress));
+    return hash.value();
+}
+
+}  // namespace
+
+void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where) {
+    const double bytes = double(count) * double(H) * double(W) * double(C);
+    const double memory = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
+    if (memory > 0 && bytes > memory)
+        throw Error(std::to_string(count) + " images of " + extents(W, H) + " take " + std::to_string(int64_t(bytes / 1e9)) +
+                        " GB, more than this machine's memory",
+                    where, "use a smaller data.size, or fewer images with data.first");
+}
+
+Dataset load_images(const DatasetOptions& options) {
+    check(options);
+    const auto start = std::chrono::steady_clock::now();
+    const Decoder decoder(options);
+    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, decoder.largest_file());
+    const int64_t all = int64_t(source->names().size()), count = options.first > 0 ? options.first : all;
+    if (options.first > all)
+        throw Error("the first " + std::to_string(options.first) + " images are wanted, there are " + std::to_string(all),
+                    printable(options.path), "use a smaller data.first, or 0 for all");
+    if (options.size > 0) check_memory(count, options.size, options.size, decoder.channels(), options.where("size"));
+    const auto say = [&](const std::string& line) {
+        if (options.say) options.say(printable(options.path) + ": " + line);
+    };
+    if (source->ignored().count() > 0)
+        say(counted(source->ignored().count(), "file", "files") + " ignored: " + source->ignored().text());
+
+    Dataset set{.name = options.set, .source = options.path};
+    std::vector<std::string> lines;
+    label(set, source->names(), count);
+    const uint64_t key = options.cache ? key_of(options, decoder, *source, count, set.labels) : 0;
+    const std::string kept = options.cache ? cache_file(key) : "";
+    if (options.cache && read_cache(kept, key, set, lines)) {
+        for (const std::string& line : lines) say(line);
+        return set;
+    }
+    Collector collector(options, *source, decoder, count);
+    collector.run(set);
+    lines = collector.lines();
+    for (const std::string& line : lines) say(line);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    char text[64];
+    std::snprintf(text, sizeof text, " decoded in %.1f s", seconds);
+    std::string line = counted(set.count, "image", "images") + text;
+    if (options.cache) {
+        const std::string failure = write_cache(kept, key, set, lines);
+        line += failure.empty() ? ", kept in " + kept : "; not kept for the next time (" + failure + ")";
+    }
+    say(line);
+    return set;
+}
+
+DatasetInfo images_info(const DatasetOptions& options) {
+    check(options);
+    const Decoder decoder(options);
+    const int64_t side = options.size > 0 ? options.size : options.crop;
+    std::error_code error;
+    if (side > 0 && std::filesystem::exists(options.path, error)) return {side, side, decoder.channels()};
+    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, decoder.largest_file());
+    // The others must be like the first; load_images sees to it.
+    for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
+        Decoded decoded;
+        source->read(i, i + 1, [&](std::vector<ImageFile>& files) { decoded = decoder(files.front()); });
+        if (decoded.broken.empty()) return {decoded.picture.H, decoded.picture.W, decoded.picture.C};
+        if (!options.skip_broken)
+            throw Error("a broken image, " + decoded.broken, source->place(i),
+                        "replace or remove it, or leave all such out with data.broken \"skip\"");
+    }
+    throw Error("none of " + counted(int64_t(source->names().size()), "image", "images") + " can be used",
+                printable(options.path), "see why with data.broken \"error\"");
+}
+
+}  // namespace gannet

@@ -1,0 +1,13 @@
+// The set "folder": image files of a folder or an archive, all of one size.
+#pragma once
+#include "data/dataset.h"
+
+namespace gannet {
+
+Dataset load_images(const DatasetOptions& options);
+DatasetInfo images_info(const DatasetOptions& options);
+
+// Throws Error if so many bytes are more than this machine has.
+void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where);
+
+}  // namespace gannet

@@ -1,0 +1,118 @@
+#include <cstddef>
+#include <cstdio>
+// Each of these wants what is above it.
+#include <jpeglib.h>
+// The numbers of messages depend on how the library was built.
+#include <jerror.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstring>
+
+#include "data/decode.h"
+
+namespace gannet {
+namespace {
+
+constexpr int most_scans = 500;  // each of a few bytes makes the decoder go through the whole image once more
+
+// libjpeg reports failure by a jump. All that has a destructor is in here, so that no jump passes one.
+struct JpegReader {
+    jpeg_decompress_struct jpeg{};
+    jpeg_error_mgr errors{};
+    jpeg_progress_mgr progress{};
+    std::jmp_buf jump{};
+    char complaint[JMSG_LENGTH_MAX] = "";
+    std::vector<uint8_t> bytes;
+
+    ~JpegReader() { jpeg_destroy_decompress(&jpeg); }
+
+    [[noreturn]] static void fail(j_common_ptr jpeg) {
+        auto* reader = static_cast<JpegReader*>(jpeg->client_data);
+        jpeg->err->format_message(jpeg, reader->complaint);
+        std::longjmp(reader->jump, 1);
+    }
+    // Damage is a warning to libjpeg, which goes on with grey. Other warnings, such as bytes between segments, are common.
+    static void warn(j_common_ptr jpeg, int level) {
+        const int code = jpeg->err->msg_code;
+        if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
+                          code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC))
+            fail(jpeg);
+    }
+    static void say_nothing(j_common_ptr) {}
+    static void watch(j_common_ptr jpeg) {
+        auto* reader = static_cast<JpegReader*>(jpeg->client_data);
+        if (reader->jpeg.input_scan_number <= most_scans) return;
+        std::snprintf(reader->complaint, sizeof reader->complaint, "more than %d scans", most_scans);
+        std::longjmp(reader->jump, 1);
+    }
+
+    template <class Steps>
+    void guarded(Steps&& steps) {
+        if (setjmp(jump)) throw BrokenImage(std::string("damaged JPEG: ") + complaint);
+        steps();
+    }
+};
+
+int orientation(const jpeg_decompress_struct& jpeg) {
+    constexpr unsigned head = 6;
+    for (jpeg_saved_marker_ptr m = jpeg.marker_list; m; m = m->next)
+        if (m->marker == JPEG_APP0 + 1 && m->data_length > head && std::memcmp(m->data, "Exif\0", head) == 0)
+            return exif_orientation(m->data + head, m->data_length - head);
+    return 1;
+}
+
+// Stored inverted, as Photoshop began to; PIL takes all of them so.
+std::vector<uint8_t> rgb_of_inverted_cmyk(const std::vector<uint8_t>& cmyk) {
+    std::vector<uint8_t> rgb;
+    rgb.reserve(cmyk.size() / 4 * 3);
+    for (std::size_t i = 0; i < cmyk.size(); i += 4)
+        for (std::size_t c = 0; c < 3; ++c) {
+            const int k = cmyk[i + 3], product = (255 - cmyk[i + c]) * k + 128;
+            rgb.push_back(uint8_t(std::max(0, k - ((product + (product >> 8)) >> 8))));
+        }
+    return rgb;
+}
+
+}  // namespace
+
+Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options) {
+    JpegReader r;
+    r.jpeg.err = jpeg_std_error(&r.errors);
+    r.errors.error_exit = JpegReader::fail;
+    r.errors.emit_message = JpegReader::warn;
+    r.errors.output_message = JpegReader::say_nothing;
+    r.progress.progress_monitor = JpegReader::watch;
+    r.jpeg.client_data = &r;
+    r.guarded([&] {
+        jpeg_create_decompress(&r.jpeg);
+        r.jpeg.progress = &r.progress;
+        jpeg_mem_src(&r.jpeg, file.data(), static_cast<unsigned long>(file.size()));
+        jpeg_save_markers(&r.jpeg, JPEG_APP0 + 1, 0xffff);
+        jpeg_read_header(&r.jpeg, TRUE);
+    });
+    const int64_t H = r.jpeg.image_height, W = r.jpeg.image_width;
+    const J_COLOR_SPACE stored = r.jpeg.jpeg_color_space;
+    check_extents(H, W, options);
+    if (r.jpeg.num_components == 2) throw BrokenImage("a JPEG of two components");
+    r.guarded([&] {
+        r.jpeg.out_color_space = r.jpeg.num_components == 1                 ? JCS_GRAYSCALE
+                                 : stored == JCS_CMYK || stored == JCS_YCCK ? JCS_CMYK
+                                                                            : JCS_RGB;
+        jpeg_start_decompress(&r.jpeg);
+    });
+    const int64_t C = r.jpeg.output_components;
+    r.bytes.resize(std::size_t(H * W * C));
+    const int turned = orientation(r.jpeg);  // the last call below lets go of it
+    r.guarded([&] {
+        while (r.jpeg.output_scanline < r.jpeg.output_height) {
+            JSAMPROW row = r.bytes.data() + int64_t(r.jpeg.output_scanline) * W * C;
+            jpeg_read_scanlines(&r.jpeg, &row, 1);
+        }
+        jpeg_finish_decompress(&r.jpeg);
+    });
+    if (C == 4) r.bytes = rgb_of_inverted_cmyk(r.bytes);
+    return upright({H, W, C == 4 ? 3 : C, std::move(r.bytes)}, turned);
+}
+
+}  // namespace gannet

@@ -1,0 +1,132 @@
+#include "data/procedural.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/image_set.h"
+#include "data/picture.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/error.h"
+#include "kernels/philox.h"
+
+namespace gannet {
+namespace {
+
+constexpr int64_t usual_count = 10000, usual_size = 64;
+
+// The random numbers of one image, in a stream of their own (see engine/tensor/random.h), whatever the seed of the training.
+class Draws {
+public:
+    Draws(int64_t image, bool test) : image_(uint64_t(image)), test_(test) {}
+
+    double uniform() {  // in (0, 1)
+        constexpr uint32_t stream = 5;
+        if (used_ % 4 == 0)
+            words_ = philox(used_ / 4, uint32_t(image_), uint32_t(image_ >> 32) << 1 | uint32_t(test_), stream << 12, 0);
+        return (double(words_.w[used_++ % 4] >> 9) + 0.5) / 8388608.0;
+    }
+    double uniform(double low, double high) { return low + (high - low) * uniform(); }
+
+private:
+    uint64_t image_;
+    bool test_;
+    uint32_t used_ = 0;
+    PhiloxWords words_{};
+};
+
+constexpr double pi = 3.14159265358979323846;
+
+int modes_of(const std::string& set) { return set == "ring" ? 8 : 25; }
+
+void point(const std::string& set, int mode, Draws& draws, uint8_t* to) {
+    constexpr double radius = 0.8, deviation = 0.02;
+    const double angle = 2 * pi * mode / 8, spacing = 2 * radius / 4;
+    const double center[2] = {set == "ring" ? radius * std::cos(angle) : spacing * (mode % 5 - 2),
+                              set == "ring" ? radius * std::sin(angle) : spacing * (mode / 5 - 2)};
+    const double length = deviation * std::sqrt(-2 * std::log(draws.uniform())), turn = 2 * pi * draws.uniform();
+    const double noise[2] = {length * std::cos(turn), length * std::sin(turn)};
+    for (int i = 0; i < 2; ++i) to[i] = uint8_t(std::lround(std::clamp((center[i] + noise[i] + 1) * 127.5, 0.0, 255.0)));
+}
+
+// A colour of full saturation.
+double hue_channel(double hue, int channel) {
+    const double t = 6 * (hue + channel / 3.0);
+    return std::clamp(std::abs(std::fmod(t, 6.0) - 3) - 1, 0.0, 1.0);
+}
+
+Picture blobs(int count, int64_t side, Draws& draws) {
+    std::vector<double> values(std::size_t(side * side * 3));
+    double ground[3];
+    for (double& g : ground) g = draws.uniform(0, 0.3);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = ground[i % 3];
+    for (int blob = 0; blob < count; ++blob) {
+        const double x = draws.uniform(0.2, 0.8), y = draws.uniform(0.2, 0.8), radius = draws.uniform(0.06, 0.18),
+                     hue = draws.uniform();
+        std::vector<double> across, down;  // a spot is the product of its profiles
+        for (int64_t i = 0; i < side; ++i) {
+            const double at = (double(i) + 0.5) / double(side);
+            across.push_back(std::exp(-(at - x) * (at - x) / (2 * radius * radius)));
+            down.push_back(std::exp(-(at - y) * (at - y) / (2 * radius * radius)));
+        }
+        for (int c = 0; c < 3; ++c) {
+            const double colour = hue_channel(hue, c);
+            double* value = values.data() + c;
+            for (int64_t row = 0; row < side; ++row)
+                for (int64_t column = 0; column < side; ++column, value += 3)
+                    *value += (colour - *value) * down[std::size_t(row)] * across[std::size_t(column)];
+        }
+    }
+    Picture picture{side, side, 3, {}};
+    for (const double v : values) picture.bytes.push_back(uint8_t(std::lround(255 * v)));
+    return picture;
+}
+
+}  // namespace
+
+std::vector<std::string> procedural_names() { return {"ring", "grid", "blobs"}; }
+
+bool is_procedural(const std::string& name) {
+    const std::vector<std::string> names = procedural_names();
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+DatasetInfo procedural_info(const DatasetOptions& options) {
+    if (options.set == "blobs") {
+        const int64_t side = options.size > 0 ? options.size : usual_size;
+        return {side, side, options.channels ? options.channels : 3};
+    }
+    if (options.size > 1 || options.channels > 0)
+        throw Error("the set \"" + options.set + "\" is points, which have no size and no channels", options.where("set"),
+                    "leave data.size and data.channels away");
+    return {1, 1, 2};
+}
+
+Dataset procedural_set(const DatasetOptions& options) {
+    if (options.split != "train" && options.split != "test")
+        throw Error("unknown split \"" + options.split + "\"", options.where("split"), "the splits are train and test");
+    const DatasetInfo info = procedural_info(options);
+    const int64_t count = options.first > 0 ? options.first : usual_count, each = info.H * info.W * info.C;
+    check_memory(count, info.H, info.W, info.C, options.where("size"));
+    Dataset set{.name = options.set, .source = options.set, .count = count, .H = info.H, .W = info.W, .C = info.C};
+    set.pixels.resize(std::size_t(count * each));
+    set.labels.resize(std::size_t(count));
+    const int64_t modes = options.set == "blobs" ? 3 : modes_of(options.set);
+    const int64_t at_once = options.set == "blobs" ? 8 : 1024;
+    kernels::cpu::parallel_for((count + at_once - 1) / at_once, [&](int64_t task) {
+        for (int64_t i = task * at_once; i < std::min(count, (task + 1) * at_once); ++i) {
+            Draws draws(i, options.split == "test");
+            const int mode = int(i % modes);
+            set.labels[std::size_t(i)] = uint8_t(mode);
+            uint8_t* to = set.pixels.data() + i * each;
+            if (options.set != "blobs") {
+                point(options.set, mode, draws, to);
+                continue;
+            }
+            const Picture picture = with_channels(blobs(mode + 1, info.H, draws), info.C);
+            std::copy(picture.bytes.begin(), picture.bytes.end(), to);
+        }
+    });
+    return set;
+}
+
+}  // namespace gannet

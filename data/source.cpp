@@ -1,0 +1,116 @@
+#include "data/source.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+
+#include "data/text.h"
+#include "kernels/error.h"
+
+namespace gannet {
+namespace {
+
+std::string ending(const std::string& name) {
+    const std::size_t slash = name.rfind('/'), dot = name.rfind('.');
+    if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) return "";
+    std::string end = name.substr(dot);
+    for (char& c : end)
+        if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
+    return end;
+}
+
+// Folder by folder: a '/' comes before all else.
+bool before(const std::string& a, const std::string& b) {
+    const auto rank = [](char c) { return c == '/' ? 0 : int(uint8_t(c)) + 1; };
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                        [&](char x, char y) { return rank(x) < rank(y); });
+}
+
+std::string common_folders(const std::vector<std::string>& names) {
+    std::string common = names.front().substr(0, names.front().rfind('/') + 1);
+    for (const std::string& name : names)
+        while (!name.starts_with(common)) {
+            common.pop_back();
+            common.resize(common.rfind('/') + 1);
+        }
+    return common;
+}
+
+}  // namespace
+
+bool is_image_name(const std::string& name) {
+    const std::string end = ending(name);
+    return end == ".png" || end == ".jpg" || end == ".jpeg" || end == ".jpe" || end == ".jfif";
+}
+
+bool is_hidden(const std::string& path) {
+    for (std::size_t at = 0; at < path.size();) {
+        const std::size_t end = std::min(path.find('/', at), path.size());
+        const std::string_view part(path.data() + at, end - at);
+        if (part.starts_with('.') && part != "." && part != "..") return true;
+        if (part == "__MACOSX") return true;
+        at = end + 1;
+    }
+    return false;
+}
+
+void IgnoredFiles::add(const std::string& name) {
+    ++count_;
+    const std::string end = ending(name);
+    ++kinds_[is_hidden(name) ? "hidden" : end.empty() || end.size() > 10 ? "others" : printable(end)];
+}
+
+std::string IgnoredFiles::text() const {
+    constexpr std::size_t most_kinds = 5;
+    std::string text;
+    int64_t rest = 0;
+    std::size_t kinds = 0;
+    for (const auto& [kind, count] : kinds_) {
+        if (++kinds > most_kinds) rest += count;
+        else text += (text.empty() ? "" : ", ") + grouped(count) + " " + kind;
+    }
+    return text + (rest ? ", " + grouped(rest) + " more" : "");
+}
+
+std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, int64_t largest) {
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::status(path, error);
+    if (error || status.type() == std::filesystem::file_type::not_found)
+        throw Error("there is no such file or folder", printable(path),
+                    "set data.path to a folder, or a tar or zip archive, of PNG and JPEG images");
+    const bool folder = std::filesystem::is_directory(status);
+    if (!folder && !std::filesystem::is_regular_file(status))
+        throw Error("neither a folder nor a file", printable(path), "set data.path to a folder, or a tar or zip archive");
+    std::string trimmed = path;
+    while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
+    std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, largest) : open_archive(trimmed, largest);
+    if (!source->names().empty()) return source;
+    const int64_t others = source->ignored().count();
+    if (others == 0)
+        throw Error(folder ? "the folder is empty" : "the archive is empty", printable(path), "put PNG or JPEG images there");
+    throw Error("no PNG or JPEG images, only " + counted(others, "other file", "other files") + ": " + source->ignored().text(),
+                printable(path), "the names of images end in .png, .jpg or .jpeg");
+}
+
+std::string ImageSource::place(int64_t index) const { return printable(path_ + "/" + common_ + names_[std::size_t(index)]); }
+
+std::vector<int64_t> ImageSource::settle(std::vector<std::pair<std::string, int64_t>> found) {
+    std::sort(found.begin(), found.end(),
+              [](const auto& a, const auto& b) { return a.first != b.first ? before(a.first, b.first) : a.second < b.second; });
+    // A name that an archive has twice means the later file, as if it were unpacked.
+    std::vector<int64_t> numbers;
+    for (auto& [name, number] : found) {
+        if (!names_.empty() && names_.back() == name) {
+            numbers.back() = number;
+            continue;
+        }
+        names_.push_back(std::move(name));
+        numbers.push_back(number);
+    }
+    if (names_.empty()) return numbers;
+    common_ = common_folders(names_);
+    for (std::string& name : names_) name.erase(0, common_.size());
+    return numbers;
+}
+
+}  // namespace gannet

@@ -1,0 +1,74 @@
+// Where a data set's image files come from: a folder or an archive. Nothing is ever unpacked to disk.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace gannet {
+
+struct ImageFile {
+    int64_t index = 0;  // into names()
+    std::vector<uint8_t> bytes;
+    std::string unreadable;  // why there are no bytes
+};
+
+// The files that are left out, for one line.
+class IgnoredFiles {
+public:
+    void add(const std::string& name);
+    int64_t count() const { return count_; }
+    std::string text() const;  // "3 hidden, 2 .txt"
+
+private:
+    int64_t count_ = 0;
+    std::map<std::string, int64_t> kinds_;
+};
+
+class ImageSource {
+public:
+    using Take = std::function<void(std::vector<ImageFile>& files)>;
+
+    // A folder or an archive. A file of more than `largest` bytes is unreadable. Throws Error if there is no such thing, or
+    // no image in it.
+    static std::unique_ptr<ImageSource> open(const std::string& path, int64_t largest);
+    virtual ~ImageSource() = default;
+
+    // Of the images, sorted folder by folder; folders that all of them are in are left away.
+    const std::vector<std::string>& names() const { return names_; }
+    std::string place(int64_t index) const;  // for errors
+    const IgnoredFiles& ignored() const { return ignored_; }
+
+    // Tells names and contents of the first `count` images apart from others.
+    virtual uint64_t content(int64_t count, const LoadProgress& progress) const = 0;
+    // Hands the files [begin, end) over, in pieces that are not large. Their order is the source's own.
+    virtual void read(int64_t begin, int64_t end, const Take& take) const = 0;
+
+protected:
+    ImageSource(std::string path, int64_t largest) : path_(std::move(path)), largest_(largest) {}
+    // Sorts what was found, each name with a number of its own; returns the numbers in the order of names().
+    std::vector<int64_t> settle(std::vector<std::pair<std::string, int64_t>> found);
+
+    std::string path_;
+    int64_t largest_;
+    std::vector<std::string> names_;
+    std::string common_;  // the folders left away, with a '/' at the end; or ""
+    IgnoredFiles ignored_;
+};
+
+// By its name: PNG or JPEG.
+bool is_image_name(const std::string& name);
+// A part of the path begins with '.', or is what macOS adds to archives.
+bool is_hidden(const std::string& path);
+
+constexpr std::size_t bytes_at_once = std::size_t(64) << 20;  // of files in memory before they are decoded
+constexpr std::size_t files_at_once = 256;
+
+std::unique_ptr<ImageSource> open_folder(const std::string& path, int64_t largest);
+std::unique_ptr<ImageSource> open_archive(const std::string& path, int64_t largest);
+
+}  // namespace gannet

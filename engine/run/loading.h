@@ -1,0 +1,11 @@
+// Loading the data of a training, and showing how far it is.
+#pragma once
+#include "data/dataset.h"
+
+namespace gannet {
+
+// load_dataset, with a progress bar and what there is to say on stderr: a bar that is rewritten on a terminal, elsewhere a line
+// every few seconds. What is there at once shows nothing.
+Dataset load_and_show(DatasetOptions options);
+
+}  // namespace gannet

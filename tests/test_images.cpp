@@ -1,0 +1,189 @@
+// Decoding: PNG and JPEG files of every kind as PIL reads them, damaged ones, absurd ones. tests/images/make.py made the files.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "data/decode.h"
+#include "tests/image_files.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+using Bytes = std::vector<uint8_t>;
+
+namespace {
+
+Bytes fixture(const std::string& name) { return bytes_of(fixture_file(name)); }
+
+Picture decode(const Bytes& file, const DecodeOptions& options = {}) { return decode_image(file, options); }
+
+// Why the bytes are no image; "" if they are one.
+std::string broken(const Bytes& file, const DecodeOptions& options = {}) {
+    try {
+        decode(file, options);
+    } catch (const BrokenImage& error) {
+        return error.what();
+    }
+    return "";
+}
+
+Bytes cut(const Bytes& file, std::size_t length) { return {file.begin(), file.begin() + int64_t(length)}; }
+Bytes of_text(const std::string& text) { return {text.begin(), text.end()}; }
+
+int largest_difference(const Bytes& a, const Bytes& b) {
+    int largest = a.size() == b.size() ? 0 : 256;
+    for (std::size_t i = 0; largest < 256 && i < a.size(); ++i) largest = std::max(largest, std::abs(int(a[i]) - int(b[i])));
+    return largest;
+}
+
+}  // namespace
+
+TEST_CASE("images: every kind of file as PIL reads it, within one level") {
+    std::istringstream lines(read_text(fixture_file("expected.txt")));
+    int count = 0;
+    std::string line;
+    while (std::getline(lines, line)) {
+        std::istringstream in(line);
+        std::string name, background, hex;
+        int64_t size = 0, crop = 0, channels = 0, W = 0, H = 0;
+        in >> name >> size >> crop >> channels >> background >> W >> H >> hex;
+        CAPTURE(line.substr(0, 60));
+        Bytes expected;
+        for (std::size_t i = 0; i < hex.size(); i += 2) expected.push_back(uint8_t(std::stoi(hex.substr(i, 2), nullptr, 16)));
+        Picture picture = with_channels(decode(fixture(name), {.background = read_colour(background, "")}), channels);
+        if (crop > 0) picture = cropped(picture, crop);
+        if (size > 0) picture = fitted(picture, size);
+        CHECK(picture.W == W);
+        CHECK(picture.H == H);
+        CHECK(picture.C == channels);
+        CHECK(largest_difference(picture.bytes, expected) <= 1);
+        ++count;
+    }
+    CHECK(count > 50);
+}
+
+TEST_CASE("images: the eight EXIF orientations of one picture") {
+    const Picture first = decode(fixture("exif1.jpg"));
+    CHECK(first.W == 16);
+    CHECK(first.H == 8);
+    for (int orientation = 2; orientation <= 8; ++orientation) {
+        const Picture other = decode(fixture("exif" + std::to_string(orientation) + ".jpg"));
+        CAPTURE(orientation);
+        REQUIRE(other.bytes.size() == first.bytes.size());
+        CHECK(other.W == first.W);
+        // Coded in another direction, they differ by what JPEG loses; wrongly turned ones would by up to 255.
+        CHECK(largest_difference(other.bytes, first.bytes) <= 16);
+    }
+}
+
+TEST_CASE("images: orientations exactly") {
+    const Picture p{2, 3, 1, {0, 1, 2, 3, 4, 5}};
+    const Bytes expected[9] = {p.bytes,
+                               p.bytes,
+                               {2, 1, 0, 5, 4, 3},
+                               {5, 4, 3, 2, 1, 0},
+                               {3, 4, 5, 0, 1, 2},
+                               {0, 3, 1, 4, 2, 5},
+                               {3, 0, 4, 1, 5, 2},
+                               {5, 2, 4, 1, 3, 0},
+                               {2, 5, 1, 4, 0, 3}};
+    for (int orientation = 0; orientation < 9; ++orientation) {
+        const Picture turned = upright(p, orientation);
+        CHECK(turned.bytes == expected[orientation]);
+        CHECK(turned.H == (orientation >= 5 ? 3 : 2));
+    }
+    CHECK(upright(p, 9).bytes == p.bytes);
+}
+
+TEST_CASE("images: EXIF blocks that are damaged turn nothing") {
+    const Bytes good = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0};
+    CHECK(exif_orientation(good.data(), good.size()) == 6);
+    for (std::size_t length = 0; length < good.size(); ++length) {
+        const Bytes part = cut(good, length);  // a copy, so that a sanitizer sees its end
+        CHECK(exif_orientation(part.data(), part.size()) == 1);
+    }
+    for (std::size_t i = 0; i < good.size(); ++i)
+        for (const uint8_t value : {0, 9, 255}) {
+            Bytes other = good;
+            other[i] = value;
+            const int orientation = exif_orientation(other.data(), other.size());
+            CHECK((orientation == 1 || orientation == 6 || orientation == 9 - 1));
+        }
+}
+
+TEST_CASE("images: colours, transparency, grey") {
+    const Picture p{1, 3, 4, {200, 100, 0, 255, 200, 100, 0, 0, 200, 100, 0, 51}};
+    CHECK(composited(p, {255, 255, 255}).bytes == Bytes{200, 100, 0, 255, 255, 255, 244, 224, 204});
+    CHECK(composited(p, {0, 0, 0}).bytes == Bytes{200, 100, 0, 0, 0, 0, 40, 20, 0});
+    const Picture colours{1, 4, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}};
+    CHECK(with_channels(colours, 1).bytes == Bytes{76, 150, 29, 255});  // PIL's
+    CHECK(with_channels({1, 2, 1, {7, 9}}, 3).bytes == Bytes{7, 7, 7, 9, 9, 9});
+    CHECK(read_colour("#10aBff", "").b == 255);
+    CHECK(read_colour("black", "").r == 0);
+    for (const char* wrong : {"", "wihte", "#12345", "#1234567", "#12345g", "255"})
+        CHECK(has(error_of([&] { read_colour(wrong, "data.background"); }),
+                  "' is no colour (data.background): write white, black or #rrggbb"));
+}
+
+TEST_CASE("images: cut short anywhere, a file is broken") {
+    for (const char* name :
+         {"rgba-interlaced.png", "palette4-alpha.png", "rgb16.png", "colour-420.jpeg", "progressive.JPG", "cmyk.jpg"}) {
+        const Bytes whole = fixture(name);
+        CAPTURE(name);
+        CHECK(broken(whole).empty());
+        for (std::size_t length = 0; length + 2 < whole.size(); length += 1 + length / 40) {
+            CAPTURE(length);
+            CHECK_FALSE(broken(cut(whole, length)).empty());
+        }
+    }
+}
+
+TEST_CASE("images: flipped bits are noticed or harmless") {
+    for (const char* name : {"rgba-interlaced.png", "palette4-alpha.png", "colour-420.jpeg", "progressive.JPG", "exif6.jpg"}) {
+        const Bytes whole = fixture(name);
+        int noticed = 0;
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+            Bytes flipped = whole;
+            flipped[i] ^= uint8_t(1 << i % 8);
+            noticed += !broken(flipped, {.max_pixels = 100000}).empty();
+        }
+        // PNG has checksums everywhere, JPEG has none.
+        if (std::string(name).ends_with("png")) CHECK(noticed == int(whole.size()));
+        else CHECK(noticed > 0);
+    }
+}
+
+TEST_CASE("images: what is no image, or absurd") {
+    CHECK(broken({}) == "the file is empty");
+    CHECK(has(broken(of_text("some text")), "neither a PNG nor a JPEG"));
+    CHECK(has(broken(of_text("\x89PNG\r\n\x1a\n and no more")), "damaged PNG"));
+    CHECK(has(broken(Bytes{0xff, 0xd8, 0xff, 0xd9}), "damaged JPEG"));
+
+    // 2^31 - 1 pixels square: the header is all there is.
+    Bytes bomb = fixture("rgb.png");
+    for (const std::size_t at : {16, 20}) std::copy_n(Bytes{0x7f, 0xff, 0xff, 0xff}.begin(), 4, bomb.begin() + int64_t(at));
+    set_png_checksum(bomb, 8);
+    CHECK(broken(bomb) == "2147483647 x 2147483647 pixels, more than data.max_pixels (100000000) allows");
+    Bytes jpeg = fixture("colour.jpg");
+    const Bytes frame = {0xff, 0xc0, 0, 17, 8};
+    const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
+    REQUIRE(at != jpeg.end());
+    std::fill_n(at + 5, 4, uint8_t(0xfa));
+    CHECK(has(broken(jpeg), "64250 x 64250 pixels, more than data.max_pixels"));
+    CHECK(has(broken(fixture("rgb.png"), {.max_pixels = 21 * 13 - 1}), "21 x 13 pixels"));
+    CHECK(broken(fixture("rgb.png"), {.max_pixels = 21 * 13}).empty());
+}
+
+TEST_CASE("images: a JPEG of endless scans is given up") {
+    Bytes file = fixture("progressive.JPG");
+    const Bytes start = {0xff, 0xda}, end = {0xff, 0xd9};
+    const auto first = std::search(file.begin(), file.end(), start.begin(), start.end());
+    REQUIRE(first != file.end());
+    auto after = first + 2;  // the next marker; 0xff 0x00 is a byte of the scan
+    while (after[0] != 0xff || after[1] == 0) ++after;
+    const Bytes scan(first, after);
+    file.erase(after, file.end());
+    for (int i = 0; i < 600; ++i) file.insert(file.end(), scan.begin(), scan.end());
+    file.insert(file.end(), end.begin(), end.end());
+    CHECK_MESSAGE(has(broken(file), "more than 500 scans"), broken(file));
+}
