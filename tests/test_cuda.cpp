@@ -1,8 +1,11 @@
 // The GPU beside the CPU: gradients of first and second order, training, graphs, memory. Runs on a GPU, on the CPU test shim
 // (make simt) and on an emulator of the CUDA runtime alike; tests/test_parity.cpp has the table's parity with references.
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <cstdio>
 
 #include "engine/config/model.h"
 #include "engine/gan/trainer.h"
@@ -140,3 +143,29 @@ TEST_CASE("cuda: a replayed step has the bits of an eager one, allocates nothing
             CHECK(x->flat_values().to_host() == y->flat_values().to_host());
     }
 }
+
+#ifdef __SANITIZE_ADDRESS__
+// The pool's blocks outlive the tensors in them; AddressSanitizer knows of it by engine/tensor/pool.cpp. Each kernel runs in a
+// process of its own, which ends with another status if a mistake is found.
+TEST_CASE("cuda: kernels that touch released memory, or more than was asked for, are found") {
+    if (no_gpu()) return;
+    const Device device = Device::cuda();
+    const Tensor kept = Tensor::full({37}, 1, device), out = Tensor::empty({38}, device);
+    const real* released = Tensor::full({37}, 1, device).data();
+    const auto survives = [&](const real* from, int64_t count) {
+        const pid_t child = fork();
+        if (child == 0) {
+            if (!std::freopen("/dev/null", "w", stderr)) _exit(2);
+            RUN(device, copy(out.data(), from, count, device.stream()));
+            out.to_host();
+            _exit(0);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    };
+    CHECK(survives(kept.data(), 37));
+    CHECK_FALSE(survives(kept.data(), 38));
+    CHECK_FALSE(survives(released, 37));
+}
+#endif

@@ -96,6 +96,14 @@ TEST_CASE("gradients land in their destinations") {
         CHECK(d[0].data() == first.data());
         CHECK(first.to_host() == List{5, 7});
     }
+    SUBCASE("several uses, of which one gives nothing: nothing waits for it") {
+        const Tensor before = add(mul(x, x), x), h = probe(x, visits);
+        const Tensor y = record("constant", h.detach(), {h}, [](const VjpArgs&) { return Tensors(1); });
+        const Tensors d = grad({sum(add(before, y))}, {x}, {}, {.create_graph = false, .into = {first}});
+        CHECK(visits.count == 0);
+        CHECK(d[0].data() == first.data());
+        CHECK(first.to_host() == List{3, 5});
+    }
     SUBCASE("no use: zeros") {
         const Tensors d = grad({sum(x)}, {other, x}, {}, {.create_graph = false, .into = {second, first}});
         CHECK(d[0].data() == second.data());

@@ -19,11 +19,13 @@ fi
 build=build/shared
 all() { env RUN="$EMULATOR $1" tools/test_cuda.sh $build $build/train $2; }
 suite "Philox as cuRAND's" $EMULATOR $build/test_curand
+suite "memory requests and launches" $EMULATOR $build/run_tests --test-case='counters*'
 suite "emulated" all ""
 suite "emulated, compute_75" all "--cc 75" quick
 if [ "$how" = full ]; then
     small='^(?!.*(40000|40001|16384|16401|64x784|2x40001))'
     suite "emulated, strict, races, warps reversed" env GANNET_TEST_CASES="$small" RUN="$EMULATOR --strict --race --order r" tools/test_cuda.sh $build $build/train
+    suite "memory requests, compute_75" $EMULATOR --cc 75 $build/run_tests --test-case='counters*'
     suite "emulated, races in global memory" env GANNET_TEST_CASES="$small" RUN="$EMULATOR --race-global" tools/test_cuda.sh $build $build/train quick
     suite "emulated, late streams" all "--async"
     suite "emulated, compute_75, strict, races" env GANNET_TEST_CASES="$small" RUN="$EMULATOR --cc 75 --strict --race" tools/test_cuda.sh $build $build/train quick

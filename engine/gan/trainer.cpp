@@ -67,6 +67,8 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
     discriminator_optimizer_ = make_optimizer(config.discriminator_optimizer, discriminator_);
+    one_ = Tensor::full({}, 1, device_);
+    if (objective_.penalty) ones_ = Tensor::full(discriminator_.out().batch(config_.batch), 1, device_);
     if (objective_.generator_batches > 1) sums_[0] = Tensor::full(generator_.flat_gradients().shape(), 0, device);
     if (objective_.discriminator_batches > 1) sums_[1] = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
 }
@@ -115,8 +117,7 @@ Tensor GanTrainer::penalty(const Pass& pass, const Tensor& real_images, const Te
     if (pass.trace) pass.trace->values(pass.name + "eps", weight.view({config_.batch}));
     Tensor x = interpolate(real_images, fake, weight).set_requires_grad();
     const Tensor scores = discriminator_.forward(x, context(pass, Net::discriminator, Role::interpolated));
-    const Tensor gradient =
-        grad({scores}, {x}, {Tensor::full(scores.shape(), 1, device_)}, {.create_graph = true, .into = {}})[0];
+    const Tensor gradient = grad({scores}, {x}, {ones_}, {.create_graph = true, .into = {}})[0];
     if (!gradient) return Tensor::full({}, 0, device_);
     return scale(gradient_penalty(gradient, objective_.penalty->rows(config_.batch, image_), objective_.penalty->target),
                  objective_.penalty->weight);
@@ -124,7 +125,7 @@ Tensor GanTrainer::penalty(const Pass& pass, const Tensor& real_images, const Te
 
 // Gradients of batch number `batch` of `batches`; after the last one the network's flat gradients hold their sum or mean.
 void GanTrainer::backward(const Tensor& loss, Network& network, int batch, int batches) {
-    grad({loss}, network.values(), {}, {.create_graph = false, .into = network.gradients()});
+    grad({loss}, network.values(), {one_}, {.create_graph = false, .into = network.gradients()});
     if (batches == 1) return;
     const Tensor &sum = sums_[int(network.net())], &g = network.flat_gradients();
     if (batch == 0) RUN(device_, fill(sum.data(), real(0), sum.size(), device_.stream()));

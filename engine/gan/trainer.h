@@ -84,7 +84,8 @@ private:
     Objective objective_;
     Network generator_, discriminator_;
     std::unique_ptr<Optimizer> generator_optimizer_, discriminator_optimizer_;
-    Tensor sums_[2];  // accumulated gradients of G and D, where batches are accumulated
+    Tensor one_, ones_;  // the cotangents of a loss, and of the scores under a penalty
+    Tensor sums_[2];     // accumulated gradients of G and D, where batches are accumulated
     DeviceValue<Counters> counters_;
     Counters position_;
     ImageFeed feed_;

@@ -155,7 +155,12 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
             // A gradient that nobody asked for is read once.
             if (found != sums.end() && !paths.wanted(out.back())) sums.erase(found);
         }
-        if (std::none_of(dout.begin(), dout.end(), [](const Tensor& d) { return bool(d); })) continue;
+        if (std::none_of(dout.begin(), dout.end(), [](const Tensor& d) { return bool(d); })) {
+            // Its inputs have no more to wait for: the last that does come can go into its destination.
+            for (const Tensor& x : node->inputs)
+                if (paths.leads(x)) contribute(x, {}), enqueue(x);
+            continue;
+        }
         std::vector<bool> needs;
         Tensors into;
         for (const Tensor& x : node->inputs) {

@@ -79,6 +79,13 @@ std::string name() { return state().name; }
 int capability() { return state().capability; }
 Stream stream() { return {state().stream}; }
 
+// tools/simt's device memory is the host's.
+#ifdef GANNET_SIMT
+constexpr bool on_host = true;
+#else
+constexpr bool on_host = false;
+#endif
+
 Pool& pool() {
     // Never destroyed: at exit the runtime may be gone before it.
     static Pool& instance = *new Pool({[](std::size_t bytes) -> void* {
@@ -99,7 +106,7 @@ Pool& pool() {
                                            return "the GPU has " + std::to_string(free >> 20) + " MiB free of " +
                                                   std::to_string(total >> 20) + " MiB";
                                        },
-                                       "out of device memory"});
+                                       "out of device memory", on_host});
     return instance;
 }
 

@@ -4,6 +4,16 @@
 
 #include "kernels/error.h"
 
+// What nobody holds is poisoned where AddressSanitizer can watch it.
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define GANNET_POISON(data, bytes) ASAN_POISON_MEMORY_REGION(data, bytes)
+#define GANNET_UNPOISON(data, bytes) ASAN_UNPOISON_MEMORY_REGION(data, bytes)
+#else
+#define GANNET_POISON(data, bytes) (void)(data), (void)(bytes)
+#define GANNET_UNPOISON(data, bytes) (void)(data), (void)(bytes)
+#endif
+
 namespace gannet {
 namespace {
 
@@ -24,6 +34,7 @@ Pool::~Pool() {
 void Pool::trim(Blocks& free) {
     for (auto& [size, blocks] : free) {
         for (void* block : blocks) {
+            if (source_.watched) GANNET_UNPOISON(block, size);
             source_.release(block);
             regions_.erase(block);
         }
@@ -58,6 +69,10 @@ void* Pool::allocate(std::size_t bytes, const std::string& device) {
         stats_.held_bytes += int64_t(size);
         ++stats_.system_calls;
     }
+    if (source_.watched && !region_) {  // a graph's blocks have one owner after the other at each replay
+        GANNET_POISON(block, size);     // what its class has more than was asked
+        GANNET_UNPOISON(block, bytes);
+    }
     stats_.live_bytes += int64_t(size);
     stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
     return block;
@@ -68,6 +83,7 @@ void Pool::release(void* data, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     stats_.live_bytes -= int64_t(size);
     const auto region = regions_.find(data);
+    if (source_.watched && region == regions_.end()) GANNET_POISON(data, size);
     free_[region == regions_.end() ? 0 : region->second][size].push_back(data);
 }
 

@@ -25,6 +25,7 @@ struct MemorySource {
     std::size_t (*limit)();   // more than this is not even asked for
     std::string (*excess)();  // "the machine has 24105 MiB", for the error
     const char* out_of;       // "out of memory"
+    bool watched = false;     // AddressSanitizer finds the use of free blocks, and beyond what was asked; not within regions
 };
 
 class Pool {

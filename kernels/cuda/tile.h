@@ -165,15 +165,17 @@ private:
         for (int l = 0; l < vector; ++l) to[i + l] = loaded[l];
     }
     __device__ __forceinline__ void put(int stage) {
-        T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b =
-                                                                            memory_.stage[stage].b + Memory::B::chunk_place();
+        put_chunk(memory_.stage[stage].a, Memory::A::chunk_place(), a_);
+        put_chunk(memory_.stage[stage].b, Memory::B::chunk_place(), b_);
+    }
+    // Indexed in packs of 16 bytes, or nvcc loses sight of the alignment and stores four pieces, with bank conflicts.
+    static __device__ __forceinline__ void put_chunk(T* tile, int place, const T (&from)[chunk]) {
 #pragma unroll
         for (int i = 0; i < chunk; i += widest<T>) {
-            Pack<T, widest<T>> of_a, of_b;
+            Pack<T, widest<T>> values;
 #pragma unroll
-            for (int l = 0; l < widest<T>; ++l) of_a[l] = a_[i + l], of_b[l] = b_[i + l];
-            store_pack(a + i, of_a);
-            store_pack(b + i, of_b);
+            for (int l = 0; l < widest<T>; ++l) values[l] = from[i + l];
+            reinterpret_cast<Pack<T, widest<T>>*>(tile)[(place + i) / widest<T>] = values;
         }
     }
 

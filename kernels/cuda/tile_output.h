@@ -17,7 +17,7 @@ struct Slices {
 // Of each column (channel) over blocks of rows: mean and sum of squared deviations, [block][channel], and the rows of each block.
 // By Chan, Golub and LeVeque (1979) those of two sets of rows give those of both.
 template <class T>
-struct Deviations {
+struct alignas(2 * sizeof(T)) Deviations {
     T mean, squares;
 
     static __device__ __forceinline__ Deviations merge(const Deviations& a, T count_a, const Deviations& b, T count_b) {

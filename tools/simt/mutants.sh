@@ -13,7 +13,10 @@ runs() {
     status=$?
     [ $status -eq 0 ] && return 0
     [ $status -eq 124 ] && echo "does not end" && return 1
-    grep -oE -m 1 '(simt|cuda): .*|off by .* tolerances|cuda[A-Z][A-Za-z]*.*|SIG[A-Z]+[^:]*|(CHECK|REQUIRE).*|.*exception.*' "$folder/out" | head -n 1 | cut -c 1-90
+    # the shim's own complaint, a wrong result, the end of the program
+    for pattern in '^simt: .*' 'logged: .*' 'SIG[A-Z]+[^:]*' 'ERROR: .*'; do
+        grep -oE -m 1 "$pattern" "$folder/out" | sed 's/^logged: //' | grep . && break
+    done | cut -c 1-110
     return 1
 }
 
@@ -46,6 +49,7 @@ if [ "$1" = one ]; then
     exit
 fi
 
+unset GANNET_TEST_CASES
 export from_make=$(mktemp -d)
 folder=$from_make
 trap 'rm -rf "$from_make"' EXIT
@@ -74,7 +78,7 @@ for order in $orders; do
 done
 
 count=$(wc -l <"$from_make/list")
-seq "$count" | xargs -P "$(nproc)" -I{} "$0" one {} | tee "$from_make/verdicts"
+seq "$count" | xargs -P "$(nproc)" -I{} tools/simt/mutants.sh one {} | tee "$from_make/verdicts"
 caught=$(grep -c '^caught' "$from_make/verdicts")
 echo "$caught passed, $((count - caught)) failed, 0 skipped"
 [ "$caught" -eq "$count" ]

@@ -1,0 +1,375 @@
+// What the CUDA kernels ask of a GPU's memory system, from an emulator that counts requests, sectors and shared-memory passes;
+// and how many kernels a training iteration launches.
+#include <dlfcn.h>
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "engine/gan/trainer.h"
+#include "kernels/precision.h"
+#include "tests/op_cases.h"
+#include "tests/skip.h"
+#include "tests/training_cases.h"
+
+using namespace gannet;
+using namespace gannet::tests;
+
+namespace {
+
+// ---- memory requests -------------------------------------------------------------------------------------------------
+
+// The emulator's functions, null elsewhere: counters of all kernels whose names contain `kernel` since start(1), -1 if there are
+// none.
+struct Profiler {
+    double (*counter)(const char* kernel, const char* counter) = nullptr;
+    void (*start)(int on) = nullptr;
+
+    Profiler() {
+        counter = reinterpret_cast<decltype(counter)>(dlsym(RTLD_DEFAULT, "ptxemu_counter"));
+        start = reinterpret_cast<decltype(start)>(dlsym(RTLD_DEFAULT, "ptxemu_profile"));
+    }
+    explicit operator bool() const { return counter && start; }
+};
+
+struct CountedCase {
+    std::string kernel, shape;
+    std::vector<int64_t> sizes;  // of its arrays, in the order of p
+    std::function<void(Device, const std::vector<real*>& p)> run;
+    std::string counted = "_kernel";  // in the names of those kernels of the call that count
+};
+
+// A call of the contract on arrays p and device d.
+#define CALL(...) [=](Device d, const std::vector<real*>& p) { RUN(d, __VA_ARGS__); }
+
+// Runs each case on 16-byte aligned arrays and compares a counter with its limits: over all launches of the call, and of each
+// kernel that can be a part of it, which must not hide behind a larger one.
+void check_counter(const std::vector<CountedCase>& cases, const std::string& counter, double least = 0, double most = 1.05) {
+    const Profiler profiler;
+    if (!profiler || !Device::cuda_unusable().empty()) return skipped("no emulator that counts");
+    const Device device = Device::cuda();
+    set_matmul_choice(MatmulChoice::own);
+    double worst = 0;
+    std::string worst_name;
+    for (const CountedCase& c : cases) {
+        const std::string name = c.kernel + " " + c.shape;
+        Tensors arrays;
+        std::vector<real*> pointers;
+        for (const int64_t size : c.sizes) {
+            arrays.push_back(Tensor::from(draw(positive, size, name, int(arrays.size())), {size}, device));
+            pointers.push_back(arrays.back().data());
+        }
+        profiler.start(1);
+        c.run(device, pointers);
+        arrays.back().rows(0, 1).to_host();  // waits
+        CHECK_MESSAGE(profiler.counter(c.counted.c_str(), "launches") >= 1, name, " was not launched");
+        for (const std::string part : {c.counted.c_str(), "merge_", "add_slices_", "column_deviations_", "_sums_", "_slice_"}) {
+            const double found = profiler.counter(part.c_str(), counter.c_str());
+            if (found < 0) continue;  // not launched
+            CHECK_MESSAGE(found >= least, name, " (", part, "): ", counter, " is ", found);
+            CHECK_MESSAGE(found <= most, name, " (", part, "): ", counter, " is ", found);
+            if (found > worst) worst = found, worst_name = name;
+        }
+        profiler.start(0);
+    }
+    set_matmul_choice(MatmulChoice::automatic);
+    MESSAGE(counter, " of ", cases.size(), " calls: at most ", worst, " (", worst_name, ")");
+}
+
+std::vector<CountedCase> elementwise() {
+    const int64_t n = 64 * 784;
+    const std::string l = std::to_string(n);
+    std::vector<CountedCase> cases = {
+        {"fill", l, {n}, CALL(fill(p[0], real(0.25), n, d.stream()))},
+        {"copy", l, {n, n}, CALL(copy<real>(p[0], p[1], n, d.stream()))},
+        {"add", l, {n, n, n}, CALL(add<real>(p[0], p[1], p[2], n, d.stream()))},
+        {"sub", l, {n, n, n}, CALL(sub<real>(p[0], p[1], p[2], n, d.stream()))},
+        {"mul", l, {n, n, n}, CALL(mul<real>(p[0], p[1], p[2], n, d.stream()))},
+        {"div", l, {n, n, n}, CALL(div<real>(p[0], p[1], p[2], n, d.stream()))},
+        {"affine", l, {n, n}, CALL(affine<real>(p[0], p[1], 2, 1, n, d.stream()))},
+        {"exp", l, {n, n}, CALL(exp<real>(p[0], p[1], n, d.stream()))},
+        {"log", l, {n, n}, CALL(log<real>(p[0], p[1], n, d.stream()))},
+        {"sqrt", l, {n, n}, CALL(sqrt<real>(p[0], p[1], n, d.stream()))},
+        {"softplus", l, {n, n}, CALL(softplus<real>(p[0], p[1], n, d.stream()))},
+        {"clamp", l, {n, n}, CALL(clamp<real>(p[0], p[1], -1, 1, n, d.stream()))},
+        {"clamp_grad", l, {n, n, n}, CALL(clamp_grad<real>(p[0], p[1], p[2], -1, 1, n, d.stream()))},
+    };
+    for (const Activation act : activations()) {
+        cases.push_back({"activation", l + " " + text(act), {n, n}, CALL(activation<real>(p[0], p[1], act, n, d.stream()))});
+        cases.push_back({"activation_grad",
+                         l + " " + text(act),
+                         {n, n, n},
+                         CALL(activation_grad<real>(p[0], p[1], p[2], act, n, d.stream()))});
+    }
+    for (const RowsShape s : {RowsShape{64, 784}, {64, 3 * 64 * 64}})
+        cases.push_back({"interpolate",
+                         text(s),
+                         {s.size(), s.size(), s.size(), s.rows},
+                         CALL(interpolate<real>(p[0], p[1], p[2], p[3], s, d.stream()))});
+    const RandomKey key{42, 7, 1};
+    const DrawShape latents{0, 64, 100};
+    cases.push_back(
+        {"uniform", "64x100", {latents.size()}, CALL(uniform<real>(p[0], test_counters(d), key, latents, 0, 1, d.stream()))});
+    cases.push_back(
+        {"normal", "64x100", {latents.size()}, CALL(normal<real>(p[0], test_counters(d), key, latents, 0, 1, d.stream()))});
+    cases.push_back({"bernoulli",
+                     "64x100",
+                     {latents.size()},
+                     CALL(bernoulli<real>(p[0], test_counters(d), key, latents, real(0.5), d.stream()))});
+    for (const bool channelwise : {false, true}) {
+        const DropoutShape s{0, 64, 49, 128, channelwise};
+        cases.push_back({"dropout",
+                         channelwise ? "64x49x128 channelwise" : "64x49x128",
+                         {s.size(), s.size()},
+                         CALL(dropout<real>(p[0], p[1], test_counters(d), key, s, real(0.5), d.stream()))});
+    }
+    return cases;
+}
+
+std::vector<CountedCase> batch_norms() {
+    const Activation relu{ActivationKind::relu, 0}, none{};
+    std::vector<CountedCase> cases;
+    for (const RowsShape s : {RowsShape{64, 512}, {64, 1024}, {64 * 49, 128}, {64 * 196, 64}, {64 * 256, 32}}) {
+        const int64_t n = s.size(), c = s.cols;
+        const std::string l = text(s);
+        cases.push_back({"moments", l, {2 * c, n}, CALL(moments<real>(p[0], p[1], s, d.stream()))});
+        cases.push_back({"running_stats_update", l, {2 * c, 2 * c}, [=](Device d, const std::vector<real*>& p) {
+                             const RunningStats stats{p[0], p[1], s, real(0.1)};
+                             RUN(d, running_stats_update(&stats, 1, d.stream()));
+                         }});
+        for (const Activation act : {none, relu}) {
+            cases.push_back({"batch_norm",
+                             l + " " + text(act),
+                             {n, n, 2 * c, c, c},
+                             CALL(batch_norm<real>(p[0], p[1], p[2], p[3], p[4], s, real(1e-5), act, d.stream()))});
+            cases.push_back(
+                {"batch_norm_grad",
+                 l + " " + text(act),
+                 {n, c, c, n, n, n, 2 * c, c},
+                 CALL(batch_norm_grad<real>(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, real(1e-5), act, d.stream()))});
+        }
+    }
+    // Moments that begin in a product's epilogue, with k in one piece and in slices.
+    for (const MatmulShape s : {MatmulShape{1664, 1536, 32, false, true}, {64, 512, 1024, false, true}})
+        cases.push_back({"matmul",
+                         std::to_string(s.M) + "x" + std::to_string(s.N) + "x" + std::to_string(s.K) + " with moments",
+                         {s.M * s.N, 2 * s.N, s.M * s.K, s.N * s.K},
+                         CALL(matmul<real>(p[0], p[1], p[2], p[3], nullptr, s, none, d.stream())),
+                         "_deviations_kernel"});
+    return cases;
+}
+
+std::vector<CountedCase> optimizers() {
+    const int64_t n = 100'352;
+    const std::string l = std::to_string(n);
+    static constexpr RmspropParameters with_momentum{.momentum = 0.9};
+    static constexpr SgdParameters nesterov{.momentum = 0.9, .nesterov = true};
+    const auto state = [](Device d) {
+        static const DeviceValue<OptimizerState> value(d, {.lr = 1e-3, .updates = 1, .correction1 = 0.5, .correction2 = 0.1});
+        return static_cast<const OptimizerState*>(value.data());
+    };
+    return {
+        {"adam_update", l, {n, n, n, n}, CALL(adam_update<real>(p[0], p[1], p[2], p[3], state(d), {}, n, d.stream()))},
+        {"rmsprop_update", l, {n, n, n}, CALL(rmsprop_update<real>(p[0], p[1], nullptr, p[2], state(d), {}, n, d.stream()))},
+        {"rmsprop_update",
+         l + " momentum",
+         {n, n, n, n},
+         CALL(rmsprop_update<real>(p[0], p[1], p[2], p[3], state(d), with_momentum, n, d.stream()))},
+        {"sgd_update", l, {n, n}, CALL(sgd_update<real>(p[0], nullptr, p[1], state(d), {}, n, d.stream()))},
+        {"sgd_update", l + " momentum", {n, n, n}, CALL(sgd_update<real>(p[0], p[1], p[2], state(d), nesterov, n, d.stream()))},
+        {"clip_update", l, {n}, CALL(clip_update<real>(p[0], real(0.01), n, d.stream()))},
+        {"accumulate_update", l, {n, n}, CALL(accumulate_update<real>(p[0], p[1], n, d.stream()))},
+    };
+}
+
+std::vector<CountedCase> gathers() {
+    std::vector<CountedCase> cases;
+    for (const int64_t per_image : {784, 3 * 32 * 32, 3 * 64 * 64}) {
+        const GatherShape s{.count = 100, .usable = 64, .per_image = per_image, .batch = 64, .seed = 42};
+        cases.push_back({"gather_images",
+                         "64x" + std::to_string(per_image),
+                         {s.batch * per_image},
+                         [=](Device d, const std::vector<real*>& p) {
+                             static std::map<int64_t, Tensor> images;
+                             Tensor& bytes = images[per_image];
+                             if (!bytes)
+                                 bytes = Tensor::from_bytes(std::vector<uint8_t>(std::size_t(s.count * per_image), 100),
+                                                            {s.count * per_image}, d);
+                             RUN(d, gather_images<real>(p[0], bytes.bytes(), test_counters(d), s, d.stream()));
+                         }});
+    }
+    return cases;
+}
+
+std::vector<CountedCase> losses() {
+    std::vector<CountedCase> cases;
+    for (const int64_t n : {64, 64 * 196})
+        for (const LossKind kind :
+             {LossKind::bce, LossKind::bce_with_logits, LossKind::least_squares, LossKind::hinge, LossKind::linear}) {
+            const LossForm form{kind, 1, 0};
+            const std::string l = std::to_string(n) + " kind " + std::to_string(int(kind));
+            cases.push_back({"loss", l, {1, n}, CALL(loss<real>(p[0], p[1], form, n, d.stream()))});
+            cases.push_back({"loss_grad", l, {n, n, 1}, CALL(loss_grad<real>(p[0], p[1], p[2], form, n, d.stream()))});
+        }
+    const int64_t parameters = 1'000'448;
+    cases.push_back(
+        {"norm2", std::to_string(parameters), {1, parameters}, CALL(norm2<real>(p[0], p[1], parameters, d.stream()))});
+    for (const RowsShape s : {RowsShape{64, 784}, {64, 3 * 64 * 64}}) {
+        cases.push_back({"gradient_penalty",
+                         text(s),
+                         {1, s.rows, s.size()},
+                         CALL(gradient_penalty<real>(p[0], p[1], p[2], 1, s, d.stream()))});
+        cases.push_back({"gradient_penalty_grad",
+                         text(s),
+                         {s.size(), s.size(), s.rows, 1},
+                         CALL(gradient_penalty_grad<real>(p[0], p[1], p[2], p[3], 1, s, d.stream()))});
+    }
+    return cases;
+}
+
+// Each size of tile, each form, cut along k and not; without tensor cores and with.
+std::vector<CountedCase> products() {
+    std::vector<CountedCase> cases;
+    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16})
+        for (const int form : {0, 1, 2, 3})
+            for (MatmulShape s : {MatmulShape{32, 64, 96}, {64, 512, 1024}, {1024, 256, 64}, {1664, 1536, 32}}) {
+                s.transpose_a = form & 1, s.transpose_b = form & 2;
+                const std::string l = std::to_string(s.M) + "x" + std::to_string(s.N) + "x" + std::to_string(s.K) + " form " +
+                                      std::to_string(form) + " precision " + std::to_string(int(precision));
+                const Activation leaky{ActivationKind::leaky_relu, real(0.2)};
+                cases.push_back({"matmul", l, {s.M * s.N, s.M * s.K, s.K * s.N, s.N}, [=](Device d, const std::vector<real*>& p) {
+                                     set_matmul_precision(precision);
+                                     RUN(d, matmul<real>(p[0], nullptr, p[1], p[2], p[3], s, leaky, d.stream()));
+                                     set_matmul_precision(Precision::fp32);
+                                 }});
+            }
+    return cases;
+}
+
+std::vector<CountedCase> convolutions() {
+    std::vector<CountedCase> cases;
+    const auto add_case = [&](const std::string& kernel, const ConvShape& s) {
+        const int64_t x = s.in_size(), y = s.out_size(), w = s.filter_size();
+        const real* const none = nullptr;
+        const Activation act{};
+        if (kernel == "conv2d")
+            cases.push_back(
+                {kernel, text(s), {y, x, w}, CALL(conv2d<real>(p[0], nullptr, p[1], p[2], none, s, act, d.stream()))});
+        if (kernel == "conv2d_dgrad")
+            cases.push_back(
+                {kernel, text(s), {x, y, w}, CALL(conv2d_dgrad<real>(p[0], nullptr, p[1], p[2], none, s, act, d.stream()))});
+        if (kernel == "conv2d_wgrad")
+            cases.push_back({kernel, text(s), {w, x, y}, CALL(conv2d_wgrad<real>(p[0], p[1], p[2], s, d.stream()))});
+    };
+    for (const ConvShape& s :
+         {ConvShape{8, 14, 14, 64, 7, 7, 128, 4, 4, 2, 1},  // of the DCGAN
+          ConvShape{4, 28, 28, 1, 14, 14, 64, 4, 4, 2, 1},  // from an image, and to one
+          ConvShape{4, 28, 28, 64, 14, 14, 3, 4, 4, 2, 1}, ConvShape{8, 8, 8, 32, 8, 8, 32, 3, 3, 1, 1}})  // unstrided
+        for (const char* kernel : {"conv2d", "conv2d_dgrad", "conv2d_wgrad"}) add_case(kernel, s);
+    // The largest tiles.
+    add_case("conv2d", {18, 64, 64, 8, 32, 32, 128, 2, 2, 2, 0});
+    add_case("conv2d_dgrad", {18, 64, 64, 128, 32, 32, 8, 2, 2, 2, 0});
+    add_case("conv2d_wgrad", {1, 8, 8, 264, 4, 4, 512, 4, 4, 2, 1});
+    return cases;
+}
+
+std::vector<CountedCase> transposes() {
+    std::vector<CountedCase> cases;
+    for (const TransposeShape s : {TransposeShape{64, 49, 128}, {16, 256, 64}, {1, 512, 784}})
+        cases.push_back({"transpose",
+                         std::to_string(s.batch) + "x" + std::to_string(s.rows) + "x" + std::to_string(s.cols),
+                         {s.size(), s.size()},
+                         CALL(transpose<real>(p[0], p[1], s, d.stream()))});
+    return cases;
+}
+
+// A control: one float behind an aligned address, a warp's 128 bytes lie in five sectors instead of four.
+std::vector<CountedCase> misaligned() {
+    const int64_t n = 64 * 784;
+    return {{"add", "misaligned", {n + 1, n + 1, n + 1}, CALL(add<real>(p[0] + 1, p[1] + 1, p[2] + 1, n, d.stream()))}};
+}
+
+}  // namespace
+
+TEST_CASE("counters: elementwise kernels touch no sector in vain") { check_counter(elementwise(), "global_excess"); }
+TEST_CASE("counters: batch norms touch no sector in vain") { check_counter(batch_norms(), "global_excess"); }
+TEST_CASE("counters: optimizers touch no sector in vain") { check_counter(optimizers(), "global_excess"); }
+TEST_CASE("counters: gathers touch no sector in vain") { check_counter(gathers(), "global_excess"); }
+TEST_CASE("counters: losses touch no sector in vain") { check_counter(losses(), "global_excess"); }
+TEST_CASE("counters: products have no bank conflicts") { check_counter(products(), "bank_conflict"); }
+TEST_CASE("counters: convolutions have no bank conflicts") { check_counter(convolutions(), "bank_conflict"); }
+TEST_CASE("counters: transposes have no bank conflicts") { check_counter(transposes(), "bank_conflict"); }
+TEST_CASE("counters: a misaligned read is seen") { check_counter(misaligned(), "global_excess", 1.2, 1.3); }
+
+// ---- launches --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The fused layers of a network: entries of its plan, each a layer with the activation behind it; a reshape that moves no value
+// is none. A layer has up to three directions: forward; the gradient of its data, but for the first layer of a network whose
+// input needs none; the gradient of its weights, if it has any.
+struct FusedLayers {
+    int all = 0, weighted = 0;
+    bool smooth = false;  // has second derivatives that are not zero
+
+    explicit FusedLayers(const Sequence& sequence) {
+        for (const Sequence::Step& step : sequence.plan) {
+            const Layer& layer = sequence.layers[step.layer];
+            REQUIRE(layer.children.empty());
+            const auto flat = [](const SampleShape& s) { return s.vector || s.C == 1 || s.H * s.W == 1; };
+            if ((layer.type == "flatten" || layer.type == "reshape") && flat(layer.in) && flat(layer.out)) continue;
+            ++all;
+            weighted += !layer.parameters.empty();
+            const Activation act = step.activation < 0 ? layer.act : sequence.layers[std::size_t(step.activation)].act;
+            smooth = smooth || act.kind == ActivationKind::tanh || act.kind == ActivationKind::sigmoid ||
+                     layer.type.ends_with("_norm");
+        }
+    }
+    int forward() const { return all; }
+    int backward() const { return all - 1 + weighted; }  // the input needs no gradient
+    int data_gradient() const { return all; }            // the weights need none
+};
+
+struct Budget {
+    int directions = 0, updates = 0;
+    int launches() const { return 2 * directions + 8 * updates; }
+};
+
+// The directions of all layers in a step. Each update has 8 launches besides, for images, latents, losses and optimizer.
+Budget budget(const Objective& o, const FusedLayers& g, const FusedLayers& d) {
+    Budget b;
+    for (int i = 0; i < o.critic_steps; ++i, ++b.updates) {
+        const bool reused = o.reuse_fakes && o.generator_first && i == 0;
+        int of_batch = (reused ? 0 : g.forward()) + 2 * (d.forward() + d.backward());  // of the reals and of the fakes
+        if (o.penalty) {
+            of_batch += d.forward() + d.data_gradient();  // scores of mixed images, and their gradient
+            of_batch += d.forward() + d.weighted;         // what the gradient's derivative is: forward again, and of the weights
+            if (d.smooth) of_batch += d.backward() + d.all;  // and through the scores
+        }
+        b.directions += o.discriminator_batches * of_batch;
+    }
+    for (int i = 0; i < o.generator_steps; ++i, ++b.updates) {
+        const bool reused = o.reuse_fakes && !o.generator_first && i == 0;
+        b.directions += o.generator_batches * ((reused ? 0 : g.forward()) + d.forward() + d.data_gradient() + g.backward());
+    }
+    return b;
+}
+
+}  // namespace
+
+// At most 2 launches for each fused layer and direction, and 8 for each update besides.
+TEST_CASE("counters: launches of a training iteration") {
+    const std::string why = Device::cuda_unusable();
+    if (!why.empty()) return skipped(why.c_str());
+    for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp"}) {
+        CAPTURE(model);
+        GanTrainer trainer(small_config(model), few_images(), Device::cuda());
+        for (int step = 0; step < 2; ++step) trainer.step();
+        REQUIRE(trainer.recorded());
+        const FusedLayers g(trainer.generator().layers()), d(trainer.discriminator().layers());
+        const Budget most_launches = budget(trainer.objective(), g, d);
+        const int found = trainer.recorded()->kernels();
+        MESSAGE(model, ": ", found, " launches, at most 2 x ", most_launches.directions, " + 8 x ", most_launches.updates, " = ",
+                most_launches.launches(), "; ", g.all, " fused layers in G, ", d.all, " in D");
+        CHECK(found <= most_launches.launches());
+    }
+}
