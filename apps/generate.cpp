@@ -58,9 +58,9 @@ int main(int argc, char** argv) {
 
         const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
         const config::ModelConfig config = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
-        const SampleShape image = checkpoint.image;
-        const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config,
-                                choose_device(device, threads));
+        const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, checkpoint.image,
+                                config, choose_device(device, threads));
+        const SampleShape image = generator.out();
         load_state(checkpoint.content, checkpoint.file, generator, nullptr);
 
         const Sampler sampler(config, generator);

@@ -15,9 +15,10 @@ void print(const config::ModelConfig& config) {
     const SampleShape image{info.H, info.W, info.C, false};
     const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config,
                             Device::cpu());
-    const Network discriminator(Net::discriminator, config.discriminator, image, image, config, Device::cpu());
+    Network discriminator(Net::discriminator, config.discriminator, image, image, config, Device::cpu());
     std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
     check_networks(config, generator, discriminator, image);
+    if (generator.out() != image) discriminator.also_take(generator.out(), config.discriminator, image, config);
 }
 
 }  // namespace

@@ -250,7 +250,7 @@ def build_network(config: dict, network: str, image_shape: tuple, dtype=torch.fl
     """The network with its documented initial values. named_parameters() gives PARAM without the network's name."""
     shape = (config["latent"]["size"],) if network == "generator" else tuple(image_shape)
     net, out = Builder(image_shape).sequence(config[network], shape)
-    if network == "generator" and out != tuple(image_shape):
+    if network == "generator" and out != tuple(image_shape) and not config.get("allow_size_mismatch"):
         raise ValueError(f"the generator makes {out}, the data are {tuple(image_shape)}")
     initialise(net, network, config)
     return net.to(dtype)

@@ -67,6 +67,12 @@ void check_output(const std::vector<LayerConfig>& discriminator, const Object& o
                     last->keys.where(), "remove the layer");
 }
 
+void check_mismatch(const ModelConfig& model) {
+    if (model.allow_size_mismatch && model.objective.has("gradient_penalty"))
+        throw Error("'allow_size_mismatch' with a gradient penalty, which is taken between real and fake images",
+                    model.objective.where("gradient_penalty"), "remove one of them");
+}
+
 void check_data(const ModelConfig& model) {
     const std::vector<double> range = model.data.numbers("range");
     if (range[0] >= range[1])
@@ -87,6 +93,7 @@ void check_model(const ModelConfig& model, const Value& objective) {
     check_objective(model.objective, objective);
     check_schedule(model.objective);
     check_output(model.discriminator, model.objective);
+    check_mismatch(model);
     check_data(model);
     check_samples(model.samples);
 }

@@ -74,7 +74,7 @@ Value effective_file(const ModelConfig& model, const Object& file, const Variabl
         if (file.has(key)) out.at(key) = file.value(key);
     out.at("samples") = without_absent(model.samples.all());
     out.at("cuda") = without_absent(model.cuda.all());
-    for (const char* key : {"log_every", "checkpoint_every", "fuse"}) out.at(key) = file.value(key);
+    for (const char* key : {"log_every", "checkpoint_every", "fuse", "allow_size_mismatch"}) out.at(key) = file.value(key);
     return out;
 }
 
@@ -110,6 +110,7 @@ ModelConfig read_model(Value root, const std::string& path) {
     model.log_every = file.integer("log_every");
     model.checkpoint_every = file.number("checkpoint_every");
     model.fuse = file.boolean("fuse");
+    model.allow_size_mismatch = file.boolean("allow_size_mismatch");
 
     Expander expander(variables);
     model.generator = expander.expand(file.value("generator"));

@@ -87,6 +87,11 @@ const ObjectSpec& file_spec() {
              .kind = Kind::boolean,
              .doc = "neighbouring layers as one kernel where there is one",
              .otherwise = true},
+            {.name = "allow_size_mismatch",
+             .kind = Kind::boolean,
+             .doc = "the generator may make images of another size than the data's, where the discriminator takes both; to run "
+                    "published nets that do so, as the size alone tells them apart",
+             .otherwise = false},
         }};
     return spec;
 }

@@ -39,7 +39,8 @@ std::string generator_advice(const config::ModelConfig& config, const SampleShap
 
 void check_networks(const config::ModelConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image) {
-    if (generator.out() != image)
+    const bool mismatch = config.allow_size_mismatch && !generator.out().vector && generator.out().C == image.C;
+    if (generator.out() != image && !mismatch)
         throw Error("the generator makes " + generator.out().str() + ", the data are " + image.str(),
                     where_last(config.generator, "generator"), generator_advice(config, generator.out(), image));
     if (discriminator.out().size() != 1)

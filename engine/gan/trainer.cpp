@@ -62,6 +62,7 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     set_matmul_precision(precision == "tf32" ? Precision::tf32 : precision == "bf16" ? Precision::bf16 : Precision::fp32);
     set_matmul_choice(matmul == "own" ? MatmulChoice::own : matmul == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic);
     check_networks(config_, generator_, discriminator_, image_);
+    if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device);
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
@@ -153,7 +154,7 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
         const Tensor fake = fakes.images.detach();
         if (trace) {
             if (take) trace->values(pass.name + "z", fakes.latents);
-            trace->images(pass.name + "fake", fake, image_);
+            trace->images(pass.name + "fake", fake, generator_.out());
         }
         const Tensor real_scores = discriminator_.forward(real_images, context(pass, Net::discriminator, Role::data));
         const Tensor fake_scores = discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake));

@@ -5,13 +5,27 @@
 #include "kernels/error.h"
 
 namespace gannet {
+namespace {
+
+using Parameters = std::vector<std::shared_ptr<Parameter>>;
+using Statistics = std::vector<std::shared_ptr<Statistic>>;
+
+void collect(const Sequence& sequence, Parameters& parameters, Statistics& statistics) {
+    for (const Layer& layer : sequence.layers) {
+        parameters.insert(parameters.end(), layer.parameters.begin(), layer.parameters.end());
+        statistics.insert(statistics.end(), layer.statistics.begin(), layer.statistics.end());
+        for (const auto& child : layer.children) collect(child.layers, parameters, statistics);
+    }
+}
+
+}  // namespace
 
 Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
                  const config::ModelConfig& config, Device device)
     : net_(net), in_(in), device_(device) {
     BuildContext context{.net = net, .image = image, .config = config, .device = device};
     root_ = build_sequence(list, name(), in, context);
-    collect(root_);
+    collect(root_, parameters_, statistics_);
 
     constexpr int64_t alignment = 64 / sizeof(real);
     std::vector<int64_t> begin;
@@ -31,12 +45,28 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
     }
 }
 
-void Network::collect(const Sequence& sequence) {
-    for (const Layer& layer : sequence.layers) {
-        parameters_.insert(parameters_.end(), layer.parameters.begin(), layer.parameters.end());
-        statistics_.insert(statistics_.end(), layer.statistics.begin(), layer.statistics.end());
-        for (const auto& child : layer.children) collect(child.layers);
+void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& list, SampleShape image,
+                        const config::ModelConfig& config) {
+    BuildContext context{.net = net_, .image = image, .config = config, .device = device_};
+    Sequence other = build_sequence(list, name(), in, context);
+    Parameters parameters;
+    Statistics statistics;
+    collect(other, parameters, statistics);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        if (parameters[i]->shape != parameters_[i]->shape)
+            throw Error("its shape is " + parameters_[i]->shape.str() + " for samples of " + in_.str() + ", but " +
+                            parameters[i]->shape.str() + " for those of " + in.str(),
+                        parameters[i]->name, "use layers whose parameters do not depend on the size");
+        parameters[i]->value = parameters_[i]->value;
+        parameters[i]->gradient = parameters_[i]->gradient;
     }
+    for (std::size_t i = 0; i < statistics.size(); ++i) statistics[i]->value = statistics_[i]->value;
+    if (other.out != root_.out)
+        throw Error(
+            "the " + name() + " makes " + root_.out.str() + " of " + in_.str() + ", but " + other.out.str() + " of " + in.str(),
+            name(), "end it in a layer that makes one score of both");
+    other_in_ = in;
+    other_ = std::move(other);
 }
 
 void Network::initialise(uint64_t seed) {
@@ -62,7 +92,8 @@ Tensor Network::forward(const Tensor& x, const Context& context) const {
     std::vector<StatisticsUpdate> updates;
     Context with_updates = context;
     with_updates.updates = &updates;
-    const Tensor y = root_.forward(x, with_updates);
+    const bool other = other_ && x.shape() == other_in_.batch(x.dim(0));
+    const Tensor y = (other ? *other_ : root_).forward(x, with_updates);
     std::vector<RunningStats> stats;
     for (const StatisticsUpdate& u : updates) stats.push_back(u.stats);
     for (std::size_t i = 0; i < stats.size(); i += std::size_t(most_running_stats))

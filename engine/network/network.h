@@ -1,5 +1,6 @@
 // A network: a tree of layers over one flat buffer of parameters and one of gradients.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@ public:
             const config::ModelConfig& config, Device device);
     Network(const Network&) = delete;
     Network& operator=(const Network&) = delete;
+
+    // Lets forward() take samples of another shape as well: the same list and the same parameters, its shapes inferred for `in`.
+    // Throws Error where the list does not fit or a parameter's shape depends on that of the sample.
+    void also_take(SampleShape in, const std::vector<config::LayerConfig>& list, SampleShape image,
+                   const config::ModelConfig& config);
 
     // Initial values: pure functions of (seed, network, parameter number, element).
     void initialise(uint64_t seed);
@@ -37,12 +43,12 @@ public:
     int64_t statistic_count() const;
 
 private:
-    void collect(const Sequence& sequence);
-
     Net net_;
     SampleShape in_;
     Device device_;
     Sequence root_;
+    SampleShape other_in_;
+    std::optional<Sequence> other_;  // of samples of shape other_in_
     std::vector<std::shared_ptr<Parameter>> parameters_;
     std::vector<std::shared_ptr<Statistic>> statistics_;
     Tensor flat_values_, flat_gradients_;

@@ -114,20 +114,19 @@ private:
 
     void write_reals() {
         const int64_t rows = config_.samples.integer("rows"), columns = config_.samples.integer("columns");
-        write_png(folder_.reals(), grid_of(trainer_.reals(rows * columns), rows, columns));
+        write_png(folder_.reals(), grid_of(trainer_.reals(rows * columns), trainer_.image(), rows, columns));
     }
 
-    Image grid_of(const Tensor& images, int64_t rows, int64_t columns) const {
+    Image grid_of(const Tensor& images, const SampleShape& s, int64_t rows, int64_t columns) const {
         const std::vector<double> range = config_.data.numbers("range");
-        const SampleShape s = trainer_.image();
         return picture_of(to_bytes(images.to_host(), range[0], range[1]), rows, columns, s.H, s.W, s.C);
     }
 
     void write_grid() {
         const int64_t rows = config_.samples.integer("rows"), columns = config_.samples.integer("columns");
         const Sampler sampler(config_, trainer_.generator());
-        write_png(folder_.sample(trainer_.step_count()),
-                  grid_of(sampler.images(sampler.latents(config_.seed, 0, rows * columns)), rows, columns));
+        write_png(folder_.sample(trainer_.step_count()), grid_of(sampler.images(sampler.latents(config_.seed, 0, rows * columns)),
+                                                                 trainer_.generator().out(), rows, columns));
     }
 
     void show(const StepLosses& losses) {
