@@ -187,18 +187,19 @@ void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream str
     if (s.OC <= few_channels && s.C > few_channels && (std::max(s.H, s.W) + s.padding) * s.stride < int64_t(1) << 31) {
         const bool packs_of_x = aligned(x) && s.C % widest<T> == 0;
         const ProductShape product{1, s.OC * s.R * s.S, s.OC * s.R * s.S, s.C, s.N * s.H * s.W, false};
-        tiled_product<T>(dw, nullptr, nullptr, product, s.filter_size(), s.C, {}, stream, [&](TileKind kind, const TileLaunch<T>& to) {
-            with_form(kind, Copy::few_channels, [&](auto tile, auto) {
-                using Tile = decltype(tile);
-                const auto run = [&](auto kernel) {
-                    launch("conv2d_wgrad", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
-                };
-                if constexpr (!std::is_same_v<Tile, LargeTile>) {
-                    if (packs_of_x) run(conv2d_wgrad_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, widest<T>>>);
-                    else run(conv2d_wgrad_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, 1>>);
-                }
+        tiled_product<T>(
+            dw, nullptr, nullptr, product, s.filter_size(), s.C, {}, stream, [&](TileKind kind, const TileLaunch<T>& to) {
+                with_form(kind, Copy::few_channels, [&](auto tile, auto) {
+                    using Tile = decltype(tile);
+                    const auto run = [&](auto kernel) {
+                        launch("conv2d_wgrad", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
+                    };
+                    if constexpr (!std::is_same_v<Tile, LargeTile>) {
+                        if (packs_of_x) run(conv2d_wgrad_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, widest<T>>>);
+                        else run(conv2d_wgrad_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, 1>>);
+                    }
+                });
             });
-        });
         return;
     }
     const bool packs_of_a = aligned(dy) && s.OC % widest<T> == 0, packs = packs_of_a && aligned(x) && s.C % widest<T> == 0;

@@ -164,8 +164,8 @@ private:
     const T* const filter_;
 };
 
-// dw (OC R S, C) = patches of dy (N H W, OC R S)^T x (N H W, C), for few filters: rows of the product are taps, too, and k runs over
-// the pixels of x. Pixel (h, w) meets dy at ((h + padding - r) / stride, (w + padding - s) / stride) where that is whole.
+// dw (OC R S, C) = patches of dy (N H W, OC R S)^T x (N H W, C), for few filters: rows of the product are taps, too, and k runs
+// over the pixels of x. Pixel (h, w) meets dy at ((h + padding - r) / stride, (w + padding - s) / stride) where that is whole.
 template <class T, class Tile, int vector>
 class FewFiltersGradientOperands {
 public:
@@ -183,11 +183,14 @@ public:
 #pragma unroll
         for (int i = 0; i < chunk; ++i) {
             const int row = int(m0) + A::chunk_row() + i, tap = row % (e_.R * e_.S);
-            taps_[i] = {row < e_.OC * e_.R * e_.S ? e_.padding - tap / e_.S : nowhere, e_.padding - tap % e_.S, row / (e_.R * e_.S)};
+            taps_[i] = {row < e_.OC * e_.R * e_.S ? e_.padding - tap / e_.S : nowhere, e_.padding - tap % e_.S,
+                        row / (e_.R * e_.S)};
         }
     }
 
-    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) { return (e.N * e.H * e.W + tile_depth - 1) / tile_depth; }
+    static __device__ __forceinline__ int64_t steps(const ConvExtents& e) {
+        return (e.N * e.H * e.W + tile_depth - 1) / tile_depth;
+    }
 
     template <class F>
     __device__ __forceinline__ void each_a(const F& f) const {

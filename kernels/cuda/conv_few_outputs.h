@@ -99,7 +99,8 @@ __global__ void __launch_bounds__(few_threads, 2)  // 128 registers
             for (int u = 0; u < s.taps_w; ++u, col += s.direction, place += s.direction * s.channels) {
                 Pack<T, vector> weights[outputs], values[strip] = {};
 #pragma unroll
-                for (int o = 0; o < outputs; ++o) weights[o] = load_pack<vector>(&filter.values[t * s.taps_w + u][o][lane * vector]);
+                for (int o = 0; o < outputs; ++o)
+                    weights[o] = load_pack<vector>(&filter.values[t * s.taps_w + u][o][lane * vector]);
 #pragma unroll
                 for (int l = 0; l < strip; ++l)
                     if (unsigned(col + l * s.pixel_step) < unsigned(s.width))
