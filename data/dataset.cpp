@@ -118,13 +118,15 @@ void check_ranges(const DatasetOptions& options) {
                     "give 0 (as they are) to " + std::to_string(largest_size));
     if (options.first < 0)
         throw Error("first " + std::to_string(options.first) + " images", options.where, "give 0 (all) or more");
+    if (options.channels != 0 && options.channels != 1 && options.channels != 3)
+        throw Error(std::to_string(options.channels) + " channels of images", options.where, "give 1 (grey) or 3 (colour)");
 }
 
-void check_memory(const Dataset& set, const DatasetOptions& options) {
-    const double bytes = double(set.count) * double(options.size * options.size * set.C);
+void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const DatasetOptions& options) {
+    const double bytes = double(count) * double(H * W * C);
     const double memory = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
     if (memory > 0 && bytes > memory)
-        throw Error(std::to_string(set.count) + " images of size " + std::to_string(options.size) + " take " +
+        throw Error(std::to_string(count) + " images of size " + std::to_string(H) + " take " +
                         std::to_string(int64_t(bytes / 1e9)) + " GB, more than this machine's memory",
                     options.where, "use a smaller data.size, or fewer images with data.first");
 }
@@ -158,9 +160,16 @@ Dataset load_dataset(const DatasetOptions& options) {
         if (!set.labels.empty()) set.labels.resize(std::size_t(set.count));
     }
     if (options.size > 0 && (options.size != set.H || options.size != set.W)) {
-        check_memory(set, options);
+        check_memory(set.count, options.size, options.size, 1, options);
         set.pixels = resize_images(set.pixels.data(), set.count, set.H, set.W, set.C, options.size, options.size);
         set.H = set.W = options.size;
+    }
+    if (options.channels == 3) {
+        check_memory(set.count, set.H, set.W, 3, options);
+        std::vector<uint8_t> colour(set.pixels.size() * 3);
+        for (std::size_t i = 0; i < colour.size(); ++i) colour[i] = set.pixels[i / 3];
+        set.pixels = std::move(colour);
+        set.C = 3;
     }
     return set;
 }
@@ -168,8 +177,9 @@ Dataset load_dataset(const DatasetOptions& options) {
 DatasetInfo dataset_info(const DatasetOptions& options) {
     check_ranges(options);
     const std::vector<int64_t> shape = read_idx_shape(find_files(options).images, 3);
-    if (options.size > 0) return {options.size, options.size, 1};
-    return {shape[1], shape[2], 1};
+    const int64_t C = options.channels ? options.channels : 1;
+    if (options.size > 0) return {options.size, options.size, C};
+    return {shape[1], shape[2], C};
 }
 
 }  // namespace gannet

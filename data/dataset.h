@@ -20,6 +20,7 @@ struct DatasetOptions {
     std::string split = "train";  // or "test"
     int64_t size = 0;             // side of the square that images are resized to; 0: as they are
     int64_t first = 0;            // only that many images, from the start; 0: all
+    int64_t channels = 0;         // 1 grey, 3 colour (grey in three equal channels); 0: as they are
     std::string where;            // the place in the configuration, for errors
 };
 

@@ -189,6 +189,7 @@ DatasetOptions dataset_options(const config::Object& data) {
             .split = data.text("split"),
             .size = data.integer("size"),
             .first = data.integer("first"),
+            .channels = data.integer("channels"),
             .where = data.where("set")};
 }
 
