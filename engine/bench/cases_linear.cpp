@@ -4,6 +4,7 @@
 #include "engine/bench/kernels.h"
 #include "engine/bench/naive.h"
 #include "engine/bench/onednn.h"
+#include "kernels/error.h"
 #include "kernels/precision.h"
 
 namespace gannet::bench {
@@ -66,13 +67,21 @@ std::vector<Rival> matmul_rivals(const MatmulShape& s) {
         onednn_rival([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2]); }),
     };
 #ifdef GANNET_CUBLAS
+    // Through the same kernel, which asks the setting; not where the library is not found.
     rivals.push_back({"cuBLAS", true, [s](const Call& u) -> std::function<void()> {
-                          return [s, &u] {
+                          const auto run = [s, &u] {
                               const MatmulChoice before = matmul_choice();
                               set_matmul_choice(MatmulChoice::cublas);
                               RUN(u.device, matmul<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
                               set_matmul_choice(before);
                           };
+                          try {
+                              run();
+                          } catch (const Error&) {
+                              set_matmul_choice(MatmulChoice::automatic);
+                              return {};
+                          }
+                          return run;
                       }});
 #endif
     return rivals;
