@@ -205,14 +205,16 @@ def main():
         raise SystemExit(f"side_by_side.py: --threads {options.threads}: there are {len(cores)} cores")
     cores = set(cores[:options.threads or len(cores)])
 
+    load = os.getloadavg()[0]
+    if load > len(cores) / 4:
+        print(f"side_by_side.py: the machine is busy, load average {load:.1f}: figures will say little", file=sys.stderr)
     results = {}
     for name in models:
         if os.path.exists(f"models/{MODELS[name][0]}.json"):
             results[name] = compare(options, name, cores)
         else:
             print(f"{name}: skipped, there is no models/{MODELS[name][0]}.json", file=sys.stderr)
-    others = os.getloadavg()[0]
-    print(f"{processor()}, {len(cores)} threads, rounds: {options.rounds}, load average at the end: {others:.1f} ({len(cores)} are ours)\n")
+    print(f"{processor()}, {len(cores)} threads, rounds: {options.rounds}, load average before the first: {load:.1f}\n")
     print(table(results) if options.peer else table_alone(results))
     return 0
 
