@@ -5,6 +5,8 @@
 #   make ARCHS=all    machine code for every GPU since sm_75, instead of this machine's (or of what any GPU can translate)
 #   make CUDART=shared   links the CUDA runtime as a shared library
 #   make V=1 ...      shows the commands
+#   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
+#   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
 
 CXX      ?= g++
 BUILD    := build$(if $(SAN),/san)
@@ -17,6 +19,10 @@ CXXFLAGS ?= -O2 -g1
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
 FLAGS    := -std=c++20 -I. $(WARN) $(CXXFLAGS) $(SANFLAGS) -fno-math-errno -fno-trapping-math -fopenmp-simd -pthread -MMD -MP
 LIBS     := -larchive -ljpeg -lpng -lz -pthread -ldl
+
+# oneDNN, for apps/bench to time beside the kernels: where Debian's libdnnl-dev is installed, ONEDNN=0 leaves it out.
+HASH     := \#
+ONEDNN   := $(if $(SAN),0,$(shell echo '$(HASH)include <oneapi/dnnl/dnnl.hpp>' | $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 && echo 1))
 
 # The CUDA backend. PTX for compute_75 and compute_80 is always there (newer chips take the second path), for a GPU to translate.
 NVCC      := $(shell command -v nvcc)
@@ -39,7 +45,7 @@ FLAGS_scalar :=
 FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi2
 FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 
-APPS       := train generate summary
+APPS       := train generate summary bench
 PROGRAMS   := $(if $(SAN),$(BUILD)/)apps
 KERNEL_SRC := $(filter-out kernels/cpu/parallel.cpp,$(wildcard kernels/cpu/*.cpp))
 ENGINE_SRC := kernels/cpu/parallel.cpp $(filter-out engine/tensor/cuda.cpp,$(wildcard engine/*/*.cpp)) $(wildcard data/*.cpp)
@@ -48,7 +54,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test profile ptxas sass mutants simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers profile ptxas sass mutants simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -71,7 +77,10 @@ endef
 $(foreach r,float double simt,$(eval $(call STAMP,$(r)/flags,$(CXX) $(FLAGS) $(FLAGS_$(r)))))
 $(foreach r,float double,$(eval $(call STAMP,$(r)/isa/flags,$(CXX) $(FLAGS) $(filter -DGANNET_DOUBLE,$(FLAGS_$(r))))))
 $(eval $(call STAMP,nvcc_flags,$(NVCC) $(NVCCFLAGS)))
-$(eval $(call STAMP,link_flags,$(LIBS) $(LIBS_float)))
+LIBS_bench   := $(if $(filter 1,$(ONEDNN)),-ldnnl -lgomp)
+$(eval $(call STAMP,link_flags,$(LIBS) $(LIBS_float) $(LIBS_bench)))
+$(BUILD)/float/engine/bench/onednn.o: $(BUILD)/link_flags
+$(BUILD)/float/engine/bench/onednn.o: private FLAGS += $(if $(LIBS_bench),-DGANNET_ONEDNN -fopenmp)
 
 # $(1) float, double or simt, $(2) where the kernels of the instruction sets are, $(3) what is there besides
 define ENGINE
@@ -123,7 +132,7 @@ FORCE:
 # ---- programs --------------------------------------------------------------------------------------------------------
 $(PROGRAMS)/%: $(BUILD)/float/apps/%.o $(BUILD)/version.o $(BUILD)/float/libgannet.a $(BUILD)/link_flags
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_float)
+	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_float) $(LIBS_$(*F))
 	@echo "built $@"
 $(BUILD)/simt/apps/%: $(BUILD)/simt/apps/%.o $(BUILD)/version.o $(BUILD)/simt/libgannet.a $(BUILD)/link_flags
 	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
@@ -155,9 +164,17 @@ build-shared: $(BUILD)/shared/run_tests $(BUILD)/shared/train $(BUILD)/shared/te
 SIMT_TESTS := $(wildcard tools/simt/test_*.cpp)
 $(BUILD)/simt/shim_tests: $(BUILD)/simt/tests/main.o $(SIMT_TESTS:%.cpp=$(BUILD)/simt/%.o) $(filter $(BUILD)/simt/tools/simt/%,$(SIMT_OBJ:%=$(BUILD)/simt/%))
 	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS)
-build-simt: $(BUILD)/simt/run_tests $(BUILD)/simt/shim_tests $(BUILD)/simt/apps/train
+build-simt: $(BUILD)/simt/run_tests $(BUILD)/simt/shim_tests $(BUILD)/simt/apps/train $(BUILD)/simt/apps/bench
 simt: build-simt
 	@tools/test_cuda.sh $(BUILD)/simt $(BUILD)/simt/apps/train
+
+# How fast it is; the machine should do nothing else. BENCHFLAGS: options of tools/side_by_side.py, such as --models mlp --rounds 5.
+PEER  ?= python3
+PEERS ?= ../shared/peer
+bench: all
+	@python3 tools/side_by_side.py --bench $(PROGRAMS)/bench --rounds 1 $(BENCHFLAGS)
+bench-peers: all
+	@python3 tools/side_by_side.py --bench $(PROGRAMS)/bench --peer $(PEERS) --python $(PEER) $(BENCHFLAGS)
 
 profile: all
 	@tools/profile.sh $(MODEL)

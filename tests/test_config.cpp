@@ -372,7 +372,7 @@ TEST_CASE("the effective file is the same model") {
         read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "hinge"})",
                         R"({"type": "adam", "generator": {"lr": 1}, "discriminator": {"lr": 2}})")),
     };
-    for (const char* name : {"vanilla", "dcgan", "wgan", "keras-mlp"})
+    for (const char* name : {"vanilla", "dcgan", "wgan", "keras-mlp", "wgan-clip", "dcgan64", "wgan-gp64"})
         models.push_back(load_model("models/" + std::string(name) + ".json", {}));
     for (const ModelConfig& m : models) {
         const std::string text = dump_json(m.effective);
@@ -388,12 +388,14 @@ TEST_CASE("the effective file is the same model") {
     }
 }
 
-// Counts from the seeds' own tables: references of seeds 001 and 002, and PyTorch's for the two others.
+// Counts from the seeds' own tables: references of seeds 001 and 002, and PyTorch's for the others.
 TEST_CASE("the models hold as many parameters as they should") {
-    const auto check = [](const std::string& name, Count generator, Count discriminator) {
+    const auto check = [](const std::string& name, Count generator, Count discriminator, int64_t side = 28,
+                          int64_t channels = 1) {
         CAPTURE(name);
         const ModelConfig m = load_model("models/" + name + ".json", {});
-        const Count g = count(m.generator, 1, 1, 100, 28, 28, 1), d = count(m.discriminator, 28, 28, 1, 28, 28, 1);
+        const Count g = count(m.generator, 1, 1, 100, side, side, channels),
+                    d = count(m.discriminator, side, side, channels, side, side, channels);
         CHECK(g.trainable == generator.trainable);
         CHECK(g.statistics == generator.statistics);
         CHECK(d.trainable == discriminator.trainable);
@@ -403,6 +405,9 @@ TEST_CASE("the models hold as many parameters as they should") {
     check("vanilla", {1'510'032, 3'584}, {533'505, 0});
     check("dcgan", {759'680, 384}, {138'625, 256});
     check("wgan", {759'680, 384}, {138'369, 0});
+    check("wgan-clip", {1'510'032, 3'584}, {533'505, 0});
+    check("dcgan64", {3'576'704, 1'920}, {2'765'568, 1'792}, 64, 3);
+    check("wgan-gp64", {3'576'704, 1'920}, {2'763'776, 0}, 64, 3);
 }
 
 TEST_CASE("damaged models are read or refused, never worse") {

@@ -90,6 +90,9 @@ TEST_CASE("data: options out of range") {
     CHECK(has(error_of([&] { dataset_info(options); }), "size -5"));
     options.size = 100000;
     CHECK(has(error_of([&] { load_dataset(options); }), "size 100000"));
+    options.size = 0;
+    options.channels = 2;
+    CHECK(has(error_of([&] { dataset_info(options); }), "2 channels"));
 }
 
 TEST_CASE("data: where files are looked for") {
@@ -117,6 +120,12 @@ TEST_CASE("data: where files are looked for") {
     set = load_dataset(options);
     CHECK(set.count == 1);
     CHECK(set.pixels == std::vector<uint8_t>{'w', 'x', 'y', 'z'});
+    CHECK(dataset_info(options).C == 1);
+    options.channels = 3;
+    set = load_dataset(options);
+    CHECK(set.C == 3);
+    CHECK(dataset_info(options).C == 3);
+    CHECK(set.pixels == std::vector<uint8_t>{'w', 'w', 'w', 'x', 'x', 'x', 'y', 'y', 'y', 'z', 'z', 'z'});
     options.split = "test";
     CHECK(has(error_of([&] { load_dataset(options); }), folder / "mnist"));
     old ? ::setenv("GANNET_DATA", saved.c_str(), 1) : ::unsetenv("GANNET_DATA");

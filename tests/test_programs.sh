@@ -171,7 +171,7 @@ other=$!
 runs "$train" tiny.json
 wait $other
 check "two runs at once get two folders" test $? -eq 0 -a -s runs/tiny/checkpoint.safetensors -a -s runs/tiny-2/checkpoint.safetensors
-for model in dcgan wgan keras-mlp; do
+for model in dcgan wgan keras-mlp wgan-clip dcgan64; do
     runs "$train" "$root/models/$model.json" "${small[@]}"
     check "samples of $model" is_png runs/$model/samples/step_000002.png
 done

@@ -34,6 +34,11 @@ programs() {
     run dcgan --set batch=4 --set generator.0.channels=16 --set generator.3.channels=8 --set discriminator.0.channels=8 --set discriminator.2.channels=16
     run wgan --set batch=4 --set generator.0.channels=16 --set generator.3.channels=8 --set discriminator.0.channels=8 --set discriminator.2.channels=16
     run keras-mlp --set batch=8 --set generator.0.units=16 --set generator.3.units=32 --set generator.6.units=64
+    run wgan-clip --set batch=8 --set generator.0.units=16 --set generator.2.units=32 --set generator.5.units=64 --set generator.8.units=64
+    colour="--set batch=2 --set data.first=64 --set generator.0.channels=12 --set generator.3.channels=8 --set generator.6.channels=8
+        --set generator.9.channels=4 --set discriminator.0.channels=4 --set discriminator.2.channels=8"
+    run dcgan64 $colour --set discriminator.5.channels=8 --set discriminator.8.channels=12
+    run wgan-gp64 $colour --set discriminator.4.channels=8 --set discriminator.6.channels=12
     echo "$good passed, $bad failed, 0 skipped"
     [ $bad -eq 0 ]
 }
@@ -69,9 +74,31 @@ errors() {
     [ $bad -eq 0 ]
 }
 
+# apps/bench on the device: its graph, its events, the launches of a step. What it measures is not looked at.
+bench() {
+    good=0 bad=0
+    bench=$(dirname "$train")/bench
+    reports() { # pattern, arguments ...
+        pattern=$1
+        shift
+        if $RUN "$bench" --device cuda --json "$@" >"$folder/out" 2>&1 && grep -q '"device": *"cuda (' "$folder/out" && grep -Eq "$pattern" "$folder/out"; then
+            good=$((good + 1))
+        else
+            echo "FAILED: no '$pattern' of: bench $*"
+            tail -n 5 "$folder/out"
+            bad=$((bad + 1))
+        fi
+    }
+    reports '"kernels_per_step": *[1-9][0-9]*' models/vanilla.json --steps 2 --set batch=4 --set generator.8.units=32
+    reports '"us": *[0-9.e-]*[1-9]' --kernels --filter '^(matmul 64x256 -> 1 |row_norm 64x784|loss 64 bce$|running_stats_update 64x256)' --seconds 0.001
+    echo "$good passed, $bad failed, 0 skipped"
+    [ $bad -eq 0 ]
+}
+
 if [ "$how" != quick ]; then
     case $build in *simt) suite "devices and errors" errors ;; esac
     suite "derivatives, draws, training" $RUN "$build/run_tests" --test-case="$engine"
     suite "programs" programs
+    [ ! -x "$(dirname "$train")/bench" ] || suite "bench" bench
 fi
 all_suites

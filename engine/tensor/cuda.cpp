@@ -133,6 +133,34 @@ int64_t available_memory() {
     return int64_t(free) + held.held_bytes - held.live_bytes;
 }
 
+// fp32 multiply-adds that a multiprocessor begins in a cycle: CUDA's programming guide, "Arithmetic Instructions".
+DevicePeaks peaks() {
+    const auto attribute = [](cudaDeviceAttr which) {
+        int value = 0;
+        if (cudaDeviceGetAttribute(&value, which, 0) != cudaSuccess) cudaGetLastError();
+        return double(value);
+    };
+    const double per_cycle = capability() <= 80 || capability() == 87 ? 64 : 128;
+    // Clocks are in kHz; memory moves data on both edges.
+    return {2 * per_cycle * attribute(cudaDevAttrMultiProcessorCount) * attribute(cudaDevAttrClockRate) * 1e3,
+            2 * attribute(cudaDevAttrMemoryClockRate) * 1e3 * attribute(cudaDevAttrGlobalMemoryBusWidth) / 8};
+}
+
+double seconds(const std::function<void()>& work) {
+    struct Event {
+        cudaEvent_t event = nullptr;
+        Event() { check(cudaEventCreate(&event), "creating an event"); }
+        ~Event() { cudaEventDestroy(event); }
+    } begin, end;
+    check(cudaEventRecord(begin.event, state().stream), "timing");
+    work();
+    check(cudaEventRecord(end.event, state().stream), "timing");
+    check(cudaEventSynchronize(end.event), "timing");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin.event, end.event), "timing");
+    return double(milliseconds) * 1e-3;
+}
+
 namespace {
 
 class Graph : public RecordedWork {

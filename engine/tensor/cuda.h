@@ -20,6 +20,8 @@ void copy_from_host(void* to, const void* from, std::size_t bytes);
 void copy_to_host(void* to, const void* from, std::size_t bytes);  // waits
 void synchronize();
 int64_t available_memory();
+DevicePeaks peaks();
+double seconds(const std::function<void()>& work);
 
 std::unique_ptr<RecordedWork> record_work(const std::function<void()>& work);
 std::unique_ptr<UploadRing> upload_ring(std::size_t bytes);

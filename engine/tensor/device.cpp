@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -126,6 +127,22 @@ void Device::copy_to_host(void* to, const void* from, std::size_t bytes) const {
     if (is_cuda()) return cuda::copy_to_host(to, from, bytes);
 #endif
     if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+DevicePeaks Device::peaks() const {
+#ifdef GANNET_CUDA
+    if (is_cuda()) return cuda::peaks();
+#endif
+    return {};
+}
+
+double Device::seconds(const std::function<void()>& work) const {
+#ifdef GANNET_CUDA
+    if (is_cuda()) return cuda::seconds(work);
+#endif
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 int64_t Device::available_memory() const {

@@ -28,6 +28,12 @@ public:
     virtual void take(void* to) = 0;  // the oldest that was submitted, in the order of the device's own work
 };
 
+// What a device could do at most; zeros where it does not tell.
+struct DevicePeaks {
+    double flops = 0;             // a second, fp32 multiplications and additions without tensor cores
+    double bytes_per_second = 0;  // of its memory
+};
+
 class Device {
 public:
     // The CPU with the best instruction set of this machine, or the one that GANNET_ISA=scalar|avx2|avx512 names.
@@ -49,6 +55,10 @@ public:
     void copy_to_host(void* to, const void* from, std::size_t bytes) const;
     MemoryStats memory() const;
     int64_t available_memory() const;  // bytes that nobody uses now
+    DevicePeaks peaks() const;         // of a GPU, by its clocks; a CPU does not tell
+
+    // How long what `work` gives to the device takes there: between two events of a GPU, by the clock of a CPU.
+    double seconds(const std::function<void()>& work) const;
 
     // Calls `work`, whose kernels are recorded instead of run; it neither copies from or to the host nor waits, and its memory is
     // kept for the replays. A device that cannot record (a CPU) returns null and has not called it.

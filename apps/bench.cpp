@@ -1,0 +1,112 @@
+// Measures: a model's training step, or every kernel.
+#include <cstdio>
+#include <regex>
+
+#include "engine/bench/kernels.h"
+#include "engine/bench/model.h"
+#include "engine/run/cli.h"
+#include "engine/run/device_option.h"
+#include "engine/run/version.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/error.h"
+
+using namespace gannet;
+
+namespace {
+
+// Cases whose names hold a match of the regular expression; all, if it is empty.
+std::vector<const bench::KernelCase*> select(const std::string& pattern) {
+    std::vector<const bench::KernelCase*> chosen;
+    try {
+        const std::regex expression(pattern);
+        for (const bench::KernelCase& c : bench::kernel_cases())
+            if (std::regex_search(c.name(), expression)) chosen.push_back(&c);
+    } catch (const std::regex_error&) {
+        throw Error("\"" + pattern + "\" is no regular expression", "command line",
+                    "write one as in: bench --kernels --filter '^conv2d'");
+    }
+    if (chosen.empty())
+        throw Error("no case matches \"" + pattern + "\"", "command line", "`bench --kernels --list` names them all");
+    return chosen;
+}
+
+void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device device, const std::string& why_cpu, double seconds,
+                   bool json) {
+    const bench::Peaks peaks = bench::find_peaks(device);
+    const std::string name = device.name() + (why_cpu.empty() ? "" : ", as " + why_cpu);
+    if (!json)
+        std::printf("on %s; %d threads\npeaks: %s\n%s", name.c_str(), kernels::cpu::threads(), bench::text(peaks).c_str(),
+                    bench::kernel_header(device).c_str());
+    config::List results;
+    for (const bench::KernelCase* c : cases) {
+        const bench::KernelResult result = bench::bench_kernel(*c, device, peaks, seconds);
+        if (json) results.push_back(bench::json(result));
+        else std::printf("%s", bench::text(result, device).c_str());
+        std::fflush(stdout);
+    }
+    if (json)
+        std::printf("%s\n", config::dump_json(config::Members{{"version", version()},
+                                                              {"device", name},
+                                                              {"threads", kernels::cpu::threads()},
+                                                              {"peaks", bench::json(peaks)},
+                                                              {"cases", results}})
+                                .c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_program(argc, argv, [](int count, char** arguments) {
+        std::string model, filter, device = "auto", why_cpu;
+        std::vector<std::string> settings;
+        bool kernels = false, list = false, json = false;
+        int64_t threads = 0;
+        std::optional<int64_t> steps;
+        std::optional<double> seconds;
+        CommandLine line("bench",
+                         "Measures the training step of a model on random images, or with --kernels each kernel. Per cent are "
+                         "of the slower of two limits, multiply-adds and bytes, as measured on this machine (a GPU's by its "
+                         "clocks); bytes count from the smallest cache that holds them. Convolutions are counted by the direct "
+                         "algorithm: one that multiplies less can exceed 100.");
+        line.positional("MODEL.json", model, "the model file", false);
+        line.flag("--kernels", kernels, "measures kernels instead of a model");
+        line.option("--filter", filter, "REGEX", "the cases of --kernels whose names match; all unless given");
+        line.flag("--list", list, "names the cases of --kernels, measures nothing");
+        line.flag("--json", json, "prints one JSON object");
+        line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute; auto: a GPU if there is one");
+        line.option("--threads", threads, "T", "CPU threads; all cores unless given");
+        line.option("--steps", steps, "N", "steps to time; unless given what fits into --seconds, at least 5");
+        line.option("--seconds", seconds, "S", "how long to measure: the model, 5, or each case, 0.1, unless given");
+        line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
+        if (!line.parse(count, arguments)) return 0;
+
+        if (!kernels && model.empty())
+            throw Error("nothing to measure", "command line",
+                        "give a model file, as in: ./apps/bench models/wgan.json, or --kernels");
+        if (kernels && (steps || !settings.empty()))
+            throw Error(std::string(steps ? "--steps" : "--set") + " with --kernels", "command line", "it belongs to a model");
+        if (kernels && !model.empty())
+            throw Error("a model with --kernels", "command line", "choose one; --filter REGEX takes some of the kernels");
+        if (!kernels && (list || line.given("--filter")))
+            throw Error(std::string(list ? "--list" : "--filter") + " without --kernels", "command line", "add --kernels");
+        if (steps && (*steps < 1 || *steps > 1000000))
+            throw Error("--steps " + std::to_string(*steps), "command line", "use 1 to 1,000,000");
+        if (seconds && !(*seconds >= 0 && *seconds <= 3600))
+            throw Error("--seconds " + std::to_string(*seconds), "command line", "use 0 to 3600");
+
+        if (kernels) {
+            const std::vector<const bench::KernelCase*> cases = select(filter);
+            if (list) {
+                for (const bench::KernelCase* c : cases) std::printf("%s\n", c->name().c_str());
+                return 0;
+            }
+            bench_kernels(cases, choose_device(device, threads, &why_cpu), why_cpu, seconds.value_or(0.1), json);
+            return 0;
+        }
+        const config::ModelConfig config = config::load_model(model, settings);
+        const Device chosen = choose_device(device, threads, &why_cpu);
+        const bench::ModelReport report = bench::bench_model(config, chosen, {steps.value_or(0), seconds.value_or(5), why_cpu});
+        std::printf("%s", json ? (config::dump_json(bench::json(report)) + "\n").c_str() : bench::text(report).c_str());
+        return 0;
+    });
+}

@@ -1,0 +1,69 @@
+#include "engine/bench/bytes.h"
+
+namespace gannet::bench {
+namespace {
+
+// A network's layers that are no products, for one sample, in values.
+struct Sweeps {
+    double norm = 0, norm_grad = 0, activation = 0, activation_grad = 0, other = 0;
+};
+
+void collect(const Sequence& sequence, Sweeps& s) {
+    bool fuses = false, norm_before = false;  // the layer before
+    for (const Layer& layer : sequence.layers) {
+        const double in = double(layer.in.size()), out = double(layer.out.size());
+        const bool norm = layer.type == "batch_norm" || layer.type == "layer_norm";
+        if (norm) {
+            s.norm += 2 * out;
+            s.norm_grad += 4 * out;
+        } else if (layer.act.kind != ActivationKind::none) {
+            if (!fuses) s.activation += 2 * out;
+            if (!norm_before) s.activation_grad += 3 * out;
+        } else if (layer.flops == 0 && layer.children.empty() && layer.type != "reshape") {
+            s.other += in + out;
+        }
+        fuses = norm || layer.flops > 0;
+        norm_before = norm;
+        for (const Child& child : layer.children) collect(child.layers, s);
+    }
+}
+
+double optimizer_passes(const config::OptimizerConfig& optimizer) {
+    if (optimizer.type == "adam") return 7;  // w, m, v in and out, g in
+    return optimizer.type == "sgd" && optimizer.keys.number("momentum") == 0 ? 3 : 5;
+}
+
+}  // namespace
+
+StepBytes step_bytes(const Network& generator, const Network& discriminator, const Objective& o,
+                     const config::ModelConfig& config) {
+    const double batch = double(config.batch), d_batches = double(o.critic_steps) * o.discriminator_batches,
+                 g_batches = double(o.generator_steps) * o.generator_batches;
+    const double taken = !o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches;
+    Sweeps g, d;
+    collect(generator.layers(), g);
+    collect(discriminator.layers(), d);
+    // Passes forward and backward. A penalty goes forward, back to its points, and through both again.
+    const double again = o.penalty ? d_batches : 0, g_forward = d_batches + g_batches - taken, g_backward = g_batches,
+                 d_forward = 2 * d_batches + g_batches + 2 * again, d_backward = 2 * d_batches + g_batches + 2 * again;
+    const double image = double(discriminator.in().size());
+    StepBytes s;
+    s.products = step_passes(generator, discriminator, o, [=](const Layer& layer) {
+                     double weights = 0;
+                     for (const auto& parameter : layer.parameters) weights += double(parameter->shape.elements());
+                     return layer.flops > 0 ? batch * double(layer.in.size() + layer.out.size()) + weights : 0;
+                 }).total();
+    s.norms = batch * (g_forward * g.norm + d_forward * d.norm + g_backward * g.norm_grad + d_backward * d.norm_grad);
+    s.activations = batch * (g_forward * g.activation + d_forward * d.activation + g_backward * g.activation_grad +
+                             d_backward * d.activation_grad);
+    s.others = batch * ((g_forward + g_backward) * g.other + (d_forward + d_backward) * d.other);
+    s.optimizers =
+        double(o.generator_steps) * optimizer_passes(config.generator_optimizer) * double(generator.parameter_count()) +
+        double(o.critic_steps) * (optimizer_passes(config.discriminator_optimizer) + (o.weight_clip > 0 ? 2 : 0)) *
+            double(discriminator.parameter_count());
+    s.data = batch * image * (d_batches * 1.25 + (o.penalty ? 3 + 1 + 2 : 0) * d_batches);
+    for (double* values : {&s.products, &s.norms, &s.activations, &s.others, &s.optimizers, &s.data}) *values *= sizeof(real);
+    return s;
+}
+
+}  // namespace gannet::bench

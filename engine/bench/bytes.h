@@ -1,0 +1,25 @@
+// How many bytes a training step moves at least.
+#pragma once
+#include <cstdint>
+
+#include "engine/bench/flops.h"
+
+namespace gannet::bench {
+
+// Of one step, by family: every array that a kernel reads or writes counts once a kernel, as if no cache outlived it. Layers are
+// taken as they are fused: an activation costs nothing forward, a batch norm finds its moments made by the layer before. Good to
+// some tens of per cent; for rooflines.
+struct StepBytes {
+    double products = 0;     // matrix products and convolutions: both operands and the result, in each pass of StepFlops
+    double norms = 0;        // forward x -> y, backward x, y, dy -> dx
+    double activations = 0;  // backward y, dy -> dx, where no norm does it
+    double others = 0;       // flatten, upsample, dropout ...: in -> out and back
+    double optimizers = 0;   // parameters, gradients and moments; clipping
+    double data = 0;         // real images, interpolation, the penalty's norms
+    double total() const { return products + norms + activations + others + optimizers + data; }
+};
+
+StepBytes step_bytes(const Network& generator, const Network& discriminator, const Objective& objective,
+                     const config::ModelConfig& config);
+
+}  // namespace gannet::bench

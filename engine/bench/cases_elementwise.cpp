@@ -1,0 +1,193 @@
+// Cases of the kernels that are bound by memory: elementwise ones, reductions, normalisations.
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "engine/bench/kernels.h"
+#include "engine/bench/naive.h"
+
+namespace gannet::bench {
+namespace {
+
+// Calls a kernel with the arrays u.p of a Call u.
+#define CALL(...) [=](const Call& u) { RUN(u.device, __VA_ARGS__); }
+
+// The values of a batch: 28x28 images, the 14x14x64 of dcgan's first layer, dcgan64's 32x32x64.
+constexpr int64_t sizes[] = {64 * 28 * 28, 64 * 14 * 14 * 64, 128 * 32 * 32 * 64};
+
+// What batch norms and biases see: vanilla and keras-mlp, dcgan and wgan, dcgan64.
+const RowsShape matrices[] = {
+    {64, 256},          {64, 512},          {64, 1024},           {64 * 7 * 7, 128},   {64 * 14 * 14, 64},
+    {128 * 4 * 4, 512}, {128 * 8 * 8, 256}, {128 * 16 * 16, 128}, {128 * 32 * 32, 64},
+};
+
+// A row is an image, or an image's values inside of a critic: 28x28, 64x64x3, wgan's 14x14x64.
+const RowsShape images[] = {{64, 28 * 28}, {64, 64 * 64 * 3}, {64, 14 * 14 * 64}};
+
+std::string text(const RowsShape& s) { return std::to_string(s.rows) + "x" + std::to_string(s.cols); }
+
+template <class F>
+Rival loop(int64_t n, F f) {
+    return naive_rival([n, f](const Call& u) {
+        real* y = u.p[0];
+        if constexpr (std::is_invocable_v<F>)
+            for (int64_t i = 0; i < n; ++i) y[i] = f();
+        else if constexpr (std::is_invocable_v<F, real>)
+            for (int64_t i = 0; i < n; ++i) y[i] = f(u.p[1][i]);
+        else
+            for (int64_t i = 0; i < n; ++i) y[i] = f(u.p[1][i], u.p[2][i]);
+    });
+}
+
+void add_maps(std::vector<KernelCase>& cases) {
+    for (const int64_t n : sizes) {
+        const std::string shape = std::to_string(n);
+        // `f` is the formula, of one or two numbers, for the plain loop.
+        const auto add = [&](const char* kernel, int inputs, double flops, std::function<void(const Call&)> run, auto f,
+                             const char* note = "") {
+            cases.push_back({kernel,
+                             shape + note,
+                             std::vector<Array>(std::size_t(inputs + 1), Array{n}),
+                             flops * double(n),
+                             std::move(run),
+                             {loop(n, f)}});
+        };
+        add("fill", 0, 0, CALL(fill<real>(u.p[0], real(1), n, u.stream)), [] { return real(1); });
+        add("copy", 1, 0, CALL(copy<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return a; });
+        add("add", 2, 1, CALL(add<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a + b; });
+        add("sub", 2, 1, CALL(sub<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a - b; });
+        add("mul", 2, 1, CALL(mul<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a * b; });
+        add("div", 2, 1, CALL(div<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a / b; });
+        add("affine", 1, 2, CALL(affine<real>(u.p[0], u.p[1], real(2), real(1), n, u.stream)), [](real a) { return 2 * a + 1; });
+        add("exp", 1, 0, CALL(exp<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::exp(a); });
+        add("log", 1, 0, CALL(log<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::log(a); });
+        add("sqrt", 1, 0, CALL(sqrt<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::sqrt(a); });
+        add("softplus", 1, 0, CALL(softplus<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::log1p(std::exp(a)); });
+        add("clamp", 1, 0, CALL(clamp<real>(u.p[0], u.p[1], real(0.2), real(0.8), n, u.stream)),
+            [](real a) { return std::clamp(a, real(0.2), real(0.8)); });
+        add("clamp_grad", 2, 0, CALL(clamp_grad<real>(u.p[0], u.p[1], u.p[2], real(0.2), real(0.8), n, u.stream)),
+            [](real a, real b) { return a >= real(0.2) && a <= real(0.8) ? b : 0; });
+        const auto add_activation = [&](const char* note, Activation a, auto f, auto slope) {
+            add("activation", 1, 0, CALL(activation<real>(u.p[0], u.p[1], a, n, u.stream)), f, note);
+            add("activation_grad", 2, 0, CALL(activation_grad<real>(u.p[0], u.p[1], u.p[2], a, n, u.stream)), slope, note);
+        };
+        add_activation(
+            " leaky_relu", {ActivationKind::leaky_relu, real(0.2)}, [](real x) { return x > 0 ? x : real(0.2) * x; },
+            [](real y, real dy) { return y > 0 ? dy : real(0.2) * dy; });
+        add_activation(
+            " tanh", {ActivationKind::tanh, 0}, [](real x) { return std::tanh(x); },
+            [](real y, real dy) { return (1 - y * y) * dy; });
+        add_activation(
+            " sigmoid", {ActivationKind::sigmoid, 0}, [](real x) { return 1 / (1 + std::exp(-x)); },
+            [](real y, real dy) { return y * (1 - y) * dy; });
+        cases.push_back({"norm2", shape, {{1}, {n}}, 2 * double(n), CALL(norm2<real>(u.p[0], u.p[1], n, u.stream))});
+        cases.push_back(
+            {"accumulate_update", shape, {{n, 2}, {n}}, double(n), CALL(accumulate_update<real>(u.p[0], u.p[1], n, u.stream))});
+    }
+}
+
+void add_reductions(std::vector<KernelCase>& cases) {
+    for (const RowsShape s : matrices) {
+        const int64_t n = s.size();
+        const double flops = double(n);
+        cases.push_back({"sum_rows",
+                         text(s),
+                         {{s.cols}, {n}},
+                         flops,
+                         CALL(sum_rows<real>(u.p[0], u.p[1], s, u.stream)),
+                         {naive_rival([s](const Call& u) { naive::sum_rows(u.p[0], u.p[1], s); })}});
+        cases.push_back({"expand_rows", text(s), {{n}, {s.cols}}, 0, CALL(expand_rows<real>(u.p[0], u.p[1], s, u.stream))});
+        const Activation a{ActivationKind::leaky_relu, real(0.2)};
+        cases.push_back({"bias_activation_grad",
+                         text(s),
+                         {{n}, {s.cols}, {n}, {n}},
+                         2 * flops,
+                         CALL(bias_activation_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], s, a, u.stream))});
+    }
+    for (const RowsShape s : images) {
+        const int64_t n = s.size();
+        const double flops = double(n);
+        cases.push_back({"sum_cols",
+                         text(s),
+                         {{s.rows}, {n}},
+                         flops,
+                         CALL(sum_cols<real>(u.p[0], u.p[1], s, u.stream)),
+                         {naive_rival([s](const Call& u) { naive::sum_cols(u.p[0], u.p[1], s); })}});
+        cases.push_back({"expand_cols", text(s), {{n}, {s.rows}}, 0, CALL(expand_cols<real>(u.p[0], u.p[1], s, u.stream))});
+        cases.push_back({"row_norm", text(s), {{s.rows}, {n}}, 2 * flops, CALL(row_norm<real>(u.p[0], u.p[1], s, u.stream))});
+        cases.push_back({"gradient_penalty",
+                         text(s),
+                         {{1}, {s.rows}, {n}},
+                         2 * flops,
+                         CALL(gradient_penalty<real>(u.p[0], u.p[1], u.p[2], real(1), s, u.stream))});
+        cases.push_back({"gradient_penalty_grad",
+                         text(s),
+                         {{n}, {n}, {s.rows}, {1}},
+                         flops,
+                         CALL(gradient_penalty_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], real(1), s, u.stream))});
+        cases.push_back({"interpolate",
+                         text(s),
+                         {{n}, {n}, {n}, {s.rows}},
+                         3 * flops,
+                         CALL(interpolate<real>(u.p[0], u.p[1], u.p[2], u.p[3], s, u.stream))});
+    }
+}
+
+void add_norms(std::vector<KernelCase>& cases) {
+    const Activation a{ActivationKind::leaky_relu, real(0.2)};
+    const real eps = real(1e-5);
+    for (const RowsShape s : matrices) {
+        const int64_t n = s.size(), c = s.cols;
+        const double flops = double(n);
+        cases.push_back({"moments",
+                         text(s),
+                         {{2 * c}, {n}},
+                         4 * flops,
+                         CALL(moments<real>(u.p[0], u.p[1], s, u.stream)),
+                         {naive_rival([s](const Call& u) { naive::moments(u.p[0], u.p[1], s); })}});
+        cases.push_back({"batch_norm",
+                         text(s),
+                         {{n}, {n}, {2 * c}, {c}, {c}},
+                         2 * flops,
+                         CALL(batch_norm<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a, u.stream)),
+                         {naive_rival([s, eps](const Call& u) {
+                             naive::batch_norm(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, real(0.2));
+                         })}});
+        // x, y and dy are read for the sums and, where the caches do not hold them, once more for dx.
+        cases.push_back(
+            {"batch_norm_grad",
+             text(s),
+             {{n}, {c}, {c}, {n}, {n}, {n}, {2 * c}, {c}},
+             9 * flops,
+             CALL(batch_norm_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, eps, a, u.stream))});
+        cases.push_back({"running_stats_update", text(s), {{2 * c, 2}, {2 * c}}, 6 * double(c), [s](const Call& u) {
+                             const RunningStats one{u.p[0], u.p[1], s, real(0.1)};
+                             RUN(u.device, running_stats_update(&one, 1, u.stream));
+                         }});
+    }
+    for (const RowsShape s : images) {
+        const int64_t n = s.size(), r = s.rows, c = s.cols;
+        const double flops = double(n);
+        cases.push_back({"layer_norm",
+                         text(s),
+                         {{n}, {2 * r}, {n}, {c}, {c}},
+                         6 * flops,
+                         CALL(layer_norm<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a, u.stream))});
+        cases.push_back(
+            {"layer_norm_grad",
+             text(s),
+             {{n}, {c}, {c}, {n}, {n}, {n}, {2 * r}, {c}},
+             9 * flops,
+             CALL(layer_norm_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, a, u.stream))});
+    }
+}
+
+}  // namespace
+
+void add_elementwise_cases(std::vector<KernelCase>& cases) {
+    add_maps(cases);
+    add_reductions(cases);
+    add_norms(cases);
+}
+
+}  // namespace gannet::bench

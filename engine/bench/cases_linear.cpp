@@ -1,0 +1,148 @@
+// Cases of matrix products and convolutions: each layer's forward pass, data gradient and weight gradient.
+#include <algorithm>
+
+#include "engine/bench/kernels.h"
+#include "engine/bench/naive.h"
+#include "engine/bench/onednn.h"
+#include "kernels/error.h"
+#include "kernels/precision.h"
+
+namespace gannet::bench {
+namespace {
+
+// A linear layer: x (M, in), w (out, in).
+struct Linear {
+    int64_t M, in, out;
+};
+const Linear linears[] = {
+    {64, 100, 128},   // vanilla, wgan-clip: the generator
+    {64, 128, 256},   //
+    {64, 256, 512},   // and keras-mlp's
+    {64, 512, 1024},  //
+    {64, 1024, 784},  //
+    {64, 100, 256},   // keras-mlp: its first
+    {64, 784, 512},   // the three models' discriminator
+    {64, 512, 256},   //
+    {64, 256, 1},     //
+    {64, 6272, 1},    // dcgan, wgan: the discriminator's last
+};
+
+// A convolution from (H, H, C) to (P, P, OC), or the transposed one the other way.
+struct Conv {
+    int64_t N, H, C, P, OC, kernel, stride, padding;
+};
+const Conv convs[] = {
+    {64, 7, 128, 1, 100, 7, 1, 0},    // dcgan, wgan: the generator's first
+    {64, 14, 64, 7, 128, 4, 2, 1},    // the second of both networks
+    {64, 28, 1, 14, 64, 4, 2, 1},     // the generator's last, the discriminator's first
+    {128, 4, 512, 1, 100, 4, 1, 0},   // dcgan64
+    {128, 8, 256, 4, 512, 4, 2, 1},   //
+    {128, 16, 128, 8, 256, 4, 2, 1},  //
+    {128, 32, 64, 16, 128, 4, 2, 1},  //
+    {128, 64, 3, 32, 64, 4, 2, 1},    //
+    {128, 4, 512, 1, 1, 4, 1, 0},     //
+    {64, 4, 512, 1, 100, 4, 1, 0},    // wgan-gp64
+    {64, 8, 256, 4, 512, 4, 2, 1},    //
+    {64, 16, 128, 8, 256, 4, 2, 1},   //
+    {64, 32, 64, 16, 128, 4, 2, 1},   //
+    {64, 64, 3, 32, 64, 4, 2, 1},     //
+    {64, 4, 512, 1, 1, 4, 1, 0},      //
+};
+
+std::string number(int64_t n) { return std::to_string(n); }
+
+std::string image(int64_t side, int64_t channels) { return number(side) + "x" + number(side) + "x" + number(channels); }
+
+// As much of the batch as takes a plain loop a few hundredths of a second.
+ConvShape part_of(ConvShape s, double flops) {
+    s.N = std::clamp<int64_t>(int64_t(double(s.N) * 2e7 / flops), 1, s.N);
+    return s;
+}
+
+Rival onednn_rival(std::function<std::function<void()>(const Call&)> prepare) { return {"oneDNN", false, std::move(prepare)}; }
+
+std::vector<Rival> matmul_rivals(const MatmulShape& s) {
+    std::vector<Rival> rivals{
+        naive_rival([s](const Call& u) { naive::matmul(u.p[0], u.p[1], u.p[2], s); }),
+        onednn_rival([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2]); }),
+    };
+#ifdef GANNET_CUBLAS
+    // Through the same kernel, which asks the setting; not where the library is not found.
+    rivals.push_back({"cuBLAS", true, [s](const Call& u) -> std::function<void()> {
+                          const auto run = [s, &u] {
+                              const MatmulChoice before = matmul_choice();
+                              set_matmul_choice(MatmulChoice::cublas);
+                              RUN(u.device, matmul<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
+                              set_matmul_choice(before);
+                          };
+                          try {
+                              run();
+                          } catch (const Error&) {
+                              set_matmul_choice(MatmulChoice::automatic);
+                              return {};
+                          }
+                          return run;
+                      }});
+#endif
+    return rivals;
+}
+
+}  // namespace
+
+void add_linear_cases(std::vector<KernelCase>& cases) {
+    for (const Linear& l : linears) {
+        const double flops = 2.0 * double(l.M) * double(l.in) * double(l.out);
+        const auto add = [&](const char* pass, const MatmulShape& s) {
+            cases.push_back({"matmul",
+                             number(l.M) + "x" + number(l.in) + " -> " + number(l.out) + " " + pass,
+                             {{s.M * s.N}, {s.M * s.K}, {s.K * s.N}},
+                             flops,
+                             [s](const Call& u) {
+                                 RUN(u.device, matmul<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
+                             },
+                             matmul_rivals(s)});
+        };
+        add("forward", {l.M, l.out, l.in, false, true});
+        add("data gradient", {l.M, l.in, l.out, false, false});
+        add("weight gradient", {l.out, l.in, l.M, true, false});
+    }
+    for (const Conv& c : convs) {
+        const ConvShape s{c.N, c.H, c.H, c.C, c.P, c.P, c.OC, c.kernel, c.kernel, c.stride, c.padding};
+        const double flops = 2.0 * double(s.out_size()) * double(s.R * s.S * s.C);
+        const std::string shape = number(c.N) + ": " + image(c.H, c.C) + " -> " + image(c.P, c.OC) + ", kernel " +
+                                  number(c.kernel) + " stride " + number(c.stride);
+        const int64_t x = s.in_size(), w = s.filter_size(), y = s.out_size();
+        const ConvShape few = part_of(s, flops);
+        const double part = double(few.N) / double(s.N);
+        using onednn::Pass;
+        cases.push_back({"conv2d",
+                         shape,
+                         {{y}, {x}, {w}},
+                         flops,
+                         [s](const Call& u) {
+                             RUN(u.device, conv2d<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
+                         },
+                         {naive_rival([few](const Call& u) { naive::conv2d(u.p[0], u.p[1], u.p[2], few); }, part),
+                          onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::forward, u.p[1], u.p[0]); })}});
+        cases.push_back({"conv2d_dgrad",
+                         shape,
+                         {{x}, {y}, {w}},
+                         flops,
+                         [s](const Call& u) {
+                             RUN(u.device,
+                                 conv2d_dgrad<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
+                         },
+                         {naive_rival([few](const Call& u) { naive::conv2d_dgrad(u.p[0], u.p[1], u.p[2], few); }, part),
+                          onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::data_gradient, u.p[0], u.p[1]); })}});
+        cases.push_back(
+            {"conv2d_wgrad",
+             shape,
+             {{w}, {x}, {y}},
+             flops,
+             [s](const Call& u) { RUN(u.device, conv2d_wgrad<real>(u.p[0], u.p[1], u.p[2], s, u.stream)); },
+             {naive_rival([few](const Call& u) { naive::conv2d_wgrad(u.p[0], u.p[1], u.p[2], few); }, part),
+              onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::weight_gradient, u.p[1], u.p[2]); })}});
+    }
+}
+
+}  // namespace gannet::bench

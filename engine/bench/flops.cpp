@@ -1,0 +1,68 @@
+#include "engine/bench/flops.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace gannet::bench {
+namespace {
+
+using Cost = std::function<double(const Layer&)>;
+
+struct Work {
+    double cost = 0;      // of a pass
+    bool curved = false;  // the slope of its output by its input depends on the input
+};
+
+void collect(const Sequence& sequence, const Cost& cost, std::vector<Work>& layers) {
+    for (const Layer& layer : sequence.layers) {
+        const ActivationKind act = layer.act.kind;
+        const bool norm = layer.type == "batch_norm" || layer.type == "layer_norm";
+        layers.push_back({cost(layer), norm || act == ActivationKind::tanh || act == ActivationKind::sigmoid});
+        for (const Child& child : layer.children) collect(child.layers, cost, layers);
+    }
+}
+
+// Passes through one network.
+struct Passes {
+    double forward = 0;
+    double but_first = 0, but_last = 0;  // without the first or last layer that has weights
+    double second = 0;                   // from the last curved layer back to the weights
+};
+
+Passes passes(const Network& network, const Cost& cost) {
+    std::vector<Work> layers;
+    collect(network.layers(), cost, layers);
+    Passes p;
+    for (const Work& layer : layers) p.forward += layer.cost;
+    const auto weighted = [](const Work& layer) { return layer.cost > 0; };
+    const auto first = std::find_if(layers.begin(), layers.end(), weighted);
+    const auto last = std::find_if(layers.rbegin(), layers.rend(), weighted);
+    p.but_first = p.forward - (first == layers.end() ? 0 : first->cost);
+    p.but_last = p.forward - (last == layers.rend() ? 0 : last->cost);
+    const auto curved = std::find_if(layers.rbegin(), layers.rend(), [](const Work& layer) { return layer.curved; });
+    for (auto layer = curved; layer != layers.rend(); ++layer)
+        p.second += layer->cost + (first != layers.end() && &*layer == &*first ? 0 : layer->cost);
+    return p;
+}
+
+}  // namespace
+
+StepFlops step_passes(const Network& generator, const Network& discriminator, const Objective& o, const Cost& cost) {
+    const Passes g = passes(generator, cost), d = passes(discriminator, cost);
+    const double d_batches = double(o.critic_steps) * o.discriminator_batches,
+                 g_batches = double(o.generator_steps) * o.generator_batches;
+    // The first update of the network that comes second takes the fakes that are there.
+    const double taken = !o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches;
+    StepFlops s;
+    s.forward = (d_batches + g_batches - taken) * g.forward + (2 * d_batches + g_batches) * d.forward;
+    s.data_gradient = 2 * d_batches * d.but_first + g_batches * (d.forward + g.but_first);
+    s.weight_gradient = 2 * d_batches * d.forward + g_batches * g.forward;
+    if (o.penalty) s.penalty = d_batches * (3 * d.forward + d.but_last + d.second);
+    return s;
+}
+
+StepFlops step_flops(const Network& generator, const Network& discriminator, const Objective& objective, int64_t batch) {
+    return step_passes(generator, discriminator, objective, [batch](const Layer& layer) { return layer.flops * double(batch); });
+}
+
+}  // namespace gannet::bench

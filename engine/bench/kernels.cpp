@@ -1,0 +1,119 @@
+#include "engine/bench/kernels.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "engine/bench/onednn.h"
+#include "engine/bench/timing.h"
+#include "engine/tensor/tensor.h"
+
+namespace gannet::bench {
+namespace {
+
+// A number in four significant digits, right-aligned; blank if it is 0.
+std::string cell(double value, int width) {
+    char text[32];
+    const int digits = value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3;
+    std::snprintf(text, sizeof text, "%*.*f", width, digits, value);
+    return value > 0 ? text : std::string(std::size_t(width), ' ');
+}
+
+std::string row(const std::string& kernel, const std::string& shape, const std::string& cells, const std::string& bound) {
+    char text[200];
+    std::snprintf(text, sizeof text, "%-24s %-46s%s  %s\n", kernel.c_str(), shape.c_str(), cells.c_str(), bound.c_str());
+    return text;
+}
+
+}  // namespace
+
+double KernelCase::bytes() const {
+    double moved = 0;
+    for (const Array& array : arrays) moved += array.passes * double(array.size);
+    return moved * sizeof(real);
+}
+
+const std::vector<KernelCase>& kernel_cases() {
+    static const std::vector<KernelCase> all = [] {
+        std::vector<KernelCase> cases;
+        add_linear_cases(cases);
+        add_elementwise_cases(cases);
+        add_training_cases(cases);
+        return cases;
+    }();
+    return all;
+}
+
+KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks, double seconds) {
+    const DeviceValue<Counters> counters(device);
+    const DeviceValue<OptimizerState> state(device, OptimizerState{1e-4, 1, 0.5, 0.001});
+    std::vector<Tensor> tensors;
+    Call call{device, device.stream(), {}, counters.data(), state.data()};
+    for (const Array& array : c.arrays) {
+        tensors.push_back(Tensor::empty({array.size}, device));
+        const RandomKey key{1, 2, uint32_t(tensors.size())};
+        RUN(device, uniform(tensors.back().data(), static_cast<const Counters*>(counters.data()), key,
+                            DrawShape{0, 1, array.size}, real(0.05), real(0.95), device.stream()));
+        call.p.push_back(tensors.back().data());
+    }
+    KernelResult result{.kernel_case = &c, .bound = ""};
+    result.seconds = measure(device, seconds, [&] { c.run(call); }).median;
+    for (const Rival& rival : c.rivals) {
+        if (rival.on_gpu != device.is_cuda()) continue;
+        if (const std::function<void()> run = rival.prepare(call))
+            result.rivals[rival.name] = measure(device, seconds / 2, run).median / rival.part;
+    }
+    if (peaks.flops <= 0 || peaks.levels.back().bytes_per_second <= 0 || c.arrays.empty()) return result;
+    const double arithmetic = c.flops / peaks.flops, memory = peaks.seconds(c.bytes());
+    result.percent = 100 * std::max(arithmetic, memory) / result.seconds;
+    result.bound = arithmetic > memory ? "multiply-adds" : peaks.level(c.bytes()).name;
+    return result;
+}
+
+Rival naive_rival(std::function<void(const Call&)> run, double part) {
+    return {"naive", false,
+            [run = std::move(run)](const Call& call) -> std::function<void()> { return [&run, &call] { run(call); }; }, part};
+}
+
+std::vector<std::string> rivals_on(Device device) {
+    if (!device.is_cuda())
+        return onednn::built() ? std::vector<std::string>{"naive", "oneDNN"} : std::vector<std::string>{"naive"};
+#ifdef GANNET_CUBLAS
+    return {"cuBLAS"};
+#else
+    return {};
+#endif
+}
+
+std::string kernel_header(Device device) {
+    std::string cells = "        us     GB/s  GFLOP/s        %";
+    for (const std::string& name : rivals_on(device)) cells += std::string(11 - name.size(), ' ') + name + " us";
+    return row("kernel", "shape", cells, "bound by");
+}
+
+std::string text(const KernelResult& r, Device device) {
+    const KernelCase& c = *r.kernel_case;
+    std::string cells = cell(1e6 * r.seconds, 10) + cell(c.bytes() / r.seconds / 1e9, 9) + cell(c.flops / r.seconds / 1e9, 9) +
+                        cell(r.percent, 9);
+    for (const std::string& name : rivals_on(device)) {
+        const auto found = r.rivals.find(name);
+        cells += cell(found == r.rivals.end() ? 0 : 1e6 * found->second, 14);
+    }
+    return row(c.kernel, c.shape, cells, r.bound);
+}
+
+config::Value json(const KernelResult& r) {
+    const KernelCase& c = *r.kernel_case;
+    config::Members rivals;
+    for (const auto& [name, seconds] : r.rivals) rivals.emplace_back(name, 1e6 * seconds);
+    return config::Members{{"kernel", c.kernel},
+                           {"shape", c.shape},
+                           {"us", 1e6 * r.seconds},
+                           {"gb_per_s", c.bytes() / r.seconds / 1e9},
+                           {"gflop_per_s", c.flops > 0 ? config::Value(c.flops / r.seconds / 1e9) : config::Value()},
+                           {"percent", r.percent > 0 ? config::Value(r.percent) : config::Value()},
+                           {"bound", r.bound},
+                           {"rivals_us", rivals}};
+}
+
+}  // namespace gannet::bench

@@ -1,0 +1,76 @@
+// How fast each kernel is at the sizes that GANs have.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/bench/peaks.h"
+#include "engine/config/value.h"
+#include "engine/tensor/device.h"
+
+namespace gannet::bench {
+
+// What a case's call gets: its arrays on the device, filled with numbers between 0.05 and 0.95.
+struct Call {
+    Device device;
+    Stream stream;
+    std::vector<real*> p;
+    Counters* counters;
+    OptimizerState* state;
+};
+
+struct Array {
+    int64_t size;       // in reals
+    double passes = 1;  // how often a call moves it: 2 where it is read and written
+};
+
+// Somebody else's way to the same result on the same arrays, beside which a kernel's time is shown.
+struct Rival {
+    std::string name;  // "naive" (naive.h), "oneDNN", "cuBLAS"
+    bool on_gpu = false;
+    std::function<std::function<void()>(const Call&)> prepare;  // the call to be timed; an empty one: it does not serve the case
+    double part = 1;                                            // of the case's work that one call does, where it is slow
+};
+
+struct KernelCase {
+    std::string kernel, shape;
+    std::vector<Array> arrays;
+    double flops = 0;  // of the formula: additions and multiplications, 0 where functions or random bits are most of it
+    std::function<void(const Call&)> run;
+    std::vector<Rival> rivals = {};
+
+    std::string name() const { return kernel + " " + shape; }
+    double bytes() const;
+};
+
+// The table: every kernel of the contract at the shapes of models/ and of issue 5's peers. Matrix products and convolutions come
+// as forward pass, data gradient and weight gradient of each layer.
+const std::vector<KernelCase>& kernel_cases();
+
+struct KernelResult {
+    const KernelCase* kernel_case;
+    double seconds = 0;                    // of one call, the median
+    double percent = 0;                    // of what the roofline allows; 0: unknown
+    std::map<std::string, double> rivals;  // seconds of one call, by name
+    std::string bound;                     // what the roofline says it waits for: "multiply-adds", or a level of memory
+};
+
+// Measures one case for about `seconds`.
+KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks, double seconds);
+
+// The names of a table's rivals, in its order: those that the program was built with and the device can run.
+std::vector<std::string> rivals_on(Device device);
+std::string kernel_header(Device device);
+std::string text(const KernelResult& result, Device device);
+config::Value json(const KernelResult& result);
+
+// A plain loop as a rival.
+Rival naive_rival(std::function<void(const Call&)> run, double part = 1);
+
+// ---- the table's parts, one for each file
+void add_linear_cases(std::vector<KernelCase>& cases);
+void add_elementwise_cases(std::vector<KernelCase>& cases);
+void add_training_cases(std::vector<KernelCase>& cases);
+
+}  // namespace gannet::bench

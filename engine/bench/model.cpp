@@ -1,0 +1,184 @@
+#include "engine/bench/model.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "engine/bench/machine.h"
+#include "engine/bench/timing.h"
+#include "engine/gan/trainer.h"
+#include "engine/run/training.h"
+#include "engine/run/version.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/error.h"
+
+namespace gannet::bench {
+namespace {
+
+// The size of the images: the data set's own or, where it is not installed, what the model file says, or MNIST's.
+DatasetInfo image_size(const config::Object& data) {
+    const DatasetOptions options = dataset_options(data);
+    try {
+        return dataset_info(options);
+    } catch (const Error&) {
+        const int64_t side = options.size ? options.size : 28;
+        return {side, side, options.channels ? options.channels : 1};
+    }
+}
+
+// A few batches of noise, as bytes.
+Dataset random_images(const config::ModelConfig& config) {
+    const DatasetInfo info = image_size(config.data);
+    const int64_t count = std::max(config.batch, std::min<int64_t>(8 * config.batch, 4096));
+    Dataset data{"random", "random images", count, info.H, info.W, info.C, {}, {}};
+    data.pixels.resize(std::size_t(data.count * data.H * data.W * data.C));
+    uint32_t state = 1;  // any generator will do: Numerical Recipes' linear congruence
+    for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
+    return data;
+}
+
+double seconds_of_step(GanTrainer& trainer, Device device) {
+    const auto start = std::chrono::steady_clock::now();
+    trainer.step();
+    wait(device);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<double> sorted(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values;
+}
+
+template <class... Values>
+std::string print(const char* format, Values... values) {
+    char line[256];
+    std::snprintf(line, sizeof line, format, values...);
+    return line;
+}
+
+}  // namespace
+
+// Between two steps in proportion, as NumPy has it.
+double ModelReport::quantile(double q) const {
+    const std::vector<double> all = sorted(seconds);
+    const double at = q * double(all.size() - 1);
+    const auto below = std::size_t(at);
+    return all[below] + (at - double(below)) * (all[std::min(below + 1, all.size() - 1)] - all[below]);
+}
+
+ModelReport bench_model(const config::ModelConfig& config, Device device, const ModelOptions& options) {
+    ModelReport r;
+    r.name = config.name;
+    r.device = device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu);
+    r.processor = processor();
+    r.threads = kernels::cpu::threads();
+    r.batch = config.batch;
+    GanTrainer trainer(config, random_images(config), device);
+    r.images_per_step = trainer.images_per_step();
+    r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
+    r.flops = step_flops(trainer.generator(), trainer.discriminator(), trainer.objective(), config.batch);
+
+    r.bytes = step_bytes(trainer.generator(), trainer.discriminator(), trainer.objective(), config);
+
+    r.start = process_seconds();
+    r.warm_up = device.is_cuda() ? 3 : 2;  // a GPU's second step is recorded, its third replayed
+    for (int64_t i = 0; i < r.warm_up; ++i) seconds_of_step(trainer, device);
+    const auto wanted = [&](double spent) {
+        const auto done = int64_t(r.seconds.size());
+        return options.steps > 0 ? done < options.steps : done < 5 || spent < options.seconds;
+    };
+    for (double spent = 0; wanted(spent); spent += r.seconds.back()) r.seconds.push_back(seconds_of_step(trainer, device));
+    r.resident_bytes = peak_resident_bytes();
+    if (device.is_cuda()) r.device_bytes = device.memory().held_bytes;
+    if (trainer.recorded()) r.launches = trainer.recorded()->kernels();
+
+    if (!device.is_cuda()) {
+        const int steps = int(std::clamp(0.5 / r.median(), 1.0, 100.0));
+        r.families = profile([&] {
+            for (int i = 0; i < steps; ++i) trainer.step();
+        });
+        for (auto& [name, family] : r.families) family.forward /= steps, family.backward /= steps;
+    }
+    r.peaks = find_peaks(device);
+    return r;
+}
+
+std::string text(const ModelReport& r) {
+    const double median = r.median(), rate = r.flops.total() / median;
+    std::string lines = r.name + ": batch " + std::to_string(r.batch) + ", " + std::to_string(r.parameters) + " parameters, on " +
+                        r.device + "; " + std::to_string(r.threads) + " threads" +
+                        (r.processor.empty() ? "" : " of " + r.processor) + "\n";
+    lines += print(
+        "  ms per step       median %.3f, min %.3f, half of them within %.3f to %.3f, max %.3f, of %zu after %lld to warm up\n",
+        1e3 * median, 1e3 * r.quantile(0), 1e3 * r.quantile(0.25), 1e3 * r.quantile(0.75), 1e3 * r.quantile(1), r.seconds.size(),
+        static_cast<long long>(r.warm_up));
+    lines += print("  images per second %.0f\n", double(r.images_per_step) / median);
+    lines += print("  GFLOP per step    %.3f: forward %.3f, data gradients %.3f, weight gradients %.3f, penalty %.3f\n",
+                   r.flops.total() / 1e9, r.flops.forward / 1e9, r.flops.data_gradient / 1e9, r.flops.weight_gradient / 1e9,
+                   r.flops.penalty / 1e9);
+    lines += print("  GB moved per step %.3f at least: products %.3f, norms %.3f, activations %.3f, optimizers %.3f\n",
+                   r.bytes.total() / 1e9, r.bytes.products / 1e9, r.bytes.norms / 1e9, r.bytes.activations / 1e9,
+                   r.bytes.optimizers / 1e9);
+    if (r.launches > 0) lines += print("  kernels per step  %d\n", r.launches);
+    lines += print("  GFLOP per second  %.1f", rate / 1e9);
+    if (r.peaks.flops > 0) lines += print(", %.1f %% of the multiply-add peak", 100 * rate / r.peaks.flops);
+    lines += "\n  peaks             " + text(r.peaks) + "\n";
+    lines += print("  first step began  %.2f s after the start of the process\n", r.start);
+    lines += print("  peak memory       %.0f MB resident", double(r.resident_bytes) / 1e6);
+    if (r.device_bytes > 0) lines += print(", %.0f MB of the GPU", double(r.device_bytes) / 1e6);
+    lines += "\n";
+    double total = 0;
+    for (const auto& [name, family] : r.families) total += family.forward + family.backward;
+    if (!r.families.empty()) lines += print("  %-17s %10s %10s %7s\n", "ms by layer", "forward", "backward", "%");
+    for (const auto& [name, family] : r.families)
+        lines += print("    %-15s %10.3f %10.3f %7.1f\n", name.c_str(), 1e3 * family.forward, 1e3 * family.backward,
+                       100 * (family.forward + family.backward) / total);
+    return lines;
+}
+
+config::Value json(const ModelReport& r) {
+    using config::Members;
+    const double median = r.median(), rate = r.flops.total() / median;
+    const auto percent = [&] { return r.peaks.flops > 0 ? config::Value(100 * rate / r.peaks.flops) : config::Value(); };
+    Members families;
+    for (const auto& [name, family] : r.families)
+        families.emplace_back(name, Members{{"forward", 1e3 * family.forward}, {"backward", 1e3 * family.backward}});
+    return Members{
+        {"model", r.name},
+        {"version", version()},
+        {"device", r.device},
+        {"processor", r.processor},
+        {"threads", r.threads},
+        {"batch", r.batch},
+        {"parameters", r.parameters},
+        {"steps", int64_t(r.seconds.size())},
+        {"ms_per_step", Members{{"median", 1e3 * median},
+                                {"min", 1e3 * r.quantile(0)},
+                                {"quarter", 1e3 * r.quantile(0.25)},
+                                {"three_quarters", 1e3 * r.quantile(0.75)},
+                                {"max", 1e3 * r.quantile(1)}}},
+        {"images_per_s", double(r.images_per_step) / median},
+        {"gflop_per_step", Members{{"forward", r.flops.forward / 1e9},
+                                   {"data_gradient", r.flops.data_gradient / 1e9},
+                                   {"weight_gradient", r.flops.weight_gradient / 1e9},
+                                   {"penalty", r.flops.penalty / 1e9},
+                                   {"total", r.flops.total() / 1e9}}},
+        {"gb_per_step", Members{{"products", r.bytes.products / 1e9},
+                                {"norms", r.bytes.norms / 1e9},
+                                {"activations", r.bytes.activations / 1e9},
+                                {"others", r.bytes.others / 1e9},
+                                {"optimizers", r.bytes.optimizers / 1e9},
+                                {"data", r.bytes.data / 1e9},
+                                {"total", r.bytes.total() / 1e9}}},
+        {"kernels_per_step", r.launches > 0 ? config::Value(r.launches) : config::Value()},
+        {"gflop_per_s", rate / 1e9},
+        {"percent_of_peak", percent()},
+        {"peaks", json(r.peaks)},
+        {"first_step_s", r.start},
+        {"resident_mb", double(r.resident_bytes) / 1e6},
+        {"device_mb", double(r.device_bytes) / 1e6},
+        {"ms_by_layer", families},
+    };
+}
+
+}  // namespace gannet::bench

@@ -1,0 +1,44 @@
+// How fast a model trains, on random images of its size: no data set is read.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/bench/bytes.h"
+#include "engine/bench/flops.h"
+#include "engine/bench/peaks.h"
+#include "engine/bench/profile.h"
+#include "engine/config/model.h"
+
+namespace gannet::bench {
+
+struct ModelOptions {
+    int64_t steps = 0;  // to time; 0: as many as fit into `seconds`, at least 5
+    double seconds = 5;
+    std::string why_cpu;  // why there is no GPU, to be reported
+};
+
+struct ModelReport {
+    std::string name, device, processor;
+    int threads = 0;
+    int64_t batch = 0, images_per_step = 0, parameters = 0, warm_up = 0;
+    std::vector<double> seconds;  // of each timed step
+    double start = 0;             // from the start of the process to that of the first step
+    int64_t resident_bytes = 0;   // the most up to the last timed step
+    int64_t device_bytes = 0;     // of the GPU, held by the program
+    StepFlops flops;
+    StepBytes bytes;
+    int launches = 0;  // kernels of a step's graph; 0 on a CPU
+    Peaks peaks;
+    std::map<std::string, Family> families;  // of one step; empty on a GPU
+
+    double quantile(double q) const;
+    double median() const { return quantile(0.5); }
+};
+
+ModelReport bench_model(const config::ModelConfig& config, Device device, const ModelOptions& options);
+
+std::string text(const ModelReport& report);
+config::Value json(const ModelReport& report);
+
+}  // namespace gannet::bench

@@ -1,0 +1,17 @@
+// The same products by oneDNN, where the program was built with it (Debian's libdnnl-dev): what apps/bench shows beside a
+// kernel's time. fp32, images in NHWC as ours; weights and their gradients in whichever layout oneDNN likes best, as a program
+// that reorders them once has them.
+#pragma once
+#include <functional>
+
+#include "kernels/shapes.h"
+
+namespace gannet::bench::onednn {
+
+bool built();
+// A call of the product on arrays of the case's sizes; empty where it is not built, or oneDNN does not serve the shape.
+std::function<void()> matmul(const MatmulShape& s, real* c, real* a, real* b);
+enum class Pass { forward, data_gradient, weight_gradient };
+std::function<void()> conv2d(const ConvShape& s, Pass pass, real* x, real* y);
+
+}  // namespace gannet::bench::onednn

@@ -1,0 +1,109 @@
+#include "engine/bench/peaks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "engine/bench/machine.h"
+#include "engine/bench/timing.h"
+#include "engine/tensor/tensor.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/peak.h"
+
+namespace gannet::bench {
+namespace {
+
+kernels::cpu::PeakLoops loops_of(Backend isa) {
+    switch (isa) {
+        case Backend::cpu_avx2: return kernels::cpu::avx2::peak_loops();
+        case Backend::cpu_avx512: return kernels::cpu::avx512::peak_loops();
+        default: return kernels::cpu::scalar::peak_loops();
+    }
+}
+
+// The best of many samples: other programs can only lower it.
+double multiply_add_rate(Backend isa) {
+    const auto run = loops_of(isa).multiply_adds;
+    const int64_t tasks = 16 * kernels::cpu::threads(), rounds = 10000;
+    double flops = 0;
+    const Timing timing = measure(Device::cpu(isa), 0.2, [&] { flops = run(tasks, rounds); });
+    return flops / timing.best;
+}
+
+double triad_rate(Device device, double bytes) {
+    const int64_t n = std::max<int64_t>(1024, int64_t(bytes / (3 * sizeof(real))));
+    const Tensor a = Tensor::full({n}, 0, device), b = Tensor::full({n}, 1, device), c = Tensor::full({n}, 2, device);
+    const auto run = loops_of(device.backend()).triad;
+    const Timing timing = measure(device, 0.1, [&] { run(a.data(), b.data(), c.data(), real(0.5), n); });
+    return 3 * double(n) * sizeof(real) / timing.best;
+}
+
+}  // namespace
+
+const Peaks::Level& Peaks::level(double bytes) const {
+    for (const Level& level : levels)
+        if (bytes <= level.bytes) return level;
+    return levels.back();
+}
+
+double Peaks::seconds(double bytes) const {
+    double total = 0, smaller = 0;
+    for (const Level& level : levels) {
+        total += (std::min(bytes, level.bytes) - smaller) / level.bytes_per_second;
+        if (bytes <= level.bytes) break;
+        smaller = level.bytes;
+    }
+    return total;
+}
+
+Peaks find_peaks(Device device) {
+    Peaks peaks;
+    if (device.is_cuda()) {
+        const DevicePeaks gpu = device.peaks();
+        peaks.flops = gpu.flops;
+        peaks.rates = {{"fp32", gpu.flops}};
+        peaks.levels = {{"memory", INFINITY, gpu.bytes_per_second}};
+        return peaks;
+    }
+    for (const Backend isa : {Backend::cpu_scalar, Backend::cpu_avx2, Backend::cpu_avx512}) {
+        if (!Device::supports(isa)) continue;
+        const std::string name = Device::cpu(isa).name();  // "cpu (avx2)"
+        peaks.rates.push_back({name.substr(5, name.size() - 6), multiply_add_rate(isa)});
+        if (isa == device.backend()) peaks.flops = peaks.rates.back().flops;
+    }
+    // Arrays that fit into the first level are no more than a thread's work.
+    const double first = double(cache_bytes(1)), second = double(cache_bytes(2)) * kernels::cpu::threads(),
+                 third = double(cache_bytes(3));
+    if (first > 0) peaks.levels.push_back({"L1", first, triad_rate(device, first / 2)});
+    if (second > first) peaks.levels.push_back({"L2", second, triad_rate(device, second / 2)});
+    if (third > second) peaks.levels.push_back({"L3", third, triad_rate(device, third / 2)});
+    const double beyond = std::min(std::max(4 * third, 128e6), double(device.available_memory()) / 4);
+    peaks.levels.push_back({"memory", INFINITY, triad_rate(device, beyond)});
+    return peaks;
+}
+
+std::string text(const Peaks& peaks) {
+    if (peaks.flops == 0) return "unknown: the device does not tell";
+    std::string line = "multiply-adds ";
+    char item[64];
+    for (const Peaks::Rate& rate : peaks.rates) {
+        std::snprintf(item, sizeof item, "%s %.1f, ", rate.name.c_str(), rate.flops / 1e9);
+        line += item;
+    }
+    line.replace(line.size() - 2, 2, " GFLOP/s; ");
+    for (const Peaks::Level& level : peaks.levels) {
+        std::snprintf(item, sizeof item, "%s %.1f, ", level.name.c_str(), level.bytes_per_second / 1e9);
+        line += item;
+    }
+    line.replace(line.size() - 2, 2, " GB/s");
+    return line;
+}
+
+config::Value json(const Peaks& peaks) {
+    config::Members rates, levels;
+    for (const Peaks::Rate& rate : peaks.rates) rates.emplace_back(rate.name, rate.flops / 1e9);
+    for (const Peaks::Level& level : peaks.levels) levels.emplace_back(level.name, level.bytes_per_second / 1e9);
+    return config::Members{{"gflop_per_s", rates}, {"gb_per_s", levels}};
+}
+
+}  // namespace gannet::bench

@@ -1,0 +1,58 @@
+#include "engine/bench/profile.h"
+
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "kernels/place.h"
+
+namespace gannet::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Ranges call plain functions, so what they write to has no owner.
+struct Ledger {
+    std::map<std::string, Family> families;
+    std::vector<const char*> open;
+    Clock::time_point since;
+
+    // Ends a stretch of time, which belongs to the innermost range.
+    void settle() {
+        const Clock::time_point now = Clock::now();
+        // "discriminator.2 conv2d" is a layer; "step", "discriminator update" and "backward" are not.
+        const char *range = open.empty() ? "" : open.back(), *space = std::strchr(range, ' ');
+        const bool layer = space && std::memchr(range, '.', std::size_t(space - range));
+        bool backward = false;
+        for (const char* outer : open) backward = backward || std::strcmp(outer, "backward") == 0;
+        Family& family = families[layer ? space + 1 : "rest"];
+        (backward ? family.backward : family.forward) += std::chrono::duration<double>(now - since).count();
+        since = now;
+    }
+};
+Ledger* ledger = nullptr;
+
+void begin(const char* range) {
+    ledger->settle();
+    ledger->open.push_back(range);
+}
+void end() {
+    ledger->settle();
+    ledger->open.pop_back();
+}
+
+}  // namespace
+
+std::map<std::string, Family> profile(const std::function<void()>& work) {
+    Ledger mine;
+    ledger = &mine;
+    const ProfilerRanges before = profiler_ranges;
+    profiler_ranges = {begin, end};
+    mine.since = Clock::now();
+    work();
+    profiler_ranges = before;
+    mine.settle();
+    return mine.families;
+}
+
+}  // namespace gannet::bench

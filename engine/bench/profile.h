@@ -1,0 +1,18 @@
+// Where the time of steps goes, by kind of layer.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+
+namespace gannet::bench {
+
+struct Family {
+    double forward = 0, backward = 0;  // seconds; backward: whatever grad() does, to any order
+};
+
+// Runs `work` once and adds up what passes while each range of it (kernels/place.h) is the innermost one: "conv2d", "linear",
+// ..., each with its fused activation, and "rest" for what belongs to no layer (draws, data, losses, optimizers). For devices
+// that compute before a call returns, as CPUs do.
+std::map<std::string, Family> profile(const std::function<void()>& work);
+
+}  // namespace gannet::bench

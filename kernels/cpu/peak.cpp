@@ -1,0 +1,36 @@
+// The loops whose rates are a machine's roofline. multiply_adds is bound by the multiply-add units alone: 12 independent chains
+// of whole vectors are more than latency x units of any x86-64 so far and fit into 16 registers with the two factors. triad is
+// bound by memory or by the cache that its arrays fit in; it is cut and written as the engine's own elementwise kernels.
+#include "kernels/cpu/peak.h"
+
+#include "kernels/cpu/blocks.h"
+#include "kernels/cpu/simd.h"
+
+namespace gannet::kernels::cpu::GANNET_ISA {
+namespace {
+
+double multiply_adds(int64_t tasks, int64_t rounds) {
+    constexpr int chains = 12;
+    parallel_for(tasks, [=](int64_t i) {
+        const vec factor = vec{} + real(0.5), step = vec{} + real(0.25) * real(i % 2 + 1);  // converge to 2 step: no denormals
+        vec sums[chains];
+        for (int k = 0; k < chains; ++k) sums[k] = step * real(k + 1);
+        for (int64_t r = 0; r < rounds; ++r)
+#pragma GCC unroll 12
+            for (int k = 0; k < chains; ++k) sums[k] = sums[k] * factor + step;
+        vec total = {};
+        for (int k = 0; k < chains; ++k) total += sums[k];
+        [[maybe_unused]] volatile const real used = sum_lanes(total);  // or the compiler would drop it all
+    });
+    return 2.0 * chains * lanes * double(tasks) * double(rounds);
+}
+
+void triad(real* a, const real* b, const real* c, real factor, int64_t n) {
+    map(a, n, [=](int64_t e) { return b[e] + factor * c[e]; });
+}
+
+}  // namespace
+
+PeakLoops peak_loops() { return {multiply_adds, triad}; }
+
+}  // namespace gannet::kernels::cpu::GANNET_ISA

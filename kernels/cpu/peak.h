@@ -1,0 +1,27 @@
+// What an instruction set can do at most on the threads there are: loops to be timed by apps/bench. Not of the contract.
+#pragma once
+#include <cstdint>
+
+#include "kernels/real.h"
+
+namespace gannet::kernels::cpu {
+
+// One set's loops.
+struct PeakLoops {
+    // Runs `tasks` tasks of `rounds` rounds of independent multiply-adds in registers; returns their flops.
+    double (*multiply_adds)(int64_t tasks, int64_t rounds);
+    // a = b + factor c over n elements: two streams in, one out.
+    void (*triad)(real* a, const real* b, const real* c, real factor, int64_t n);
+};
+
+namespace scalar {
+PeakLoops peak_loops();
+}
+namespace avx2 {
+PeakLoops peak_loops();
+}
+namespace avx512 {
+PeakLoops peak_loops();
+}
+
+}  // namespace gannet::kernels::cpu

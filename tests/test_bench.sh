@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Drives apps/bench and tools/side_by_side.py on small work: what they print, what they refuse, that every kernel has a case. No
+# figure is looked at: a benchmark never fails the tests. GANNET_APPS names another folder of programs. The last line is
+# `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+bench=$programs/bench
+unset GANNET_ISA GANNET_THREADS GANNET_DATA
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0 failed=0 skipped=0
+
+# ---- helpers -----------------------------------------------------------------------------------------------------------
+ok() { passed=$((passed + 1)); }
+bad() {
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+    [ -s err ] && sed 's/^/    stderr: /' err | tail -n 5 | cut -c 1-400
+}
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $*"
+}
+check() { # name, command ...: it succeeds
+    local name=$1
+    shift
+    if "$@"; then ok; else bad "$name: $*"; fi
+}
+runs() { # command ...: it ends with status 0
+    "$@" >out 2>err </dev/null
+    local status=$?
+    if [ $status -eq 0 ]; then ok; else bad "status $status of: $*"; fi
+}
+refuses() { # pattern, command ...: status 1 and one line on stderr, `gannet: WHAT (WHERE): WHAT TO DO`, that matches
+    local pattern=$1
+    shift
+    "$@" >out 2>err </dev/null
+    local status=$?
+    if [ $status -ne 1 ]; then bad "status $status, not 1, of: $*"
+    elif [ "$(wc -l <err)" -ne 1 ]; then bad "more or less than one line from: $*"
+    elif ! grep -qE '^gannet: [^ ].* \(.+\): .+' err || ! grep -qE -- "$pattern" err; then bad "no clear line with '$pattern' of: $*"
+    else ok; fi
+}
+python=$(command -v python3)
+holds() { # a Python expression of `r`, the JSON object in the file out
+    if [ -z "$python" ]; then skip "no python3: $1"
+    elif "$python" -c 'import json, sys; r = json.load(open("out")); sys.exit(not eval(sys.argv[1]))' "$1" 2>>err; then ok
+    else bad "not so: $1"; fi
+}
+
+# ---- models --------------------------------------------------------------------------------------------------------------
+small=(--steps 2 --set batch=4 --device cpu)
+runs "$bench" "$root/models/vanilla.json" "${small[@]}"
+for line in 'vanilla: batch 4, 2043537 parameters, on cpu ' 'median [0-9.]+, min [0-9.]+, half of them within [0-9.]+ to [0-9.]+, max [0-9.]+, of 2 after 2' 'GB moved per step [0-9.]+ at least' \
+    'images per second [0-9]+' 'GFLOP per step +0\.064: forward' '% of the multiply-add peak' 'multiply-adds scalar [0-9.]+' \
+    'memory [0-9.]+ GB/s' 'first step began +[0-9.]+ s' '[0-9]+ MB resident' 'batch_norm +[0-9.]+ +[0-9.]+'; do
+    check "a line of the report" grep -qE "$line" out
+done
+check "nothing on stderr" test ! -s err
+# Flops as counted call by call inside of the engine.
+flops() { # model, flops of a step, settings...
+    runs "$bench" "$root/models/$1.json" "${small[@]}" --json "${@:3}"
+    holds "round(r['gflop_per_step']['total'] * 1e9) == $2"
+}
+flops vanilla 63660032
+# Bytes of its products: both operands and the result of each, 3 passes through D forward, 3 back (one by weights less), G once.
+holds "(lambda g, d: abs(r['gb_per_step']['products'] - 4e-9 * (sum(g) + 3 * sum(d) + 2 * sum(d[1:]) + sum(d) + sum(g[1:]) + 2 * sum(d) + sum(g))) < 1e-12)(*[[4 * (i + o) + i * o + o for i, o in zip(n, n[1:])] for n in ([100, 128, 256, 512, 1024, 784], [784, 512, 256, 1])])"
+flops dcgan 590069760
+flops dcgan 963078144 --set objective.update_order=discriminator_first --set objective.critic_steps=2
+flops wgan 3200576512
+flops wgan 3722406912 --set 'discriminator.3={"layer": "tanh"}'
+holds "r['model'] == 'wgan' and r['steps'] == 2 and r['batch'] == 4 and r['threads'] >= 1"
+holds "r['ms_per_step']['min'] <= r['ms_per_step']['median'] <= r['ms_per_step']['max']"
+holds "all(r[key] > 0 for key in ('images_per_s', 'gflop_per_s', 'percent_of_peak', 'first_step_s', 'resident_mb'))"
+holds "sum(v for k, v in r['gflop_per_step'].items() if k != 'total') - r['gflop_per_step']['total'] < 1e-9"
+holds "abs(sum(v for k, v in r['gb_per_step'].items() if k != 'total') - r['gb_per_step']['total']) < 1e-9"
+holds "abs(r['gb_per_step']['optimizers'] - (5 * 7 * 138369 + 7 * 759680) * 4e-9) < 1e-12 and r['kernels_per_step'] is None"
+holds "r['peaks']['gflop_per_s']['scalar'] > 0 and r['peaks']['gb_per_s']['memory'] > 0"
+holds "{'conv2d', 'conv_transpose2d', 'batch_norm', 'linear', 'rest'} <= set(r['ms_by_layer'])"
+runs "$bench" "$root/models/vanilla.json" "${small[@]}" --json --threads 1 --seconds 0
+holds "r['threads'] == 1"
+runs env GANNET_ISA=scalar "$bench" "$root/models/vanilla.json" "${small[@]}"
+check "the instruction set is said" grep -q 'on cpu (scalar)' out
+runs env GANNET_DATA="$work" "$bench" "$root/models/vanilla.json" "${small[@]}" # no data set is there
+runs env GANNET_DATA="$work" "$bench" "$root/models/dcgan64.json" "${small[@]}" --json --set generator.0.channels=8 \
+    --set generator.3.channels=8 --set generator.6.channels=8 --set generator.9.channels=8 # nor one of 64x64 in colour
+holds "r['model'] == 'dcgan64' and r['images_per_s'] > 0"
+check "nothing is written" test -z "$(find . -type f ! -name out ! -name err)"
+
+# ---- kernels -------------------------------------------------------------------------------------------------------------
+runs "$bench" --kernels --list
+sort -u <(cut -d ' ' -f 1 out) >named
+grep -ohE 'void [a-z0-9_]+\(' "$root"/kernels/contract/*.inl | tr -d '(' | cut -d ' ' -f 2 | sort -u >declared
+check "kernels are declared" test "$(wc -l <declared)" -gt 50
+comm -3 declared named >err
+check "every kernel has a case, and no other" test ! -s err
+check "no case is there twice" test "$(sort out | uniq -d | wc -l)" -eq 0
+runs "$bench" --kernels --filter '^(add|tanh|matmul) (50176|64x100 -> 128)' --seconds 0 --device cpu
+check "a row for each case, and three above" test "$(wc -l <out)" -eq 7
+check "a row" grep -qE '^add +50176( +[0-9.]+){5,6}  (L[123]|memory)$' out
+runs "$bench" --kernels --filter '^(matmul 64x256 -> 1|adam_update 533505|optimizer_advance)' --seconds 0.01 --json --device cpu --threads 1
+holds "[c['kernel'] for c in r['cases']] == ['matmul'] * 3 + ['adam_update', 'optimizer_advance_update']"
+holds "all(c['us'] > 0 for c in r['cases']) and all(c['percent'] > 0 for c in r['cases'][:4])"
+holds "all(c['rivals_us']['naive'] > 0 for c in r['cases'][:4]) and r['cases'][4]['rivals_us'] == {}"
+holds "r['threads'] == 1 and r['cases'][0]['gflop_per_s'] > 0 and r['cases'][4]['percent'] is None"
+
+# ---- command lines -------------------------------------------------------------------------------------------------------
+runs "$bench" --help
+check "--help names the program" grep -qi "usage: bench" out
+check "--help is not on stderr" test ! -s err
+runs "$bench" --version
+check "--version" grep -qE '^bench \(Gannet\) .' out
+while IFS='|' read -r pattern arguments; do
+    # shellcheck disable=SC2086  # words
+    refuses "$pattern" "$bench" $arguments
+done <<END_OF_LINES
+nothing to measure.*models/wgan.json|
+nothing to measure|--json
+unknown option --kernel.*did you mean --kernels|--kernel
+unknown option --hepl.*did you mean --help|--hepl
+unexpected argument "b"|a b
+a model with --kernels.*--filter|a.json --kernels
+--filter without --kernels|a.json --filter matmul
+--steps with --kernels|--kernels --steps 3
+--set with --kernels|--kernels --set batch=3
+--list without --kernels|--list a.json
+is no regular expression|--kernels --filter (
+no case matches "nothing".*--list|--kernels --filter nothing
+--steps 0|$root/models/vanilla.json --steps 0
+--steps "many" cannot be used|$root/models/vanilla.json --steps many
+--seconds -1|$root/models/vanilla.json --seconds -1
+--seconds nan|$root/models/vanilla.json --seconds nan
+--threads 5000|$root/models/vanilla.json --threads 5000
+--device "tpu" is not known|$root/models/vanilla.json --device tpu
+'batch' is 0, out of range|$root/models/vanilla.json --set batch=0
+'stepz'.*--set stepz=3.*steps|$root/models/vanilla.json --set stepz=3
+cannot open.*nowhere.json|nowhere.json
+END_OF_LINES
+refuses 'standard output' sh -c '"$0" --kernels --list >/dev/full' "$bench"
+
+# ---- beside the peers ----------------------------------------------------------------------------------------------------
+if [ -n "$python" ]; then
+    side_by_side=$root/tools/side_by_side.py
+    mkdir peer
+    cat >peer/torch_gans.py <<'END'
+import sys
+if "--compile" in sys.argv: sys.exit("no compiler")
+print(f"torch 0 {sys.argv[1]} batch 64 threads 1 median {7.5 if '--freeze' in sys.argv else 9.25} ms/step  min 1.00  1 img/s")
+END
+    cp peer/torch_gans.py peer/jax_gans.py
+    runs "$python" "$side_by_side" --peer peer --bench "$bench" --models mlp --variants eager,freeze,compile --rounds 2 --steps 1
+    check "the table has the best peer" grep -qE '^\| `vanilla.json` \| [0-9.]+ \| freeze 7.5 \(eager 9.2\) \| [0-9.]+ \(1.5\) \|' out
+    check "a round is told" grep -q 'mlp, round 2 of 2' err
+    check "a variant that fails is left out" grep -q 'compile is left out: no compiler' err
+    runs "$python" "$side_by_side" --bench "$bench" --models mlp --rounds 1 --steps 1
+    check "a table without peers" grep -qE '^\| `vanilla.json` \| 64 \| [0-9.]+ \([0-9.]+\) \|( [0-9.]+ \|){5}$' out
+    "$python" "$side_by_side" --peer peer --models mpl >out 2>err
+    check "an unknown model is named" grep -q 'unknown model "mpl"' err
+    "$python" "$side_by_side" --peer nowhere --bench "$bench" >out 2>err
+    check "a missing peer is named" grep -q 'no .*nowhere/torch_gans.py: check --peer' err
+else
+    skip "no python3: tools/side_by_side.py"
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
