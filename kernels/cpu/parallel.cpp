@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "kernels/error.h"
+#include "kernels/precision.h"
 
 namespace gannet::kernels::cpu {
 namespace {
@@ -192,7 +193,12 @@ struct Scratch {
     }
 };
 
+std::atomic<bool> exact{false};
+
 }  // namespace
+
+bool exact_convolutions() { return exact.load(std::memory_order_relaxed); }
+void set_exact_convolutions(bool wanted) { exact.store(wanted, std::memory_order_relaxed); }
 
 void set_threads(int threads) { pool().set_threads(threads); }
 int threads() { return pool().threads(); }
