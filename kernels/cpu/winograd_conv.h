@@ -1,14 +1,15 @@
 // conv2d and conv2d_dgrad by minimal filtering (winograd.h): tiles to points, 25 products with the filter's points, and back. The
 // two are one algorithm, of other transforms.
 //
-// Many tiles: the filter's points are made once, and a task is a few images from beginning to end, in its own scratch, where the
-// data of a chunk (2-10 MB) stays in the caches. Few tiles: the filter's points would be the larger side, 6.25 times the filter;
-// there all tasks share the tiles' points, and each makes the filter's for its own columns, a piece at a time, in the second
-// cache.
+// The filter's points are made once (25/16 of the filter's size times four). Many tiles: a task is a few images from beginning to
+// end, in its own scratch, where the data of a chunk (2-10 MB) stays in the caches. Few tiles: all tasks share the tiles' points
+// too, and each has a block of columns. Which of the two does not change a bit.
 #pragma once
 #include "kernels/cpu/winograd_tiles.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
+
+inline constexpr int64_t tiles_at_once = 64;
 
 struct WinogradConv {
     real* out;
@@ -58,73 +59,57 @@ struct WinogradConv {
     }
 };
 
-// m (+)= the products over k in [k0, k1), u's k counted from k0; the first overwrite.
-inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const FilterPoints& u, int64_t k0, int64_t k1) {
+// Columns [n0, n0 + m.depth) of tiles [first, first + m.tiles) of the products.
+inline void multiply_points(const PointMatrix& m, const PointMatrix& v, int64_t first, const FilterPoints& u, int64_t n0) {
     const RowPanels panels{m.tiles};
     for (int point = 0; point < points; ++point)
-        for (int64_t k = k0, end; k < k1; k = end) {
-            end = std::min(k1, (k / v.run() + 1) * v.run());
-            const Run run{0, 0, int(end - k)};
+        for (int64_t k = 0; k < v.depth; k += v.run()) {
+            const Run run{0, 0, int(std::min(v.run(), v.depth - k))};
             for (int64_t n = 0; n < m.depth; n += tile_cols) {
-                const Panel panel{u.at(point, n, k - k0), tile_cols, &run, 1};
+                const Panel panel{u.at(point, n0 + n, k), tile_cols, &run, 1};
                 for (int64_t p = 0; p < panels.count; ++p) {
                     real* row[tile_rows];
                     for (int i = 0; i < panels.size(p); ++i) row[i] = m.at(point, panels.begin(p) + i, 0);
                     run_tile<RowLayout>(panels.size(p), std::min<int64_t>(tile_cols, m.depth - n), row, n,
-                                        v.at(point, panels.begin(p), k), panel, k == 0);
+                                        v.at(point, first + panels.begin(p), k), panel, k == 0);
                 }
             }
         }
 }
 
-inline void winograd_by_images(const WinogradConv& d) {
-    FilterPoints u{d.cols, d.depth};
-    u.data = scratch_reals(shared_b_slot, u.size());
-    constexpr int64_t piece = 64;
-    const int64_t pieces = ceil_div(d.depth, piece);
-    parallel_for(pieces * ceil_div(d.cols, tile_cols), [&](int64_t task) {
-        const int64_t n0 = task / pieces * tile_cols, k0 = task % pieces * piece;
-        FilterPoints part = u;
-        part.data = u.at(0, n0, k0);
-        d.filter_points(part, n0, std::min<int64_t>(tile_cols, d.cols - n0), k0, std::min(d.depth, k0 + piece));
-    });
-    const int64_t images = std::max<int64_t>(1, 64 / d.grid.size());
-    parallel_for(ceil_div(d.s.N, images), [&](int64_t task) {
-        const int64_t first = task * images, count = std::min(images, d.s.N - first), tiles = count * d.grid.size();
-        PointMatrix v = d.tile_points(tiles), m = d.sums(tiles, d.cols);
-        v.data = scratch_reals(a_slot, v.size() + m.size());
-        m.data = v.data + v.size();
-        for (int64_t i = 0; i < tiles; ++i) d.to_points(v, i, first * d.grid.size() + i);
-        multiply_points(m, v, u, 0, d.depth);
-        d.write(m, first, count, 0, d.cols);
-    });
+// One piece of the filter's points.
+inline void pack_points(const WinogradConv& d, const FilterPoints& u, int64_t task, int64_t pieces, int64_t piece) {
+    const int64_t n0 = task / pieces * tile_cols, k0 = task % pieces * piece;
+    FilterPoints part = u;
+    part.data = u.at(0, n0, k0);
+    d.filter_points(part, n0, std::min<int64_t>(tile_cols, d.cols - n0), k0, std::min(d.depth, k0 + piece));
 }
 
-inline void winograd_by_columns(const WinogradConv& d) {
-    const int64_t tiles = d.s.N * d.grid.size();
-    PointMatrix v = d.tile_points(tiles);
-    v.data = scratch_reals(shared_b_slot, v.size());
-    parallel_for(tiles, [&](int64_t tile) { d.to_points(v, tile, tile); });
-    constexpr int64_t columns = 32, piece = 64;
-    parallel_for(ceil_div(d.cols, columns), [&](int64_t task) {
-        const int64_t n0 = task * columns, width = std::min(columns, d.cols - n0);
-        FilterPoints u{columns, piece};
-        PointMatrix m = d.sums(tiles, width);
-        m.data = scratch_reals(a_slot, m.size() + u.size());
-        u.data = m.data + m.size();
-        for (int64_t k = 0; k < d.depth; k += piece) {
-            const int64_t end = std::min(d.depth, k + piece);
-            d.filter_points(u, n0, width, k, end);
-            multiply_points(m, v, u, k, end);
-        }
-        d.write(m, 0, d.s.N, n0, width);
-    });
-}
-
-// Which of the two does not change a bit.
 inline void winograd_convolve(const WinogradConv& d) {
-    if (d.s.N * d.grid.size() <= 192) winograd_by_columns(d);
-    else winograd_by_images(d);
+    const int64_t per_image = d.grid.size(), images = std::max<int64_t>(1, tiles_at_once / per_image);
+    const int64_t chunks = ceil_div(d.s.N, images), tiles = d.s.N * per_image;
+    const bool shared = chunks < 4;
+    FilterPoints u{d.cols, d.depth};
+    PointMatrix all = d.tile_points(shared ? tiles : 0);
+    u.data = scratch_reals(shared_b_slot, u.size() + all.size());
+    all.data = u.data + u.size();
+    constexpr int64_t piece = 64;
+    const int64_t pieces = ceil_div(d.depth, piece), packings = pieces * ceil_div(d.cols, tile_cols);
+    parallel_for(packings + all.tiles, [&](int64_t task) {
+        if (task < packings) pack_points(d, u, task, pieces, piece);
+        else d.to_points(all, task - packings, task - packings);
+    });
+    const int64_t columns = shared ? std::min<int64_t>(d.cols, 128) : d.cols;
+    parallel_for(chunks * ceil_div(d.cols, columns), [&](int64_t task) {
+        const int64_t image = task % chunks * images, count = std::min(images, d.s.N - image), mine = count * per_image;
+        const int64_t n0 = task / chunks * columns, width = std::min(columns, d.cols - n0);
+        PointMatrix v = d.tile_points(shared ? 0 : mine), m = d.sums(mine, width);
+        m.data = scratch_reals(a_slot, v.size() + m.size());
+        v.data = m.data + m.size();
+        for (int64_t i = 0; i < v.tiles; ++i) d.to_points(v, i, image * per_image + i);
+        multiply_points(m, shared ? all : v, shared ? image * per_image : 0, u, n0);
+        d.write(m, image, count, n0, width);
+    });
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

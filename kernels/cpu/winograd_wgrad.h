@@ -60,7 +60,7 @@ __attribute__((noinline)) inline void filter_row(real* dw, const PointMatrix& su
     }
 }
 
-inline constexpr int64_t tiles_at_once = 128;
+inline constexpr int64_t wgrad_tiles = 128;
 
 inline void winograd_wgrad_by_columns(real* dw, const real* x, const real* dy, const ConvShape& s) {
     const int64_t tiles = s.N * tile_grid(s).size();
@@ -70,11 +70,11 @@ inline void winograd_wgrad_by_columns(real* dw, const real* x, const real* dy, c
     constexpr int64_t columns = 64;
     parallel_for(4 * s.C / columns, [&](int64_t task) {
         const int64_t n0 = task * columns;
-        PointMatrix of_x = image_points(tiles_at_once, columns), sums = filter_sums(columns, s);
+        PointMatrix of_x = image_points(wgrad_tiles, columns), sums = filter_sums(columns, s);
         of_x.data = scratch_reals(a_slot, of_x.size() + sums.size());
         sums.data = of_x.data + of_x.size();
-        for (int64_t begin = 0; begin < tiles; begin += tiles_at_once) {
-            const int64_t count = std::min(tiles_at_once, tiles - begin);
+        for (int64_t begin = 0; begin < tiles; begin += wgrad_tiles) {
+            const int64_t count = std::min(wgrad_tiles, tiles - begin);
             for (int64_t i = 0; i < count; ++i) transform_image(of_x, i, begin + i, n0, n0 + columns, x, s);
             add_outer_products(sums, of_dy, begin, of_x, 0, count, begin == 0);
         }
@@ -89,13 +89,13 @@ inline void winograd_wgrad_by_slices(real* dw, const real* x, const real* dy, co
     const int64_t slices = std::clamp<int64_t>((int64_t(1) << 23) / sums.size(), 2, 8);
     sums.data = scratch_reals(shared_partial_slot, slices * sums.size());
     parallel_for(slices, [&](int64_t slice) {
-        PointMatrix of_x = image_points(tiles_at_once, 4 * s.C), of_dy = gradient_points(tiles_at_once, s), mine = sums;
+        PointMatrix of_x = image_points(wgrad_tiles, 4 * s.C), of_dy = gradient_points(wgrad_tiles, s), mine = sums;
         of_x.data = scratch_reals(a_slot, of_x.size() + of_dy.size());
         of_dy.data = of_x.data + of_x.size();
         mine.data += slice * sums.size();
         const int64_t first = tiles * slice / slices, last = tiles * (slice + 1) / slices;
-        for (int64_t begin = first; begin < last; begin += tiles_at_once) {
-            const int64_t count = std::min(tiles_at_once, last - begin);
+        for (int64_t begin = first; begin < last; begin += wgrad_tiles) {
+            const int64_t count = std::min(wgrad_tiles, last - begin);
             for (int64_t i = 0; i < count; ++i) {
                 transform_image(of_x, i, begin + i, 0, 4 * s.C, x, s);
                 transform_gradient(of_dy, i, begin + i, dy, s);
