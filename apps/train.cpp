@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
         TrainingOptions options;
         std::string device = "auto", matmul;
         int64_t threads = 0;
+        bool exact = false;
         std::optional<int64_t> epochs, steps, seed;
         CommandLine line(
             "train", "Trains a GAN. MODEL.json declares its two networks, its data and its objective (docs/model-format.md).");
@@ -23,6 +24,7 @@ int main(int argc, char** argv) {
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");
         line.option("--set", options.settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
+        line.flag("--exact", exact, "convolutions without minimal filtering, as --set cpu.exact=true");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
@@ -44,6 +46,7 @@ int main(int argc, char** argv) {
         if (epochs) options.settings.insert(options.settings.end(), {"steps=null", "epochs=" + std::to_string(*epochs)});
         if (steps) options.settings.insert(options.settings.end(), {"epochs=null", "steps=" + std::to_string(*steps)});
         if (!matmul.empty()) options.settings.push_back("cuda.matmul=" + matmul);
+        if (exact) options.settings.push_back("cpu.exact=true");
         if (seed) options.settings.push_back("seed=" + std::to_string(*seed));
         const Device chosen = choose_device(device, threads, &options.why_cpu);
         return run_training(options, chosen);
