@@ -26,6 +26,11 @@ inline PointMatrix filter_sums(int64_t columns, const ConvShape& s) {
     return {.run_bits = 30, .pitch = odd_lines(columns), .tiles = s.OC, .depth = columns};
 }
 
+// The sums of a block are larger than the second cache.
+inline void prefetch_columns(const real* row) {
+    for (int i = 0; i < tile_cols; i += 64 / int(sizeof(real))) __builtin_prefetch(row + i);
+}
+
 // sums (+)= over tiles [begin, begin + count), both operands' tiles counted from there.
 inline void add_outer_products(const PointMatrix& sums, const PointMatrix& dy, int64_t dy_begin, const PointMatrix& x,
                                int64_t x_begin, int64_t count, bool first) {
@@ -36,7 +41,9 @@ inline void add_outer_products(const PointMatrix& sums, const PointMatrix& dy, i
             for (int64_t n = 0; n < sums.depth; n += tile_cols) {
                 const Panel panel{x.at(point, x_begin, n), tile_cols, &run, 1};
                 for (int64_t p = 0; p < panels.count; ++p) {
-                    const int64_t begin = o + panels.begin(p);
+                    const int64_t begin = o + panels.begin(p), next = std::min(begin + panels.size(p), sums.tiles - 1);
+                    for (int64_t i = next; i < std::min(next + tile_rows, sums.tiles); ++i)
+                        prefetch_columns(sums.at(point, i, n));
                     real* row[tile_rows];
                     for (int i = 0; i < panels.size(p); ++i) row[i] = sums.at(point, begin + i, 0);
                     run_tile<BlockLayout>(panels.size(p), std::min<int64_t>(tile_cols, sums.depth - n), row, n,
