@@ -10,6 +10,7 @@
 #include "engine/run/interrupt.h"
 #include "engine/run/run_folder.h"
 #include "kernels/error.h"
+#include "kernels/precision.h"
 
 using namespace gannet;
 
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
         std::string run, out = "samples.png", device = "auto";
         int64_t n = 64, interpolate = 0, threads = 0;
         uint64_t seed = 1;
+        bool exact = false;
         CommandLine line("generate", "Draws images with the generator of a run or checkpoint.");
         line.positional("RUN", run, "a run folder or a checkpoint file");
         line.option("-n,--count", n, "N", "how many images (rows, with --interpolate); 64 unless given");
@@ -47,6 +49,8 @@ int main(int argc, char** argv) {
         line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");
+        line.flag("--exact", exact,
+                  "convolutions without minimal filtering, as where a model file says so: \"cpu\": {\"exact\": true}");
         if (!line.parse(count, arguments)) return 0;
         if (n < 1 || n > 1000000) throw Error("-n " + std::to_string(n), "command line", "use 1 to 1,000,000");
         if (line.given("--interpolate") && (interpolate < 2 || interpolate > 1000))
@@ -58,6 +62,7 @@ int main(int argc, char** argv) {
 
         const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
         const config::ModelConfig config = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+        kernels::cpu::set_exact_convolutions(exact || config.cpu.boolean("exact"));
         const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, checkpoint.image,
                                 config, choose_device(device, threads));
         const SampleShape image = generator.out();

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
         TrainingOptions options;
         std::string device = "auto", matmul;
         int64_t threads = 0;
+        bool exact = false;
         std::optional<int64_t> epochs, steps, seed;
         std::vector<std::string> set;
         CommandLine line(
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");
         line.option("--set", set, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
+        line.flag("--exact", exact, "convolutions without minimal filtering, as --set cpu.exact=true");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
@@ -49,6 +51,7 @@ int main(int argc, char** argv) {
         if (epochs) flag("epochs", std::to_string(*epochs), "--epochs");
         if (steps) flag("steps", std::to_string(*steps), "--steps");
         if (!matmul.empty()) flag("cuda.matmul", matmul, "--matmul");
+        if (exact) options.settings.add("cpu.exact=true", "--exact");
         if (seed) flag("seed", std::to_string(*seed), "--seed");
         const Device chosen = choose_device(device, threads, &options.why_cpu);
         return run_training(options, chosen);

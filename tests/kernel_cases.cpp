@@ -334,13 +334,13 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
     for (const ConvShape& s : conv_shapes()) {
         const double taps = double(s.R * s.S);
         layer(
-            "conv2d", text(s), s.out_size(), s.OC, s.in_size(), s.filter_size(), taps * double(s.C),
+            "conv2d", text(s), s.out_size(), s.OC, s.in_size(), s.filter_size(), convolution_terms(s, taps * double(s.C)),
             [s](Device d, real* y, real* m, const real* x, const real* w, const real* bias, Activation act) {
                 RUN(d, conv2d(y, m, x, w, bias, s, act, d.stream()));
             },
             [s](const Values& x, const Values& w) { return reference::conv2d(x, w, s); });
         layer(
-            "conv2d_dgrad", text(s), s.in_size(), s.C, s.out_size(), s.filter_size(), taps * double(s.OC),
+            "conv2d_dgrad", text(s), s.in_size(), s.C, s.out_size(), s.filter_size(), convolution_terms(s, taps * double(s.OC)),
             [s](Device d, real* y, real* m, const real* x, const real* w, const real* bias, Activation act) {
                 RUN(d, conv2d_dgrad(y, m, x, w, bias, s, act, d.stream()));
             },
@@ -351,7 +351,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                          CALL(conv2d_wgrad<real>(p[0], p[1], p[2], s, d.stream())),
                          [s](const Lists& x) { return Lists{reference::conv2d_wgrad(x[1], x[2], s)}; },
                          2,
-                         double(s.N * s.P * s.Q)});
+                         convolution_terms(s, double(s.N * s.P * s.Q))});
     }
 
     const real eps = real(1e-5);

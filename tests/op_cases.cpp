@@ -123,6 +123,17 @@ std::vector<ConvShape> conv_shapes() {
         {3, 28, 28, 2, 6, 3, 3, 1, 1},    // many pixels: several tasks, and slices of the filter's gradient
         {6, 16, 16, 20, 70, 4, 4, 2, 1},  //
         {40, 7, 5, 1, 1, 3, 3, 1, 1},     // many samples of little work
+        // 4x4 filters of stride 2 and channels in sixteens: minimal filtering, where tiles of 4x4 outputs fit well
+        {1, 8, 8, 32, 32, 4, 4, 2, 1},    // one tile
+        {5, 8, 8, 48, 32, 4, 4, 2, 1},    // 192 channels of space to depth: panels across parities
+        {3, 14, 15, 32, 48, 4, 4, 2, 1},  // 7 x 7 outputs: tiles that hang over; an output padding
+        {2, 10, 10, 80, 64, 4, 4, 2, 1},  // 5 x 5: they would hang over too far
+        {2, 8, 8, 31, 33, 4, 4, 2, 1},    // odd channels
+        {2, 8, 8, 16, 64, 4, 4, 2, 1},    // few
+        {3, 18, 10, 32, 32, 4, 4, 2, 0},  // no padding, and two
+        {2, 6, 14, 32, 32, 4, 4, 2, 2},   //
+        {2, 9, 8, 288, 32, 4, 4, 2, 1},   // deeper than a run of channels and than a block of k
+        {70, 8, 8, 32, 32, 4, 4, 2, 1},   // two chunks of tiles
     };
     std::vector<ConvShape> shapes;
     for (const Row& r : rows) {

@@ -122,7 +122,7 @@ void add_convolutions(std::vector<OpCase>& cases) {
                      },
                      [f, s](const Lists& in) { return f.reference(reference::conv2d(in[0], in[1], s), optional(in, 2), s.OC); },
                      8,
-                     f.terms(taps * double(s.C)) + double(s.N * s.P * s.Q)};
+                     f.terms(convolution_terms(s, taps * double(s.C))) + double(s.N * s.P * s.Q)};
             c.composition = [f, s](const Tensors& in) {
                 return f.compose(conv2d(in[0], in[1], {}, with_samples(s, in[0])), optional(in, 2));
             };
@@ -137,7 +137,7 @@ void add_convolutions(std::vector<OpCase>& cases) {
                 },
                 [f, s](const Lists& in) { return f.reference(reference::conv2d_dgrad(in[0], in[1], s), optional(in, 2), s.C); },
                 8,
-                f.terms(taps * double(s.OC)) + double(s.N * s.H * s.W)};
+                f.terms(convolution_terms(s, taps * double(s.OC))) + double(s.N * s.H * s.W)};
             d.composition = [f, s](const Tensors& in) {
                 return f.compose(conv2d_dgrad(in[0], in[1], {}, with_samples(s, in[0])), optional(in, 2));
             };
@@ -150,7 +150,7 @@ void add_convolutions(std::vector<OpCase>& cases) {
                          [s](const Tensors& in) { return Tensors{conv2d_wgrad(in[0], in[1], s)}; },
                          [s](const Lists& in) { return Lists{reference::conv2d_wgrad(in[0], in[1], s)}; },
                          2,
-                         double(s.N * s.P * s.Q)});
+                         convolution_terms(s, double(s.N * s.P * s.Q))});
     }
 }
 

@@ -203,6 +203,8 @@ same one/samples/step_000003.png three/samples/step_000003.png
 refuses "GANNET_THREADS" env GANNET_THREADS=many "$train" tiny.json --out never
 refuses "GANNET_THREADS" env GANNET_THREADS=0 "$train" tiny.json --out never
 runs "$train" tiny.json --out seeded --seed 3
+runs "$train" convolutions.json --out exact --exact
+check "--exact is in the run's configuration" grep -q '"exact": true' exact/config.json
 runs "$train" tiny.json --out set --set seed=3
 differ run/$last seeded/$last
 differ run/samples/step_000000.png seeded/samples/step_000000.png
@@ -544,6 +546,7 @@ runs "$generate" run --out other.png --seed 2
 differ grid.png other.png
 runs "$generate" run --threads 1 --seed 2 --out single.png
 same other.png single.png
+runs "$generate" run --exact --seed 2 --out exact.png
 runs "$generate" run -n 5 --out folder/
 check "one PNG per image" test "$(ls folder | tr '\n' ' ')" = "000000.png 000001.png 000002.png 000003.png 000004.png "
 check "each of the data's size" has_size folder/000004.png 28x28

@@ -73,6 +73,7 @@ Value effective_file(const ModelConfig& model, const Object& file, const Variabl
     for (const char* key : {"batch", "steps", "epochs", "seed"})
         if (file.has(key)) out.at(key) = file.value(key);
     out.at("samples") = without_absent(model.samples.all());
+    out.at("cpu") = without_absent(model.cpu.all());
     out.at("cuda") = without_absent(model.cuda.all());
     for (const char* key : {"log_every", "checkpoint_every", "fuse", "allow_size_mismatch"}) out.at(key) = file.value(key);
     return out;
@@ -99,6 +100,7 @@ ModelConfig read_model(Value root, const std::string& path) {
         model.objective.value("discriminator_loss").data = "sum";  // the one default that depends on another key
     model.init = file.object("init");
     model.samples = file.object("samples");
+    model.cpu = file.object("cpu");
     model.cuda = file.object("cuda");
     model.batch = file.integer("batch");
     if (file.has("steps") == file.has("epochs"))

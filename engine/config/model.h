@@ -26,7 +26,7 @@ struct OptimizerConfig {
 struct ModelConfig {
     std::string name;  // "name", or the file's stem
     std::string file;
-    Object data, latent, objective, init, samples, cuda;
+    Object data, latent, objective, init, samples, cpu, cuda;
     std::vector<LayerConfig> generator, discriminator;
     OptimizerConfig generator_optimizer, discriminator_optimizer;
     int64_t batch = 0, steps = 0, epochs = 0;  // steps or epochs is 0

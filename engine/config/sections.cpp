@@ -66,6 +66,7 @@ const ObjectSpec& file_spec() {
              .doc = "the grids of samples",
              .otherwise = Members{},
              .object = &samples_spec()},
+            {.name = "cpu", .kind = Kind::object, .doc = "how a CPU computes", .otherwise = Members{}, .object = &cpu_spec()},
             {.name = "cuda",
              .kind = Kind::object,
              .doc = "how a GPU computes; without meaning on a CPU",
@@ -237,6 +238,21 @@ const ObjectSpec& samples_spec() {
     return spec;
 }
 
+const ObjectSpec& cpu_spec() {
+    static const ObjectSpec spec = {
+        "cpu",
+        "How a CPU computes. A GPU ignores these.",
+        {
+            {.name = "exact",
+             .kind = Kind::boolean,
+             .doc =
+                 "4x4 convolutions of stride 2 multiplied out one by one, in about twice the time, instead of minimal filtering "
+                 "(Winograd), whose rounding errors are about four times as large: 4e-6 of the values",
+             .otherwise = false},
+        }};
+    return spec;
+}
+
 const ObjectSpec& cuda_spec() {
     static const ObjectSpec spec = {
         "cuda",
@@ -275,6 +291,7 @@ const std::vector<const ObjectSpec*>& model_specs() {
                                                 &objective_spec(), &penalty_spec(), &accumulate_spec(), &overrides_spec()};
         specs.insert(specs.end(), optimizer_specs().begin(), optimizer_specs().end());
         specs.push_back(&samples_spec());
+        specs.push_back(&cpu_spec());
         specs.push_back(&cuda_spec());
         return specs;
     }();

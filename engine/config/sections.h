@@ -12,6 +12,7 @@ const ObjectSpec& objective_spec();
 const ObjectSpec& penalty_spec();
 const ObjectSpec& accumulate_spec();
 const ObjectSpec& samples_spec();
+const ObjectSpec& cpu_spec();
 const ObjectSpec& cuda_spec();
 const ObjectSpec& overrides_spec();                         // what "optimizer" holds besides the keys of its type
 const std::vector<const ObjectSpec*>& optimizer_specs();    // each named after its type

@@ -6,6 +6,8 @@
 // phases of a stride and the rows and columns near a border are then products of their own over the taps that exist, and nothing
 // is ever multiplied by a padding or dilation zero. A 1x1 image spread to RxR pixels costs one tap per pixel.
 //
+// 4x4 filters of stride 2 with enough channels take a quarter to half of the multiplications: winograd.h.
+//
 // A pixel's sum is one chain over its taps and channels, whatever N is: a range of a batch gives the same bits alone.
 #include "kernels/cpu/isa.h"
 
@@ -15,6 +17,8 @@
 #include "kernels/cpu/conv_spans.h"
 #include "kernels/cpu/dots.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/winograd_conv.h"
+#include "kernels/cpu/winograd_wgrad.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
@@ -150,11 +154,7 @@ std::vector<int64_t> adjoint_taps(const ConvShape& s) {
     return taps;
 }
 
-}  // namespace
-
-template <class T>
-void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream) {
-    if (s.out_size() <= 0) return;
+void direct_conv2d(real* y, const real* x, const real* w, const real* bias, const ConvShape& s, Activation act) {
     const auto spans_h = forward_spans({s.H, s.P, s.R, s.stride, s.padding});
     const auto spans_w = forward_spans({s.W, s.Q, s.S, s.stride, s.padding});
     const Direction d{x, y, s.N, s.H, s.W, s.C, s.P, s.Q, s.OC, s.R, s.S, spans_h, spans_w};
@@ -167,13 +167,9 @@ void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const Co
         };
         convolve(d, pack, bias, act);
     }
-    if (moments) GANNET_ISA::moments(moments, y, RowsShape{s.N * s.P * s.Q, s.OC}, stream);
 }
 
-template <class T>
-void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, const ConvShape& s, Activation act,
-                  Stream stream) {
-    if (s.in_size() <= 0) return;
+void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bias, const ConvShape& s, Activation act) {
     const auto spans_h = adjoint_spans({s.H, s.P, s.R, s.stride, s.padding});
     const auto spans_w = adjoint_spans({s.W, s.Q, s.S, s.stride, s.padding});
     const Direction d{dy, dx, s.N, s.P, s.Q, s.OC, s.H, s.W, s.C, s.R, s.S, spans_h, spans_w};
@@ -195,13 +191,32 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
         };
         convolve(d, pack, bias, act);
     }
+}
+
+}  // namespace
+
+template <class T>
+void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream) {
+    if (s.out_size() <= 0) return;
+    if (winograd_pays(s)) winograd_convolve({y, x, w, bias, s, act, false});
+    else direct_conv2d(y, x, w, bias, s, act);
+    if (moments) GANNET_ISA::moments(moments, y, RowsShape{s.N * s.P * s.Q, s.OC}, stream);
+}
+
+template <class T>
+void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, const ConvShape& s, Activation act,
+                  Stream stream) {
+    if (s.in_size() <= 0) return;
+    if (winograd_pays(s)) winograd_convolve({dx, dy, w, bias, s, act, true});
+    else direct_conv2d_dgrad(dx, dy, w, bias, s, act);
     if (moments) GANNET_ISA::moments(moments, dx, RowsShape{s.N * s.H * s.W, s.C}, stream);
 }
 
 template <class T>
 void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream) {
     if (s.filter_size() <= 0) return;
-    if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
+    if (winograd_pays(s)) winograd_wgrad(dw, x, dy, s);
+    else if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
     else wgrad_product(dw, x, dy, s);
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/cpu/parallel.h"
 
 #include <sched.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "kernels/error.h"
+#include "kernels/precision.h"
 
 namespace gannet::kernels::cpu {
 namespace {
@@ -173,6 +175,8 @@ Pool& pool() {
     return the_pool;
 }
 
+constexpr int64_t large_page = int64_t(1) << 21;
+
 struct Scratch {
     void* data = nullptr;
     int64_t bytes = 0;
@@ -183,16 +187,23 @@ struct Scratch {
         if (wanted > bytes) {
             std::free(data);
             bytes = 0;
-            const int64_t rounded = (wanted + wanted / 4 + 4095) / 4096 * 4096;  // a little more, so that growth is rare
-            data = std::aligned_alloc(64, size_t(rounded));
+            const int64_t unit = wanted < large_page ? 4096 : large_page;
+            const int64_t rounded = (wanted + wanted / 4 + unit - 1) / unit * unit;  // a little more, so that growth is rare
+            data = std::aligned_alloc(size_t(unit), size_t(rounded));
             if (!data) throw std::bad_alloc();
+            if (unit == large_page) madvise(data, size_t(rounded), MADV_HUGEPAGE);  // fewer misses of the address caches
             bytes = rounded;
         }
         return data;
     }
 };
 
+std::atomic<bool> exact{false};
+
 }  // namespace
+
+bool exact_convolutions() { return exact.load(std::memory_order_relaxed); }
+void set_exact_convolutions(bool wanted) { exact.store(wanted, std::memory_order_relaxed); }
 
 void set_threads(int threads) { pool().set_threads(threads); }
 int threads() { return pool().threads(); }
