@@ -215,7 +215,7 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
 template <class T>
 void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream) {
     if (s.filter_size() <= 0) return;
-    if (winograd_pays(s)) winograd_wgrad(dw, x, dy, s);
+    if (s.N > 0 && winograd_pays(s)) winograd_wgrad(dw, x, dy, s);
     else if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
     else wgrad_product(dw, x, dy, s);
 }
