@@ -131,7 +131,7 @@ std::vector<ConvShape> conv_shapes() {
         {2, 8, 8, 31, 33, 4, 4, 2, 1},    // odd channels
         {2, 8, 8, 16, 64, 4, 4, 2, 1},    // few
         {3, 18, 10, 32, 32, 4, 4, 2, 0},  // no padding, and two
-        {2, 6, 14, 32, 32, 4, 4, 2, 2},   //
+        {2, 14, 14, 48, 48, 4, 4, 2, 2},  //
         {2, 9, 8, 288, 32, 4, 4, 2, 1},   // deeper than a run of channels and than a block of k
         {70, 8, 8, 32, 32, 4, 4, 2, 1},   // two chunks of tiles
     };

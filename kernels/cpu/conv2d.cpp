@@ -6,7 +6,7 @@
 // phases of a stride and the rows and columns near a border are then products of their own over the taps that exist, and nothing
 // is ever multiplied by a padding or dilation zero. A 1x1 image spread to RxR pixels costs one tap per pixel.
 //
-// 4x4 filters of stride 2 with enough channels take a quarter to half of the multiplications: winograd.h.
+// 4x4 filters of stride 2 with enough channels take 0.4 of the multiplications: winograd.h.
 //
 // A pixel's sum is one chain over its taps and channels, whatever N is: a range of a batch gives the same bits alone.
 #include "kernels/cpu/isa.h"
@@ -215,7 +215,7 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
 template <class T>
 void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream) {
     if (s.filter_size() <= 0) return;
-    if (winograd_pays(s)) winograd_wgrad(dw, x, dy, s);
+    if (s.N > 0 && winograd_pays(s)) winograd_wgrad(dw, x, dy, s);
     else if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
     else wgrad_product(dw, x, dy, s);
 }

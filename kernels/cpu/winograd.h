@@ -40,10 +40,12 @@ inline int64_t taps_inside(int64_t extent, int64_t count, int64_t padding) {
     return taps;
 }
 
-// Whether it pays: multiply-adds of one image, N plays no part. The transforms of a tile cost as much as about transform_cost
-// multiply-adds for each point and channel (measured).
+// Whether it pays: multiply-adds of one image. N plays no part, or a range of a batch would have other bits than the whole,
+// though a batch of a few small images of many channels pays more for the filter's transform than it gains. transform_cost, for
+// each point and channel of a tile, is where 12x12x128 and 14x14x32 images, which gain nothing, and 20x20x64, which do, are told
+// apart.
 inline bool winograd_pays(const ConvShape& s) {
-    constexpr double transform_cost = 16;
+    constexpr double transform_cost = 24;
     if (exact_convolutions() || s.R != 4 || s.S != 4 || s.stride != 2 || s.C % channel_multiple || s.OC % channel_multiple)
         return false;
     if (s.C < 32 || s.OC < 32 || s.P < 1 || s.Q < 1) return false;
