@@ -186,6 +186,32 @@ TEST_CASE("training: fused forms and separate layers agree") {
     }
 }
 
+// One forward of the discriminator on the fakes serves both updates: the same bits as two, its running statistics included.
+TEST_CASE("training: shared scores change no bit") {
+    const std::vector<std::vector<std::string>> schedules = {
+        {"objective.update_order=generator_first"},
+        {"objective.update_order=generator_first", "objective.generator_steps=2", "objective.critic_steps=2"},
+        {"objective.update_order=generator_first", "objective.accumulate.generator=2", "objective.accumulate.discriminator=2"},
+        {"objective.update_order=generator_first", "objective.generator_steps=3", "objective.accumulate.discriminator=3"}};
+    for (const std::string model : {"vanilla", "dcgan"})
+        for (std::vector<std::string> settings : schedules) {
+            CAPTURE(model);
+            CAPTURE(settings.size());
+            settings.push_back("objective.fakes=reuse");
+            GanTrainer shared(golden_config(model, settings), few_images(), Device::cpu());
+            settings.push_back("share_scores=false");
+            GanTrainer separate(golden_config(model, settings), few_images(), Device::cpu());
+            for (int i = 0; i < 2; ++i) shared.step(), separate.step();
+            CHECK(shared.losses().loss_d == separate.losses().loss_d);
+            for (const auto network : {&GanTrainer::generator, &GanTrainer::discriminator}) {
+                const Network &a = (shared.*network)(), &b = (separate.*network)();
+                CHECK(a.flat_values().to_host() == b.flat_values().to_host());
+                for (std::size_t i = 0; i < a.statistics().size(); ++i)
+                    CHECK(a.statistics()[i]->value.to_host() == b.statistics()[i]->value.to_host());
+            }
+        }
+}
+
 TEST_CASE("training: every objective and schedule runs, moves both networks and stays finite") {
     const std::vector<std::vector<std::string>> variants = {
         {"objective.loss=hinge"},

@@ -75,7 +75,8 @@ Value effective_file(const ModelConfig& model, const Object& file, const Variabl
     out.at("samples") = without_absent(model.samples.all());
     out.at("cpu") = without_absent(model.cpu.all());
     out.at("cuda") = without_absent(model.cuda.all());
-    for (const char* key : {"log_every", "checkpoint_every", "fuse", "allow_size_mismatch"}) out.at(key) = file.value(key);
+    for (const char* key : {"log_every", "checkpoint_every", "fuse", "share_scores", "allow_size_mismatch"})
+        out.at(key) = file.value(key);
     return out;
 }
 
@@ -112,6 +113,7 @@ ModelConfig read_model(Value root, const std::string& path) {
     model.log_every = file.integer("log_every");
     model.checkpoint_every = file.number("checkpoint_every");
     model.fuse = file.boolean("fuse");
+    model.share_scores = file.boolean("share_scores");
     model.allow_size_mismatch = file.boolean("allow_size_mismatch");
 
     Expander expander(variables);

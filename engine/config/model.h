@@ -33,7 +33,7 @@ struct ModelConfig {
     uint64_t seed = 0;
     int64_t log_every = 0;          // 0: about 1,000 lines a run
     double checkpoint_every = 300;  // seconds
-    bool fuse = true;
+    bool fuse = true, share_scores = true;
     bool allow_size_mismatch = false;  // the discriminator takes fakes of another size than the data
     Value effective;                   // the whole file with defaults filled in and lists expanded: config.json
 };

@@ -88,6 +88,11 @@ const ObjectSpec& file_spec() {
              .kind = Kind::boolean,
              .doc = "neighbouring layers as one kernel where there is one",
              .otherwise = true},
+            {.name = "share_scores",
+             .kind = Kind::boolean,
+             .doc = "with `fakes: reuse` and the generator first, one forward of the discriminator on the fakes serves both "
+                    "updates where it has no dropout; the same bits",
+             .otherwise = true},
             {.name = "allow_size_mismatch",
              .kind = Kind::boolean,
              .doc = "the generator may make images of another size than the data's, where the discriminator takes both; to run "

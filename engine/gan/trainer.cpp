@@ -65,6 +65,7 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device);
+    share_scores_ = config_.share_scores && !discriminator_.draws();
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
@@ -158,7 +159,9 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
             trace->images(pass.name + "fake", fake, generator_.out());
         }
         const Tensor real_scores = discriminator_.forward(real_images, context(pass, Net::discriminator, Role::data));
-        const Tensor fake_scores = discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake));
+        const Tensor fake_scores =
+            fakes.scores ? fakes.scores : discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake));
+        if (fakes.scores) discriminator_.move_statistics(fakes.statistics);
         Tensor loss = objective_.discriminator_loss(real_scores, fake_scores);
         if (objective_.penalty) loss = add(loss, penalty(pass, real_images, fake));
         backward(loss, discriminator_, m, batches);
@@ -189,11 +192,17 @@ void GanTrainer::generator_update(int index, Trace* trace) {
                         int64_t(m) * config_.batch, trace};
         const Fakes fakes = take ? kept_[std::size_t(m)] : make_fakes(pass, true);
         if (take && trace) trace->values(pass.name + "z", fakes.latents);
-        const Tensor scores = discriminator_.forward(fakes.images, context(pass, Net::discriminator, Role::fake));
+        Fakes left{fakes.images.detach(), fakes.latents, {}, {}};
+        Context seen = context(pass, Net::discriminator, Role::fake);
+        seen.updates = &left.statistics;
+        const Tensor scores = discriminator_.forward(fakes.images, seen);
         const Tensor loss = objective_.generator_loss(scores);
         backward(loss, generator_, m, batches);
         if (trace) trace->values(pass.name + "loss", loss);
-        if (leave) kept_.push_back({fakes.images.detach(), fakes.latents});
+        // Where the discriminator comes second, its first update sees these fakes with the parameters of now: the scores and
+        // their tape serve both gradients.
+        if (leave && share_scores_) left.scores = scores;
+        if (leave) kept_.push_back(std::move(left));
         const Recording off(false);
         total = total ? add(total, loss) : loss.detach();
     }

@@ -66,6 +66,9 @@ private:
     struct Fakes {
         Tensor images;
         Tensor latents;
+        // The discriminator's, with their tape, where it has not moved since; or empty.
+        Tensor scores;
+        std::vector<StatisticsUpdate> statistics;  // what its running statistics moved by
     };
     struct Pass;  // names, keys and offsets of one batch within an update
 
@@ -89,6 +92,7 @@ private:
     DeviceValue<Counters> counters_;
     Counters position_;
     ImageFeed feed_;
+    bool share_scores_ = false;
     std::vector<Fakes> kept_;  // fakes of the first network's updates, for the second (fakes: reuse)
     Tensor loss_[2];
     // A device that records replays whole steps, from the third on: the first runs as it is and fills the pool.

@@ -59,7 +59,8 @@ struct Context {
     int64_t first_sample = 0;  // of this batch within the update
     uint64_t seed = 0;
     const Counters* counters = nullptr;
-    // where layers leave their running statistics to be moved, all in one launch at the end of Network::forward
+    // where layers leave their running statistics to be moved, all in one launch at the end of Network::forward; a caller that
+    // gives its own vector can move them again
     std::vector<StatisticsUpdate>* updates = nullptr;
     // called with a layer's name and its dropout mask (1 = kept), for traces
     std::function<void(const std::string&, const Tensor&)> on_mask;
@@ -102,8 +103,9 @@ struct Layer {
     std::function<Tensor(const Tensor& x, const Context&, const Fused&)> forward;
     Activation act;  // of a plain activation layer
     std::vector<Child> children;
-    std::string note;  // "4x4 stride 2", for the summary
-    double flops = 0;  // per sample, forward: multiplications and additions of matmuls and convolutions
+    std::string note;    // "4x4 stride 2", for the summary
+    bool draws = false;  // random numbers, so that the same input gives another output
+    double flops = 0;    // per sample, forward: multiplications and additions of matmuls and convolutions
 };
 
 // What builders share: where they are, what "image" means, defaults, running numbers.

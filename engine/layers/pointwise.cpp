@@ -28,6 +28,7 @@ void build_dropout(Layer& layer, const config::LayerConfig& config, BuildContext
     const SampleShape in = layer.in;
     const int leaf = context.leaf;
     layer.note = "p " + config::dump_json(config.keys.value("p"), -1);
+    layer.draws = p > 0;
     layer.forward = [=, name = layer.name](const Tensor& x, const Context& pass, const Fused&) {
         if (!pass.training || p == 0) return x;
         const DropoutShape s{pass.first_sample, x.dim(0), in.H * in.W, in.C, channelwise};

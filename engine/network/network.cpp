@@ -18,6 +18,13 @@ void collect(const Sequence& sequence, Parameters& parameters, Statistics& stati
     }
 }
 
+bool any_draws(const Sequence& sequence) {
+    return std::any_of(sequence.layers.begin(), sequence.layers.end(), [](const Layer& layer) {
+        return layer.draws || std::any_of(layer.children.begin(), layer.children.end(),
+                                          [](const Child& child) { return any_draws(child.layers); });
+    });
+}
+
 }  // namespace
 
 Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
@@ -91,15 +98,21 @@ void Network::initialise(uint64_t seed) {
 Tensor Network::forward(const Tensor& x, const Context& context) const {
     std::vector<StatisticsUpdate> updates;
     Context with_updates = context;
-    with_updates.updates = &updates;
+    if (!context.updates) with_updates.updates = &updates;
     const bool other = other_ && x.shape() == other_in_.batch(x.dim(0));
     const Tensor y = (other ? *other_ : root_).forward(x, with_updates);
+    move_statistics(*with_updates.updates);
+    return y;
+}
+
+void Network::move_statistics(const std::vector<StatisticsUpdate>& updates) const {
     std::vector<RunningStats> stats;
     for (const StatisticsUpdate& u : updates) stats.push_back(u.stats);
     for (std::size_t i = 0; i < stats.size(); i += std::size_t(most_running_stats))
         RUN(device_, running_stats_update(&stats[i], std::min(most_running_stats, int64_t(stats.size() - i)), device_.stream()));
-    return y;
 }
+
+bool Network::draws() const { return any_draws(root_); }
 
 Tensors Network::values() const {
     Tensors result;

@@ -36,6 +36,11 @@ public:
     Tensors values() const;     // of the parameters, leaves of the tape
     Tensors gradients() const;  // their places in the flat gradient buffer
 
+    // Whether a layer draws random numbers, so that forward() gives something else for the same input.
+    bool draws() const;
+    // Running statistics move by what a forward() left in its Context's `updates`: as if it were done again.
+    void move_statistics(const std::vector<StatisticsUpdate>& updates) const;
+
     // All parameters, and all gradients, in one piece. Every parameter begins at a multiple of 64 bytes; the gaps stay zero.
     const Tensor& flat_values() const { return flat_values_; }
     const Tensor& flat_gradients() const { return flat_gradients_; }
