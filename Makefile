@@ -152,13 +152,14 @@ gradcheck: $(BUILD)/double/run_tests
 # The same objects as above with the CUDA runtime as a shared library, for which an emulator can stand in.
 $(BUILD)/shared/run_tests: $(TEST_SRC:%.cpp=$(BUILD)/float/%.o)
 $(BUILD)/shared/train: $(BUILD)/float/apps/train.o
-$(BUILD)/shared/run_tests $(BUILD)/shared/train: $(BUILD)/version.o $(BUILD)/float/libgannet.a
+$(BUILD)/shared/bench: $(BUILD)/float/apps/bench.o
+$(BUILD)/shared/run_tests $(BUILD)/shared/train $(BUILD)/shared/bench: $(BUILD)/version.o $(BUILD)/float/libgannet.a
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(CUDA_LIBS_shared)
+	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(CUDA_LIBS_shared) $(LIBS_$(@F))
 $(BUILD)/shared/test_curand: tests/test_curand.cu kernels/philox.h $(BUILD)/nvcc_flags
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(NVCCFLAGS) -cudart shared -o $@ $<
-build-shared: $(BUILD)/shared/run_tests $(BUILD)/shared/train $(BUILD)/shared/test_curand
+build-shared: $(BUILD)/shared/run_tests $(BUILD)/shared/train $(BUILD)/shared/bench $(BUILD)/shared/test_curand
 
 # The CUDA kernels on the CPU: tools/simt.
 SIMT_TESTS := $(wildcard tools/simt/test_*.cpp)

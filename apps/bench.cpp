@@ -4,8 +4,10 @@
 
 #include "engine/bench/kernels.h"
 #include "engine/bench/model.h"
+#include "engine/bench/tune.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
+#include "engine/run/files.h"
 #include "engine/run/version.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/error.h"
@@ -57,7 +59,7 @@ void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device de
 
 int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
-        std::string model, filter, device = "auto", why_cpu;
+        std::string model, filter, tune_file, device = "auto", why_cpu;
         std::vector<std::string> settings;
         bool kernels = false, list = false, json = false;
         int64_t threads = 0;
@@ -73,6 +75,8 @@ int main(int argc, char** argv) {
         line.option("--filter", filter, "REGEX", "the cases of --kernels whose names match; all unless given");
         line.flag("--list", list, "names the cases of --kernels, measures nothing");
         line.flag("--json", json, "prints one JSON object");
+        line.option("--tune", tune_file, "FILE",
+                    "measures whose matrix products are faster on this GPU, for --set cuda.tune=FILE");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute; auto: a GPU if there is one");
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");
         line.option("--steps", steps, "N", "steps to time; unless given what fits into --seconds, at least 5");
@@ -89,6 +93,11 @@ int main(int argc, char** argv) {
             throw Error("a model with --kernels", "command line", "choose one; --filter REGEX takes some of the kernels");
         if (!kernels && (list || line.given("--filter")))
             throw Error(std::string(list ? "--list" : "--filter") + " without --kernels", "command line", "add --kernels");
+        if (!tune_file.empty() && (kernels || steps || json))
+            throw Error(std::string("--tune with ") + (kernels ? "--kernels"
+                                                       : steps ? "--steps"
+                                                               : "--json"),
+                        "command line", "give it a model, and --seconds for each product");
         if (steps && (*steps < 1 || *steps > 1000000))
             throw Error("--steps " + std::to_string(*steps), "command line", "use 1 to 1,000,000");
         if (seconds && !(*seconds >= 0 && *seconds <= 3600))
@@ -105,6 +114,13 @@ int main(int argc, char** argv) {
         }
         const config::ModelConfig config = config::load_model(model, settings);
         const Device chosen = choose_device(device, threads, &why_cpu);
+        if (!tune_file.empty()) {
+            const AtomicFile writable(tune_file);  // throws now rather than after the work
+            const config::Value table = bench::tune(config, chosen, seconds.value_or(0.1));
+            atomic_write(tune_file, config::dump_json(table) + "\n");
+            std::printf("%s", bench::tune_text(table).c_str());
+            return 0;
+        }
         const bench::ModelReport report = bench::bench_model(config, chosen, {steps.value_or(0), seconds.value_or(5), why_cpu});
         std::printf("%s", json ? (config::dump_json(bench::json(report)) + "\n").c_str() : bench::text(report).c_str());
         return 0;

@@ -186,6 +186,33 @@ TEST_CASE("an error of keys that do not go together names the settings") {
           "too large (a.json:3, with --set generator[0].channels=3, --set batch=9): make it smaller");
 }
 
+TEST_CASE("cuda.tune: a file's table becomes part of the configuration") {
+    const TemporaryFolder folder;
+    const auto table = [&](const std::string& product) {
+        return folder.write("tune.json", R"({"gpu": "any", "precision": "fp32", "products": [)" + product + "]}");
+    };
+    const std::string good = table(R"({"M": 64, "N": 128, "K": 100, "transpose_b": true, "plain": false, "use": "cublas"})");
+    const ModelConfig m = load_model("models/vanilla.json", {"cuda.tune=" + good});
+    const std::vector<TunedProduct> products = m.tuned_products();
+    REQUIRE(products.size() == 1);
+    CHECK(products[0].shape.N == 128);
+    CHECK(products[0].shape.transpose_b);
+    CHECK_FALSE(products[0].plain);
+    CHECK(products[0].choice == MatmulChoice::cublas);
+    const ModelConfig back = parse_model(dump_json(m.effective), "config.json", {});  // needs the file no more
+    CHECK(back.tuned_products().size() == 1);
+    CHECK(load_model("models/vanilla.json", {}).tuned_products().empty());
+    const auto error = [&](const std::string& file) {
+        return error_of([&] { load_model("models/vanilla.json", {"cuda.tune=" + file}); });
+    };
+    CHECK(has(error(folder / "none.json"), "cannot open the file"));
+    CHECK(has(error(table(R"({"M": 64, "N": 128, "use": "own"})")), "missing key 'K' (cuda.tune.products[0], "));
+    CHECK(has(error(table(R"({"M": 64, "N": 128, "K": 0, "use": "own"})")), "out of range"));
+    CHECK(has(error(table(R"({"M": 64, "N": 128, "K": 9, "use": "mkl"})")), "'use' cannot be \"mkl\""));
+    CHECK(has(error(folder.write("other.json", R"({"gpu": "any", "precision": "tf32", "products": []})")),
+              "'tune' was measured with the precision tf32"));
+}
+
 TEST_CASE("--set") {
     const auto set = [](const std::vector<std::string>& settings) { return load_model("models/wgan.json", settings); };
     CHECK(set({"generator.3.channels=32"}).generator[3].keys.integer("channels") == 32);

@@ -15,6 +15,7 @@ TEST_CASE("cuda: products in every precision") { skipped("this program was built
 #include "engine/tensor/tensor.h"
 #include "kernels/cuda/matmul_cublas.h"
 #include "kernels/cuda/matmul_tensor.h"
+#include "kernels/tuning.h"
 #include "tests/op_cases.h"
 #include "tests/reference.h"
 
@@ -105,6 +106,33 @@ TEST_CASE("cuda: products on tensor cores are those of the rounded factors") {
     }
     CHECK(!kernels::cuda::matmul_tensor<real>(y.data(), nullptr, x.data(), x.data(), nullptr, {8, 8, 8}, 8, {}, Precision::fp32,
                                               stream));
+}
+
+TEST_CASE("cuda: what a product is asked for is noted once, and a table decides whose it is") {
+    if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
+    const Product product({33, 31, 65, false, true});
+    const auto run = [&](real* c, const real* a, const real* b) {
+        kernels::cuda::matmul<real>(c, nullptr, a, b, nullptr, product.s, {}, cuda::stream());
+        return true;
+    };
+    std::vector<TunedProduct> seen;
+    note_products(&seen);
+    product.check(Precision::fp32, matmul_error(Precision::fp32, 65), run);
+    product.check(Precision::fp32, matmul_error(Precision::fp32, 65), run);
+    note_products(nullptr);
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].shape.K == 65);
+    CHECK(seen[0].plain);
+    set_tuned_products({{product.s, true, MatmulChoice::cublas}, {product.s, false, MatmulChoice::own}});
+    CHECK(choice_for(product.s, true) == MatmulChoice::cublas);
+    CHECK(choice_for(product.s, false) == MatmulChoice::own);
+    MatmulShape other = product.s;
+    other.transpose_b = false;
+    CHECK(choice_for(other, true) == MatmulChoice::automatic);
+    set_matmul_choice(MatmulChoice::own);  // the setting goes before the table
+    CHECK(choice_for(product.s, true) == MatmulChoice::own);
+    set_matmul_choice(MatmulChoice::automatic);
+    set_tuned_products({});
 }
 
 TEST_CASE("cuda: products by cuBLAS") {

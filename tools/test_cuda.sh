@@ -91,6 +91,20 @@ bench() {
     }
     reports '"kernels_per_step": *[1-9][0-9]*' models/vanilla.json --steps 2 --set batch=4 --set generator.8.units=32
     reports '"us": *[0-9.e-]*[1-9]' --kernels --filter '^(matmul 64x256 -> 1 |row_norm 64x784|loss 64 bce$|running_stats_update 64x256)' --seconds 0.001
+    # Whose products are faster, measured and applied; the shim has no cuBLAS.
+    small="--device cuda --set batch=4 --set generator.8.units=32"
+    if $RUN "$bench" models/vanilla.json $small --tune "$folder/tune.json" --seconds 0 >"$folder/out" 2>&1; then
+        if grep -q '"use"' "$folder/tune.json" && $RUN "$train" models/vanilla.json $small --set cuda.tune="$folder/tune.json" --steps 3 --out "$folder/tuned" 2>"$folder/out" &&
+            grep -q '"use"' "$folder/tuned/config.json"; then good=$((good + 1)); else
+            echo "FAILED: training with a measured table"
+            tail -n 5 "$folder/out"
+            bad=$((bad + 1))
+        fi
+    elif grep -q 'built without cuBLAS' "$folder/out" && [ ! -e "$folder/tune.json" ]; then good=$((good + 1)); else
+        echo "FAILED: bench --tune"
+        tail -n 5 "$folder/out"
+        bad=$((bad + 1))
+    fi
     echo "$good passed, $bad failed, 0 skipped"
     [ $bad -eq 0 ]
 }

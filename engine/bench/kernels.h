@@ -44,7 +44,7 @@ struct KernelCase {
     double bytes() const;
 };
 
-// The table: every kernel of the contract at the shapes of models/ and of issue 5's peers. Matrix products and convolutions come
+// The table: every kernel of the contract at the shapes of models/. Matrix products and convolutions come
 // as forward pass, data gradient and weight gradient of each layer.
 const std::vector<KernelCase>& kernel_cases();
 

@@ -26,7 +26,8 @@ DatasetInfo image_size(const config::Object& data) {
     }
 }
 
-// A few batches of noise, as bytes.
+}  // namespace
+
 Dataset random_images(const config::ModelConfig& config) {
     const DatasetInfo info = image_size(config.data);
     const int64_t count = std::max(config.batch, std::min<int64_t>(8 * config.batch, 4096));
@@ -36,6 +37,8 @@ Dataset random_images(const config::ModelConfig& config) {
     for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
     return data;
 }
+
+namespace {
 
 double seconds_of_step(GanTrainer& trainer, Device device) {
     const auto start = std::chrono::steady_clock::now();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "engine/bench/bytes.h"
 #include "engine/bench/flops.h"
 #include "engine/bench/peaks.h"
@@ -35,6 +36,9 @@ struct ModelReport {
     double quantile(double q) const;
     double median() const { return quantile(0.5); }
 };
+
+// A few batches of noise in the size of the data, which need not be there.
+Dataset random_images(const config::ModelConfig& config);
 
 ModelReport bench_model(const config::ModelConfig& config, Device device, const ModelOptions& options);
 

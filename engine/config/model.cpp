@@ -103,6 +103,7 @@ ModelConfig read_model(Value root, const std::string& path) {
     model.samples = file.object("samples");
     model.cpu = file.object("cpu");
     model.cuda = file.object("cuda");
+    if (model.cuda.has("tune")) read_tuning(model.cuda.value("tune"), model.cuda.text("precision"));
     model.batch = file.integer("batch");
     if (file.has("steps") == file.has("epochs"))
         throw Error(file.has("steps") ? "both 'steps' and 'epochs' are given" : "neither 'steps' nor 'epochs' is given",

@@ -7,6 +7,7 @@
 
 #include "engine/config/spec.h"
 #include "kernels/error.h"
+#include "kernels/tuning.h"
 
 namespace gannet::config {
 
@@ -34,8 +35,9 @@ struct ModelConfig {
     int64_t log_every = 0;          // 0: about 1,000 lines a run
     double checkpoint_every = 300;  // seconds
     bool fuse = true, share_scores = true;
-    bool allow_size_mismatch = false;  // the discriminator takes fakes of another size than the data
-    Value effective;                   // the whole file with defaults filled in and lists expanded: config.json
+    bool allow_size_mismatch = false;                  // the discriminator takes fakes of another size than the data
+    std::vector<TunedProduct> tuned_products() const;  // of cuda.tune; none where it is not given
+    Value effective;                                   // the whole file with defaults filled in and lists expanded: config.json
 };
 
 // What the command line puts over a model file, in its order: "key.path=value", list entries by their number in the file

@@ -43,6 +43,9 @@ struct Optimizers {
 };
 Optimizers read_optimizers(const Value& given);
 
+// The key cuda.tune: the name of a file is replaced by what it holds, which is checked. `precision` is cuda.precision's value.
+void read_tuning(Value& tune, const std::string& precision);
+
 // Keys that make no sense together. `objective` is the section as it was written, to tell a given key from a default.
 void check_model(const ModelConfig& model, const Value& objective);
 

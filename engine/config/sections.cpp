@@ -279,6 +279,11 @@ const ObjectSpec& cuda_spec() {
              .doc = "whose matrix products: `own`, `cublas`, or by a fixed rule of shape and GPU",
              .otherwise = "auto",
              .choices = {"auto", "own", "cublas"}},
+            {.name = "tune",
+             .kind = Kind::anything,
+             .doc =
+                 "a file that `apps/bench MODEL --tune FILE` wrote on this kind of GPU: whose each product is, measured, before "
+                 "the rule of `matmul`. The run's `config.json` keeps what it says"},
             {.name = "data",
              .kind = Kind::text,
              .doc = "the images are `resident` in the GPU's memory, or `streamed` to it beside the training; `auto` streams a "

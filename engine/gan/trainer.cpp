@@ -6,6 +6,7 @@
 #include "kernels/error.h"
 #include "kernels/place.h"
 #include "kernels/precision.h"
+#include "kernels/tuning.h"
 
 namespace gannet {
 
@@ -62,6 +63,7 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     set_matmul_precision(precision == "tf32" ? Precision::tf32 : precision == "bf16" ? Precision::bf16 : Precision::fp32);
     set_matmul_choice(matmul == "own" ? MatmulChoice::own : matmul == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic);
     kernels::cpu::set_exact_convolutions(config_.cpu.boolean("exact"));
+    set_tuned_products(config_.tuned_products());
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device);

@@ -1,0 +1,94 @@
+#include "engine/bench/tune.h"
+
+#include <cstdio>
+
+#include "engine/bench/model.h"
+#include "engine/bench/timing.h"
+#include "engine/gan/trainer.h"
+#include "kernels/error.h"
+#include "kernels/tuning.h"
+
+namespace gannet::bench {
+namespace {
+
+// The products of a step that is not replayed from a graph.
+std::vector<TunedProduct> products_of(const config::ModelConfig& config, Device device) {
+    std::vector<TunedProduct> seen;
+    GanTrainer trainer(config, random_images(config), device);
+    set_tuned_products({});
+    note_products(&seen);
+    try {
+        trainer.step();
+    } catch (...) {
+        note_products(nullptr);
+        throw;
+    }
+    note_products(nullptr);
+    return seen;
+}
+
+// Seconds of the product when `choice` computes it. What is not plain has a bias and an activation.
+double seconds_of(const TunedProduct& p, MatmulChoice choice, Device device, double seconds) {
+    const MatmulShape& s = p.shape;
+    const auto half = [&](int64_t size) { return Tensor::full({size}, real(0.5), device); };
+    const Tensor c = half(s.M * s.N), a = half(s.M * s.K), b = half(s.K * s.N), bias = half(s.N);
+    const Activation act = p.plain ? Activation{} : Activation{ActivationKind::relu, 0};
+    const MatmulChoice before = matmul_choice();
+    set_matmul_choice(choice);
+    try {
+        const double result = measure(device, seconds, [&] {
+                                  RUN(device, matmul<real>(c.data(), nullptr, a.data(), b.data(), p.plain ? nullptr : bias.data(),
+                                                           s, act, device.stream()));
+                              }).median;
+        set_matmul_choice(before);
+        return result;
+    } catch (...) {
+        set_matmul_choice(before);
+        throw;
+    }
+}
+
+}  // namespace
+
+config::Value tune(const config::ModelConfig& config, Device device, double seconds) {
+    if (!device.is_cuda())
+        throw Error("there is nothing to tune on a CPU", device.name(), "run it with --device cuda on a machine that has a GPU");
+#ifndef GANNET_CUBLAS
+    throw Error("this program was built without cuBLAS, so there is nothing to choose", device.name(),
+                "build it where cublas_v2.h is");
+#endif
+    config::List products;
+    for (const TunedProduct& p : products_of(config, device)) {
+        const double own = seconds_of(p, MatmulChoice::own, device, seconds),
+                     cublas = seconds_of(p, MatmulChoice::cublas, device, seconds);
+        products.push_back(config::Members{{"M", p.shape.M},
+                                           {"N", p.shape.N},
+                                           {"K", p.shape.K},
+                                           {"transpose_a", p.shape.transpose_a},
+                                           {"transpose_b", p.shape.transpose_b},
+                                           {"plain", p.plain},
+                                           {"own_us", 1e6 * own},
+                                           {"cublas_us", 1e6 * cublas},
+                                           {"use", cublas < own ? "cublas" : "own"}});
+    }
+    return config::Members{
+        {"gpu", device.name()}, {"precision", config.cuda.text("precision")}, {"products", std::move(products)}};
+}
+
+std::string tune_text(const config::Value& table) {
+    std::string lines;
+    const config::Object all(table);
+    for (const config::Value& entry : *all.value("products").list()) {
+        const config::Object p(entry);
+        char line[160];
+        std::snprintf(line, sizeof line, "%6lld x %6lld, k %6lld  a%s b%s %-5s  own %9.2f us  cuBLAS %9.2f us  %s\n",
+                      static_cast<long long>(p.integer("M")), static_cast<long long>(p.integer("N")),
+                      static_cast<long long>(p.integer("K")), p.boolean("transpose_a") ? "'" : " ",
+                      p.boolean("transpose_b") ? "'" : " ", p.boolean("plain") ? "plain" : "fused", p.number("own_us"),
+                      p.number("cublas_us"), p.text("use").c_str());
+        lines += line;
+    }
+    return lines;
+}
+
+}  // namespace gannet::bench
