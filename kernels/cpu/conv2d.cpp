@@ -6,6 +6,7 @@
 // phases of a stride and the rows and columns near a border are then products of their own over the taps that exist, and nothing
 // is ever multiplied by a padding or dilation zero. A 1x1 image spread to RxR pixels costs one tap per pixel.
 //
+// The data gradient down to few channels is a product and a scatter: conv_scatter.h.
 // 4x4 filters of stride 2 with enough channels take 0.4 of the multiplications: winograd.h.
 //
 // A pixel's sum is one chain over its taps and channels, whatever N is: a range of a batch gives the same bits alone.
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "kernels/cpu/conv2d_wgrad.h"
+#include "kernels/cpu/conv_scatter.h"
 #include "kernels/cpu/conv_spans.h"
 #include "kernels/cpu/dots.h"
 #include "kernels/cpu/gemm.h"
@@ -174,23 +176,15 @@ void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bi
     const auto spans_w = adjoint_spans({s.W, s.Q, s.S, s.stride, s.padding});
     const Direction d{dy, dx, s.N, s.P, s.Q, s.OC, s.H, s.W, s.C, s.R, s.S, spans_h, spans_w};
     const std::vector<int64_t> tap = adjoint_taps(s);  // at each place of the packed filter
-    if (s.C <= few_cols) {
-        real* filter = scratch_reals(shared_b_slot, s.filter_size());
-        for (int64_t c = 0; c < s.C; ++c)
-            for (size_t place = 0; place < tap.size(); ++place)
-                for (int64_t o = 0; o < s.OC; ++o) *filter++ = w[(o * s.R * s.S + tap[place]) * s.C + c];
-        convolve_few_channels(d, filter - s.filter_size(), bias, act);
-    } else {
-        // depth k = (place, output channel): for one place, rows of the panel lie a whole filter apart
-        const auto pack = [&](real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) {
-            while (count > 0) {
-                const int64_t o = k % s.OC, length = std::min(count, s.OC - o);
-                pack_panel(panel, w + (o * s.R * s.S + tap[size_t(k / s.OC)]) * s.C + n0, s.R * s.S * s.C, cols, length);
-                panel += length * tile_cols, k += length, count -= length;
-            }
-        };
-        convolve(d, pack, bias, act);
-    }
+    // depth k = (place, output channel): for one place, rows of the panel lie a whole filter apart
+    const auto pack = [&](real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) {
+        while (count > 0) {
+            const int64_t o = k % s.OC, length = std::min(count, s.OC - o);
+            pack_panel(panel, w + (o * s.R * s.S + tap[size_t(k / s.OC)]) * s.C + n0, s.R * s.S * s.C, cols, length);
+            panel += length * tile_cols, k += length, count -= length;
+        }
+    };
+    convolve(d, pack, bias, act);
 }
 
 }  // namespace
@@ -208,6 +202,7 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
                   Stream stream) {
     if (s.in_size() <= 0) return;
     if (winograd_pays(s)) winograd_convolve({dx, dy, w, bias, s, act, true});
+    else if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act);
     else direct_conv2d_dgrad(dx, dy, w, bias, s, act);
     if (moments) GANNET_ISA::moments(moments, dx, RowsShape{s.N * s.H * s.W, s.C}, stream);
 }

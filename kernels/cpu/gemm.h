@@ -60,6 +60,17 @@ struct Run {
 
 // ---- packing ---------------------------------------------------------------------------------------------------------
 
+// A stored (M,K).
+struct RowsOfA {
+    using Layout = RowLayout;
+    const real* a;
+    int64_t K;
+
+    void pack(real* block, int64_t m0, const RowPanels& panels, int64_t k, int count) const {
+        for (int64_t i = 0; i < panels.rows; ++i) copy_run(block + i * RowLayout::pitch, a + (m0 + i) * K + k, count);
+    }
+};
+
 // A stored (K,M).
 struct ColumnsOfA {
     using Layout = ColumnLayout;
@@ -157,6 +168,17 @@ void tile(real* const* c, int64_t n, const real* a, const Panel& panel, bool fir
 #pragma GCC unroll 2
         for (int j = 0; j < vecs; ++j) store(c[i] + n + j * lanes, acc[i][j]);
 }
+
+// Panels that pack_all packed, for all rows of C.
+struct PackedPanels {
+    const real* packed;
+    int64_t K;
+
+    Panel panel(Run* runs, int64_t n, int64_t, int64_t k, int count) const {
+        runs[0] = {0, k * tile_cols, count};
+        return {packed + n * K, tile_cols, runs, 1};
+    }
+};
 
 using Tile = void (*)(real* const* c, int64_t n, const real* a, const Panel& panel, bool first);
 

@@ -11,17 +11,6 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-// A stored (M,K).
-struct RowsOfA {
-    using Layout = RowLayout;
-    const real* a;
-    int64_t K;
-
-    void pack(real* block, int64_t m0, const RowPanels& panels, int64_t k, int count) const {
-        for (int64_t i = 0; i < panels.rows; ++i) copy_run(block + i * RowLayout::pitch, a + (m0 + i) * K + k, count);
-    }
-};
-
 // B, stored (K,N) or (N,K).
 struct MatrixB {
     const real* b;
@@ -43,17 +32,6 @@ struct PanelsInTask {
         matrix.pack(packed, n, cols, k, count);
         runs[0] = {0, 0, count};
         return {packed, tile_cols, runs, 1};
-    }
-};
-
-// Panels packed beforehand, for all rows of C.
-struct PackedPanels {
-    const real* packed;
-    int64_t K;
-
-    Panel panel(Run* runs, int64_t n, int64_t, int64_t k, int count) const {
-        runs[0] = {0, k * tile_cols, count};
-        return {packed + n * K, tile_cols, runs, 1};
     }
 };
 
