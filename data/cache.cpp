@@ -46,8 +46,9 @@ struct File {
     ~File() {
         if (handle) std::fclose(handle);
     }
-    bool read(void* to, std::size_t count) const { return std::fread(to, 1, count, handle) == count; }
-    bool write(const void* from, std::size_t count) const { return std::fwrite(from, 1, count, handle) == count; }
+    // Nothing is asked of the library for no bytes, whose place may be null.
+    bool read(void* to, std::size_t count) const { return !count || std::fread(to, 1, count, handle) == count; }
+    bool write(const void* from, std::size_t count) const { return !count || std::fwrite(from, 1, count, handle) == count; }
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every preset of models/seeds: `summary` counts the parameters that tests/seeds_expected.txt says, or refuses it in those words,
-# and `train` makes two steps of it (one with GANNET_TEST_QUICK set). Where a preset's own images are not there, others of the same size take their place.
+# and `train` makes two steps of it (one with GANNET_TEST_QUICK set). Where a preset's own images are not there, others of the
+# same size take their place.
 # GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
