@@ -23,7 +23,7 @@ inline constexpr bool asynchronous = false;
 inline constexpr int stages = 2;
 #endif
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
 inline constexpr bool wants_registers = true;
 #else
 inline constexpr bool wants_registers = false;
@@ -42,7 +42,7 @@ struct Tile {
     static constexpr int rows = row_warps * warp_rows, cols = col_warps * warp_cols;
     static_assert(rows * tile_depth == threads * chunk && cols * tile_depth == threads * chunk);
     // For __launch_bounds__: as many threads share a multiprocessor's 65536 registers, so each has at most 168. Without cp.async
-    // copies take registers, too, and for sm_120 ptxas spills at 168: there are 255.
+    // copies take registers, too, and for sm_100 and sm_120 ptxas spills at 168: there are 255.
     static constexpr int sharing_threads = asynchronous && !wants_registers ? 384 : 256;
     static constexpr int bound_threads = threads > 192 ? sharing_threads : threads;
     static constexpr int bound_blocks(bool packs) { return packs ? sharing_threads / bound_threads : 1; }
