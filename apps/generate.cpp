@@ -74,6 +74,9 @@ int main(int argc, char** argv) {
         const int64_t images = interpolate ? n * interpolate : n;
         if (!folder && !out.ends_with(".png"))
             throw Error("--out " + out, "command line", "end it in .png for a grid, or in / for a folder of images");
+        if (folder && image.C != 1 && image.C != 3)
+            throw Error("the generator makes points, not images", "command line",
+                        "give --out FILE.png, a picture of all of them");
         if (folder) make_folders(out);
         else const AtomicFile writable(out);  // throws now rather than after the work
         std::vector<uint8_t> pixels;

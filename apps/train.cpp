@@ -1,4 +1,6 @@
 // Trains a GAN that a model file declares: ./apps/train models/wgan.json
+#include <filesystem>
+
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/training.h"
@@ -42,6 +44,8 @@ int main(int argc, char** argv) {
         if (epochs && steps) throw Error("--epochs and --steps together", "command line", "choose one");
         if (line.given("--trace-steps") && options.trace.empty())
             throw Error("--trace-steps without --trace", "command line", "name the file to record to with --trace");
+        if (!options.trace.empty() && std::filesystem::is_regular_file(options.trace) && !options.trace.ends_with(".safetensors"))
+            throw Error("--trace would replace a file that is no trace", options.trace, "name one that ends in .safetensors");
         if (options.trace_steps < 1)
             throw Error("--trace-steps " + std::to_string(options.trace_steps), "command line", "use 1 or more");
         options.settings = config::Settings(set);

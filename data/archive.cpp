@@ -117,7 +117,8 @@ private:
         archive_read_support_format_tar(a.get());
         archive_read_support_format_zip_seekable(a.get());  // by its directory, so that a file cut short is noticed
         if (archive_read_open_filename(a.get(), path_.c_str(), std::size_t(1) << 18) != ARCHIVE_OK)
-            throw Error("cannot open the archive: " + complaint(a.get()), printable(path_), "check the path and its permissions");
+            throw Error("cannot open the archive: " + complaint(a.get()), printable(path_),
+                        "check its permissions, or copy it again: a tar or zip archive is wanted");
         return a;
     }
 

@@ -174,6 +174,9 @@ TEST_CASE("an error of keys that do not go together names the settings") {
     CHECK(has(error({"log_every=3", "objective.loss=hinge"}), "the discriminator ends in a sigmoid (discriminator["));
     CHECK(has(error({"log_every=3", "objective.loss=hinge"}), ", with --set objective.loss=hinge): "));
     CHECK_FALSE(has(error({"objective.loss=bce", "objective.bce_epsilon=-1"}), "with "));  // names its own
+    CHECK(has(error({"steps=null", "epochs=null", "batch=8"}), "--set steps=null"));
+    CHECK(has(error({"optimizer.lr=null"}), "with --set optimizer.lr=null): "));
+    CHECK_FALSE(has(error({"batch=8", "optimizer.lr=-1"}), "batch"));  // names its own
     Settings flags;
     flags.add("steps=-1", "--steps -1");
     CHECK(has(error(flags), "'steps' is -1, out of range (steps, --steps -1): "));

@@ -414,6 +414,12 @@ runs "$generate" run -n 1 --out good.png
 refuses_at_once "no such run or checkpoint.*nowhere" "$generate" nowhere
 refuses_at_once "no config.json.*digits" "$generate" digits
 refuses_at_once "no such run.*nowhere" "$train" --resume nowhere
+cp -r digits other && runs "$train" tiny.json --set data.path=other --out moved --steps 2
+printf '\001' | dd of=other/$X bs=1 seek=300 conv=notrunc 2>dd.err # one pixel
+refuses_at_once "the images are not those of the run" "$train" --resume moved --steps 4
+cp tiny.json kept.json
+refuses_at_once "--trace would replace" "$train" tiny.json --out never --trace kept.json
+same tiny.json kept.json
 refuses_at_once "no config.json.*digits" "$train" --resume digits
 refuses_at_once "tiny.json" "$train" --resume tiny.json
 mkdir new && cp run/config.json new

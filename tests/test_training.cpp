@@ -193,7 +193,7 @@ TEST_CASE("training: shared scores change no bit") {
         {"objective.update_order=generator_first", "objective.generator_steps=2", "objective.critic_steps=2"},
         {"objective.update_order=generator_first", "objective.accumulate.generator=2", "objective.accumulate.discriminator=2"},
         {"objective.update_order=generator_first", "objective.generator_steps=3", "objective.accumulate.discriminator=3"}};
-    for (const std::string model : {"vanilla", "dcgan"})
+    for (const std::string model : {"vanilla", "dcgan", "wgan"})
         for (std::vector<std::string> settings : schedules) {
             CAPTURE(model);
             CAPTURE(settings.size());

@@ -64,7 +64,8 @@ void save_checkpoint(const std::string& file, GanTrainer& trainer, const config:
                         {"image_channels", std::to_string(image.C)},
                         {"seed", std::to_string(config.seed)},
                         {"step", std::to_string(trainer.step_count())},
-                        {"images_seen", std::to_string(trainer.images_seen())}};
+                        {"images_seen", std::to_string(trainer.images_seen())},
+                        {"data", trainer.data_key()}};
     append_state(content.arrays, "", trainer.generator(), &trainer.generator_optimizer());
     append_state(content.arrays, "", trainer.discriminator(), &trainer.discriminator_optimizer());
     write_safetensors(file, content);
@@ -82,6 +83,8 @@ Checkpoint load_checkpoint(const std::string& path) {
     const auto text = metadata.find("config");
     if (text == metadata.end()) throw Error("no configuration in its metadata", checkpoint.file, advice);
     checkpoint.config = config::parse_json(text->second, checkpoint.file);
+    const config::Value* cuda = checkpoint.config.find("cuda");
+    if (!cuda || !cuda->members()) throw Error("its configuration is none of a model", checkpoint.file, advice);
     checkpoint.image = {to_integer(checkpoint.content, checkpoint.file, "image_height"),
                         to_integer(checkpoint.content, checkpoint.file, "image_width"),
                         to_integer(checkpoint.content, checkpoint.file, "image_channels"), false};
@@ -91,6 +94,20 @@ Checkpoint load_checkpoint(const std::string& path) {
 }
 
 void restore(const Checkpoint& checkpoint, GanTrainer& trainer) {
+    const auto& metadata = checkpoint.content.metadata;
+    if (const auto data = metadata.find("data"); data != metadata.end() && data->second != trainer.data_key())
+        throw Error(
+            "the images are not those of the run: " + trainer.data_key() + " now, " + data->second.substr(0, 80) + " then",
+            checkpoint.file, "give it the same data, or start a new run");
+    if (const SampleShape& now = trainer.image(); !(checkpoint.image == now))
+        throw Error("its images are " + checkpoint.image.str() + ", the data are " + now.str(), checkpoint.file, advice);
+    int64_t seen = 0;
+    if (__builtin_mul_overflow(checkpoint.position.step, trainer.images_per_step(), &seen) ||
+        seen != checkpoint.position.images_seen)
+        throw Error("'images_seen' is " + std::to_string(checkpoint.position.images_seen) + ", not " +
+                        std::to_string(trainer.images_per_step()) + " for each of " + std::to_string(checkpoint.position.step) +
+                        " steps",
+                    checkpoint.file, advice);
     load_state(checkpoint.content, checkpoint.file, trainer.generator(), &trainer.generator_optimizer());
     load_state(checkpoint.content, checkpoint.file, trainer.discriminator(), &trainer.discriminator_optimizer());
     trainer.set_position(checkpoint.position);

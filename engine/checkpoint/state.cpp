@@ -1,5 +1,6 @@
 #include "engine/checkpoint/state.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/error.h"
@@ -22,9 +23,16 @@ std::vector<real> converted(const Array& array) {
     return {raw.begin(), raw.end()};
 }
 
+// Variances and means of squares: a root is taken of them.
+bool is_square(const std::string& name) { return name.ends_with("var") || name.ends_with("_sq") || name.ends_with("square_avg"); }
+
 std::vector<real> reals_of(const Array& array, const std::string& file) {
-    if (array.dtype == "F32") return converted<float>(array);
-    if (array.dtype == "F64") return converted<double>(array);
+    if (array.dtype == "F32" || array.dtype == "F64") {
+        std::vector<real> values = array.dtype == "F32" ? converted<float>(array) : converted<double>(array);
+        if (is_square(array.name) && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
+            throw Error("'" + array.name + "' has negative values", file, "give a checkpoint that this program wrote");
+        return values;
+    }
     throw Error("'" + array.name + "' has type " + array.dtype, file, "F32 and F64 can be read");
 }
 
@@ -74,6 +82,9 @@ void load_state(const Safetensors& content, const std::string& file, const Netwo
     if (step.dtype != "I64" || step.data.size() != sizeof updates)
         throw Error("'" + step.name + "' is no 64-bit integer", file, "give a checkpoint that this program wrote");
     std::memcpy(&updates, step.data.data(), sizeof updates);
+    constexpr int64_t most = int64_t(1) << 53;
+    if (updates < 0 || updates > most)
+        throw Error("'" + step.name + "' is " + std::to_string(updates), file, "give a checkpoint that this program wrote");
     optimizer->set_updates(updates);
 }
 

@@ -44,7 +44,12 @@ const ObjectSpec& tuning_spec() {
 void read_tuning(Value& tune, const std::string& precision) {
     const std::string path = tune.path, place = tune.place;
     if (const std::string* file = tune.text()) {
-        Value table = load_json(*file);
+        Value table;
+        try {
+            table = load_json(*file);
+        } catch (const Error& e) {
+            throw e.also_at(tune.where());
+        }
         table.move_to(path, *file + (place.empty() ? "" : ", " + place));
         tune = std::move(table);
     }

@@ -1,7 +1,9 @@
 #include "engine/gan/trainer.h"
 
 #include <cmath>
+#include <cstdio>
 
+#include "data/hash.h"
 #include "engine/gan/preflight.h"
 #include "kernels/error.h"
 #include "kernels/place.h"
@@ -50,6 +52,18 @@ Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
 
 Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.text("statistics") == "batch"); }
 
+namespace {
+
+std::string key_of(const Dataset& data) {
+    Hash hash;
+    hash.add(data.pixels);
+    char hex[20];
+    std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash.value()));
+    return std::to_string(data.count) + " of " + SampleShape{data.H, data.W, data.C, false}.str() + ", " + hex;
+}
+
+}  // namespace
+
 GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
     : config_(config),
       device_(device),
@@ -67,7 +81,9 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device);
-    share_scores_ = config_.share_scores && !discriminator_.draws();
+    // a penalty is a third term of the loss: the tape would add the three in another order
+    share_scores_ = config_.share_scores && !discriminator_.draws() && !objective_.penalty;
+    data_key_ = key_of(data);
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);

@@ -58,6 +58,8 @@ public:
     Optimizer& discriminator_optimizer() { return *discriminator_optimizer_; }
     const Objective& objective() const { return objective_; }
     SampleShape image() const { return image_; }
+    // Tells this data set from others: extents and a hash of the images.
+    const std::string& data_key() const { return data_key_; }
     // A real batch, images [first, first + count) of the epoch's order: for reals.png.
     Tensor reals(int64_t count) const;
 
@@ -93,6 +95,7 @@ private:
     Counters position_;
     ImageFeed feed_;
     bool share_scores_ = false;
+    std::string data_key_;
     std::vector<Fakes> kept_;  // fakes of the first network's updates, for the second (fakes: reuse)
     Tensor loss_[2];
     // A device that records replays whole steps, from the third on: the first runs as it is and fills the pool.

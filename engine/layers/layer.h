@@ -41,7 +41,8 @@ struct Parameter {
 // State that is not learned: running statistics, (2, cols): mean, variance.
 struct Statistic {
     std::string mean_name, var_name;
-    Tensor value;
+    int64_t cols = 0;
+    Tensor value;  // made by the network, as mean 0 and variance 1
 };
 
 // What a pass through a network needs besides its input.

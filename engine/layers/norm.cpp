@@ -30,9 +30,7 @@ void build_batch_norm(Layer& layer, const config::LayerConfig& config, BuildCont
     auto running = std::make_shared<Statistic>();
     running->mean_name = layer.name + ".running_mean";
     running->var_name = layer.name + ".running_var";
-    std::vector<real> start(std::size_t(2 * C), 0);
-    std::fill(start.begin() + C, start.end(), real(1));
-    running->value = Tensor::from(start, {2, C}, context.device);
+    running->cols = C;
     layer.statistics.push_back(running);
     layer.forward = [=](const Tensor& x, const Context& pass, const Fused& fused) {
         const RowsShape s{x.size() / C, C};

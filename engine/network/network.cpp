@@ -42,6 +42,20 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
         if (__builtin_add_overflow(total, (p->shape.elements() + alignment - 1) / alignment * alignment, &total))
             throw Error(name() + " has too many parameters", p->name, "lower its channels or units");
     }
+    int64_t statistics = 0;
+    for (const auto& s : statistics_) statistics += 2 * s->cols;
+    // values, gradients and what an optimizer keeps: two more of each at the most
+    const double bytes = sizeof(real) * (4 * double(total) + double(statistics)), available = double(device.available_memory());
+    if (bytes > available)
+        throw Error("out of memory: asked for " + std::to_string(int64_t(bytes / (1 << 20))) + " MiB for the " +
+                        std::to_string(total) + " parameters of the " + name() +
+                        ", their gradients and an optimizer's state, there are " +
+                        std::to_string(int64_t(available / (1 << 20))) + " MiB",
+                    device.name(), "lower its channels or units");
+    for (const auto& s : statistics_) {
+        s->value = Tensor::full({2, s->cols}, 0, device);
+        RUN(device, fill(s->value.rows(1, 1).data(), real(1), s->cols, device.stream()));
+    }
     flat_values_ = Tensor::full({total}, 0, device);
     flat_gradients_ = Tensor::full({total}, 0, device);
     for (std::size_t i = 0; i < parameters_.size(); ++i) {

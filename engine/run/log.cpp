@@ -16,7 +16,12 @@ namespace {
 // The step that a line of the log is of; 0 if it names none.
 double step_of(const std::string& line, const std::string& place) {
     const char* const to_do = "remove the line, or move the file away";
-    const config::Value value = config::parse_json(line, place);
+    config::Value value;
+    try {
+        value = config::parse_json(line, place);
+    } catch (const Error&) {
+        throw Error("this is no line of a run's log", place, to_do);
+    }
     if (!value.members()) throw Error("a line of the log is " + value.type_name() + ", not an object", place, to_do);
     const config::Value* step = value.find("step");
     if (!step) return 0;

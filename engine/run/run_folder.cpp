@@ -38,7 +38,10 @@ RunFolder RunFolder::create(const std::string& model, const std::string& out, co
         const std::string above = fs::path(path).parent_path().string();
         if (!above.empty()) make_folders(above);
         if (!make_new_folder(path))
-            throw exists(path + "/config.json")
+            throw exists(path + "/config.json") && !exists(path + "/checkpoint.safetensors")
+                ? Error("the folder of a run exists already, which ended before its first checkpoint", path,
+                        "remove it, or choose another --out")
+            : exists(path + "/config.json")
                 ? Error("the folder of the run exists already", path,
                         "choose another --out, or continue that run with --resume " + path)
                 : Error("--out exists already, and is not the folder of a run", path, "choose another --out, or move it away");
