@@ -169,6 +169,7 @@ TEST_CASE("run folder: names, refusal, no half folders") {
     const std::string error = error_of([&] { RunFolder::create("wgan", out, "{}"); });
     CHECK(has(error, "--out"));
     CHECK(has(error, "--resume " + out));
+    std::filesystem::remove(out + "/checkpoint.safetensors");
     {
         SmallDisk disk(1000);
         CHECK_FALSE(error_of([&] { RunFolder::create("wgan", folder / "full", std::string(5000, ' ')); }).empty());
