@@ -66,7 +66,8 @@ errors() {
     says 'driver serves CUDA 12.4, this program needs .*update the driver' env SIMT_DRIVER=12040 $cuda
     says 'sm_75 is the oldest' env SIMT_CC=7.0 $cuda
     says 'out of device memory: asked for [0-9]+ MiB besides [0-9]+ MiB in use, the GPU has [0-9]+ MiB free.*lower `batch`|a step needs at least .*lower `batch`' \
-        env SIMT_MEMORY=20000000 $cuda
+        env SIMT_MEMORY=30000000 $cuda
+    says 'out of memory: asked for [0-9]+ MiB for the 1510032 parameters .*there are [0-9]+ MiB .*lower its' env SIMT_MEMORY=20000000 $cuda
     wanted=0
     says 'steps on cpu .*, as no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
     says 'steps on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
