@@ -100,9 +100,9 @@ private:
             std::error_code no_status;
             const fs::file_status status = entry->status(no_status);
             const bool link_to_nothing = status.type() == fs::file_type::not_found;
-            if (is_hidden(name)) ignored_.add(name);
-            else if (fs::is_directory(status)) folders.push_back(name);
-            else if (is_image_name(name) && (fs::is_regular_file(status) || link_to_nothing))
+            const bool hidden = is_hidden(name);
+            if (!hidden && fs::is_directory(status)) folders.push_back(name);
+            else if (!hidden && is_image_name(name) && (fs::is_regular_file(status) || link_to_nothing))
                 found_.emplace_back(inside + name, int64_t(found_.size()));
             else ignored_.add(name);
         }

@@ -41,8 +41,9 @@ int modes_of(const std::string& set) { return set == "ring" ? 8 : 25; }
 void point(const std::string& set, int mode, Draws& draws, uint8_t* to) {
     constexpr double radius = 0.8, deviation = 0.02;
     const double angle = 2 * pi * mode / 8, spacing = 2 * radius / 4;
-    const double center[2] = {set == "ring" ? radius * std::cos(angle) : spacing * (mode % 5 - 2),
-                              set == "ring" ? radius * std::sin(angle) : spacing * (mode / 5 - 2)};
+    const int column = mode % 5 - 2, row = mode / 5 - 2;
+    const double center[2] = {set == "ring" ? radius * std::cos(angle) : spacing * column,
+                              set == "ring" ? radius * std::sin(angle) : spacing * row};
     const double length = deviation * std::sqrt(-2 * std::log(draws.uniform())), turn = 2 * pi * draws.uniform();
     const double noise[2] = {length * std::cos(turn), length * std::sin(turn)};
     for (int i = 0; i < 2; ++i) to[i] = uint8_t(std::lround(std::clamp((center[i] + noise[i] + 1) * 127.5, 0.0, 255.0)));

@@ -1,0 +1,56 @@
+# Sourced by test_programs.sh: how programs are run, and what is asked of them; counts in $passed and $failed.
+ok() { passed=$((passed + 1)); }
+bad() {
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+    [ -s err ] && sed 's/^/    stderr: /' err | tail -n 5 | cut -c 1-400
+}
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $*"
+}
+check() { # name, command ...: it succeeds
+    local name=$1
+    shift
+    if "$@"; then ok; else bad "$name: $*"; fi
+}
+runs() { # command ...: the program ends with status 0
+    "$@" >out 2>err </dev/null
+    local status=$?
+    if [ $status -eq 0 ]; then ok; else bad "status $status of: $*"; fi
+}
+# The last line of err is `gannet: WHAT (WHERE): WHAT TO DO` and holds the pattern, and no other line is an error.
+error_line() { # pattern
+    [ "$(grep -c '^gannet: ' err)" -eq "$(grep -c '^gannet: warning: ' err | awk '{ print $1 + 1 }')" ] || return 1
+    tail -n 1 err | grep -qE '^gannet: [^ ].* \(.+\): .+' && tail -n 1 err | grep -qE -- "$1"
+}
+refuses() { # pattern, command ...: status 1 and one line that matches
+    local pattern=$1
+    shift
+    "$@" >out 2>err </dev/null
+    local status=$?
+    if [ $status -ne 1 ]; then bad "status $status, not 1, of: $*"
+    elif ! error_line "$pattern"; then bad "no clear line with '$pattern' of: $*"
+    else ok; fi
+}
+refuses_at_once() { # the same, before anything else is said: the line is all of stderr
+    refuses "$@"
+    [ "$(wc -l <err)" -eq 1 ] || bad "more than one line from: ${*:2}"
+}
+sum_of() { find "$@" -type f -exec cksum {} + | sort; }
+same() { check "the same bytes" cmp -s "$1" "$2"; }
+differ() { if cmp -s "$1" "$2"; then bad "$1 and $2 are the same"; else ok; fi; }
+is_png() { [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] && tail -c 8 "$1" | head -c 4 | grep -q IEND; }
+png_size() { od -An -tu1 -j16 -N8 "$1" | awk '{ print (($1*256+$2)*256+$3)*256+$4 "x" (($5*256+$6)*256+$7)*256+$8 }'; }
+has_size() { is_png "$1" && [ "$(png_size "$1")" = "$2" ]; }
+wait_for() { # seconds, command ...
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" 2>/dev/null; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.02
+    done
+}
+lines_in() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+step_of() { grep -ao '"step": *"[0-9]*"' "$1/checkpoint.safetensors" | head -n 1 | tr -dc 0-9; }
+be32() { printf "\\$(printf %o $(($1 >> 24 & 255)))\\$(printf %o $(($1 >> 16 & 255)))\\$(printf %o $(($1 >> 8 & 255)))\\$(printf %o $(($1 & 255)))"; }
