@@ -1,4 +1,4 @@
-# Sourced by test_programs.sh: how programs are run, and what is asked of them; counts in $passed and $failed.
+# Sourced by test_programs.sh and test_bench.sh: how programs are run, and what is asked of them; counts in $passed and $failed.
 ok() { passed=$((passed + 1)); }
 bad() {
     failed=$((failed + 1))

@@ -15,36 +15,7 @@ cd "$work" || exit 1
 passed=0 failed=0 skipped=0
 
 # ---- helpers -----------------------------------------------------------------------------------------------------------
-ok() { passed=$((passed + 1)); }
-bad() {
-    failed=$((failed + 1))
-    echo "FAILED: $*"
-    [ -s err ] && sed 's/^/    stderr: /' err | tail -n 5 | cut -c 1-400
-}
-skip() {
-    skipped=$((skipped + 1))
-    echo "skipped: $*"
-}
-check() { # name, command ...: it succeeds
-    local name=$1
-    shift
-    if "$@"; then ok; else bad "$name: $*"; fi
-}
-runs() { # command ...: it ends with status 0
-    "$@" >out 2>err </dev/null
-    local status=$?
-    if [ $status -eq 0 ]; then ok; else bad "status $status of: $*"; fi
-}
-refuses() { # pattern, command ...: status 1 and one line on stderr, `gannet: WHAT (WHERE): WHAT TO DO`, that matches
-    local pattern=$1
-    shift
-    "$@" >out 2>err </dev/null
-    local status=$?
-    if [ $status -ne 1 ]; then bad "status $status, not 1, of: $*"
-    elif [ "$(wc -l <err)" -ne 1 ]; then bad "more or less than one line from: $*"
-    elif ! grep -qE '^gannet: [^ ].* \(.+\): .+' err || ! grep -qE -- "$pattern" err; then bad "no clear line with '$pattern' of: $*"
-    else ok; fi
-}
+. "$root/tests/program_helpers.sh"
 python=$(command -v python3)
 holds() { # a Python expression of `r`, the JSON object in the file out
     if [ -z "$python" ]; then skip "no python3: $1"
@@ -116,7 +87,7 @@ runs "$bench" --version
 check "--version" grep -qE '^bench \(Gannet\) .' out
 while IFS='|' read -r pattern arguments; do
     # shellcheck disable=SC2086  # words
-    refuses "$pattern" "$bench" $arguments
+    refuses_at_once "$pattern" "$bench" $arguments
 done <<END_OF_LINES
 nothing to measure.*models/wgan.json|
 nothing to measure|--json
@@ -140,7 +111,7 @@ no case matches "nothing".*--list|--kernels --filter nothing
 'stepz'.*--set stepz=3.*steps|$root/models/vanilla.json --set stepz=3
 cannot open.*nowhere.json|nowhere.json
 END_OF_LINES
-refuses 'standard output' sh -c '"$0" --kernels --list >/dev/full' "$bench"
+refuses_at_once 'standard output' sh -c '"$0" --kernels --list >/dev/full' "$bench"
 
 # ---- beside the peers ----------------------------------------------------------------------------------------------------
 if [ -n "$python" ]; then
