@@ -1,0 +1,54 @@
+// From numbers to places on an axis: ranges, round ticks, lines made thin and smooth.
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace gannet::plots {
+
+// y over x; NaN in y is a gap.
+struct Series {
+    std::vector<double> x, y;
+};
+
+// At most `most` points, with the smallest and the largest of every stretch, its gap if it has one, and both ends.
+Series thin(const Series& line, std::size_t most = 1000);
+// The median of `window` points around each, of fewer near the ends; gaps stay and do not count.
+Series median_filter(const Series& line, std::size_t window);
+// 101 points, in shorter lines a fifth of them; odd.
+std::size_t median_window(std::size_t points);
+
+struct Range {
+    double low = std::numeric_limits<double>::infinity(), high = -low;
+    bool empty() const { return !(low <= high); }
+    void add(double value) { low = std::fmin(low, value), high = std::fmax(high, value); }  // NaN adds nothing
+    void add(const Range& other) { low = std::fmin(low, other.low), high = std::fmax(high, other.high); }
+};
+
+// Of the finite values; where a few lie so far off that all others would look like one, without those.
+Range usual_range(std::vector<double> values);
+
+struct Tick {
+    double value;
+    std::string label;
+};
+
+// Multiples of 1, 2 or 5 times a power of ten from low to high, at most `most` + 1. `whole`: integers only.
+std::vector<double> round_ticks(double low, double high, int most, bool whole = false);
+
+struct Scale {
+    double low = 0, high = 1;
+    bool logarithmic = false, whole = false;
+
+    double place(double value) const;  // 0 at low, 1 at high
+    bool holds(double value) const { return std::abs(place(value) - 0.5) < 0.5 + 1e-6; }
+    std::vector<Tick> ticks(int most) const;
+};
+
+Scale step_scale(double last);
+Scale linear_scale(Range range, double padding = 0.06);
+Scale logarithmic_scale(Range range);  // of positive numbers
+
+}  // namespace gannet::plots

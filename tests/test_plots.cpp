@@ -1,0 +1,354 @@
+// The plots of a run: scales, lines, XML, and which files a log gives.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <clocale>
+#include <cmath>
+#include <vector>
+
+#include "engine/plots/chart.h"
+#include "engine/plots/history.h"
+#include "engine/plots/plots.h"
+#include "engine/plots/scale.h"
+#include "engine/plots/svg.h"
+#include "engine/run/files.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+using namespace gannet::plots;
+
+namespace {
+
+std::vector<std::string> labels(const Scale& scale, int most) {
+    std::vector<std::string> all;
+    for (const Tick& tick : scale.ticks(most)) all.push_back(tick.label);
+    return all;
+}
+
+// Why it is no well-formed XML, as far as plots go: tags that do not pair, bare < and &, unclosed quotes. "" if it is.
+std::string malformed(const std::string& xml) {
+    std::vector<std::string> open;
+    int roots = 0;
+    for (std::size_t i = 0; i < xml.size();) {
+        if (xml[i] == '&') {
+            const std::size_t end = xml.find(';', i);
+            if (end == std::string::npos || end - i > 6) return "a bare & at " + std::to_string(i);
+        }
+        if (xml[i] != '<') {
+            if (open.empty() && !std::isspace(static_cast<unsigned char>(xml[i]))) return "text outside the root";
+            ++i;
+            continue;
+        }
+        std::size_t end = i + 1;
+        for (bool quoted = false; end < xml.size() && (quoted || xml[end] != '>'); ++end) {
+            if (xml[end] == '"') quoted = !quoted;
+            if (xml[end] == '<') return "a < inside a tag at " + std::to_string(end);
+        }
+        if (end == xml.size()) return "a tag that does not end";
+        const std::string tag = xml.substr(i + 1, end - i - 1), name = tag.substr(0, tag.find_first_of(" /", 1));
+        if (tag[0] == '/') {
+            if (open.empty() || open.back() != tag.substr(1)) return "an end of " + tag + " without a start";
+            open.pop_back();
+        } else if (tag[0] != '?') {
+            roots += open.empty();
+            if (tag.back() != '/') open.push_back(name);
+        }
+        i = end + 1;
+    }
+    return !open.empty() ? open.back() + " is not closed" : roots != 1 ? "not one root" : "";
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
+    return count;
+}
+
+std::string figures(int step, const std::string& loss_d = "0.5") {
+    const std::string at = std::to_string(step);
+    return "{\"step\":" + at + ",\"loss_d\":" + loss_d + ",\"loss_g\":" + std::to_string(1 + 0.3 * std::sin(step)) +
+           ",\"grad_norm_d\":0.25,\"grad_norm_g\":" + std::to_string(2 + std::cos(step)) + "}\n";
+}
+
+std::string statistics(int step, int of) {
+    std::string counts;
+    for (int bin = 0; bin < 32; ++bin) counts += (bin ? "," : "") + std::to_string((bin * 37 + step * 13 + of * 7) % 50);
+    return "{\"mean\":0,\"std\":1,\"min\":-1,\"max\":" + std::to_string(1 + 0.01 * of) + ",\"histogram\":[" + counts + "]}";
+}
+
+// An observation of networks with that many parameters each; `more` goes in beside them.
+std::string observation(int step, int parameters, const std::string& more) {
+    std::string line = "{\"step\":" + std::to_string(step) + ",\"observed\":{" + more;
+    for (const char* network : {"generator", "discriminator"}) {
+        std::string weights, layers;
+        for (int p = 0; p < parameters; ++p) {
+            const std::string name = std::string(network) + "." + std::to_string(p / 2);
+            weights += (p ? ",\"" : "\"") + name + (p % 2 ? ".bias\":" : ".weight\":") + statistics(step, p);
+            if (p % 2 == 0)
+                layers += (p ? ",\"" : "\"") + name + " linear\":{\"mean\":0." + std::to_string(step % 7) +
+                          ",\"std\":" + std::to_string(p + 1) + "}";
+        }
+        line += std::string(",\"") + network + "\":{\"weights\":{" + weights + "},\"gradients\":{" + weights +
+                "},\"activations\":{" + layers + "}}";
+    }
+    return line + "}}\n";
+}
+
+const std::string sample_statistics =
+    "\"samples\":{\"mean\":-0.7,\"std\":0.5,\"distance\":12},\"data\":{\"mean\":-0.73,\"std\":0.61,\"distance\":14}";
+const std::string all_files[] = {"losses", "gradient_norms", "pixels", "scores", "weights", "gradients", "activations"};
+
+// What write_plots makes of a log.
+struct Plots {
+    TemporaryFolder folder;
+    explicit Plots(const std::string& log) { write_plots(folder.write("log.jsonl", log), folder / "deep/plots"); }
+    std::string path(const std::string& name) const { return folder / "deep/plots/" + name + ".svg"; }
+    std::string operator[](const std::string& name) const { return exists(path(name)) ? read_file(path(name)) : ""; }
+    std::vector<std::string> written() const {
+        std::vector<std::string> names;
+        for (const std::string& name : all_files)
+            if (exists(path(name))) names.push_back(name);
+        return names;
+    }
+};
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("plots: round ticks and their labels") {
+    CHECK(round_ticks(0, 1, 5) == std::vector<double>{0, 0.2, 0.4, 0.6, 0.8, 1});
+    CHECK(round_ticks(0, 0.3, 3) == std::vector<double>{0, 0.1, 0.2, 0.3});  // not 0.30000000000000004
+    CHECK(round_ticks(-7, 13, 5) == std::vector<double>{-5, 0, 5, 10});
+    CHECK(round_ticks(3, 96, 5) == std::vector<double>{20, 40, 60, 80});
+    CHECK(round_ticks(0, 2, 8, true) == std::vector<double>{0, 1, 2});
+    CHECK(round_ticks(2e-5, 7e-5, 5) == std::vector<double>{2e-5, 3e-5, 4e-5, 5e-5, 6e-5, 7e-5});
+
+    CHECK(labels({0, 20000}, 4) == Names{"0", "5k", "10k", "15k", "20k"});
+    CHECK(labels({0, 1e6}, 4) == Names{"0", "0.5M", "1M"});
+    CHECK(labels({-0.5, 0.5}, 5) == Names{"\xE2\x88\x92"
+                                          "0.4",
+                                          "\xE2\x88\x92"
+                                          "0.2",
+                                          "0", "0.2", "0.4"});
+    CHECK(labels({0, 3e-5}, 3) == Names{"0", "1e-5", "2e-5", "3e-5"});
+    CHECK(labels({0.05, 50, true}, 3) == Names{"0.1", "1", "10"});
+    CHECK(labels({0.05, 2, true}, 6) == Names{"0.05", "0.1", "0.2", "0.5", "1", "2"});
+    CHECK(labels({1e-12, 1e6, true}, 3).size() <= 4);
+    for (const double size : {1e-300, 1e-7, 1.0, 1e9, 1e300})  // whatever the size, some ticks and not many
+        for (const Range& range : {Range{-size, size}, Range{size, size}, Range{0, size}}) {
+            CAPTURE(size);
+            const std::size_t count = linear_scale(range).ticks(6).size();
+            CHECK(count >= 2);
+            CHECK(count <= 7);
+        }
+    CHECK(linear_scale({}).holds(0.5));
+    CHECK(logarithmic_scale({0.03, 700}).low == 0.02);
+    CHECK(logarithmic_scale({0.03, 700}).high == 1000);
+    CHECK_FALSE(logarithmic_scale({0.03, 700}).holds(0));
+}
+
+TEST_CASE("plots: numbers and text in XML") {
+    CHECK(decimal(1.25) == "1.2");
+    CHECK(decimal(-0.04) == "0");
+    CHECK(decimal(100, 3) == "100");
+    CHECK(decimal(NAN) == "0");
+    const std::string before = std::setlocale(LC_ALL, nullptr);
+    for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8"})  // where one is installed, its comma must not show
+        if (std::setlocale(LC_ALL, name)) CHECK(decimal(1.5) == "1.5");
+    std::setlocale(LC_ALL, before.c_str());
+
+    CHECK(escape("<a b=\"c\" & 'd'>") == "&lt;a b=&quot;c&quot; &amp; &#39;d&#39;&gt;");
+    CHECK(escape("one\ntwo\x01 \xEF\xBF\xBF") == "one two\xEF\xBF\xBD \xEF\xBF\xBD");
+    CHECK(escape("\xC3\xA9t\xC3\xA9") == "\xC3\xA9t\xC3\xA9");
+
+    CHECK(fit("short", 100, 10) == "short");
+    const std::string cut = fit("generator.12.main.3.weight", 90, 10);
+    CHECK(cut.ends_with("3.weight"));
+    CHECK(text_width(cut, 10) <= 90);
+    CHECK(wrap("one two three", 50, 10) == Names{"one two", "three"});
+    CHECK(wrap("", 50, 10).empty());
+}
+
+TEST_CASE("plots: thin lines keep what stands out") {
+    Series line;
+    for (int i = 0; i < 20000; ++i) line.x.push_back(i), line.y.push_back(std::sin(0.01 * i));
+    line.y[777] = 50, line.y[15001] = -60;
+    CHECK(thin(line, 20000).y == line.y);
+    Series thinned = thin(line, 1000);
+    CHECK(thinned.y.size() <= 1000);
+    CHECK(thinned.y.size() >= 800);
+    CHECK(std::is_sorted(thinned.x.begin(), thinned.x.end()));
+    CHECK(*std::max_element(thinned.y.begin(), thinned.y.end()) == 50);
+    CHECK(*std::min_element(thinned.y.begin(), thinned.y.end()) == -60);
+    CHECK(thinned.x.front() == 0);
+    CHECK(thinned.x.back() == 19999);
+
+    line.y[9000] = NAN;  // one line that is not finite
+    thinned = thin(line, 1000);
+    CHECK(thinned.y.size() <= 1000);
+    CHECK(std::count_if(thinned.y.begin(), thinned.y.end(), [](double y) { return std::isnan(y); }) == 1);
+}
+
+TEST_CASE("plots: medians and ranges are not moved by a spike") {
+    Series line;
+    for (int i = 0; i < 100; ++i) line.x.push_back(i), line.y.push_back(i == 40 ? 1e6 : i);
+    line.y[70] = NAN;
+    const Series smooth = median_filter(line, 11);
+    CHECK(smooth.y[20] == 20);
+    CHECK(smooth.y[40] < 50);
+    CHECK(std::isnan(smooth.y[70]));
+    CHECK(std::abs(smooth.y[71] - 71) <= 1);
+    CHECK(smooth.y[0] < 3);  // as far back as ahead
+    CHECK(median_window(1000) == 101);
+    CHECK(median_window(100) == 21);
+    CHECK(median_window(3) == 1);
+    CHECK(usual_range(line.y).high < 1000);
+    CHECK(usual_range(line.y).low == 0);
+    CHECK(usual_range({NAN, 3, 5, INFINITY}).high == 5);
+    CHECK(usual_range({NAN}).empty());
+    CHECK(median_filter({{1, 2, 3, 4}, {1, 2, 3, 9}}, 7).y == std::vector<double>{1.5, 2, 3, 6});
+    Range range{2, 3};
+    range.add(Range{});  // as of a line of gaps, or of zeros on a logarithmic axis
+    CHECK(range.low == 2);
+    CHECK(range.high == 3);
+}
+
+TEST_CASE("plots: gaps and values beyond the axis") {
+    const auto drawn = [](const std::vector<double>& y) {
+        Chart chart;
+        chart.lines.push_back({"", {{}, y}, {"#123456", 1, 1, "1 1"}});
+        for (std::size_t i = 0; i < y.size(); ++i) chart.lines[0].data.x.push_back(double(i));
+        Canvas canvas;
+        const bool beyond = draw_chart(canvas, {0, 0, 100, 100}, chart, double(y.size()));
+        return std::pair(canvas.file(100, 100, ""), beyond);
+    };
+    const auto outline = [](const std::string& svg) {
+        const std::size_t path = svg.find("<path fill=\"none\"");
+        return path == std::string::npos ? "" : svg.substr(path, svg.find("/>", path) - path);
+    };
+    CHECK(count_of(outline(drawn({1, 2, 3, 4, 5}).first), "M") == 1);
+    CHECK(count_of(outline(drawn({1, 2, NAN, 4, 5}).first), "M") == 2);
+    CHECK(count_of(outline(drawn({1, 2, NAN, 4, 5}).first), "L") == 2);
+    CHECK(count_of(drawn({1, 2, NAN, 4, NAN}).first, "<circle") == 1);  // alone between gaps
+    CHECK(drawn({NAN, NAN}).first.find("<path") == std::string::npos);
+    CHECK_FALSE(has(drawn({1, NAN, 2}).first, "nan"));
+
+    std::vector<double> spiky(200, 0);
+    for (std::size_t i = 0; i < spiky.size(); ++i) spiky[i] = double(i % 5);
+    CHECK_FALSE(drawn(spiky).second);
+    spiky[100] = 1e9;
+    CHECK(drawn(spiky).second);
+    CHECK(count_of(drawn(spiky).first, "h6z") == 1);  // its triangle
+}
+
+TEST_CASE("plots: every file of a GAN's log, and none without data") {
+    std::string log;
+    for (int step = 1; step <= 50; ++step) log += figures(step);
+    CHECK(Plots(log).written() == Names{"losses", "gradient_norms"});
+    CHECK(Plots("").written().empty());
+    CHECK(Plots("{\"step\":1,\"seconds\":3}\n").written().empty());
+    CHECK(Plots("{\"step\":1,\"loss_d\":null,\"loss_g\":null}\n").written().empty());
+    CHECK(Plots("{\"step\":1,\"observed\":{" + sample_statistics + "}}\n").written() == Names{"pixels"});
+    CHECK(Plots("{\"step\":1,\"observed\":null}\n{\"step\":2,\"observed\":{\"generator\":{\"weights\":3}}}\n").written().empty());
+
+    log += observation(25, 4,
+                       sample_statistics + ",\"score_real\":0.8,\"score_fake\":0.2,\"accuracy_real\":0.9,\"accuracy_fake\":1");
+    log += "{\"step\":30,\"event\":\"collapse\",\"what\":\"<all> & \\\"alike\\\" \\u0007\"}\n";
+    const Plots plots(log);
+    CHECK(plots.written() == Names(std::begin(all_files), std::end(all_files)));
+    for (const std::string& name : all_files) {
+        CAPTURE(name);
+        CHECK(malformed(plots[name]) == "");
+    }
+    CHECK(has(plots["losses"], "collapse at step 30: &lt;all&gt; &amp; &quot;alike&quot;"));
+    CHECK(has(plots["losses"], "the median of the 11 lines"));
+    CHECK(has(plots["weights"], "discriminator.1.bias"));
+    CHECK_FALSE(has(plots["weights"], "left out"));
+    CHECK(has(plots["activations"], "1 linear"));
+    CHECK(has(plots["scores"], "judges rightly"));
+    CHECK_FALSE(has(plots["scores"], "Wasserstein"));
+    CHECK(count_of(plots["scores"], ">step</text>") == 2);  // panels
+
+    write_plots(plots.folder / "log.jsonl", plots.folder / "deep/plots");  // in place of the old ones
+    CHECK_FALSE(exists(plots.path("losses") + ".tmp"));
+    CHECK(has(error_of([&] { write_plots(plots.folder / "absent.jsonl", plots.folder.path); }), "absent.jsonl"));
+}
+
+TEST_CASE("plots: a critic's scores and a classifier's losses") {
+    const Plots critic(
+        "{\"step\":10,\"observed\":{\"score_real\":7,\"score_fake\":-2,\"penalty_norm\":1.2}}\n"
+        "{\"step\":20,\"observed\":{\"score_real\":null,\"score_fake\":-2,\"penalty_norm\":1.1}}\n");
+    CHECK(critic.written() == Names{"scores"});
+    CHECK(has(critic["scores"], "it is positive when"));
+    CHECK(has(critic["scores"], "its target"));
+    CHECK(count_of(critic["scores"], ">step</text>") == 3);
+
+    const Plots classifier(
+        "{\"step\":10,\"loss\":2.3,\"accuracy\":0.1,\"grad_norm\":3}\n{\"step\":20,\"loss\":2,\"accuracy\":0.3,\"grad_norm\":2}\n"
+        "{\"step\":20,\"test_accuracy\":0.35}\n");
+    CHECK(classifier.written() == Names{"losses", "gradient_norms"});
+    CHECK(count_of(classifier["losses"], ">step</text>") == 2);
+    CHECK(has(classifier["losses"], ">test_accuracy</text>"));
+    CHECK(has(classifier["gradient_norms"], ">grad_norm</text>"));
+}
+
+TEST_CASE("plots: histograms over time") {
+    TemporaryFolder folder;
+    const History history = read_history(folder.write("log.jsonl",
+                                                      "{\"step\":4,\"observed\":{\"generator\":{\"weights\":{"
+                                                      "\"a/weights/b\":{\"min\":-1,\"max\":1,\"histogram\":[1,2,1]},"
+                                                      "\"nan\":{\"min\":null,\"max\":null,\"histogram\":[0,0,0]},"
+                                                      "\"wide\":{\"min\":-1e308,\"max\":1e308,\"histogram\":[1,1]}}}}}"));
+    REQUIRE(history.histograms.size() == 3);
+    CHECK(history.histograms[0].name == "a/weights/b");
+    CHECK(history.histograms[0].steps[0].counts == std::vector<double>{1, 2, 1});
+    CHECK(history.histograms[1].steps[0].counts.empty());
+    CHECK(history.histograms[2].steps[0].counts.empty());
+
+    // Half of the values lie at -1, half at 1: two strokes from the first step to the last, at the bottom and at the top.
+    Canvas canvas;
+    std::vector<double> counts(32, 0);
+    counts.front() = counts.back() = 5;
+    CHECK_FALSE(draw_heat_map(canvas, {0, 0, 100, 96}, {"g", "weights", "w", {{0, -1, 1, counts}, {10, -1, 1, counts}}}, 10));
+    CHECK(has(canvas.file(1, 1, ""), "d=\"M0 0h100M0 31h100\""));
+
+    std::string log;
+    for (int step = 0; step < 3; ++step) log += observation(step, 30, sample_statistics);
+    const std::string weights = Plots(log)["weights"];
+    CHECK(count_of(weights, "crispEdges") == 24);
+    CHECK(count_of(weights, "translate(64 ") == 6);  // four beside each other
+    CHECK(has(weights, "36 of 60 parameters are left out"));
+    CHECK_FALSE(has(weights, ".bias"));
+}
+
+TEST_CASE("plots: a line that is being written, and lines that are none") {
+    std::string log = "garbage\n3\n[1]\n{\"loss_d\":9}\n{\"step\":\"one\",\"loss_d\":9}\n\n";
+    for (int step = 1; step <= 9; ++step) log += figures(step);
+    const Plots whole(log);
+    CHECK(whole.written() == Names{"losses", "gradient_norms"});
+    TemporaryFolder folder;
+    for (const char* tail : {"{\"step\":10,\"lo", "{\"step\":1000,\"loss_d\":777}}", "{", "\x01"}) {
+        CAPTURE(tail);
+        CHECK(read_history(folder.write("log.jsonl", log + tail)).last_step == 9);
+    }
+    CHECK(read_history(folder.write("log.jsonl", log + "{\"step\":10,\"loss_d\":1}")).last_step == 10);  // complete
+}
+
+TEST_CASE("plots: files stay small") {
+    std::string log;
+    for (int step = 1; step <= 1000; ++step) {
+        log += figures(20 * step, std::to_string(0.5 + 0.4 * std::sin(step * step)));
+        if (step % 20 == 0) log += observation(20 * step, 12, sample_statistics + ",\"score_real\":0.8,\"score_fake\":0.2");
+    }
+    const Plots plots(log);
+    CHECK(plots.written().size() == std::size(all_files));
+    for (const std::string& name : all_files) {
+        CAPTURE(name);
+        CHECK(plots[name].size() < 300000);
+        CHECK(malformed(plots[name]) == "");
+    }
+    std::string longer;
+    for (int step = 1; step <= 20000; ++step) longer += figures(step, std::to_string(std::sin(step * step)));
+    CHECK(Plots(longer)["losses"].size() < 100000);
+}
