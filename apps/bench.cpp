@@ -113,6 +113,7 @@ int main(int argc, char** argv) {
             return 0;
         }
         const config::ModelConfig config = config::load_model(model, settings);
+        if (config.is_classifier()) throw Error("this is a classifier", model, "give the model file of a GAN");
         const Device chosen = choose_device(device, threads, &why_cpu);
         if (!tune_file.empty()) {
             const AtomicFile writable(tune_file);  // throws now rather than after the work

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/gan/trainer.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/files.h"
@@ -62,6 +63,8 @@ int main(int argc, char** argv) {
 
         const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
         const config::ModelConfig config = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+        if (config.is_classifier())
+            throw Error("this is a classifier, it generates nothing", checkpoint.file, "give a GAN's run");
         kernels::cpu::set_exact_convolutions(exact || config.cpu.boolean("exact"));
         const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, checkpoint.image,
                                 config, choose_device(device, threads));

@@ -11,13 +11,14 @@ using namespace gannet;
 int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
         TrainingOptions options;
-        std::string device = "auto", matmul;
+        std::string device = "auto", matmul, on_collapse;
         int64_t threads = 0;
         bool exact = false;
         std::optional<int64_t> epochs, steps, seed;
         std::vector<std::string> set;
         CommandLine line(
-            "train", "Trains a GAN. MODEL.json declares its two networks, its data and its objective (docs/model-format.md).");
+            "train",
+            "Trains a GAN, or a classifier. MODEL.json declares its networks, data and objective (docs/model-format.md).");
         line.positional("MODEL.json", options.model, "the model file; with --resume the run's own if not given", false);
         line.option("--out", options.out, "DIR", "folder of the run; runs/MODEL unless given");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to train; auto: a GPU if there is one");
@@ -28,6 +29,8 @@ int main(int argc, char** argv) {
         line.option("--set", set, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
         line.flag("--exact", exact, "convolutions without minimal filtering, as --set cpu.exact=true");
+        line.choice("--on-collapse", on_collapse, {"warn", "stop"},
+                    "what to do when the training has collapsed, as --set on_collapse");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
@@ -55,6 +58,7 @@ int main(int argc, char** argv) {
         if (epochs) flag("epochs", std::to_string(*epochs), "--epochs");
         if (steps) flag("steps", std::to_string(*steps), "--steps");
         if (!matmul.empty()) flag("cuda.matmul", matmul, "--matmul");
+        if (!on_collapse.empty()) flag("on_collapse", on_collapse, "--on-collapse");
         if (exact) options.settings.add("cpu.exact=true", "--exact");
         if (seed) flag("seed", std::to_string(*seed), "--seed");
         const Device chosen = choose_device(device, threads, &options.why_cpu);

@@ -208,6 +208,30 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
                          16,
                          double(s.cols),
                          [s](Lists& x) { x[2] = reference::row_norm(x[1], s); }});
+        const auto labels = [s](Lists& x, int which) {
+            for (int64_t i = 0; i < s.rows; ++i) x[std::size_t(which)][std::size_t(i)] = double(i * 7 % s.cols);
+        };
+        if (s.cols > 1) {  // of a single column it is 0: nothing to be relative to
+            cases.push_back({"cross_entropy",
+                             l,
+                             {out1, out(s.rows), in(n), in(s.rows)},
+                             CALL(cross_entropy<real>(p[0], p[1], p[2], p[3], s, d.stream())),
+                             [s](const Lists& x) { return reference::cross_entropy(x[2], x[3], s); },
+                             16,
+                             double(s.rows + s.cols),
+                             [labels](Lists& x) { labels(x, 3); }});
+            cases.push_back({"cross_entropy_grad",
+                             l,
+                             {out(n), in(n), in(s.rows), in(s.rows), in(1, positive)},
+                             CALL(cross_entropy_grad<real>(p[0], p[1], p[2], p[3], p[4], s, d.stream())),
+                             [s](const Lists& x) { return Lists{reference::cross_entropy_grad(x[1], x[2], s, x[4][0])}; },
+                             16,
+                             double(s.cols),
+                             [labels, s](Lists& x) {
+                                 labels(x, 2);
+                                 x[3] = reference::cross_entropy(x[1], x[2], s)[1];
+                             }});
+        }
         cases.push_back({"interpolate",
                          l,
                          {out(n), in(n), in(n), in(s.rows, {0, 1})},

@@ -337,6 +337,26 @@ void add_losses(std::vector<OpCase>& cases) {
                 }
 }
 
+void add_cross_entropies(std::vector<OpCase>& cases) {
+    for (const RowsShape s : {RowsShape{1, 1}, {1, 10}, {7, 3}, {33, 10}, {5, 33}, {11, 1000}, {300, 2}}) {
+        Values numbers;
+        std::vector<real> labels;
+        for (int64_t i = 0; i < s.rows; ++i) numbers.push_back(double(i * 7 % s.cols)), labels.push_back(real(i * 7 % s.cols));
+        const auto given = [labels](const Tensor& x) { return Tensor::from(labels, {x.dim(0)}, x.device()); };
+        OpCase c{"cross_entropy",
+                 text(s),
+                 {{{s.rows, s.cols}, {-3, 3}}},
+                 [given](const Tensors& x) { return Tensors{cross_entropy(x[0], given(x[0]))}; },
+                 [s, numbers](const Lists& x) { return Lists{reference::cross_entropy(x[0], numbers, s)[0]}; },
+                 16,
+                 double(s.rows + s.cols)};
+        c.composition = [given](const Tensors& x) { return Tensors{cross_entropy_composition(x[0], given(x[0]))}; };
+        c.least = 1;  // a row's log sum less a score: near 0 where that score is the largest
+        add_with_backward(
+            cases, c, [s, numbers](const Values& x, double dout) { return reference::cross_entropy_grad(x, numbers, s, dout); });
+    }
+}
+
 void add_penalties(std::vector<OpCase>& cases) {
     struct Row {
         const char* rows;
@@ -374,6 +394,7 @@ void add_layer_cases(std::vector<OpCase>& cases) {
     add_convolutions(cases);
     add_norms(cases);
     add_losses(cases);
+    add_cross_entropies(cases);
     add_penalties(cases);
 }
 

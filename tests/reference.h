@@ -85,6 +85,28 @@ inline Values row_norm(const Values& x, const RowsShape& s) {
     const Values squares = sum_cols(map(x, [](double v) { return v * v; }), s);
     return map(squares, [](double v) { return std::sqrt(v + norm_epsilon); });
 }
+// {mean cross-entropy} and the rows' log sums
+inline std::vector<Values> cross_entropy(const Values& x, const Values& labels, const RowsShape& s) {
+    double total = 0;
+    Values log_sums;
+    for (int64_t i = 0; i < s.rows; ++i) {
+        double sum = 0;
+        for (int64_t j = 0; j < s.cols; ++j) sum += std::exp(x[std::size_t(i * s.cols + j)]);
+        log_sums.push_back(std::log(sum));
+        total += log_sums.back() - x[std::size_t(i * s.cols) + std::size_t(labels[std::size_t(i)])];
+    }
+    return {{total / double(s.rows)}, log_sums};
+}
+inline Values cross_entropy_grad(const Values& x, const Values& labels, const RowsShape& s, double dout) {
+    const Values log_sums = cross_entropy(x, labels, s)[1];
+    Values dx;
+    for (int64_t i = 0; i < s.rows; ++i)
+        for (int64_t j = 0; j < s.cols; ++j)
+            dx.push_back(dout / double(s.rows) *
+                         (std::exp(x[std::size_t(i * s.cols + j)] - log_sums[std::size_t(i)]) -
+                          (j == int64_t(labels[std::size_t(i)]) ? 1 : 0)));
+    return dx;
+}
 inline double gradient_penalty(const Values& x, const RowsShape& s, double target) {
     long double total = 0;
     for (double norm : row_norm(x, s)) total += (norm - target) * (norm - target);

@@ -106,12 +106,12 @@ TEST_CASE("cuda: streamed images are the resident ones") {
         GanTrainer streamed(small_config("dcgan", {"cuda.data=streamed", "cuda.graph=" + graph}), few_images(), Device::cuda());
         CHECK(resident.reals(20).to_host() == streamed.reals(20).to_host());
         for (int step = 0; step < 15; ++step) {  // into the second epoch
-            if (step == 5) streamed.set_position(Counters{step, step * streamed.images_per_step()});
+            if (step == 5) streamed.set_position(Counters{step, streamed.images_before(step)});
             resident.step();
             streamed.step();
         }
-        streamed.set_position(Counters{3, 3 * streamed.images_per_step()});  // not what is under way
-        resident.set_position(Counters{3, 3 * streamed.images_per_step()});
+        streamed.set_position(Counters{3, streamed.images_before(3)});  // not what is under way
+        resident.set_position(Counters{3, streamed.images_before(3)});
         resident.step();
         streamed.step();
         CHECK(resident.losses().loss_d == streamed.losses().loss_d);

@@ -234,7 +234,7 @@ TEST_CASE("progress: plain lines where there is no terminal") {
     REQUIRE(out);
     {
         Progress progress(100, 0, out);
-        for (int step = 1; step <= 100; ++step) progress.update({step, step * 64, 0.25, 1.5});
+        for (int step = 1; step <= 100; ++step) progress.update({step, step * 64, "loss_d 0.2500  loss_g 1.5000"});
     }
     std::fclose(out);
     const std::string text = read_file(folder / "out");

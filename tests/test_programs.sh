@@ -96,7 +96,13 @@ check "no temporary file is left" test -z "$(find run -name '*.tmp')"
 n='-?[0-9.]+(e[-+]?[0-9]+)?'
 line="^\{\"step\": [0-9]+, \"epoch\": $n, \"loss_d\": $n, \"loss_g\": $n, \"grad_norm_d\": $n, \"grad_norm_g\": $n, \"img_per_s\": $n, \"seconds\": $n\}\$"
 check "every line of the log" test "$(grep -cE "$line" run/log.jsonl)" -eq 4
-check "steps of the log" test "$(grep -o '"step": [0-9]*' run/log.jsonl | tr -dc '0-9\n' | tr '\n' ' ')" = "1 2 3 4 "
+check "steps of the log" test "$(grep -o '"step": [0-9]*, "epoch"' run/log.jsonl | tr -dc '0-9\n' | tr '\n' ' ')" = "1 2 3 4 "
+observed='^\{"step": [0-9]+, "observed": \{"samples": .*\}\}$'
+check "an observation in the log" test "$(grep -cE "$observed" run/log.jsonl)" -eq 1
+check "nothing else in the log" test "$(grep -cvE "$line|$observed" run/log.jsonl)" -eq 0
+for plot in losses gradient_norms pixels scores weights gradients activations; do
+    check "plots/$plot.svg" test -s run/plots/$plot.svg
+done
 check "a grid of 2 x 3" has_size run/samples/step_000000.png 92x62
 check "a grid of 2 x 3" has_size run/samples/reals.png 92x62
 differ run/samples/step_000000.png run/samples/step_000004.png
@@ -330,7 +336,7 @@ fi
 # A limit on file sizes stops the checkpoint: the old one stays, and the run goes on from it.
 runs "$train" tiny.json --out limited
 before=$(cksum <limited/$last)
-refuses "File too large.*limited/$last" bash -c 'ulimit -f 16; exec "$0" --resume limited --steps 6' "$train"
+refuses "File too large.*limited/$last" bash -c 'ulimit -f 96; exec "$0" --resume limited --steps 6' "$train"
 check "the old checkpoint stays" test "$before" = "$(cksum <limited/$last)"
 check "no temporary file is left" test -z "$(find limited -name '*.tmp')"
 runs "$train" --resume limited --steps 6
@@ -348,7 +354,7 @@ for closed in '2>&-' '<&- >&- 2>&-'; do
     sh -c "exec \"\$0\" tiny.json --out closed $closed" "$train" >out </dev/null
     check "a run with $closed" test $? -eq 0
     same run/$last closed/$last
-    check "only lines of JSON in the log with $closed" test "$(grep -cE "$line" closed/log.jsonl)" -eq "$(wc -l <closed/log.jsonl)"
+    check "only lines of JSON in the log with $closed" test "$(grep -cE "$line|$observed" closed/log.jsonl)" -eq "$(wc -l <closed/log.jsonl)"
 done
 sh -c 'sleep 0.2; exec "$0" tiny.json 2>err' "$summary" | true
 check "a closed pipe is no crash" test "${PIPESTATUS[0]}" -eq 1
@@ -459,7 +465,7 @@ compare() { # run: two more steps of it equal a run that was never stopped
     same "$1/$last" "whole-$1/$last"
     same "$1/samples/step_$(printf %06d $steps).png" "whole-$1/samples/step_$(printf %06d $steps).png"
     seq 1 $steps >expected
-    grep -o '^{"step": [0-9]*' "$1/log.jsonl" | tr -dc '0-9\n' >found
+    grep -o '^{"step": [0-9]*, "epoch"' "$1/log.jsonl" | tr -dc '0-9\n' >found
     same expected found
 }
 compare stopped-INT

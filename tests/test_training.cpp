@@ -198,6 +198,7 @@ TEST_CASE("training: shared scores change no bit") {
             CAPTURE(model);
             CAPTURE(settings.size());
             settings.push_back("objective.fakes=reuse");
+            settings.push_back("join_batches=false");  // which rounds in another order
             GanTrainer shared(golden_config(model, settings), few_images(), Device::cpu());
             settings.push_back("share_scores=false");
             GanTrainer separate(golden_config(model, settings), few_images(), Device::cpu());
@@ -210,6 +211,29 @@ TEST_CASE("training: shared scores change no bit") {
                     CHECK(a.statistics()[i]->value.to_host() == b.statistics()[i]->value.to_host());
             }
         }
+}
+
+// Sums over the batch of both are rounded in another order than those of either: by about sqrt(2 batch) roundings.
+TEST_CASE("training: real and fake images as one batch") {
+    const double tolerance = sizeof(real) == 8 ? 1e-11 : 1e-4;
+    for (const std::string model : {"vanilla", "wgan", "dcgan"}) {
+        CAPTURE(model);
+        const std::vector<std::string> fresh = {"objective.fakes=fresh", "objective.update_order=discriminator_first"};
+        GanTrainer joined(golden_config(model, fresh), few_images(), Device::cpu());
+        std::vector<std::string> settings = fresh;
+        settings.push_back("join_batches=false");
+        GanTrainer separate(golden_config(model, settings), few_images(), Device::cpu());
+        joined.step();
+        separate.step();
+        const StepLosses a = joined.losses(), b = separate.losses();
+        CHECK(a.loss_d == doctest::Approx(b.loss_d).epsilon(tolerance));
+        CHECK(a.grad_norm_d == doctest::Approx(b.grad_norm_d).epsilon(tolerance));
+        CHECK(a.grad_norm_g == doctest::Approx(b.grad_norm_g).epsilon(100 * tolerance));  // after an update of D
+        // batch norm couples samples: dcgan's batches stay apart
+        const bool same =
+            joined.discriminator().flat_gradients().to_host() == separate.discriminator().flat_gradients().to_host();
+        CHECK(same == (model == "dcgan"));
+    }
 }
 
 TEST_CASE("training: every objective and schedule runs, moves both networks and stays finite") {
@@ -289,13 +313,55 @@ TEST_CASE("training: where fakes are reused, both networks see the same") {
 }
 
 TEST_CASE("training: steps of an epoch") {
-    config::ModelConfig config = golden_config("vanilla");
-    config.steps = 0;
-    config.epochs = 2;
-    CHECK(total_steps(config, 60000 / 64 * 64, 64) == 2 * 937);
-    CHECK(total_steps(config, 128, 640) == 1);
-    config.steps = 17;
-    CHECK(total_steps(config, 128, 64) == 17);
+    const auto steps_of = [](const std::vector<std::string>& settings) {
+        const config::ModelConfig config = golden_config("wgan", settings);
+        return total_steps(config, GanTrainer(config, few_images(), Device::cpu()));  // 100 images
+    };
+    CHECK(steps_of({"epochs=2", "batch=8", "objective.critic_steps=1"}) == 24);  // an epoch is 12 batches
+    CHECK(steps_of({"epochs=2", "batch=8", "objective.critic_steps=5"}) == 4);
+    CHECK(steps_of({"epochs=1", "batch=50", "objective.critic_steps=5"}) == 1);
+    CHECK(steps_of({"steps=17"}) == 17);
+    // 2 steps of 4 updates, the others of 1: 8 + 16
+    CHECK(steps_of({"epochs=2", "batch=8", "objective.critic_steps=1",
+                    "objective.critic_warm_up={\"steps\": 2, \"every\": 0, \"critic_steps\": 4}"}) == 18);
+}
+
+TEST_CASE("training: a critic's warm-up") {
+    const Objective o(
+        golden_config("wgan", {"objective.critic_steps=5", "objective.critic_warm_up={\"steps\": 25, \"every\": 500}"})
+            .objective);
+    int64_t before = 0;
+    for (int64_t step = 0; step < 1200; ++step) {
+        const int expected = step < 25 || step % 500 == 0 ? 100 : 5;
+        CAPTURE(step);
+        REQUIRE(o.critic_steps_before(step) == before);
+        REQUIRE(o.critic_steps_at(step) == expected);
+        before += expected;
+    }
+    const config::ModelConfig config = golden_config(
+        "wgan",
+        {"batch=8", "objective.critic_steps=1", "objective.critic_warm_up={\"steps\": 1, \"every\": 3, \"critic_steps\": 2}"});
+    const TemporaryFolder folder;
+    GanTrainer trainer(config, few_images(), Device::cpu());
+    for (int i = 0; i < 5; ++i) trainer.step();
+    CHECK(trainer.images_seen() == 8 * (2 + 1 + 1 + 2 + 1));
+    state_after(config, 2, "", folder / "half");
+    CHECK(state_after(config, 5, folder / "half") == state_after(config, 5));
+}
+
+TEST_CASE("training: clipping before the update leaves what the update adds") {
+    const auto largest_after = [](const std::string& when) {
+        GanTrainer trainer(golden_config("wgan", {"objective.gradient_penalty=null", "objective.weight_clip=0.01",
+                                                  "objective.clip_when=" + when, "optimizer.lr=1e-3"}),
+                           few_images(), Device::cpu());
+        trainer.step();
+        double most = 0;
+        for (const real w : trainer.discriminator().flat_values().to_host()) most = std::max(most, std::abs(double(w)));
+        return most;
+    };
+    CHECK(largest_after("after") <= 0.0100001);
+    CHECK(largest_after("before") > 0.0105);
+    CHECK(largest_after("before") < 0.02);
 }
 
 TEST_CASE("checkpoint: another network's file is refused by the array that does not fit") {

@@ -100,7 +100,7 @@ class Trainer:
     def schedule(self) -> list[str]:
         """The updates of a step in order: d0 d1 g0."""
         o = self.objective
-        parts = {"discriminator": [f"d{c}" for c in range(o["critic_steps"])],
+        parts = {"discriminator": [f"d{c}" for c in range(self.critic_steps(self.step_number))],
                  "generator": [f"g{k}" for k in range(o["generator_steps"])]}
         first, second = ("generator", "discriminator") if o["update_order"] == "generator_first" else NETWORKS[::-1]
         return parts[first] + parts[second]
@@ -123,12 +123,18 @@ class Trainer:
         given, taken = self.batches_given_and_taken()
         return f"{order[len(givers)]}:{' '.join(givers if taken == given * len(givers) else givers[-1:])}"
 
-    def images_per_step(self) -> int:
-        return self.objective["critic_steps"] * self.objective["accumulate"]["discriminator"] * self.batch
+    def critic_steps(self, step: int) -> int:
+        warm_up = self.objective.get("critic_warm_up")
+        if warm_up and (step < warm_up["steps"] or (warm_up["every"] and step % warm_up["every"] == 0)):
+            return warm_up["critic_steps"]
+        return self.objective["critic_steps"]
+
+    def images_before(self, step: int) -> int:
+        return sum(self.critic_steps(s) for s in range(step)) * self.objective["accumulate"]["discriminator"] * self.batch
 
     def step(self) -> dict[str, float]:
         """One cycle of the schedule. Returns what a golden run records: losses and gradients of the last updates."""
-        self.position = self.step_number * self.images_per_step()
+        self.position = self.images_before(self.step_number)
         self.kept: dict[str, list[Fakes]] = {}
         taker, _, givers = self.reused().partition(":")
         givers = givers.split()
@@ -146,6 +152,9 @@ class Trainer:
 
     def update_discriminator(self, update: str, source: list[Fakes], keep: bool):
         see, c, losses, again = self.observer.see, int(update[1:]), [], []
+        before = self.objective.get("clip_when") == "before"
+        if before:
+            self.clip()
         for m, prefix in enumerate(self.prefixes(update, "discriminator")):
             real = see("real images", f"{prefix}.real", self.next_real())
             fakes = self.make_fakes(prefix, c, m, source, recorded=keep)
@@ -160,10 +169,14 @@ class Trainer:
             again.append(lambda x=real, y=fake, e=eps, k=masks: self.critic_loss(x, y, e, k))
             losses.append(self.see_loss(prefix, *again[-1]()))
         grad = self.apply(update, "discriminator", losses, again)
+        if not before:
+            self.clip()
+        return self.mean(losses), grad
+
+    def clip(self) -> None:
         if clip := self.objective["weight_clip"]:
             for p in self.nets["discriminator"].parameters():
                 p.data.clamp_(-clip, clip)
-        return self.mean(losses), grad
 
     def critic_loss(self, real: Tensor, fake: Tensor, eps: Tensor | None, masks: dict) -> tuple[Tensor, float]:
         """The loss and the mean size of the scores. Forward passes in the order of the running statistics."""

@@ -77,7 +77,7 @@ ModelReport bench_model(const config::ModelConfig& config, Device device, const 
     r.threads = kernels::cpu::threads();
     r.batch = config.batch;
     GanTrainer trainer(config, random_images(config), device);
-    r.images_per_step = trainer.images_per_step();
+    r.images_per_step = trainer.objective().critic_steps * trainer.objective().discriminator_batches * config.batch;
     r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
     r.flops = step_flops(trainer.generator(), trainer.discriminator(), trainer.objective(), config.batch);
 

@@ -52,7 +52,7 @@ std::string difference(const config::Value& a, const config::Value& b, const std
 
 }  // namespace
 
-void save_checkpoint(const std::string& file, GanTrainer& trainer, const config::ModelConfig& config) {
+void save_checkpoint(const std::string& file, Trainer& trainer, const config::ModelConfig& config) {
     Safetensors content;
     const SampleShape image = trainer.image();
     content.metadata = {{"format", "pt"},  // what PyTorch's loaders look for
@@ -66,8 +66,7 @@ void save_checkpoint(const std::string& file, GanTrainer& trainer, const config:
                         {"step", std::to_string(trainer.step_count())},
                         {"images_seen", std::to_string(trainer.images_seen())},
                         {"data", trainer.data_key()}};
-    append_state(content.arrays, "", trainer.generator(), &trainer.generator_optimizer());
-    append_state(content.arrays, "", trainer.discriminator(), &trainer.discriminator_optimizer());
+    for (const Trainer::Part& part : trainer.parts()) append_state(content.arrays, "", part.network, &part.optimizer);
     write_safetensors(file, content);
 }
 
@@ -93,7 +92,7 @@ Checkpoint load_checkpoint(const std::string& path) {
     return checkpoint;
 }
 
-void restore(const Checkpoint& checkpoint, GanTrainer& trainer) {
+void restore(const Checkpoint& checkpoint, Trainer& trainer) {
     const auto& metadata = checkpoint.content.metadata;
     if (const auto data = metadata.find("data"); data != metadata.end() && data->second != trainer.data_key())
         throw Error(
@@ -101,21 +100,20 @@ void restore(const Checkpoint& checkpoint, GanTrainer& trainer) {
             checkpoint.file, "give it the same data, or start a new run");
     if (const SampleShape& now = trainer.image(); !(checkpoint.image == now))
         throw Error("its images are " + checkpoint.image.str() + ", the data are " + now.str(), checkpoint.file, advice);
-    int64_t seen = 0;
-    if (__builtin_mul_overflow(checkpoint.position.step, trainer.images_per_step(), &seen) ||
-        seen != checkpoint.position.images_seen)
-        throw Error("'images_seen' is " + std::to_string(checkpoint.position.images_seen) + ", not " +
-                        std::to_string(trainer.images_per_step()) + " for each of " + std::to_string(checkpoint.position.step) +
-                        " steps",
+    constexpr int64_t most_steps = 1000000000000;  // more are no number that a run has come to
+    const Counters& at = checkpoint.position;
+    if (at.step > most_steps || at.images_seen != trainer.images_before(at.step))
+        throw Error("'images_seen' is " + std::to_string(at.images_seen) + " after " + std::to_string(at.step) + " steps, not " +
+                        (at.step > most_steps ? "possible" : std::to_string(trainer.images_before(at.step))),
                     checkpoint.file, advice);
-    load_state(checkpoint.content, checkpoint.file, trainer.generator(), &trainer.generator_optimizer());
-    load_state(checkpoint.content, checkpoint.file, trainer.discriminator(), &trainer.discriminator_optimizer());
+    for (const Trainer::Part& part : trainer.parts())
+        load_state(checkpoint.content, checkpoint.file, part.network, &part.optimizer);
     trainer.set_position(checkpoint.position);
 }
 
 void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config) {
     config::Value before = checkpoint.config, now = config.effective;
-    for (const char* key : {"steps", "epochs", "log_every", "checkpoint_every", "samples", "version"})
+    for (const char* key : {"steps", "epochs", "log_every", "checkpoint_every", "samples", "observe", "on_collapse", "version"})
         before.at(key) = now.at(key) = nullptr;
     before.at("cuda").at("graph") = now.at("cuda").at("graph");  // the same bits
     const std::string key = difference(before, now, "");

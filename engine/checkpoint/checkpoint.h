@@ -3,11 +3,11 @@
 #include <string>
 
 #include "engine/checkpoint/state.h"
-#include "engine/gan/trainer.h"
+#include "engine/training/trainer.h"
 
 namespace gannet {
 
-void save_checkpoint(const std::string& file, GanTrainer& trainer, const config::ModelConfig& config);
+void save_checkpoint(const std::string& file, Trainer& trainer, const config::ModelConfig& config);
 
 struct Checkpoint {
     std::string file;
@@ -20,7 +20,7 @@ struct Checkpoint {
 // `path` is a checkpoint file or a run folder. Throws for files that are no checkpoint of this program.
 Checkpoint load_checkpoint(const std::string& path);
 // Puts a trainer where the checkpoint was: the next step is the one that would have followed.
-void restore(const Checkpoint& checkpoint, GanTrainer& trainer);
+void restore(const Checkpoint& checkpoint, Trainer& trainer);
 
 // Refuses to continue with another configuration: names the first key that differs. Keys that change no number (how long, how
 // often to log, to save, to sample) may differ.

@@ -34,7 +34,11 @@ void check_objective(const Object& objective, const Value& given) {
                     "the discriminator would have nothing to tell apart");
 }
 
-void check_schedule(const Object& objective) {
+void check_schedule(const Object& objective, const Value& given) {
+    if (const Value* when = given.find("clip_when"); when && !when->is_null() && !objective.has("weight_clip"))
+        throw Error("'clip_when' without 'weight_clip'", when->where(), "remove it, or give 'weight_clip'");
+    if (objective.has("critic_warm_up") && objective.text("fakes") == "reuse")
+        throw Error("'critic_warm_up' with 'fakes' \"reuse\"", objective.where("critic_warm_up"), "use \"fresh\"");
     if (objective.text("fakes") != "reuse") return;
     const Object accumulate = objective.object("accumulate");
     const bool generator_first = objective.text("update_order") == "generator_first";
@@ -73,6 +77,13 @@ void check_mismatch(const ModelConfig& model) {
                     model.objective.where("gradient_penalty"), "remove one of them");
 }
 
+void check_samples(const Object& samples) {
+    if (samples.text("statistics") == "batch" && samples.integer("rows") * samples.integer("columns") == 1)
+        throw Error("a single sample has no batch statistics", samples.where("statistics"), "use \"running\", or a larger grid");
+}
+
+}  // namespace
+
 void check_data(const ModelConfig& model) {
     const std::vector<double> range = model.data.numbers("range");
     if (range[0] >= range[1])
@@ -82,16 +93,9 @@ void check_data(const ModelConfig& model) {
                     model.data.where("first"), "use a smaller batch or more images");
 }
 
-void check_samples(const Object& samples) {
-    if (samples.text("statistics") == "batch" && samples.integer("rows") * samples.integer("columns") == 1)
-        throw Error("a single sample has no batch statistics", samples.where("statistics"), "use \"running\", or a larger grid");
-}
-
-}  // namespace
-
 void check_model(const ModelConfig& model, const Value& objective) {
     check_objective(model.objective, objective);
-    check_schedule(model.objective);
+    check_schedule(model.objective, objective);
     check_output(model.discriminator, model.objective);
     check_mismatch(model);
     check_data(model);

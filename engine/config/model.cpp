@@ -54,6 +54,7 @@ Value effective_objective(const Object& objective) {
     Value all = objective.all();
     if (!bce) all.at("generator_loss") = Value();
     if (loss != "bce") all.at("bce_epsilon") = Value();
+    if (!objective.has("weight_clip")) all.at("clip_when") = Value();
     if (!labels) all.at("real_label") = all.at("fake_label") = Value();
     return without_absent(all);
 }
@@ -63,44 +64,39 @@ Value effective_file(const ModelConfig& model, const Object& file, const Variabl
     for (const auto& [name, value] : variables) numbers.emplace_back(name, value);
     Value out(Members{{"name", model.name}});
     if (!numbers.empty()) out.at("variables") = std::move(numbers);
-    out.at("data") = without_absent(model.data.all());
-    out.at("latent") = without_absent(model.latent.all());
-    out.at("init") = without_absent(model.init.all());
-    out.at("generator") = layers_value(model.generator);
-    out.at("discriminator") = layers_value(model.discriminator);
-    out.at("objective") = effective_objective(model.objective);
+    const auto section = [&](const char* key, const Object& object) { out.at(key) = without_absent(object.all()); };
+    section("data", model.data);
+    if (!model.is_classifier()) section("latent", model.latent);
+    section("init", model.init);
+    if (model.is_classifier()) {
+        out.at("classifier") = layers_value(model.classifier);
+    } else {
+        out.at("generator") = layers_value(model.generator);
+        out.at("discriminator") = layers_value(model.discriminator);
+        out.at("objective") = effective_objective(model.objective);
+    }
     out.at("optimizer") = std::move(optimizer);
     for (const char* key : {"batch", "steps", "epochs", "seed"})
         if (file.has(key)) out.at(key) = file.value(key);
-    out.at("samples") = without_absent(model.samples.all());
-    out.at("cpu") = without_absent(model.cpu.all());
-    out.at("cuda") = without_absent(model.cuda.all());
-    for (const char* key : {"log_every", "checkpoint_every", "fuse", "share_scores", "allow_size_mismatch"})
-        out.at(key) = file.value(key);
+    if (!model.is_classifier()) {
+        section("samples", model.samples);
+        section("observe", model.observe);
+    }
+    section("cpu", model.cpu);
+    section("cuda", model.cuda);
+    for (const char* key :
+         {"log_every", "checkpoint_every", "fuse", "share_scores", "join_batches", "allow_size_mismatch", "on_collapse"})
+        if (file.all().find(key)) out.at(key) = file.value(key);
     return out;
 }
 
-ModelConfig read_model(Value root, const std::string& path) {
-    // variables first: all the rest may hold expressions of them
-    refuse_unknown_keys(root, file_spec());
-    Members only_variables;
-    if (const Value* given = root.find("variables")) only_variables.emplace_back("variables", *given);
-    const Variables variables = read_variables(Value(only_variables));
-
-    const Object file = read_object(root, file_spec(), variables);
-
+// The keys that a GAN and a classifier share.
+ModelConfig read_shared(const Object& file, const std::string& path) {
     ModelConfig model;
     model.name = read_name(file, path);
     model.file = path;
     model.data = file.object("data");
-    model.latent = file.object("latent");
-    model.objective = file.object("objective");
-    const Value& objective = *root.find("objective");
-    if (const Value* kind = objective.find("discriminator_loss");
-        model.objective.text("loss") == "wasserstein" && (!kind || kind->is_null()))
-        model.objective.value("discriminator_loss").data = "sum";  // the one default that depends on another key
     model.init = file.object("init");
-    model.samples = file.object("samples");
     model.cpu = file.object("cpu");
     model.cuda = file.object("cuda");
     if (model.cuda.has("tune")) read_tuning(model.cuda.value("tune"), model.cuda.text("precision"));
@@ -114,7 +110,22 @@ ModelConfig read_model(Value root, const std::string& path) {
     model.log_every = file.integer("log_every");
     model.checkpoint_every = file.number("checkpoint_every");
     model.fuse = file.boolean("fuse");
+    return model;
+}
+
+ModelConfig read_gan(const Value& root, const Object& file, const std::string& path, const Variables& variables) {
+    ModelConfig model = read_shared(file, path);
+    model.latent = file.object("latent");
+    model.objective = file.object("objective");
+    const Value& objective = *root.find("objective");
+    if (const Value* kind = objective.find("discriminator_loss");
+        model.objective.text("loss") == "wasserstein" && (!kind || kind->is_null()))
+        model.objective.value("discriminator_loss").data = "sum";  // the one default that depends on another key
+    model.samples = file.object("samples");
+    model.observe = file.object("observe");
     model.share_scores = file.boolean("share_scores");
+    model.join_batches = file.boolean("join_batches");
+    model.on_collapse = file.text("on_collapse");
     model.allow_size_mismatch = file.boolean("allow_size_mismatch");
 
     Expander expander(variables);
@@ -129,12 +140,40 @@ ModelConfig read_model(Value root, const std::string& path) {
     return model;
 }
 
+ModelConfig read_classifier(const Object& file, const std::string& path, const Variables& variables) {
+    ModelConfig model = read_shared(file, path);
+    model.classifier = Expander(variables).expand(file.value("classifier"));
+    const Value& optimizer = file.value("optimizer");
+    for (const char* network : {"generator", "discriminator"})
+        if (const Value* other = optimizer.find(network); other && !other->is_null())
+            throw Error("a classifier has no " + std::string(network), other->where(), "remove the key");
+    Optimizers optimizers = read_optimizers(optimizer);
+    model.classifier_optimizer = std::move(optimizers.generator);
+    check_data(model);
+    model.effective = effective_file(model, file, variables, std::move(optimizers.effective));
+    return model;
+}
+
+ModelConfig read_model(const Value& root, const std::string& path) {
+    const Value* list = root.find("classifier");
+    const bool classifier = list && !list->is_null();
+    const ObjectSpec& spec = classifier ? classifier_file_spec() : file_spec();
+    // variables first: all the rest may hold expressions of them
+    refuse_unknown_keys(root, spec);
+    Members only_variables;
+    if (const Value* given = root.find("variables")) only_variables.emplace_back("variables", *given);
+    const Variables variables = read_variables(Value(only_variables));
+
+    const Object file = read_object(root, spec, variables);
+    return classifier ? read_classifier(file, path, variables) : read_gan(root, file, path, variables);
+}
+
 ModelConfig with_settings(Value root, const std::string& path, const Settings& settings) {
     root = with_bases(std::move(root), path);
     std::vector<Setting> changes;
     for (const Settings::Entry& entry : settings.entries()) changes.push_back(read_setting(entry.text, entry.place));
     apply_settings(root, changes);
-    return blaming(settings, [&] { return read_model(std::move(root), path); });
+    return blaming(settings, [&] { return read_model(root, path); });
 }
 
 }  // namespace

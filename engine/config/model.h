@@ -1,4 +1,5 @@
-// A model file, read and checked: two lists of layers and how to train them. docs/model-format.md is its reference.
+// A model file, read and checked: two lists of layers, or a classifier's one, and how to train them. docs/model-format.md is its
+// reference.
 #pragma once
 #include <initializer_list>
 #include <map>
@@ -27,14 +28,19 @@ struct OptimizerConfig {
 struct ModelConfig {
     std::string name;  // "name", or the file's stem
     std::string file;
-    Object data, latent, objective, init, samples, cpu, cuda;
+    Object data, init, cpu, cuda;
+    Object latent, objective, samples, observe;  // of a GAN
     std::vector<LayerConfig> generator, discriminator;
     OptimizerConfig generator_optimizer, discriminator_optimizer;
+    std::vector<LayerConfig> classifier;  // instead of all those
+    OptimizerConfig classifier_optimizer;
+    bool is_classifier() const { return !classifier.empty(); }
     int64_t batch = 0, steps = 0, epochs = 0;  // steps or epochs is 0
     uint64_t seed = 0;
     int64_t log_every = 0;          // 0: about 1,000 lines a run
     double checkpoint_every = 300;  // seconds
-    bool fuse = true, share_scores = true;
+    bool fuse = true, share_scores = true, join_batches = true;
+    std::string on_collapse = "warn";                  // or "stop"
     bool allow_size_mismatch = false;                  // the discriminator takes fakes of another size than the data
     std::vector<TunedProduct> tuned_products() const;  // of cuda.tune; none where it is not given
     Value effective;                                   // the whole file with defaults filled in and lists expanded: config.json

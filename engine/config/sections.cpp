@@ -66,6 +66,17 @@ const ObjectSpec& file_spec() {
              .doc = "the grids of samples",
              .otherwise = Members{},
              .object = &samples_spec()},
+            {.name = "observe",
+             .kind = Kind::object,
+             .doc = "looks at the training from inside",
+             .otherwise = Members{},
+             .object = &observe_spec()},
+            {.name = "on_collapse",
+             .kind = Kind::text,
+             .doc = "where the losses or the samples say that the training has collapsed: a line and an event in the log "
+                    "(`warn`), or the end of the run as well, everything saved (`stop`, exit status 1)",
+             .otherwise = "warn",
+             .choices = {"warn", "stop"}},
             {.name = "cpu", .kind = Kind::object, .doc = "how a CPU computes", .otherwise = Members{}, .object = &cpu_spec()},
             {.name = "cuda",
              .kind = Kind::object,
@@ -93,12 +104,38 @@ const ObjectSpec& file_spec() {
              .doc = "with `fakes: reuse` and the generator first, one forward of the discriminator on the fakes serves both "
                     "updates where it has no dropout and there is no gradient penalty; the same bits",
              .otherwise = true},
+            {.name = "join_batches",
+             .kind = Kind::boolean,
+             .doc = "the discriminator takes real and fake images as one batch where none of its layers couples samples or draws "
+                    "random numbers; sums over the batch are then rounded in another order",
+             .otherwise = true},
             {.name = "allow_size_mismatch",
              .kind = Kind::boolean,
              .doc = "the generator may make images of another size than the data's, where the discriminator takes both; to run "
                     "published nets that do so, as the size alone tells them apart",
              .otherwise = false},
         }};
+    return spec;
+}
+
+const ObjectSpec& classifier_file_spec() {
+    static const ObjectSpec spec = [] {
+        ObjectSpec out = {
+            "A classifier",
+            "A file with the list `classifier` instead of the two of a GAN trains a net that tells the data set's labels apart, "
+            "by "
+            "softmax cross-entropy, and says how often it is right on the test split after every epoch. `apps/evaluate` reads "
+            "samples with it.",
+            {{.name = "classifier",
+              .kind = Kind::layers,
+              .doc = "its layers, from image to one score for each label: it ends in `linear` without an activation",
+              .required = true}}};
+        for (const Key& key : file_spec().keys)
+            for (const char* shared : {"base", "set", "name", "version", "variables", "data", "init", "optimizer", "batch",
+                                       "steps", "epochs", "seed", "cpu", "cuda", "log_every", "checkpoint_every", "fuse"})
+                if (key.name == shared) out.keys.push_back(key);
+        return out;
+    }();
     return spec;
 }
 
@@ -239,6 +276,30 @@ const ObjectSpec& samples_spec() {
              .doc = "batch norm by its `running` statistics, or by those of the `batch` of samples",
              .otherwise = "running",
              .choices = {"running", "batch"}},
+            {.name = "contrast",
+             .kind = Kind::text,
+             .doc = "black and white are `data.range`, `fixed`, or the least and the largest value of the grid (`min_max`, "
+                    "torchvision's `normalize=True`), which hides that a generator fades",
+             .otherwise = "fixed",
+             .choices = {"fixed", "min_max"}},
+        }};
+    return spec;
+}
+
+const ObjectSpec& observe_spec() {
+    static const ObjectSpec spec = {
+        "observe",
+        "What the log and `plots/` show besides the losses: histograms of the weights and of their gradients, the mean and "
+        "spread of "
+        "what each layer makes, pixel mean, spread and variety of the samples beside the data's, how the discriminator scores "
+        "both, and the gradient's norm under a gradient penalty. They change no number of the training.",
+        {
+            {.name = "every",
+             .kind = Kind::integer,
+             .doc = "steps between two looks; 0: about 50 a run, at least 100 steps apart",
+             .otherwise = 0,
+             .min = 0,
+             .max = 1e12},
         }};
     return spec;
 }
@@ -297,12 +358,15 @@ const ObjectSpec& cuda_spec() {
 
 const std::vector<const ObjectSpec*>& model_specs() {
     static const std::vector<const ObjectSpec*> all = [] {
-        std::vector<const ObjectSpec*> specs = {&file_spec(),      &data_spec(),    &latent_spec(),     &init_spec(),
-                                                &objective_spec(), &penalty_spec(), &accumulate_spec(), &overrides_spec()};
+        std::vector<const ObjectSpec*> specs = {&file_spec(),       &data_spec(),      &latent_spec(),
+                                                &init_spec(),       &objective_spec(), &penalty_spec(),
+                                                &accumulate_spec(), &warm_up_spec(),   &overrides_spec()};
         specs.insert(specs.end(), optimizer_specs().begin(), optimizer_specs().end());
         specs.push_back(&samples_spec());
+        specs.push_back(&observe_spec());
         specs.push_back(&cpu_spec());
         specs.push_back(&cuda_spec());
+        specs.push_back(&classifier_file_spec());
         return specs;
     }();
     return all;

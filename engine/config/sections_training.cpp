@@ -61,6 +61,29 @@ const ObjectSpec& penalty_spec() {
     return spec;
 }
 
+const ObjectSpec& warm_up_spec() {
+    static const ObjectSpec spec = {
+        "objective.critic_warm_up",
+        "Steps with more updates of the discriminator than `critic_steps`: the first ones, and every so many of the others. The "
+        "defaults are those of the code of arXiv 1701.07875.",
+        {
+            {.name = "critic_steps",
+             .kind = Kind::integer,
+             .doc = "updates of the discriminator in such a step",
+             .otherwise = 100,
+             .min = 1,
+             .max = 2000},
+            {.name = "steps", .kind = Kind::integer, .doc = "the first so many", .otherwise = 25, .min = 0, .max = 1e12},
+            {.name = "every",
+             .kind = Kind::integer,
+             .doc = "and each whose number, from 0, is a multiple of this; 0: no others",
+             .otherwise = 500,
+             .min = 0,
+             .max = 1e12},
+        }};
+    return spec;
+}
+
 const ObjectSpec& accumulate_spec() {
     static const ObjectSpec spec = {"objective.accumulate",
                                     "Batches whose gradients are put together before an update.",
@@ -159,10 +182,20 @@ const ObjectSpec& objective_spec() {
             {.name = "gradient_penalty", .kind = Kind::object, .doc = "on the discriminator", .object = &penalty_spec()},
             {.name = "weight_clip",
              .kind = Kind::number,
-             .doc = "after its updates all of the discriminator's parameters are clamped to [-this, this] (arXiv 1701.07875)",
+             .doc =
+                 "all of the discriminator's parameters are clamped to [-this, this] (arXiv 1701.07875), those of batch norm too",
              .min = 0,
              .max = 1e6,
              .above_min = true},
+            {.name = "clip_when",
+             .kind = Kind::text,
+             .doc = "`weight_clip` comes `after` each update of the discriminator, or `before` it, as in the paper's own code",
+             .otherwise = "after",
+             .choices = {"after", "before"}},
+            {.name = "critic_warm_up",
+             .kind = Kind::object,
+             .doc = "more updates of the discriminator in some steps",
+             .object = &warm_up_spec()},
         }};
     return spec;
 }

@@ -136,7 +136,8 @@ Error Settings::blamed(const Error& e) const {
     const std::string message = e.what();
     const auto shapes = [](const std::string& text) {
         const std::string section = text.substr(0, text.find_first_of(".[="));
-        for (const char* shaping : {"variables", "data", "latent", "generator", "discriminator", "objective", "batch"})
+        for (const char* shaping :
+             {"variables", "data", "latent", "generator", "discriminator", "classifier", "objective", "batch"})
             if (section == shaping) return true;
         return text.ends_with("=null");  // what is missing may have been taken away
     };

@@ -1,5 +1,7 @@
 #include "engine/gan/objective.h"
 
+#include <algorithm>
+
 #include "kernels/error.h"
 
 namespace gannet {
@@ -47,6 +49,11 @@ Objective::Objective(const config::Object& c) : loss(c.text("loss")) {
     reuse_all = generator_first ? discriminator_batches == generator_batches * generator_steps
                                 : generator_batches == discriminator_batches * critic_steps;
     mean_of_batches = accumulate.text("reduction") == "mean";
+    if (c.has("critic_warm_up")) {
+        const config::Object w = c.object("critic_warm_up");
+        warm_up = WarmUp{int(w.integer("critic_steps")), w.integer("steps"), w.integer("every")};
+    }
+    clip_before = c.text("clip_when") == "before";
     if (c.has("weight_clip")) weight_clip = real(c.number("weight_clip"));
     if (c.has("gradient_penalty")) {
         const config::Object p = c.object("gradient_penalty");
@@ -56,6 +63,16 @@ Objective::Objective(const config::Object& c) : loss(c.text("loss")) {
                                               : Penalty::Norm::batch,
                           real(p.number("weight")), real(p.number("target"))};
     }
+}
+
+int Objective::critic_steps_at(int64_t step) const { return int(critic_steps_before(step + 1) - critic_steps_before(step)); }
+
+int64_t Objective::critic_steps_before(int64_t step) const {
+    if (!warm_up) return step * critic_steps;
+    int64_t warm = std::min(step, warm_up->steps);
+    const auto multiples_below = [&](int64_t n) { return n > 0 ? (n - 1) / warm_up->every + 1 : 0; };
+    if (warm_up->every > 0 && step > warm_up->steps) warm += multiples_below(step) - multiples_below(warm_up->steps);
+    return step * critic_steps + warm * (warm_up->critic_steps - critic_steps);
 }
 
 Tensor Objective::discriminator_loss(const Tensor& real_scores, const Tensor& fake_scores) const {

@@ -27,13 +27,23 @@ struct Objective {
     real part = 1;            // the factor of either part of D's loss: 1/2 for their mean
     real generator_sign = 1;  // -1: saturating, G maximises what D minimises
 
+    // Updates of D in step number `step`, and in all steps before it.
+    int critic_steps_at(int64_t step) const;
+    int64_t critic_steps_before(int64_t step) const;
+
     int critic_steps = 1, generator_steps = 1;
+    struct WarmUp {
+        int critic_steps = 0;
+        int64_t steps = 0, every = 0;
+    };
+    std::optional<WarmUp> warm_up;
     bool generator_first = false, reuse_fakes = false;
     bool reuse_all = false;  // of all updates of the network that comes first, not of its last one alone
     int discriminator_batches = 1, generator_batches = 1;  // accumulated per update
     bool mean_of_batches = true;
     std::optional<Penalty> penalty;
     real weight_clip = 0;  // 0: none
+    bool clip_before = false;
 };
 
 }  // namespace gannet

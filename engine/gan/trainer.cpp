@@ -1,14 +1,10 @@
 #include "engine/gan/trainer.h"
 
 #include <cmath>
-#include <cstdio>
 
-#include "data/hash.h"
 #include "engine/gan/preflight.h"
 #include "kernels/error.h"
 #include "kernels/place.h"
-#include "kernels/precision.h"
-#include "kernels/tuning.h"
 
 namespace gannet {
 
@@ -32,6 +28,12 @@ Tensor draw_latents(const config::ModelConfig& config, const RandomSource& from,
     return normal(shape, from, first, 0, 1, device);
 }
 
+// The most that a step takes.
+int64_t images_per_step_of(const Objective& objective, int64_t batch) {
+    const int most = std::max(objective.critic_steps, objective.warm_up ? objective.warm_up->critic_steps : 0);
+    return int64_t(most) * objective.discriminator_batches * batch;
+}
+
 }  // namespace
 
 Tensor Sampler::latents(uint64_t seed, int64_t first, int64_t count) const {
@@ -52,54 +54,35 @@ Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
 
 Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.text("statistics") == "batch"); }
 
-namespace {
-
-std::string key_of(const Dataset& data) {
-    Hash hash;
-    hash.add(data.pixels);
-    char hex[20];
-    std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash.value()));
-    return std::to_string(data.count) + " of " + SampleShape{data.H, data.W, data.C, false}.str() + ", " + hex;
-}
-
-}  // namespace
-
 GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
-    : config_(config),
-      device_(device),
-      image_{data.H, data.W, data.C, false},
+    : Trainer(config, data, images_per_step_of(Objective(config.objective), config.batch), device),
       objective_(config.objective),
       generator_(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image_, config_, device),
-      discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device),
-      counters_(device),
-      feed_(config_, data, images_per_step(), device) {
-    const std::string &precision = config_.cuda.text("precision"), &matmul = config_.cuda.text("matmul");
-    set_matmul_precision(precision == "tf32" ? Precision::tf32 : precision == "bf16" ? Precision::bf16 : Precision::fp32);
-    set_matmul_choice(matmul == "own" ? MatmulChoice::own : matmul == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic);
-    kernels::cpu::set_exact_convolutions(config_.cpu.boolean("exact"));
-    set_tuned_products(config_.tuned_products());
+      discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device) {
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device);
     // a penalty is a third term of the loss: the tape would add the three in another order
     share_scores_ = config_.share_scores && !discriminator_.draws() && !objective_.penalty;
-    data_key_ = key_of(data);
+    join_batches_ = config_.join_batches && !discriminator_.draws() && discriminator_.statistics().empty();
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
     discriminator_optimizer_ = make_optimizer(config.discriminator_optimizer, discriminator_);
+    results_.resize(2);
     one_ = Tensor::full({}, 1, device_);
     if (objective_.penalty) ones_ = Tensor::full(discriminator_.out().batch(config_.batch), 1, device_);
     if (objective_.generator_batches > 1) sums_[0] = Tensor::full(generator_.flat_gradients().shape(), 0, device);
     if (objective_.discriminator_batches > 1) sums_[1] = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
 }
 
-void GanTrainer::set_position(const Counters& position) {
-    position_ = position;
-    counters_.set(position);
+int64_t GanTrainer::images_before(int64_t step) const {
+    return objective_.critic_steps_before(step) * objective_.discriminator_batches * config_.batch;
 }
 
-Tensor GanTrainer::reals(int64_t count) const { return feed_.first(count); }
+std::vector<Trainer::Part> GanTrainer::parts() {
+    return {{generator_, *generator_optimizer_}, {discriminator_, *discriminator_optimizer_}};
+}
 
 Tensor GanTrainer::real_batch(const Pass& pass) const {
     const Tensor x = feed_.batch(pass.offset, config_.batch, counters_.data());
@@ -156,9 +139,30 @@ void GanTrainer::backward(const Tensor& loss, Network& network, int batch, int b
                         objective_.mean_of_batches ? real(1) / real(batches) : real(1), real(0), g.size(), device_.stream()));
 }
 
+std::pair<Tensor, Tensor> GanTrainer::score(const Pass& pass, const Tensor& real_images, const Tensor& fake,
+                                            const Fakes& fakes) const {
+    const Context on_real = context(pass, Net::discriminator, Role::data);
+    if (fakes.scores) {  // running statistics advance in the order of the schedule
+        const Tensor scores = discriminator_.forward(real_images, on_real);
+        discriminator_.move_statistics(fakes.statistics);
+        return {scores, fakes.scores};
+    }
+    if (join_batches_ && real_images.shape() == fake.shape()) {
+        const Tensor scores = discriminator_.forward(concat_rows({real_images, fake}), on_real);
+        return {narrow(scores, 0, config_.batch), narrow(scores, config_.batch, config_.batch)};
+    }
+    const Tensor scores = discriminator_.forward(real_images, on_real);
+    return {scores, discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake))};
+}
+
 void GanTrainer::discriminator_update(int index, Trace* trace) {
     const Range range("discriminator update");
     const int batches = objective_.discriminator_batches;
+    const auto clip = [&] {
+        const Tensor& w = discriminator_.flat_values();
+        RUN(device_, clip_update(w.data(), objective_.weight_clip, w.size(), device_.stream()));
+    };
+    if (objective_.weight_clip > 0 && objective_.clip_before) clip();
     const bool first_network = !objective_.generator_first, last = index == objective_.critic_steps - 1;
     const std::string prefix = "s" + std::to_string(position_.step) + ".d" + std::to_string(index) + ".";
     // Fakes are taken from the generator's updates, or left for it together with their tape.
@@ -176,10 +180,7 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
             if (take) trace->values(pass.name + "z", fakes.latents);
             trace->images(pass.name + "fake", fake, generator_.out());
         }
-        const Tensor real_scores = discriminator_.forward(real_images, context(pass, Net::discriminator, Role::data));
-        const Tensor fake_scores =
-            fakes.scores ? fakes.scores : discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake));
-        if (fakes.scores) discriminator_.move_statistics(fakes.statistics);
+        const auto [real_scores, fake_scores] = score(pass, real_images, fake, fakes);
         Tensor loss = objective_.discriminator_loss(real_scores, fake_scores);
         if (objective_.penalty) loss = add(loss, penalty(pass, real_images, fake));
         backward(loss, discriminator_, m, batches);
@@ -188,13 +189,10 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
         total = total ? add(total, loss) : loss.detach();
     }
     if (take) kept_.clear();
-    loss_[1] = batches > 1 ? scale(total, real(1) / real(batches)).detach() : total;
+    results_[of_discriminator] = batches > 1 ? scale(total, real(1) / real(batches)).detach() : total;
     if (trace) trace->gradients(prefix + "grad.", discriminator_);
     discriminator_optimizer_->update();
-    if (objective_.weight_clip > 0) {
-        const Tensor& w = discriminator_.flat_values();
-        RUN(device_, clip_update(w.data(), objective_.weight_clip, w.size(), device_.stream()));
-    }
+    if (objective_.weight_clip > 0 && !objective_.clip_before) clip();
 }
 
 void GanTrainer::generator_update(int index, Trace* trace) {
@@ -225,14 +223,15 @@ void GanTrainer::generator_update(int index, Trace* trace) {
         total = total ? add(total, loss) : loss.detach();
     }
     if (take) kept_.clear();
-    loss_[0] = batches > 1 ? scale(total, real(1) / real(batches)).detach() : total;
+    results_[of_generator] = batches > 1 ? scale(total, real(1) / real(batches)).detach() : total;
     if (trace) trace->gradients(prefix + "grad.", generator_);
     generator_optimizer_->update();
 }
 
 void GanTrainer::updates(Trace* trace) {
     const auto train_discriminator = [&] {
-        for (int c = 0; c < objective_.critic_steps; ++c) discriminator_update(c, trace);
+        const int critic_steps = objective_.critic_steps_at(position_.step);
+        for (int c = 0; c < critic_steps; ++c) discriminator_update(c, trace);
     };
     const auto train_generator = [&] {
         for (int k = 0; k < objective_.generator_steps; ++k) generator_update(k, trace);
@@ -245,32 +244,7 @@ void GanTrainer::updates(Trace* trace) {
         train_generator();
     }
     kept_.clear();
-    RUN(device_, advance_update(counters_.data(), images_per_step(), device_.stream()));
-}
-
-void GanTrainer::step(Trace* trace) {
-    const Range range("step");
-    const std::string name = "s" + std::to_string(position_.step) + ".";
-    const auto state = [&](const std::string& prefix) {
-        trace->state(prefix, generator_, *generator_optimizer_);
-        trace->state(prefix, discriminator_, *discriminator_optimizer_);
-    };
-    if (trace && trace->content.arrays.empty()) state("init.");
-    feed_.prepare(position_);
-    if (!trace && warm_ && !recorded_ && config_.cuda.boolean("graph")) {
-        recorded_ = device_.record([&] { updates(nullptr); });
-        for (int i = 0; recorded_ && i < 2; ++i) recorded_loss_[i] = loss_[i];
-    }
-    if (recorded_ && !trace) {
-        recorded_->replay();
-        for (int i = 0; i < 2; ++i) loss_[i] = recorded_loss_[i];
-    } else {
-        updates(trace);
-        warm_ = true;
-    }
-    position_.step += 1;
-    position_.images_seen += images_per_step();
-    if (trace) state(name + "after.");
+    RUN(device_, advance_update(counters_.data(), images_of(position_.step), device_.stream()));
 }
 
 StepLosses GanTrainer::losses() const {
@@ -279,8 +253,8 @@ StepLosses GanTrainer::losses() const {
         RUN(device_, norm2(out.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
         return double(out.item());
     };
-    return {loss_[1] ? double(loss_[1].item()) : NAN, loss_[0] ? double(loss_[0].item()) : NAN, norm(discriminator_),
-            norm(generator_)};
+    const auto loss = [&](Result of) { return results_[of] ? double(results_[of].item()) : NAN; };
+    return {loss(of_discriminator), loss(of_generator), norm(discriminator_), norm(generator_)};
 }
 
 }  // namespace gannet

@@ -2,14 +2,11 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "data/dataset.h"
-#include "engine/gan/image_feed.h"
 #include "engine/gan/objective.h"
-#include "engine/gan/trace.h"
-#include "engine/network/network.h"
-#include "engine/optimizers/optimizer.h"
+#include "engine/training/trainer.h"
 
 namespace gannet {
 
@@ -33,35 +30,19 @@ struct StepLosses {
     double loss_d = 0, loss_g = 0, grad_norm_d = 0, grad_norm_g = 0;
 };
 
-class GanTrainer {
+class GanTrainer : public Trainer {
 public:
     // Builds both networks, checks them against the data, which must outlive the trainer, and initialises the parameters.
+    // A step is one cycle of the schedule: critic_steps updates of D and generator_steps of G, in the order of update_order.
     GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device);
 
-    // One cycle of the schedule: critic_steps updates of D and generator_steps of G, in the order of update_order.
-    // With a trace, everything is recorded under "sS.".
-    void step(Trace* trace = nullptr);
-    StepLosses losses() const;                                        // of the last updates of the last step
-    const RecordedWork* recorded() const { return recorded_.get(); }  // null before there is one
-
-    int64_t step_count() const { return position_.step; }
-    int64_t images_seen() const { return position_.images_seen; }
-    int64_t images_per_step() const {
-        return int64_t(objective_.critic_steps) * objective_.discriminator_batches * config_.batch;
-    }
-    int64_t images_per_epoch() const { return feed_.images_per_epoch(); }
-    void set_position(const Counters& position);
+    std::vector<Part> parts() override;
+    int64_t images_before(int64_t step) const override;
+    StepLosses losses() const;  // of the last updates of the last step
 
     Network& generator() { return generator_; }
     Network& discriminator() { return discriminator_; }
-    Optimizer& generator_optimizer() { return *generator_optimizer_; }
-    Optimizer& discriminator_optimizer() { return *discriminator_optimizer_; }
     const Objective& objective() const { return objective_; }
-    SampleShape image() const { return image_; }
-    // Tells this data set from others: extents and a hash of the images.
-    const std::string& data_key() const { return data_key_; }
-    // A real batch, images [first, first + count) of the epoch's order: for reals.png.
-    Tensor reals(int64_t count) const;
 
 private:
     // One batch of fakes, with the tape if it was recorded.
@@ -72,36 +53,27 @@ private:
         Tensor scores;
         std::vector<StatisticsUpdate> statistics;  // what its running statistics moved by
     };
-    struct Pass;  // names, keys and offsets of one batch within an update
+    struct Pass;                                     // names, keys and offsets of one batch within an update
+    enum Result { of_generator, of_discriminator };  // the losses' places in results_
 
-    void updates(Trace* trace);
+    void updates(Trace* trace) override;
     void discriminator_update(int index, Trace* trace);
     void generator_update(int index, Trace* trace);
     Fakes make_fakes(const Pass& pass, bool recorded) const;
     Tensor real_batch(const Pass& pass) const;
+    // The discriminator's scores of a real and a fake batch.
+    std::pair<Tensor, Tensor> score(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes) const;
     Tensor penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake) const;
     Context context(const Pass& pass, Net net, Role role) const;
     void backward(const Tensor& loss, Network& network, int batch, int batches);
 
-    config::ModelConfig config_;
-    Device device_;
-    SampleShape image_;
     Objective objective_;
     Network generator_, discriminator_;
     std::unique_ptr<Optimizer> generator_optimizer_, discriminator_optimizer_;
     Tensor one_, ones_;  // the cotangents of a loss, and of the scores under a penalty
     Tensor sums_[2];     // accumulated gradients of G and D, where batches are accumulated
-    DeviceValue<Counters> counters_;
-    Counters position_;
-    ImageFeed feed_;
-    bool share_scores_ = false;
-    std::string data_key_;
+    bool share_scores_ = false, join_batches_ = false;
     std::vector<Fakes> kept_;  // fakes of the first network's updates, for the second (fakes: reuse)
-    Tensor loss_[2];
-    // A device that records replays whole steps, from the third on: the first runs as it is and fills the pool.
-    std::unique_ptr<RecordedWork> recorded_;
-    Tensor recorded_loss_[2];
-    bool warm_ = false;
 };
 
 }  // namespace gannet

@@ -65,6 +65,8 @@ struct Context {
     std::vector<StatisticsUpdate>* updates = nullptr;
     // called with a layer's name and its dropout mask (1 = kept), for traces
     std::function<void(const std::string&, const Tensor&)> on_mask;
+    // called with what leaves each layer, and its place; of a fused pair the second one's
+    std::function<void(const char*, const Tensor&)> on_output;
 };
 
 // What the layers around have fused into this one.

@@ -91,6 +91,8 @@ Tensor Sequence::forward(Tensor x, const Context& context) const {
         if (step.moments && context.training) fused.moments_out = &moments;
         const Place place(layers[step.layer].place);
         x = layers[step.layer].forward(x, context, fused);
+        if (context.on_output)
+            context.on_output(layers[step.activation >= 0 ? std::size_t(step.activation) : step.layer].place, x);
     }
     return x;
 }

@@ -90,6 +90,11 @@ void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& 
     other_ = std::move(other);
 }
 
+std::string Network::name() const {
+    static constexpr const char* names[] = {"generator", "discriminator", "classifier"};
+    return names[std::size_t(net_)];
+}
+
 void Network::initialise(uint64_t seed) {
     const DeviceValue<Counters> start(device_);
     for (std::size_t i = 0; i < parameters_.size(); ++i) {

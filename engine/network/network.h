@@ -27,7 +27,7 @@ public:
     Tensor forward(const Tensor& x, const Context& context) const;
 
     Net net() const { return net_; }
-    std::string name() const { return net_ == Net::generator ? "generator" : "discriminator"; }
+    std::string name() const;  // "generator", "discriminator" or "classifier"
     SampleShape in() const { return in_; }
     SampleShape out() const { return root_.out; }
     const Sequence& layers() const { return root_; }

@@ -50,6 +50,33 @@ Tensor loss(const Tensor& x, const LossForm& form) {
     });
 }
 
+Tensor cross_entropy_composition(const Tensor& x, const Tensor& labels) {
+    const RowsShape s{x.dim(0), x.dim(1)};
+    const std::vector<real> numbers = labels.to_host();
+    std::vector<real> chosen(std::size_t(s.size()), 0);  // one-hot
+    for (int64_t i = 0; i < s.rows; ++i) chosen[std::size_t(i * s.cols + int64_t(numbers[std::size_t(i)]))] = 1;
+    const Tensor score = sum_cols(mul(x, Tensor::from(chosen, x.shape(), x.device())), s);
+    return mean(sub(log(sum_cols(exp(x), s)), score));
+}
+
+Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
+    if (x.shape().size() != 2 || x.dim(1) < 1 || labels.shape() != Shape{x.dim(0)})
+        throw Error("cross_entropy: scores " + x.shape().str() + ", labels " + labels.shape().str());
+    const RowsShape s{x.dim(0), x.dim(1)};
+    const Device device = x.device();
+    Tensor y = Tensor::empty({}, device), log_sums = Tensor::empty({s.rows}, device);
+    RUN(device, cross_entropy(y.data(), log_sums.data(), x.data(), labels.data(), s, device.stream()));
+    return record("cross_entropy", y, {x}, [=](const VjpArgs& v) {
+        const Tensor &in = v.in[0], &dout = v.dout[0];
+        Tensor dx = allocate(in.shape(), device);
+        RUN(device, cross_entropy_grad(dx.data(), in.data(), static_cast<const real*>(labels.data()),
+                                       static_cast<const real*>(log_sums.data()), static_cast<const real*>(dout.data()), s,
+                                       device.stream()));
+        return Tensors{record("cross_entropy_grad", dx, {in, dout},
+                              grad_of([=](const Tensor& scores) { return cross_entropy_composition(scores, labels); }))};
+    });
+}
+
 Tensor gradient_penalty_composition(const Tensor& x, const RowsShape& s, real target) {
     const Tensor distance = affine(row_norm(x, s), 1, -target);
     return mean(mul(distance, distance));

@@ -84,6 +84,10 @@ Tensor layer_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor
 // ---- losses: means over all elements, -> () ---------------------------------------------------------------------------
 Tensor loss(const Tensor& scores, const LossForm& form);
 Tensor loss_composition(const Tensor& scores, const LossForm& form);
+// Softmax cross-entropy of scores (rows, classes) against labels (rows), whole numbers in [0, classes) as `real`: the mean over
+// rows of log(sum_j exp(x_j)) - x_label. No gradient flows into the labels.
+Tensor cross_entropy(const Tensor& scores, const Tensor& labels);
+Tensor cross_entropy_composition(const Tensor& scores, const Tensor& labels);
 // mean over rows of (row_norm - target)^2
 Tensor gradient_penalty(const Tensor& gradient, const RowsShape& s, real target = 1);
 Tensor gradient_penalty_composition(const Tensor& gradient, const RowsShape& s, real target = 1);

@@ -49,8 +49,8 @@ std::string Progress::text(const ProgressState& state, double seconds) const {
     const double left = done > 0 ? seconds / double(done) * double(steps_ - state.step) : -1;
     char line[256], rate[64] = "";
     if (rate_ > 0) std::snprintf(rate, sizeof rate, "%.*f img/s  ", rate_ < 100 ? 1 : 0, rate_);
-    std::snprintf(line, sizeof line, "step %lld/%lld  loss_d %.4f  loss_g %.4f  %s%s %s", static_cast<long long>(state.step),
-                  static_cast<long long>(steps_), state.loss_d, state.loss_g, rate, duration_text(last ? seconds : left).c_str(),
+    std::snprintf(line, sizeof line, "step %lld/%lld  %s  %s%s %s", static_cast<long long>(state.step),
+                  static_cast<long long>(steps_), state.figures.c_str(), rate, duration_text(last ? seconds : left).c_str(),
                   last ? "in all" : "left");
     return line;
 }

@@ -8,9 +8,9 @@
 namespace gannet {
 
 struct ProgressState {
-    int64_t step = 0;    // steps done
-    int64_t images = 0;  // real images seen since the start of this program
-    double loss_d = 0, loss_g = 0;
+    int64_t step = 0;     // steps done
+    int64_t images = 0;   // real images seen since the start of this program
+    std::string figures;  // what else to show: "loss_d 0.6931  loss_g 0.6931"
 };
 
 // On a terminal one line is rewritten a few times a second; elsewhere plain lines come at most every few seconds. The first

@@ -5,7 +5,7 @@
 
 #include "data/dataset.h"
 #include "engine/config/model.h"
-#include "engine/tensor/device.h"
+#include "engine/training/trainer.h"
 
 namespace gannet {
 
@@ -21,13 +21,13 @@ struct TrainingOptions {
     bool dry_run = false;  // check everything, print the effective configuration, train nothing
 };
 
-// Returns the exit status: 0 done, 130 interrupted after saving. Throws Error.
+// Returns the exit status: 0 done, 1 stopped by the collapse alarm, 130 interrupted, both after saving. Throws Error.
 int run_training(const TrainingOptions& options, Device device);
 
 // The section `data` as the readers take it.
 DatasetOptions dataset_options(const config::Object& data);
 
 // The steps that a configuration asks for.
-int64_t total_steps(const config::ModelConfig& config, int64_t images_per_epoch, int64_t images_per_step);
+int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer);
 
 }  // namespace gannet

@@ -6,7 +6,7 @@
 
 namespace gannet {
 
-enum class Net : uint32_t { generator = 0, discriminator = 1 };
+enum class Net : uint32_t { generator = 0, discriminator = 1, classifier = 2 };
 // What passes through a network: dropout masks of the same layer differ between these.
 enum class Role : uint32_t { data = 0, fake = 1, interpolated = 2 };
 

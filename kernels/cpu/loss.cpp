@@ -21,6 +21,38 @@ void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n
     with_loss(form, [=](auto f) { map(dx, n, [=](int64_t e) { return scale * loss_derivative(x[e], f); }); });
 }
 
+template <class T>
+void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsShape& s, Stream) {
+    const int64_t cols = s.cols;
+    for_blocks(
+        s.rows,
+        [=](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
+                const T* const row = x + i * cols;
+                T most = row[0];
+                for (int64_t j = 1; j < cols; ++j) most = std::max(most, row[j]);
+                log_sums[i] = most + math::log(sum_long(0, cols, [=](int64_t j) { return math::exp(row[j] - most); }));
+            }
+        },
+        std::max<int64_t>(1, block_size / std::max<int64_t>(cols, 1)));
+    const T total = sum_long(0, s.rows, [=](int64_t i) { return log_sums[i] - x[i * cols + int64_t(labels[i])]; });
+    out[0] = s.rows > 0 ? total / T(s.rows) : T(0);
+}
+
+template <class T>
+void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, const T* dout, const RowsShape& s, Stream) {
+    const int64_t cols = s.cols;
+    const T scale = s.rows > 0 ? dout[0] / T(s.rows) : T(0);
+    for_segments(s.size(), cols, [=](int64_t first, int64_t column, int64_t length) {
+        const int64_t row = first / cols;
+        const T log_sum = log_sums[row];
+#pragma omp simd
+        for (int64_t e = first; e < first + length; ++e) dx[e] = scale * math::exp(x[e] - log_sum);
+        const int64_t label = int64_t(labels[row]) - column;
+        if (label >= 0 && label < length) dx[first + label] -= scale;
+    });
+}
+
 // In double: squares of large gradients would leave the range of float.
 template <class T>
 void norm2(T* out, const T* x, int64_t n, Stream) {

@@ -1,6 +1,6 @@
-// Losses over the scores of a batch, and the norm of a gradient. Scores are few: a loss is one small launch, bound by its latency
-// (3 us on an H100). The norm reads 4 bytes per parameter, in double: bound by memory (85 % of an H100's 3.35 TB/s) where doubles
-// are fast, by them (two instructions per element) on cards that have one such unit for 64 of float.
+// Losses over the scores of a batch, and the norm of a gradient. Scores are few: a loss is a small launch or two, bound by their
+// latency (3 us on an H100). The norm reads 4 bytes per parameter, in double: bound by memory (85 % of an H100's 3.35 TB/s) where
+// doubles are fast, by them (two instructions per element) on cards that have one such unit for 64 of float.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -37,6 +37,45 @@ __global__ void __launch_bounds__(map_threads, map_blocks)  // at most 64 regist
         dx, n, wide, [=](T v) { return scale * loss_derivative(v, form); }, x);
 }
 
+// A warp for each row. The largest score is the same for every order of the lanes.
+template <class T>
+__global__ void __launch_bounds__(256) log_sums_kernel(T* log_sums, const T* x, RowsShape s) {
+    const int64_t row = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
+    if (row >= s.rows) return;
+    const int lane = int(threadIdx.x) % warp_size;
+    x += row * s.cols;
+    T most = x[lane < s.cols ? lane : 0];
+    for (int64_t j = lane + warp_size; j < s.cols; j += warp_size) most = x[j] > most ? x[j] : most;
+    for (int distance = warp_size / 2; distance > 0; distance /= 2) {
+        const T other = __shfl_xor_sync(all_lanes, most, distance);
+        most = other > most ? other : most;
+    }
+    T sum = 0;
+    for (int64_t j = lane; j < s.cols; j += warp_size) sum += math::exp(x[j] - most);
+    sum = warp_sum(sum);
+    if (lane == 0) log_sums[row] = most + math::log(sum);
+}
+
+template <class T>
+__global__ void __launch_bounds__(row_threads)
+    cross_entropy_kernel(T* out, const T* log_sums, const T* x, const T* labels, RowsShape s) {
+    T total = 0;
+    for (int64_t i = threadIdx.x; i < s.rows; i += row_threads) total += log_sums[i] - x[i * s.cols + int64_t(labels[i])];
+    total = row_sum(total, row_threads, shared<RowSums<T>>());
+    if (threadIdx.x == 0) out[0] = s.rows > 0 ? total / T(s.rows) : T(0);
+}
+
+template <class T>
+__global__ void __launch_bounds__(map_threads)
+    cross_entropy_grad_kernel(T* __restrict__ dx, const T* __restrict__ x, const T* __restrict__ labels,
+                              const T* __restrict__ log_sums, const T* __restrict__ dout, RowsShape s) {
+    const int64_t e = int64_t(blockIdx.x) * map_threads + threadIdx.x;
+    if (e >= s.rows * s.cols) return;
+    const int64_t row = e / s.cols, column = e - row * s.cols;
+    const T share = math::exp(x[e] - log_sums[row]), target = column == int64_t(labels[row]) ? T(1) : T(0);
+    dx[e] = dout[0] / T(s.rows) * (share - target);
+}
+
 template <class T, int width>
 __global__ void __launch_bounds__(256) norm2_kernel(T* out, double* partial, const T* x, RowCut c) {
     add_rows<width>(out, partial, x, c, DoubleNorm{}, shared<RowSums<double>>());
@@ -62,6 +101,21 @@ void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n
     with_loss(form, [&](auto f) {
         launch_map<T>("loss_grad", loss_grad_kernel<T, decltype(f)>, n, stream, dx, x, dout, f, n, aligned(dx, x));
     });
+}
+
+template <class T>
+void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsShape& s, Stream stream) {
+    if (s.rows > 0)
+        launch("log_sums", log_sums_kernel<T>, {dim3(unsigned(divide_up(s.rows, 256 / warp_size))), dim3(256)}, stream, log_sums,
+               x, s);
+    launch("cross_entropy", cross_entropy_kernel<T>, {dim3(1), dim3(row_threads)}, stream, out, log_sums, x, labels, s);
+}
+
+template <class T>
+void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, const T* dout, const RowsShape& s, Stream stream) {
+    if (s.size() <= 0) return;
+    launch("cross_entropy_grad", cross_entropy_grad_kernel<T>,
+           {dim3(unsigned(divide_up(s.size(), map_threads))), dim3(map_threads)}, stream, dx, x, labels, log_sums, dout, s);
 }
 
 // In double: squares of large gradients would leave the range of float.

@@ -1,4 +1,4 @@
-#include "engine/gan/trace.h"
+#include "engine/training/trace.h"
 
 namespace gannet {
 

@@ -12,16 +12,19 @@ namespace gannet {
 
 class ImageFeed {
 public:
-    // `data` must outlive it. A step takes `images_per_step` images.
-    ImageFeed(const config::ModelConfig& config, const Dataset& data, int64_t images_per_step, Device device);
+    // `data` must outlive it. A step takes `most_images` images at the most.
+    ImageFeed(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device);
 
     int64_t images_per_epoch() const { return order_.usable; }
     bool streamed() const { return bool(ring_); }
 
-    // Before every step, outside of anything recorded: the images of the step at `position` will be there.
-    void prepare(const Counters& position);
+    // Before every step, outside of anything recorded: images [position, position + images) of the endless sequence will be
+    // there, and after them, in the next step, `next` more.
+    void prepare(int64_t position, int64_t images, int64_t next);
     // (batch, H, W, C): images [images_seen + first, + batch) of the endless sequence, where `counters` say how many were seen.
     Tensor batch(int64_t first, int64_t batch, const Counters* counters) const;
+    // (batch): their labels, whole numbers. Throws Error where the data set has none.
+    Tensor labels(int64_t first, int64_t batch, const Counters* counters) const;
     // The first images of the first epoch.
     Tensor first(int64_t count) const;
 
@@ -32,8 +35,9 @@ private:
     const Dataset& data_;
     Device device_;
     GatherShape order_;
-    int64_t images_per_step_;
-    Tensor pixels_;  // all, or those of a step
+    int64_t images_ = 0;  // of the step
+    Tensor pixels_;       // all, or those of a step
+    Tensor labels_;       // all; absent where the data set has none
     std::unique_ptr<UploadRing> ring_;
     int64_t submitted_ = -1;  // position of the images under way
 };

@@ -1,4 +1,4 @@
-#include "engine/gan/image_feed.h"
+#include "engine/training/image_feed.h"
 
 #include <algorithm>
 
@@ -7,8 +7,8 @@
 
 namespace gannet {
 
-ImageFeed::ImageFeed(const config::ModelConfig& config, const Dataset& data, int64_t images_per_step, Device device)
-    : data_(data), device_(device), images_per_step_(images_per_step) {
+ImageFeed::ImageFeed(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device)
+    : data_(data), device_(device) {
     if (data.count < config.batch)
         throw Error("the data set has " + std::to_string(data.count) + " images, a batch " + std::to_string(config.batch),
                     data.source, "lower `batch`");
@@ -24,9 +24,10 @@ ImageFeed::ImageFeed(const config::ModelConfig& config, const Dataset& data, int
     // Half of what is free is left to the training itself.
     const std::string& wish = config.cuda.text("data");
     const bool stream = wish == "streamed" || (wish == "auto" && int64_t(data.pixels.size()) > device.available_memory() / 2);
-    if (stream) ring_ = device.upload_ring(std::size_t(images_per_step * order_.per_image));
-    if (ring_) pixels_ = Tensor::empty({images_per_step, data.H, data.W, data.C}, device, Dtype::u8);
+    if (stream) ring_ = device.upload_ring(std::size_t(most_images * order_.per_image));
+    if (ring_) pixels_ = Tensor::empty({most_images, data.H, data.W, data.C}, device, Dtype::u8);
     else pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
+    if (!data.labels.empty()) labels_ = Tensor::from_bytes(data.labels, {data.count, 1, 1, 1}, device);
 }
 
 // Bytes of images [position, position + count) of the endless sequence.
@@ -40,22 +41,23 @@ std::vector<uint8_t> ImageFeed::gathered(int64_t position, int64_t count) const 
     return bytes;
 }
 
-void ImageFeed::prepare(const Counters& position) {
+void ImageFeed::prepare(int64_t position, int64_t images, int64_t next) {
+    images_ = images;
     if (!ring_) return;
-    const auto submit = [&](int64_t from) {
-        const std::vector<uint8_t> bytes = gathered(from, images_per_step_);
+    const auto submit = [&](int64_t from, int64_t count) {
+        const std::vector<uint8_t> bytes = gathered(from, count);
         std::copy(bytes.begin(), bytes.end(), ring_->next());
         ring_->submit();
         submitted_ = from;
     };
-    if (submitted_ >= 0 && submitted_ != position.images_seen) ring_->take(pixels_.raw());  // of a step that will not come
-    if (submitted_ != position.images_seen) submit(position.images_seen);
+    if (submitted_ >= 0 && submitted_ != position) ring_->take(pixels_.raw());  // of a step that will not come
+    if (submitted_ != position) submit(position, images);
     ring_->take(pixels_.raw());
-    submit(position.images_seen + images_per_step_);
+    submit(position + images, next);
 }
 
 Tensor ImageFeed::gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters) const {
-    Tensor x = Tensor::empty({shape.batch, data_.H, data_.W, data_.C}, device_);
+    Tensor x = Tensor::empty({shape.batch, bytes.dim(1), bytes.dim(2), bytes.dim(3)}, device_);
     RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(bytes.bytes()), counters, shape, device_.stream()));
     return x;
 }
@@ -65,10 +67,21 @@ Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters) 
     s.first = first;
     s.batch = batch;
     if (ring_) {  // those of one step, in order
-        s.count = s.usable = images_per_step_;
+        s.count = s.usable = images_;
         s.shuffle = false;
     }
     return gather(pixels_, s, counters);
+}
+
+Tensor ImageFeed::labels(int64_t first, int64_t batch, const Counters* counters) const {
+    if (!labels_) throw Error("the data set '" + data_.name + "' has no labels", data_.source, "a classifier needs them");
+    GatherShape s = order_;
+    s.per_image = 1;
+    s.first = first;
+    s.batch = batch;
+    s.scale = 1;
+    s.offset = 0;
+    return gather(labels_, s, counters).view({batch});
 }
 
 Tensor ImageFeed::first(int64_t count) const {

@@ -1,0 +1,72 @@
+#include "engine/classifier/classifier.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/classifier/trainer.h"
+#include "engine/run/run_folder.h"
+#include "engine/tape/tape.h"
+#include "kernels/error.h"
+
+namespace gannet {
+namespace {
+
+constexpr int64_t images_at_once = 250;
+
+// The probability of the largest of `count` scores.
+double softmax_of_largest(const real* scores, int64_t count) {
+    const real most = *std::max_element(scores, scores + count);
+    double sum = 0;
+    for (int64_t i = 0; i < count; ++i) sum += std::exp(double(scores[i] - most));
+    return 1 / sum;
+}
+
+}  // namespace
+
+Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high) {
+    const Recording off(false);
+    const Device device = network.flat_values().device();
+    const DeviceValue<Counters> start(device);
+    const int64_t size = network.in().size(), count = int64_t(pixels.size()) / size;
+    Readings out;
+    out.classes = network.out().C;
+    const real scale = real((high - low) / 255);
+    for (int64_t first = 0; first < count; first += images_at_once) {
+        const int64_t here = std::min(images_at_once, count - first);
+        std::vector<real> values(std::size_t(here * size));
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = real(pixels[std::size_t(first * size) + i]) * scale + real(low);
+        Tensor outputs[2];  // of the last layer and of the one before
+        Context context{.training = false, .update_statistics = false, .net = Net::classifier, .role = Role::data};
+        context.counters = start.data();
+        context.on_output = [&](const char*, const Tensor& y) { outputs[1] = outputs[0], outputs[0] = y; };
+        const std::vector<real> scores =
+            network.forward(Tensor::from(values, network.in().batch(here), device), context).to_host();
+        const std::vector<int64_t> said = largest(scores, out.classes);
+        out.labels.insert(out.labels.end(), said.begin(), said.end());
+        for (int64_t i = 0; i < here; ++i)
+            out.confidence.push_back(softmax_of_largest(&scores[std::size_t(i * out.classes)], out.classes));
+        const std::vector<real> features = outputs[1] ? outputs[1].to_host() : values;
+        out.feature_size = int64_t(features.size()) / here;
+        out.features.insert(out.features.end(), features.begin(), features.end());
+    }
+    return out;
+}
+
+Classifier::Classifier(const std::string& path, Device device) {
+    const Checkpoint checkpoint = load_checkpoint(find_checkpoint(path));
+    file_ = checkpoint.file;
+    config_ = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+    if (!config_.is_classifier())
+        throw Error("this is a GAN, no classifier", file_, "train one, as in: ./apps/train models/classifier-mnist.json");
+    network_ =
+        std::make_unique<Network>(Net::classifier, config_.classifier, checkpoint.image, checkpoint.image, config_, device);
+    load_state(checkpoint.content, file_, *network_, nullptr);
+}
+
+Readings Classifier::read(const std::vector<uint8_t>& pixels) const {
+    const std::vector<double> range = config_.data.numbers("range");
+    return read_images(*network_, pixels, range[0], range[1]);
+}
+
+}  // namespace gannet

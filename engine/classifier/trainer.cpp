@@ -1,0 +1,86 @@
+#include "engine/classifier/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/classifier/classifier.h"
+#include "kernels/error.h"
+#include "kernels/place.h"
+
+namespace gannet {
+namespace {
+
+const Dataset& with_labels(const Dataset& data) {
+    if (data.labels.empty())
+        throw Error("the data set '" + data.name + "' has no labels", data.source, "a classifier needs them; take another set");
+    return data;
+}
+
+void check_scores(const config::ModelConfig& config, const Network& network, const Dataset& data) {
+    const int64_t classes = *std::max_element(data.labels.begin(), data.labels.end()) + 1;
+    const std::string where = config.classifier.back().keys.where();
+    if (!network.out().vector || network.out().C < classes)
+        throw Error("the classifier ends in " + network.out().str() + ", the data have " + std::to_string(classes) + " labels",
+                    where, "end it in {\"layer\": \"linear\", \"units\": " + std::to_string(classes) + "}");
+    if (config.classifier.back().type != "linear")
+        throw Error("the classifier ends in '" + config.classifier.back().type + "': its scores have a softmax of their own",
+                    where, "end it in linear");
+}
+
+}  // namespace
+
+std::vector<int64_t> largest(const std::vector<real>& rows, int64_t cols) {
+    std::vector<int64_t> out;
+    for (auto row = rows.begin(); row != rows.end(); row += cols) out.push_back(std::max_element(row, row + cols) - row);
+    return out;
+}
+
+ClassifierTrainer::ClassifierTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
+    : Trainer(config, with_labels(data), config.batch, device),
+      network_(Net::classifier, config.classifier, image_, image_, config_, device) {
+    check_scores(config_, network_, data);
+    network_.initialise(config.seed);
+    optimizer_ = make_optimizer(config.classifier_optimizer, network_);
+    one_ = Tensor::full({}, 1, device);
+    results_.resize(3);
+}
+
+void ClassifierTrainer::updates(Trace* trace) {
+    const Range range("classifier update");
+    const std::string prefix = "s" + std::to_string(position_.step) + ".c0.";
+    const Tensor images = feed_.batch(0, config_.batch, counters_.data()),
+                 labels = feed_.labels(0, config_.batch, counters_.data());
+    Context context{.net = Net::classifier, .role = Role::data, .seed = config_.seed, .counters = counters_.data()};
+    const Tensor scores = network_.forward(images, context), loss = cross_entropy(scores, labels);
+    grad({loss}, network_.values(), {one_}, {.create_graph = false, .into = network_.gradients()});
+    if (trace) {
+        trace->images(prefix + "real", images, image_);
+        trace->values(prefix + "labels", labels);
+        trace->values(prefix + "loss", loss);
+        trace->gradients(prefix + "grad.", network_);
+    }
+    results_ = {loss.detach(), scores.detach(), labels};
+    optimizer_->update();
+    RUN(device_, advance_update(counters_.data(), config_.batch, device_.stream()));
+}
+
+ClassifierFigures ClassifierTrainer::figures() const {
+    if (!results_[of_loss]) return {NAN, NAN, NAN};
+    const std::vector<int64_t> said = largest(results_[of_scores].to_host(), network_.out().C);
+    const std::vector<real> labels = results_[of_labels].to_host();
+    int64_t right = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i) right += said[i] == int64_t(labels[i]) ? 1 : 0;
+    const Tensor norm = Tensor::empty({}, device_), &g = network_.flat_gradients();
+    RUN(device_, norm2(norm.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
+    return {double(results_[of_loss].item()), double(right) / double(labels.size()), double(norm.item())};
+}
+
+double ClassifierTrainer::accuracy(const Dataset& data) const {
+    const std::vector<double> range = config_.data.numbers("range");
+    const Readings readings = read_images(network_, data.pixels, range[0], range[1]);
+    int64_t right = 0;
+    for (std::size_t i = 0; i < data.labels.size(); ++i) right += readings.labels[i] == data.labels[i] ? 1 : 0;
+    return double(right) / double(data.count);
+}
+
+}  // namespace gannet

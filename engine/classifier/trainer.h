@@ -1,0 +1,41 @@
+// Trains a classifier that a model file declares: softmax cross-entropy over the labels of its data set.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "engine/training/trainer.h"
+
+namespace gannet {
+
+// What is logged of a step; reading it waits for the device.
+struct ClassifierFigures {
+    double loss = 0, accuracy = 0;  // over the batch
+    double grad_norm = 0;
+};
+
+class ClassifierTrainer : public Trainer {
+public:
+    // Builds the network, checks it against the data, which must outlive the trainer and have labels, and initialises it.
+    ClassifierTrainer(const config::ModelConfig& config, const Dataset& data, Device device);
+
+    std::vector<Part> parts() override { return {{network_, *optimizer_}}; }
+    int64_t images_before(int64_t step) const override { return step * config_.batch; }
+    ClassifierFigures figures() const;
+    // The share of `data`'s images whose largest score is their label's.
+    double accuracy(const Dataset& data) const;
+    const Network& network() const { return network_; }
+
+private:
+    enum Result { of_loss, of_scores, of_labels };  // places in results_
+
+    void updates(Trace* trace) override;
+
+    Network network_;
+    std::unique_ptr<Optimizer> optimizer_;
+    Tensor one_;
+};
+
+// The number of the largest of each row's `cols` values.
+std::vector<int64_t> largest(const std::vector<real>& rows, int64_t cols);
+
+}  // namespace gannet

@@ -1,0 +1,40 @@
+// A look at a training from inside, for the log and its plots: what the parameters, their gradients and the layers' outputs are,
+// how the samples compare with the data, how the discriminator scores both. Changes nothing: every number of the training is the
+// same with and without.
+#pragma once
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "engine/gan/trainer.h"
+
+namespace gannet {
+
+// Mean and standard deviation of the values, and the root mean square distance between two of the images (biased to no side by
+// their number): what a generator that makes one image only has none of.
+struct Spread {
+    double mean = 0, deviation = 0, distance = 0;
+};
+// `count` images in a row, of as many values each.
+Spread spread_of(const std::vector<real>& images, int64_t count);
+
+struct Observation {
+    Spread samples;  // of the sample grid's first latent points
+    Spread data;
+    double score_real = NAN, score_fake = NAN;        // the discriminator's mean scores
+    double accuracy_real = NAN, accuracy_fake = NAN;  // share on the right side of the middle; NaN with `wasserstein`
+    double penalty_norm = NAN;                        // mean norm that the gradient penalty holds near its target
+    config::Members networks;                         // by network: weights, gradients, activations
+
+    // As the log has it: {"samples": ..., "data": ..., "generator": {"weights": {"0.weight": {...}}}, ...}
+    config::Members line() const;
+};
+
+// Of the state after a step; the gradients are those of its last updates.
+Observation observe(GanTrainer& trainer);
+
+// The first layer, generator first, whose parameters or output are not finite, and which of them: "generator.3 batch_norm: its
+// output". Empty if all are finite.
+std::string first_not_finite(GanTrainer& trainer);
+
+}  // namespace gannet

@@ -1,0 +1,121 @@
+#include "engine/run/gan_run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/plots/plots.h"
+#include "engine/run/files.h"
+#include "engine/run/image.h"
+
+namespace gannet {
+namespace {
+
+// An observation takes about as long as a step of a small net; so far apart it stays below 2 % of the time.
+constexpr int64_t least_apart = 100;
+
+}  // namespace
+
+GanRun::GanRun(GanTrainer& trainer, const RunFolder& folder, bool resumed)
+    : Run(trainer, folder, resumed), trainer_(trainer), alarm_(trainer.config(), total()) {
+    sample_every_ = config().samples.integer("every");
+    if (sample_every_ == 0) sample_every_ = std::max<int64_t>(1, total() / 20);
+    observe_every_ = config().observe.integer("every");
+    if (observe_every_ == 0) observe_every_ = std::max<int64_t>(least_apart, total() / 50);
+    make_folders(folder_.path() + "/samples");
+}
+
+void GanRun::begin() {
+    write_reals();
+    write_grid();
+}
+
+config::Members GanRun::figures() {
+    const StepLosses l = trainer_.losses();
+    logged_ = l;
+    return {{"loss_d", l.loss_d}, {"loss_g", l.loss_g}, {"grad_norm_d", l.grad_norm_d}, {"grad_norm_g", l.grad_norm_g}};
+}
+
+std::string GanRun::brief() {
+    const StepLosses l = trainer_.losses();
+    char text[96];
+    std::snprintf(text, sizeof text, "loss_d %.4f  loss_g %.4f", l.loss_d, l.loss_g);
+    return text;
+}
+
+void GanRun::pictures(bool last) {
+    if (logged_) {
+        check_finite(*logged_);
+        alarm(alarm_.losses(*logged_));
+        logged_.reset();
+    }
+    if (step() % observe_every_ == 0 || step() == total()) write_observation();
+    if (step() % sample_every_ == 0 || last) {
+        write_grid();
+        write_plots(folder_.log(), folder_.path() + "/plots");
+    }
+}
+
+void GanRun::write_reals() {
+    const int64_t rows = config().samples.integer("rows"), columns = config().samples.integer("columns");
+    const SampleShape s = trainer_.image();
+    write_png(folder_.reals(), picture_of(bytes_of(trainer_.reals(rows * columns)), rows, columns, s.H, s.W, s.C));
+}
+
+std::vector<uint8_t> GanRun::bytes_of(const Tensor& images) const {
+    const std::vector<real> values = images.to_host();
+    std::vector<double> range = config().data.numbers("range");
+    if (config().samples.text("contrast") == "min_max") {
+        const auto [least, most] = std::minmax_element(values.begin(), values.end());
+        if (*most > *least) range = {double(*least), double(*most)};
+    }
+    return to_bytes(values, range[0], range[1]);
+}
+
+void GanRun::write_grid() {
+    const int64_t rows = config().samples.integer("rows"), columns = config().samples.integer("columns");
+    const SampleShape s = trainer_.generator().out();
+    const Sampler sampler(config(), trainer_.generator());
+    const Tensor images = sampler.images(sampler.latents(config().seed, 0, rows * columns));
+    write_png(folder_.sample(step()), picture_of(bytes_of(images), rows, columns, s.H, s.W, s.C));
+}
+
+void GanRun::write_observation() {
+    const Observation seen = observe(trainer_);
+    log_.write({{"step", step()}, {"observed", seen.line()}});
+    alarm(alarm_.samples(step(), seen.samples, seen.data));
+}
+
+void GanRun::check_finite(const StepLosses& l) {
+    if (!finite_ || (std::isfinite(l.loss_d) && std::isfinite(l.loss_g))) return;
+    finite_ = false;
+    const std::string where = first_not_finite(trainer_);
+    alarm("a loss is not finite: the training has diverged; " +
+          (where.empty() ? "all layers are finite" : "the first layer that is not finite: " + where));
+}
+
+void GanRun::alarm(const std::string& what) {
+    if (what.empty()) return;
+    log_.write({{"step", step()}, {"event", "collapse"}, {"what", what}});
+    say("warning: step " + std::to_string(step()) + ": " + what);
+    if (config().on_collapse == "stop" && reason_.empty()) reason_ = what;
+}
+
+Trace GanRun::new_trace() const {
+    Trace trace;
+    const Objective& o = trainer_.objective();
+    std::string critic, generator;
+    for (int c = 0; c < o.critic_steps_at(step()); ++c) critic += "d" + std::to_string(c) + " ";
+    for (int k = 0; k < o.generator_steps; ++k) generator += "g" + std::to_string(k) + " ";
+    std::string order = o.generator_first ? generator + critic : critic + generator;
+    order.pop_back();
+    trace.content.metadata = {{"config", config::dump_json(config().effective, -1)}, {"order", order}};
+    if (o.reuse_fakes) {
+        std::string givers = o.generator_first ? generator : critic;
+        givers.pop_back();
+        if (!o.reuse_all) givers = givers.substr(givers.rfind(' ') + 1);
+        trace.content.metadata["reuse"] = (o.generator_first ? "d0:" : "g0:") + givers;
+    }
+    return trace;
+}
+
+}  // namespace gannet

@@ -1,0 +1,35 @@
+// A run of a GAN: what Run does, and the grids of samples, the observations, their plots and the collapse alarm.
+#pragma once
+#include "engine/gan/collapse.h"
+#include "engine/run/run.h"
+
+namespace gannet {
+
+class GanRun : public Run {
+public:
+    GanRun(GanTrainer& trainer, const RunFolder& folder, bool resumed);
+
+private:
+    void begin() override;
+    config::Members figures() override;
+    std::string brief() override;
+    void pictures(bool last) override;
+    Trace new_trace() const override;
+    std::string reason_to_stop() override { return reason_; }
+
+    std::vector<uint8_t> bytes_of(const Tensor& images) const;
+    void write_reals();
+    void write_grid();
+    void write_observation();
+    void check_finite(const StepLosses& losses);
+    void alarm(const std::string& what);
+
+    GanTrainer& trainer_;
+    CollapseAlarm alarm_;
+    int64_t sample_every_ = 1, observe_every_ = 1;
+    std::optional<StepLosses> logged_;  // which the alarm has not seen yet
+    bool finite_ = true;
+    std::string reason_;
+};
+
+}  // namespace gannet

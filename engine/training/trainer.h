@@ -1,0 +1,77 @@
+// What training has in common, whatever is trained: a data set, networks with their optimizers, and a position in the endless
+// sequence of images. A step is a function of that state alone, so a checkpoint that holds it goes on with the same bits.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "engine/network/network.h"
+#include "engine/optimizers/optimizer.h"
+#include "engine/training/image_feed.h"
+#include "engine/training/trace.h"
+
+namespace gannet {
+
+class Trainer {
+public:
+    // A network and what trains it, in the order of a checkpoint.
+    struct Part {
+        Network& network;
+        Optimizer& optimizer;
+    };
+
+    // `data` must outlive the trainer. A step takes `most_images` images at the most.
+    Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device);
+    virtual ~Trainer() = default;
+    Trainer(const Trainer&) = delete;
+    Trainer& operator=(const Trainer&) = delete;
+
+    // With a trace, everything is recorded under "sS.".
+    void step(Trace* trace = nullptr);
+    const RecordedWork* recorded() const;  // of steps like the next one; null before there is one
+
+    virtual std::vector<Part> parts() = 0;
+
+    int64_t step_count() const { return position_.step; }
+    int64_t images_seen() const { return position_.images_seen; }
+    // Images that all steps before number `step` take, which may differ by the schedule.
+    virtual int64_t images_before(int64_t step) const = 0;
+    int64_t images_of(int64_t step) const { return images_before(step + 1) - images_before(step); }
+    int64_t images_per_epoch() const { return feed_.images_per_epoch(); }
+    void set_position(const Counters& position);
+
+    const config::ModelConfig& config() const { return config_; }
+    SampleShape image() const { return image_; }
+    // Tells this data set from others: extents and a hash of the images.
+    const std::string& data_key() const { return data_key_; }
+    // A real batch, images [0, count) of the first epoch's order.
+    Tensor reals(int64_t count) const;
+
+protected:
+    // All updates of one step, put into `results_` what is to be logged of them. Where a device records, this is called for the
+    // first steps only, so of the step's number only `counters_` and images_of() may tell.
+    virtual void updates(Trace* trace) = 0;
+
+    config::ModelConfig config_;
+    Device device_;
+    SampleShape image_;
+    DeviceValue<Counters> counters_;
+    Counters position_;
+    ImageFeed feed_;
+    std::vector<Tensor> results_;
+
+private:
+    // A device that records replays whole steps; those that take another number of images have a record of their own. The first
+    // of each runs as it is and fills the pool, the second is recorded.
+    struct Phase {
+        bool warm = false;
+        std::unique_ptr<RecordedWork> recorded;
+        std::vector<Tensor> results;
+    };
+    std::string data_key_;
+    std::map<int64_t, Phase> phases_;
+};
+
+}  // namespace gannet

@@ -1,0 +1,103 @@
+// Classifiers: what a file may say, training, checkpoints, what is read in images.
+#include <doctest/doctest.h>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/classifier/classifier.h"
+#include "engine/classifier/trainer.h"
+#include "engine/gan/trainer.h"
+#include "engine/run/files.h"
+#include "tests/temporary.h"
+#include "tests/training_cases.h"
+
+using namespace gannet;
+using namespace gannet::tests;
+
+namespace {
+
+config::ModelConfig small_classifier(std::vector<std::string> settings = {}) {
+    for (const char* setting : {"classifier.0.channels=8", "classifier.2.channels=8", "classifier.5.units=16", "batch=50"})
+        settings.insert(settings.begin(), setting);
+    return config::load_model("models/classifier-mnist.json", settings);
+}
+
+std::string message_of(const std::vector<std::string>& settings) {
+    return error_of([&] { ClassifierTrainer(small_classifier(settings), few_images(), Device::cpu()); });
+}
+
+}  // namespace
+
+TEST_CASE("classifier: learns a hundred digits by heart, and a checkpoint goes on with the same bits") {
+    const TemporaryFolder folder;
+    const config::ModelConfig config = small_classifier({"optimizer.lr=3e-3"});
+    ClassifierTrainer trainer(config, few_images(), Device::cpu());
+    const double before = trainer.accuracy(few_images());
+    for (int i = 0; i < 30; ++i) trainer.step();
+    save_checkpoint(folder / "half.safetensors", trainer, config);
+    for (int i = 0; i < 30; ++i) trainer.step();
+    save_checkpoint(folder / "whole.safetensors", trainer, config);
+    CHECK(before < 0.4);
+    CHECK(trainer.accuracy(few_images()) > 0.95);
+    CHECK(trainer.figures().loss < 0.3);
+
+    ClassifierTrainer resumed(config, few_images(), Device::cpu());
+    restore(load_checkpoint(folder / "half.safetensors"), resumed);
+    for (int i = 0; i < 30; ++i) resumed.step();
+    save_checkpoint(folder / "resumed.safetensors", resumed, config);
+    CHECK(read_file(folder / "whole.safetensors") == read_file(folder / "resumed.safetensors"));
+
+    const Classifier reader(folder / "whole.safetensors", Device::cpu());
+    const Readings readings = reader.read(few_images().pixels);
+    int right = 0;
+    for (std::size_t i = 0; i < 100; ++i) {
+        right += readings.labels[i] == few_images().labels[i] ? 1 : 0;
+        CHECK(readings.confidence[i] >= 0.1);
+        CHECK(readings.confidence[i] <= 1);
+    }
+    CHECK(right == doctest::Approx(100 * trainer.accuracy(few_images())));
+    CHECK(readings.feature_size == 16);
+    CHECK(readings.features.size() == 1600);
+    CHECK(readings.classes == 10);
+}
+
+TEST_CASE("classifier: features are what enters the last layer") {
+    const TemporaryFolder folder;
+    const config::ModelConfig config = small_classifier();
+    ClassifierTrainer trainer(config, few_images(), Device::cpu());
+    const Readings readings = read_images(trainer.network(), few_images().pixels, -1, 1);
+    const std::vector<real> w = trainer.network().parameters()[6]->value.to_host(),
+                            b = trainer.network().parameters()[7]->value.to_host();
+    for (std::size_t image = 0; image < 100; ++image) {
+        std::size_t best = 0;
+        double most = -1e9;
+        for (std::size_t k = 0; k < 10; ++k) {
+            double score = double(b[k]);
+            for (std::size_t j = 0; j < 16; ++j) score += double(w[k * 16 + j]) * double(readings.features[image * 16 + j]);
+            if (score > most) most = score, best = k;
+        }
+        CHECK(std::size_t(readings.labels[image]) == best);
+    }
+}
+
+TEST_CASE("classifier: a file that does not fit is refused where it does not") {
+    CHECK(has(message_of({"classifier.7.units=9"}), "the data have 10 labels"));
+    CHECK(has(message_of({"classifier.7={\"layer\": \"relu\"}"}), "softmax of their own"));
+    CHECK(has(message_of({"optimizer.generator.lr=1"}), "a classifier has no generator"));
+    CHECK(has(message_of({"objective.loss=bce"}), "unknown key 'objective'"));
+    CHECK(has(message_of({"classifier=[]"}), "an empty list"));
+    CHECK(has(error_of([] {
+                  Dataset unknown = few_images();
+                  unknown.labels.clear();
+                  ClassifierTrainer(small_classifier(), unknown, Device::cpu());
+              }),
+              "has no labels"));
+    CHECK(
+        has(error_of([] { config::load_model("models/vanilla.json", {"classifier=[{\"layer\": \"relu\"}]"}); }), "unknown key"));
+}
+
+TEST_CASE("classifier: a GAN's checkpoint is none") {
+    const TemporaryFolder folder;
+    const config::ModelConfig config = small_config("vanilla");
+    GanTrainer trainer(config, few_images(), Device::cpu());
+    save_checkpoint(folder / "gan.safetensors", trainer, config);
+    CHECK(has(error_of([&] { Classifier(folder / "gan.safetensors", Device::cpu()); }), "no classifier"));
+}
