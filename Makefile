@@ -196,7 +196,7 @@ check-all:
 
 # ---- what the build needs ----------------------------------------------------------------------------------------------
 # header:package
-NEEDS := zlib.h:zlib1g-dev png.h:libpng-dev jpeglib.h:libjpeg62-turbo-dev archive.h:libarchive-dev nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev doctest/doctest.h:doctest-dev
+NEEDS := zlib.h:zlib1g-dev png.h:libpng-dev jpeglib.h:libjpeg62-turbo-dev archive.h:libarchive-dev nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev eigen3/Eigen/Dense:libeigen3-dev doctest/doctest.h:doctest-dev
 
 # Asks the compiler, so that a header in any place it searches counts.
 check-headers:

@@ -2,7 +2,7 @@
 # Installs from Debian's packages what building and testing Gannet needs, or with --extra what only some checks need.
 # Does nothing where nothing is missing.
 set -eu
-packages="g++ make binutils zlib1g-dev libpng-dev libjpeg62-turbo-dev libarchive-dev nlohmann-json3-dev libcli11-dev doctest-dev"
+packages="g++ make binutils zlib1g-dev libpng-dev libjpeg62-turbo-dev libarchive-dev nlohmann-json3-dev libcli11-dev libeigen3-dev doctest-dev"
 name="make deps"
 if [ "${1:-}" = --extra ]; then
     packages="python3 python3-numpy python3-torch clang-format clang-tidy"

@@ -1,0 +1,19 @@
+// NPY, what numpy.save writes: magic, version, a header that is a Python dict, then the values.
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gannet {
+
+struct Npy {
+    std::vector<int64_t> shape;
+    std::vector<uint8_t> values;
+};
+
+// Reads a file of unsigned bytes in C order, of format version 1, 2 or 3, plain or gzip. Throws Error for other types and orders,
+// with what to save instead, and unless exactly as many values follow the header as it says.
+Npy read_npy(const std::string& file);
+
+}  // namespace gannet

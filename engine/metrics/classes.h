@@ -1,0 +1,19 @@
+// How samples spread over the classes that a classifier sees in them.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace gannet {
+
+constexpr double mode_share = 0.01;  // a class with at least so many of the samples is a mode that the generator has found
+
+struct ClassFigures {
+    std::vector<double> shares;  // of each class, 0 to 1
+    int64_t modes = 0;           // classes with at least mode_share
+    double entropy = 0;          // -sum share ln share, in nats: ln(classes) where all are as frequent, 0 where there is one only
+};
+
+// `labels` are from 0 to classes - 1, and at least one.
+ClassFigures class_figures(const std::vector<int64_t>& labels, int64_t classes);
+
+}  // namespace gannet

@@ -1,0 +1,22 @@
+// Frechet distance of two sets of features, each taken for a normal distribution (Heusel et al., arXiv 1706.08500).
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace gannet {
+
+struct Moments {
+    int64_t count = 0;               // of the rows they are of
+    std::vector<double> mean;        // (size)
+    std::vector<double> covariance;  // (size, size), unbiased
+};
+
+// Of `rows`, (count, size). The covariance of one row is NaN, as numpy.cov's.
+Moments moments_of(const std::vector<float>& rows, int64_t size);
+
+// |m - n|^2 + tr(S + T - 2 sqrt(S T)), with the root of the symmetric sqrt(S) T sqrt(S), whose eigenvalues are clipped at 0.
+// Throws Error where the sizes differ, where a side has no more rows than features (its covariance has no full rank, and the
+// distance says more about that than about the features), and where a value is not finite.
+double frechet_distance(const Moments& a, const Moments& b);
+
+}  // namespace gannet

@@ -1,0 +1,104 @@
+#include "engine/metrics/nearest.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/parallel.h"
+
+namespace gannet {
+namespace {
+
+constexpr int64_t at_once = 16;  // images that a task compares: they stay in the cache while all others go by
+constexpr int64_t block = 128;   // pixels between two looks at the sum so far
+
+// A count that is known when this is compiled, and no other annotation, is what GCC makes multiply-adds of 16 bits of.
+template <int64_t count>
+int32_t squared_difference(const uint8_t* a, const uint8_t* b) {
+    int32_t sum = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        const auto d = int16_t(int16_t(a[i]) - int16_t(b[i]));
+        sum += int32_t(d) * int32_t(d);
+    }
+    return sum;
+}
+
+// In levels; where it is `enough` or more, any number from `enough` on.
+int64_t squared_distance(const uint8_t* a, const uint8_t* b, int64_t size, int64_t enough) {
+    int64_t sum = 0, at = 0;
+    for (; at + block <= size; at += block) {
+        sum += squared_difference<block>(a + at, b + at);
+        if (sum >= enough) return sum;
+    }
+    for (; at + 16 <= size; at += 16) sum += squared_difference<16>(a + at, b + at);
+    for (; at < size; ++at) sum += squared_difference<1>(a + at, b + at);
+    return sum;
+}
+
+enum class Among { all, others };  // others: the images themselves, of which each is compared with all but itself
+
+// Of each image the squared distance to the nearest of `among`, looked for below `limit` and only until it is below
+// `good_enough`.
+std::vector<int64_t> nearest(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, Among which, int64_t size,
+                             int64_t limit, int64_t good_enough) {
+    const int64_t count = int64_t(images.size()) / size, all = int64_t(among.size()) / size;
+    std::vector<int64_t> best(std::size_t(count), limit);
+    kernels::cpu::parallel_for((count + at_once - 1) / at_once, [&](int64_t task) {
+        const int64_t begin = task * at_once, end = std::min(count, begin + at_once);
+        for (int64_t j = 0; j < all; ++j)
+            for (int64_t i = begin; i < end; ++i) {
+                int64_t& least = best[std::size_t(i)];
+                if (least < good_enough || (which == Among::others && i == j)) continue;
+                least =
+                    std::min(least, squared_distance(&images[std::size_t(i * size)], &among[std::size_t(j * size)], size, least));
+            }
+    });
+    return best;
+}
+
+std::vector<double> distances(const std::vector<int64_t>& squared) {
+    std::vector<double> out;
+    for (const int64_t d : squared) out.push_back(std::sqrt(double(d)) / 255);
+    return out;
+}
+
+constexpr int64_t any = std::numeric_limits<int64_t>::max();
+
+}  // namespace
+
+std::vector<double> nearest_distances(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, int64_t size) {
+    return distances(nearest(images, among, Among::all, size, any, 0));
+}
+
+std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size) {
+    return distances(nearest(images, images, Among::others, size, any, 0));
+}
+
+double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance) {
+    // a distance that nearest_others() gave is the root of a whole number, which is found again
+    const auto limit = int64_t(255 * distance * 255 * distance * (1 + 1e-12)) + 1;
+    const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit);
+    return double(std::count_if(found.begin(), found.end(), [&](int64_t d) { return d < limit; })) / double(found.size());
+}
+
+double quantile(std::vector<double> values, double q) {
+    std::sort(values.begin(), values.end());
+    const double place = q * double(values.size() - 1);
+    const auto below = std::size_t(place);
+    const double t = place - double(below);
+    return t > 0 ? values[below] * (1 - t) + values[below + 1] * t : values[below];
+}
+
+std::vector<uint8_t> evenly(const std::vector<uint8_t>& images, int64_t size, int64_t most) {
+    const int64_t count = int64_t(images.size()) / size;
+    if (count <= most) return images;
+    std::vector<uint8_t> out;
+    out.reserve(std::size_t(most * size));
+    for (int64_t i = 0; i < most; ++i) {
+        const auto image = images.begin() + i * count / most * size;
+        out.insert(out.end(), image, image + size);
+    }
+    return out;
+}
+
+}  // namespace gannet
