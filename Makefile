@@ -45,7 +45,7 @@ FLAGS_scalar :=
 FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi2
 FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 
-APPS       := train generate summary bench
+APPS       := train generate evaluate summary bench
 PROGRAMS   := $(if $(SAN),$(BUILD)/)apps
 KERNEL_SRC := $(filter-out kernels/cpu/parallel.cpp,$(wildcard kernels/cpu/*.cpp))
 ENGINE_SRC := kernels/cpu/parallel.cpp $(filter-out engine/tensor/cuda.cpp,$(wildcard engine/*/*.cpp)) $(wildcard data/*.cpp)

@@ -10,6 +10,7 @@ suite "CUDA's shim" "$build/simt/shim_tests"
 suite "CUDA on the CPU" tools/test_cuda.sh "$build/simt" "$build/simt/apps/train"
 [ "$build" != build ] || suite "three planted bugs" tools/simt/mutants.sh quick
 suite "programs" tests/test_programs.sh
+suite "evaluate" tests/test_evaluate.sh
 suite "bench" tests/test_bench.sh
 suite "what models warn of" tests/test_preflight.sh
 suite "seeds" tests/test_seeds.sh

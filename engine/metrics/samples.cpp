@@ -1,0 +1,96 @@
+#include "engine/metrics/samples.h"
+
+#include "data/npy.h"
+#include "data/picture.h"
+#include "data/resize.h"
+#include "engine/gan/trainer.h"
+#include "engine/run/files.h"
+#include "engine/run/image.h"
+#include "engine/run/loading.h"
+#include "engine/run/run_folder.h"
+#include "kernels/error.h"
+#include "kernels/precision.h"
+
+namespace gannet {
+namespace {
+
+constexpr int64_t batch = 100;  // as apps/generate draws them: with batch statistics each depends on the others
+
+bool is_array(const std::string& path) { return path.ends_with(".npy"); }
+bool holds_a_run(const std::string& path) { return !is_folder(path) || exists(path + "/config.json"); }
+
+std::vector<uint8_t> fitted(std::vector<uint8_t> pixels, const SampleShape& from, const SampleShape& to) {
+    const int64_t count = int64_t(pixels.size()) / from.size();
+    if (from.C != to.C) pixels = with_channels({count * from.H, from.W, from.C, std::move(pixels)}, to.C).bytes;
+    if (from.H == to.H && from.W == to.W) return pixels;
+    return resize_images(pixels.data(), count, from.H, from.W, to.C, to.H, to.W);
+}
+
+}  // namespace
+
+SampleSource::SampleSource(const std::string& path) : path_(path) {
+    if (is_array(path)) return;
+    if (!exists(path))
+        throw Error("no such run, checkpoint, folder or file", path,
+                    "give a run, a checkpoint, a folder of PNG files, or an .npy file");
+    if (!holds_a_run(path)) return;
+    checkpoint_ = load_checkpoint(find_checkpoint(path));
+    config_ = config::parse_model(config::dump_json(checkpoint_->config), checkpoint_->file, {});
+    if (config_.is_classifier())
+        throw Error("this is a classifier, it makes no samples", checkpoint_->file,
+                    "give a GAN's run, and this with --classifier");
+}
+
+std::string SampleSource::data_set() const { return draws() ? config_.data.text("set") : "mnist"; }
+
+Samples SampleSource::take(int64_t count, uint64_t seed, const SampleShape& image, Device device) const {
+    if (image.C != 1 && image.C != 3)
+        throw Error("the classifier reads points, not images", path_, "give --classifier one of images");
+    Samples samples = draws() ? drawn(count, seed, device) : is_array(path_) ? of_array() : of_folder(image);
+    const int64_t there = int64_t(samples.pixels.size()) / samples.made.size();
+    if (count > there)
+        throw Error("the first " + std::to_string(count) + " images are wanted, there are " + std::to_string(there), path_,
+                    "lower -n, or leave it away for all");
+    if (count > 0) samples.pixels.resize(std::size_t(count * samples.made.size()));
+    samples.pixels = fitted(std::move(samples.pixels), samples.made, image);
+    return samples;
+}
+
+Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device) const {
+    kernels::cpu::set_exact_convolutions(config_.cpu.boolean("exact"));
+    const Network generator(Net::generator, config_.generator, {1, 1, config_.latent.integer("size"), true}, checkpoint_->image,
+                            config_, device);
+    load_state(checkpoint_->content, checkpoint_->file, generator, nullptr);
+    const SampleShape made = generator.out();
+    if (made.C != 1 && made.C != 3)
+        throw Error("the generator makes points, not images", checkpoint_->file, "give a run whose samples are images");
+    const Sampler sampler(config_, generator);
+    const std::vector<double> range = config_.data.numbers("range");
+    Samples samples{{}, made};
+    for (int64_t first = 0; first < count; first += batch) {
+        const std::vector<uint8_t> bytes =
+            to_bytes(sampler.images(sampler.latents(seed, first, batch)).to_host(), range[0], range[1]);
+        samples.pixels.insert(samples.pixels.end(), bytes.begin(), bytes.end());
+    }
+    return samples;
+}
+
+Samples SampleSource::of_folder(const SampleShape& image) const {
+    DatasetOptions options{.set = "folder", .path = path_, .channels = image.C, .cache = false};
+    if (image.H == image.W) options.size = image.H;  // else they must be of one size, and are stretched
+    options.where = [this](const std::string&) { return path_; };
+    Dataset set = load_and_show(std::move(options));
+    return {std::move(set.pixels), {set.H, set.W, set.C}};
+}
+
+Samples SampleSource::of_array() const {
+    Npy npy = read_npy(path_);
+    const std::vector<int64_t>& n = npy.shape;
+    const bool grey = n.size() == 3, images = grey || (n.size() == 4 && (n[3] == 1 || n[3] == 3));
+    if (!images || npy.values.empty())
+        throw Error("an array of shape " + Shape(n.begin(), n.end()).str() + " holds no images", path_,
+                    "save one of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)");
+    return {std::move(npy.values), {n[1], n[2], grey ? 1 : n[3]}};
+}
+
+}  // namespace gannet

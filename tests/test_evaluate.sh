@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Drives apps/evaluate on a tiny classifier and a tiny GAN: what it prints, of every kind of samples, and what it refuses.
+# GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+train=$programs/train generate=$programs/generate evaluate=$programs/evaluate
+unset GANNET_ISA GANNET_THREADS GANNET_DATA
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export XDG_CACHE_HOME=$work/cache
+passed=0 failed=0 skipped=0
+
+# ---- helpers -----------------------------------------------------------------------------------------------------------
+. "$root/tests/program_helpers.sh"
+python=$(command -v python3)
+holds() { # a Python expression of `r`, the JSON object in the file out
+    if [ -z "$python" ]; then skip "no python3: $1"
+    elif "$python" -c 'import json, math, sys; r = json.load(open("out")); sys.exit(not eval(sys.argv[1]))' "$1" 2>>err; then ok
+    else bad "not so: $1"; fi
+}
+
+# ---- 300 digits to learn from, 200 to test with, two small nets -----------------------------------------------------------
+images() { zcat "$root/data/mnist/$1-images-idx3-ubyte.gz" 2>/dev/null | tail -c +17 | head -c $((784 * $2)); }
+labels() { zcat "$root/data/mnist/$1-labels-idx1-ubyte.gz" 2>/dev/null | tail -c +9 | head -c "$2"; }
+mkdir digits
+for split in train:300 t10k:200; do
+    name=${split%:*} n=${split#*:}
+    { printf '\0\0\010\003' && be32 "$n" && be32 28 && be32 28 && images "$name" "$n"; } >"digits/$name-images-idx3-ubyte"
+    { printf '\0\0\010\001' && be32 "$n" && labels "$name" "$n"; } >"digits/$name-labels-idx1-ubyte"
+done
+cat >classifier.json <<'END'
+{ "data": { "set": "mnist", "path": "digits" },
+  "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 16 }, { "layer": "relu" }, { "layer": "linear", "units": 10 } ],
+  "optimizer": { "type": "adam", "lr": 3e-3 }, "batch": 30, "steps": 100 }
+END
+cat >gan.json <<'END'
+{ "data": { "set": "mnist", "path": "digits" }, "latent": { "size": 4 },
+  "generator": [ { "layer": "linear", "units": 8 }, { "layer": "batch_norm" }, { "layer": "relu" },
+                 { "layer": "linear", "units": "image" }, { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
+  "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 8 }, { "layer": "leaky_relu" }, { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 1e-3 },
+  "samples": { "rows": 2, "columns": 2 }, "batch": 10, "steps": 4 }
+END
+runs "$train" gan.json --out gan
+refuses_at_once "no classifier has been trained for the data set 'mnist' \(runs/classifier-mnist\): run ./apps/train models/classifier-mnist.json, or" \
+    "$evaluate" gan
+runs "$train" classifier.json --out runs/classifier-mnist
+
+# ---- a generator -----------------------------------------------------------------------------------------------------------
+runs "$evaluate" gan -n 150
+check "nothing on stderr" test ! -s err
+cp out drawn
+holds "list(r) == ['samples', 'source', 'classifier', 'shares', 'modes', 'entropy', 'mean_confidence', 'frechet', 'frechet_floor', 'nearest_training_distance', 'duplicates', 'duplicate_distance', 'warnings']"
+holds "r['samples'] == 150 and r['source'] == 'gan' and r['classifier'] == 'runs/classifier-mnist/checkpoint.safetensors'"
+holds "len(r['shares']) == 10 and abs(sum(r['shares']) - 1) < 1e-9 and r['modes'] == sum(s >= 0.01 for s in r['shares'])"
+holds "abs(r['entropy'] + sum(s * math.log(s) for s in r['shares'] if s)) < 1e-9 and 0.1 < r['mean_confidence'] <= 1"
+holds "r['frechet'] > 3 * r['frechet_floor'] > 0 and any('frechet_floor is of 200' in w for w in r['warnings'])"
+holds "0 < r['nearest_training_distance']['min'] <= r['nearest_training_distance']['median'] and 4 < r['nearest_training_distance']['data_median'] < 9"
+holds "0 <= r['duplicates'] <= 1 and 1 < r['duplicate_distance'] < 4"
+runs "$evaluate" gan/checkpoint.safetensors -n 150 --seed 1 --threads 1 --classifier runs/classifier-mnist/checkpoint.safetensors --device cpu
+check "a checkpoint and one thread are the same" cmp -s <(sed 's/"gan"/"gan\/checkpoint.safetensors"/' drawn) out
+runs "$evaluate" gan -n 150 --seed 2
+differ drawn out
+runs "$evaluate" gan
+holds "r['samples'] == 10000 and r['warnings'] == []"
+
+# ---- files: what generate wrote gives the same figures -----------------------------------------------------------------------
+runs "$generate" gan -n 150 --out grids/
+runs "$evaluate" grids
+check "a folder of the samples is the same" cmp -s <(sed 's/"gan"/"grids"/' drawn) out
+runs "$evaluate" grids -n 20
+holds "r['samples'] == 20"
+check "nothing is kept of them" test ! -e cache
+npy() { # header's dict, file of values
+    local dict
+    dict=$(printf '%-117s' "$1")
+    printf '\223NUMPY\1\0\166\0%s\n' "$dict" && cat "$2"
+}
+shaped() { echo "{'descr': '|u1', 'fortran_order': False, 'shape': $1, }"; }
+images t10k 200 >pixels
+npy "$(shaped '(200, 28, 28)')" pixels >test.npy
+runs "$evaluate" test.npy
+holds "r['samples'] == 200 and r['source'] == 'test.npy' and abs(r['frechet'] - r['frechet_floor']) < 1e-9 and r['warnings'] == []"
+holds "r['nearest_training_distance']['median'] == r['nearest_training_distance']['data_median'] and 0.01 <= r['duplicates'] <= 0.015"
+holds "r['modes'] == 10"
+npy "$(shaped '(200, 28, 28, 1)')" pixels >test.npy
+runs "$evaluate" test.npy -n 100
+holds "r['samples'] == 100"
+images train 300 >pixels
+npy "$(shaped '(300, 28, 28)')" pixels >train.npy
+runs "$evaluate" train.npy
+holds "0 <= r['frechet'] < 1e-4 < r['frechet_floor'] and r['nearest_training_distance']['min'] == r['nearest_training_distance']['median'] == 0"
+for i in 1 2 3 4; do images t10k 50; done >pixels
+npy "$(shaped '(200, 28, 28)')" pixels >twins.npy
+runs "$evaluate" twins.npy
+holds "r['duplicates'] == 1"
+images t10k 200 | od -An -v -tu1 -w1 | LC_ALL=C awk '{ printf "%c%c%c", $1 + 0, $1 + 0, $1 + 0 }' >pixels
+npy "$(shaped '(200, 28, 28, 3)')" pixels >colour.npy
+runs "$evaluate" colour.npy
+holds "r['samples'] == 200 and abs(r['frechet'] - r['frechet_floor']) < 1e-9 and '(3, 28, 28)' in r['warnings'][0]"
+head -c $((12 * 28 * 56)) /dev/zero >pixels # black, and twice as wide
+npy "$(shaped '(12, 28, 56)')" pixels >wide.npy
+runs "$evaluate" wide.npy
+holds "r['samples'] == 12 and r['frechet'] is None and r['frechet_floor'] > 0 and r['modes'] == 1 and r['entropy'] == 0 and r['duplicates'] == 1"
+holds "len(r['warnings']) == 2 and '(1, 28, 56)' in r['warnings'][0] and 'frechet is left out: 12 images are too few' in r['warnings'][1] and 'at least 17' in r['warnings'][1]"
+runs "$evaluate" wide.npy -n 1
+holds "r['duplicates'] is None and r['duplicate_distance'] is None"
+
+# ---- other classifiers and sets ------------------------------------------------------------------------------------------------
+mkdir -p kinds/a kinds/b && cp grids/00000[0-4].png kinds/a && cp grids/00001[0-4].png kinds/b
+runs "$train" classifier.json --out by-kind --set data.path=kinds --set data.set=folder --set data.size=28 --set data.channels=1 --set batch=5 --steps 2
+runs "$evaluate" grids --classifier by-kind
+holds "r['frechet'] is None and r['frechet_floor'] is None and r['duplicates'] is None and r['nearest_training_distance']['data_median'] is None"
+holds "r['nearest_training_distance']['min'] == 0 and any('no test split' in w for w in r['warnings'])"
+runs "$train" gan.json --out kinds-gan --set data.path=kinds --set data.set=folder --set data.size=28 --set data.channels=1 --steps 2
+refuses_at_once "no model file trains a classifier for the data set 'folder' \(--classifier\): train one on that set" "$evaluate" kinds-gan
+runs "$train" gan.json --out fashion-gan --set data.set=fashion-mnist
+refuses_at_once "no classifier has been trained for .*fashion-mnist.*models/classifier-fashion.json" "$evaluate" fashion-gan
+runs "$train" "$root/models/ring.json" --steps 2 --out ring
+refuses_at_once "points, not images" "$evaluate" ring --classifier runs/classifier-mnist
+
+# ---- what is refused -----------------------------------------------------------------------------------------------------------
+mkdir empty && cp pixels text.npy
+while IFS='|' read -r pattern arguments; do
+    # shellcheck disable=SC2086  # words
+    refuses_at_once "$pattern" "$evaluate" $arguments
+done <<'END_OF_LINES'
+no such run, checkpoint, folder or file \(nowhere\)|nowhere
+absent.npy|absent.npy
+this is no .npy file \(text.npy\)|text.npy
+the folder is empty \(empty\)|empty
+not a safetensors file.*gan.json|gan.json
+this is a classifier.*--classifier|runs/classifier-mnist
+this is a GAN, no classifier|gan --classifier gan
+no such run or checkpoint \(nowhere\)|gan --classifier nowhere
+--seed without a generator|grids --seed 3
+first 201 images are wanted, there are 200|twins.npy -n 201
+-n 0 .*1 to 1,000,000|gan -n 0
+-n -3|gan -n -3
+--count "many" cannot be used|gan -n many
+--device "tpu" is not known|gan --device tpu
+unknown option --classifer.*did you mean --classifier|gan --classifer x
+unexpected argument "b"|gan b
+missing|
+END_OF_LINES
+refuses "first 151 images are wanted, there are 150 \(grids\): lower -n" "$evaluate" grids -n 151
+shape_refused() { # shape, bytes
+    head -c "$2" /dev/zero >pixels && npy "$(shaped "$1")" pixels >shape.npy
+    refuses_at_once "holds no images \(shape.npy\): save one of shape \(N, H, W\)" "$evaluate" shape.npy
+}
+shape_refused '(784,)' 784
+shape_refused '(28, 28)' 784
+shape_refused '(1, 14, 14, 4)' 784
+shape_refused '(0, 28, 28)' 0
+shape_refused '(1, 1, 28, 28, 1)' 784
+head -c 3136 /dev/zero >pixels
+npy "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 28, 28), }" pixels >floats.npy
+refuses_at_once "its values are floats, '<f4' instead of '\|u1' \(floats.npy\): save bytes, of values from 0 to 1 as numpy.uint8\(255" "$evaluate" floats.npy
+head -c 5000 gan/checkpoint.safetensors >cut.safetensors
+refuses_at_once "truncated.*cut.safetensors|cut.safetensors.*truncated" "$evaluate" cut.safetensors
+runs "$evaluate" --help
+check "--help names the program, and what a mode is" grep -qiE 'usage: evaluate|at least 1 %' out
+runs "$evaluate" --version
+check "--version" grep -qE '^evaluate \(Gannet\) .' out
+refuses 'standard output' sh -c '"$0" gan -n 20 >/dev/full' "$evaluate"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
