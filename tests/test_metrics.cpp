@@ -87,6 +87,8 @@ TEST_CASE("metrics: a root of no full rank has nothing imaginary, sizes and coun
     const Moments flat = moments_of(rows, 20);
     CHECK(frechet_distance(flat, flat) >= 0);
     CHECK(frechet_distance(flat, flat) < 1e-6);
+    for (float& value : rows) value += 1;
+    CHECK(frechet_distance(flat, moments_of(rows, 20)) == doctest::Approx(20).epsilon(1e-6));
 
     Moments few = moments({0, 0, 0}, {1, 0, 0, 0, 1, 0, 0, 0, 1}), enough = few;
     for (int64_t count : {2, 3}) {
