@@ -67,7 +67,7 @@ double frechet_distance(const Moments& a, const Moments& b) {
     const Vector values = Eigen::SelfAdjointEigenSolver<Matrix>(inner, Eigen::EigenvaluesOnly).eigenvalues();
     const double distance =
         (mean_of(a) - mean_of(b)).squaredNorm() + s.trace() + t.trace() - 2 * values.cwiseMax(0).cwiseSqrt().sum();
-    return std::max(0.0, distance);  // of equal sets rounding would leave less
+    return distance < 0 ? 0 : distance;  // rounding, of equal sets
 }
 
 }  // namespace gannet
