@@ -114,6 +114,19 @@ void add_losses(std::vector<KernelCase>& cases) {
             cases.push_back(
                 {"loss_grad", shape, {{n}, {n}, {1}}, 0, CALL(loss_grad<real>(u.p[0], u.p[1], u.p[2], f, n, u.stream))});
         }
+    // Labels are whatever the arrays hold, less than 1: all of class 0.
+    const RowsShape s{128, 10};
+    const int64_t n = s.size();
+    cases.push_back({"cross_entropy",
+                     "128x10",
+                     {{1}, {s.rows}, {n}, {s.rows}},
+                     0,
+                     CALL(cross_entropy<real>(u.p[0], u.p[1], u.p[2], u.p[3], s, u.stream))});
+    cases.push_back({"cross_entropy_grad",
+                     "128x10",
+                     {{n}, {n}, {s.rows}, {s.rows}, {1}},
+                     0,
+                     CALL(cross_entropy_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, u.stream))});
 }
 
 }  // namespace

@@ -76,7 +76,8 @@ ModelReport bench_model(const config::ModelConfig& config, Device device, const 
     r.processor = processor();
     r.threads = kernels::cpu::threads();
     r.batch = config.batch;
-    GanTrainer trainer(config, random_images(config), device);
+    const Dataset images = random_images(config);
+    GanTrainer trainer(config, images, device);
     r.images_per_step = trainer.objective().critic_steps * trainer.objective().discriminator_batches * config.batch;
     r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
     r.flops = step_flops(trainer.generator(), trainer.discriminator(), trainer.objective(), config.batch);

@@ -14,7 +14,8 @@ namespace {
 // The products of a step that is not replayed from a graph.
 std::vector<TunedProduct> products_of(const config::ModelConfig& config, Device device) {
     std::vector<TunedProduct> seen;
-    GanTrainer trainer(config, random_images(config), device);
+    const Dataset images = random_images(config);
+    GanTrainer trainer(config, images, device);
     set_tuned_products({});
     note_products(&seen);
     try {

@@ -17,6 +17,7 @@ class ClassifierTrainer : public Trainer {
 public:
     // Builds the network, checks it against the data, which must outlive the trainer and have labels, and initialises it.
     ClassifierTrainer(const config::ModelConfig& config, const Dataset& data, Device device);
+    ClassifierTrainer(const config::ModelConfig& config, Dataset&& data, Device device) = delete;
 
     std::vector<Part> parts() override { return {{network_, *optimizer_}}; }
     int64_t images_before(int64_t step) const override { return step * config_.batch; }

@@ -35,6 +35,7 @@ public:
     // Builds both networks, checks them against the data, which must outlive the trainer, and initialises the parameters.
     // A step is one cycle of the schedule: critic_steps updates of D and generator_steps of G, in the order of update_order.
     GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device);
+    GanTrainer(const config::ModelConfig& config, Dataset&& data, Device device) = delete;  // it would not outlive the trainer
 
     std::vector<Part> parts() override;
     int64_t images_before(int64_t step) const override;

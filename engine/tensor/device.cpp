@@ -1,5 +1,6 @@
 #include "engine/tensor/device.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -23,8 +24,18 @@ std::size_t physical_memory() {
     return bytes > 0 ? bytes : std::size_t(-1) / 4;
 }
 
+// What holds a large page or more lies in large pages: a step goes through more memory than the address caches know small ones
+// of. The rest of a block after its last whole one stays in small pages.
+void* allocate_pages(std::size_t bytes) {
+    constexpr std::size_t large_page = std::size_t(1) << 21;
+    if (bytes < large_page) return std::aligned_alloc(64, bytes);
+    void* const data = std::aligned_alloc(large_page, (bytes + 4095) / 4096 * 4096);
+    if (data) ::madvise(data, bytes / large_page * large_page, MADV_HUGEPAGE);
+    return data;
+}
+
 Pool& cpu_pool() {
-    static Pool instance({[](std::size_t bytes) { return std::aligned_alloc(64, bytes); }, std::free, physical_memory,
+    static Pool instance({allocate_pages, std::free, physical_memory,
                           [] { return "the machine has " + std::to_string(physical_memory() >> 20) + " MiB"; }, "out of memory"});
     return instance;
 }

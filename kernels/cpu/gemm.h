@@ -9,6 +9,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/cpu/blocks.h"
@@ -143,9 +144,33 @@ struct Panel {
     int run_count;
 };
 
+// The same, and what the next panel will be packed of: cache lines, 2^shift of them in each of some rows that lie `pitch` reals
+// apart. Tiles ask for one of their share at every k: a burst would fill the buffers of outstanding lines that their own loads
+// need.
+struct PanelAhead : Panel {
+    const real* ahead;
+    int64_t pitch;
+    int shift, next, end;
+
+    // The share of tile `part` of `parts`.
+    PanelAhead part(int64_t part, int64_t parts) const {
+        PanelAhead mine = *this;
+        mine.next = int(end * part / parts), mine.end = int(end * (part + 1) / parts);
+        return mine;
+    }
+    void fetch(int k) const {
+        const int line = next + k;
+        if (line < end)
+            __builtin_prefetch(ahead + (line >> shift) * pitch + (line & ((1 << shift) - 1)) * (64 / int(sizeof(real))), 0, 2);
+    }
+};
+
+inline const Panel& part_of(const Panel& panel, int64_t, int64_t) { return panel; }
+inline PanelAhead part_of(const PanelAhead& panel, int64_t part, int64_t parts) { return panel.part(part, parts); }
+
 // Rows c[0..rows) at column n: c (+)= A B over the runs of one k block; `first` overwrites.
-template <int rows, int vecs, class Layout>
-void tile(real* const* c, int64_t n, const real* a, const Panel& panel, bool first) {
+template <int rows, int vecs, class Layout, class Columns>
+void tile(real* const* c, int64_t n, const real* a, const Columns& panel, bool first) {
     vec acc[rows][vecs];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i)
@@ -161,6 +186,7 @@ void tile(real* const* c, int64_t n, const real* a, const Panel& panel, bool fir
             for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 2
                 for (int j = 0; j < vecs; ++j) acc[i][j] += from[i * Layout::row_stride] * column[j];
+            if constexpr (std::is_same_v<Columns, PanelAhead>) panel.fetch(k);
         }
     }
 #pragma GCC unroll 16
@@ -180,18 +206,19 @@ struct PackedPanels {
     }
 };
 
-using Tile = void (*)(real* const* c, int64_t n, const real* a, const Panel& panel, bool first);
+template <class Columns>
+using Tile = void (*)(real* const* c, int64_t n, const real* a, const Columns& panel, bool first);
 
 // The tile of every height, [rows - 1].
-template <int vecs, class Layout, int... i>
-constexpr std::array<Tile, sizeof...(i)> tiles(std::integer_sequence<int, i...>) {
-    return {&tile<i + 1, vecs, Layout>...};
+template <int vecs, class Layout, class Columns, int... i>
+constexpr std::array<Tile<Columns>, sizeof...(i)> tiles(std::integer_sequence<int, i...>) {
+    return {&tile<i + 1, vecs, Layout, Columns>...};
 }
 
-template <class Layout>
-void run_tile(int rows, int64_t cols, real* const* c, int64_t n, const real* a, const Panel& panel, bool first) {
-    static constexpr auto one = tiles<1, Layout>(std::make_integer_sequence<int, tile_rows>());
-    static constexpr auto two = tiles<2, Layout>(std::make_integer_sequence<int, tile_rows>());
+template <class Layout, class Columns>
+void run_tile(int rows, int64_t cols, real* const* c, int64_t n, const real* a, const Columns& panel, bool first) {
+    static constexpr auto one = tiles<1, Layout, Columns>(std::make_integer_sequence<int, tile_rows>());
+    static constexpr auto two = tiles<2, Layout, Columns>(std::make_integer_sequence<int, tile_rows>());
     const auto& fit = cols <= lanes ? one : two;
     if (cols == lanes || cols == tile_cols) return fit[rows - 1](c, n, a, panel, first);
     // ragged columns go through a full tile of their own
@@ -228,10 +255,11 @@ void multiply_block(real* const* c, int64_t rows, int64_t cols, const A& a, cons
         a.pack(block, m0, panels, k, count);
         for (int64_t n = 0; n < cols; n += tile_cols) {
             const int64_t width = std::min<int64_t>(tile_cols, cols - n);
-            const Panel panel = b.panel(runs, n0 + n, width, k, count);
+            const auto panel = b.panel(runs, n0 + n, width, k, count);
             for (int64_t p = 0; p < panels.count; ++p) {
                 const real* const rows_of_a = block + Layout::offset(panels, p);
-                run_tile<Layout>(panels.size(p), width, c + panels.begin(p), n, rows_of_a, panel, k == k0);
+                run_tile<Layout>(panels.size(p), width, c + panels.begin(p), n, rows_of_a, part_of(panel, p, panels.count),
+                                 k == k0);
             }
         }
     }

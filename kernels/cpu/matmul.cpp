@@ -23,15 +23,36 @@ struct MatrixB {
     }
 };
 
-// Panels packed by the task that wants them, right before it does: where no other task wants the same.
+// Panels packed by the task that wants them, right before it does: where no other task wants the same. In a training step each
+// layer's weights have left the near caches since they were last used, so the tiles fetch what the next panel is packed of.
 struct PanelsInTask {
     MatrixB matrix;
+    int64_t task_cols;
 
-    Panel panel(Run* runs, int64_t n, int64_t cols, int64_t k, int count) const {
+    PanelAhead panel(Run* runs, int64_t n, int64_t cols, int64_t k, int count) const {
         real* const packed = scratch_reals(b_slot, block_k * tile_cols);
         matrix.pack(packed, n, cols, k, count);
         runs[0] = {0, 0, count};
-        return {packed, tile_cols, runs, 1};
+        PanelAhead out{{packed, tile_cols, runs, 1}, nullptr, 0, 0, 0, 0};
+        look_ahead(out, n, k);
+        return out;
+    }
+
+private:
+    // After (n, k) come the other columns of the task, the next of its k, and another task.
+    void look_ahead(PanelAhead& out, int64_t n, int64_t k) const {
+        const int64_t task = n / task_cols * task_cols;
+        n += tile_cols;
+        if (n >= std::min(task + task_cols, matrix.N)) n = task, k += block_k;
+        if (k >= matrix.K) n = task + task_cols * threads(), k = 0;
+        if (n >= matrix.N) return;
+        const int64_t cols = std::min<int64_t>(tile_cols, matrix.N - n), count = std::min<int64_t>(block_k, matrix.K - k);
+        constexpr int per_line = 64 / int(sizeof(real));
+        out.pitch = matrix.transposed ? matrix.K : matrix.N;
+        out.ahead = matrix.transposed ? matrix.b + n * matrix.K + k : matrix.b + k * matrix.N + n;
+        const int64_t rows = matrix.transposed ? cols : count, lines = ceil_div(matrix.transposed ? count : cols, per_line);
+        while (int64_t(1) << (out.shift + 1) <= lines) ++out.shift;
+        out.end = int(rows << out.shift);
     }
 };
 
@@ -45,7 +66,7 @@ template <class A>
 void product(real* c, const A& a, const real* b, const real* bias, const MatmulShape& s, Activation act) {
     const MatrixB matrix{b, s.N, s.K, s.transpose_b};
     const Cut cut = cut_product(s.M, s.N, 8 * tile_rows, slices_of(s));
-    if (cut.row_blocks == 1) return multiply(c, s.M, s.N, s.K, a, PanelsInTask{matrix}, cut, bias, act);
+    if (cut.row_blocks == 1) return multiply(c, s.M, s.N, s.K, a, PanelsInTask{matrix, cut.cols}, cut, bias, act);
     const real* packed = pack_all(s.N, s.K, [&](auto... args) { matrix.pack(args...); });
     multiply(c, s.M, s.N, s.K, a, PackedPanels{packed, s.K}, cut, bias, act);
 }
