@@ -5,6 +5,7 @@
 #   make ARCHS=all    machine code for every GPU since sm_75, instead of this machine's (or of what any GPU can translate)
 #   make CUDART=shared   links the CUDA runtime as a shared library
 #   make V=1 ...      shows the commands
+#   make reproduce    runs the experiments of docs/seeds.md and writes what came of them into it (ID=002: those of one name)
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
 #   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
 
@@ -54,7 +55,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test bench bench-peers profile ptxas sass mutants simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -176,6 +177,10 @@ bench: all
 	@python3 tools/side_by_side.py --bench $(PROGRAMS)/bench --rounds 1 $(BENCHFLAGS)
 bench-peers: all
 	@python3 tools/side_by_side.py --bench $(PROGRAMS)/bench --peer $(PEERS) --python $(PEER) $(BENCHFLAGS)
+
+# The experiments of docs/seeds.md: ID= names one, FACES= and SPRITES= folders of images.
+reproduce: all
+	@tools/reproduce.py $(ID) $(if $(FACES),--faces $(FACES)) $(if $(SPRITES),--sprites $(SPRITES))
 
 profile: all
 	@tools/profile.sh $(MODEL)

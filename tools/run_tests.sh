@@ -12,6 +12,7 @@ suite "CUDA on the CPU" tools/test_cuda.sh "$build/simt" "$build/simt/apps/train
 suite "programs" tests/test_programs.sh
 suite "evaluate" tests/test_evaluate.sh
 suite "bench" tests/test_bench.sh
+suite "collapse" tests/test_collapse.sh
 suite "what models warn of" tests/test_preflight.sh
 suite "seeds" tests/test_seeds.sh
 suite "traces recomputed in PyTorch" tests/test_traces.sh

@@ -54,7 +54,7 @@ std::string CollapseAlarm::pinned(const StepLosses& l) {
     largest_gradient_ = std::max(largest_gradient_, l.grad_norm_g);
     const double ln2 = std::log(2.0);
     const bool now = std::abs(l.loss_d - balance_) < near_balance && std::abs(std::abs(l.loss_g) - ln2) < near_balance &&
-                     l.grad_norm_g < vanished * largest_gradient_;
+                     l.grad_norm_g <= vanished * largest_gradient_;
     if (!counts_to(pinned_lines_, now, lines_in_a_row)) return "";
     return text("both losses are pinned at ln 2 (loss_d %.4f, loss_g %.4f) and the generator's gradient has vanished (norm %.1e)",
                 l.loss_d, l.loss_g, l.grad_norm_g);

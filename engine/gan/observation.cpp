@@ -199,7 +199,8 @@ Spread spread_of(const std::vector<real>& images, int64_t count) {
     for (int64_t j = 0; j < size; ++j) {
         const double s = sums[std::size_t(j)], q = squares[std::size_t(j)];
         all += s, all_squares += q;
-        within += std::max(0.0, q - s * s / double(count));
+        const double squares_about_mean = q - s * s / double(count);
+        within += squares_about_mean < 0 ? 0 : squares_about_mean;  // NaN stays
     }
     const double n = double(count * size);
     spread.mean = all / n;

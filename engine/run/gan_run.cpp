@@ -82,7 +82,7 @@ void GanRun::write_grid() {
 void GanRun::write_observation() {
     const Observation seen = observe(trainer_);
     log_.write({{"step", step()}, {"observed", seen.line()}});
-    alarm(alarm_.samples(step(), seen.samples, seen.data));
+    if (finite_) alarm(alarm_.samples(step(), seen.samples, seen.data));
 }
 
 void GanRun::check_finite(const StepLosses& l) {

@@ -5,6 +5,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/run/files.h"
 #include "engine/run/interrupt.h"
+#include "kernels/error.h"
 
 namespace gannet {
 namespace {
@@ -56,13 +57,12 @@ int Run::train(const TrainingOptions& options) {
         if (stop) break;
     }
     progress_.finish();
-    const bool done = step() >= total_ && reason.empty();
-    std::fprintf(stderr, "%s after %lld of %lld steps: %s\n",
-                 done             ? "done"
-                 : reason.empty() ? "interrupted"
-                                  : "stopped",
-                 static_cast<long long>(step()), static_cast<long long>(total_), folder_.path().c_str());
-    if (!reason.empty()) return 1;
+    if (!reason.empty())
+        throw Error("stopped at step " + std::to_string(step()) + ": " + reason, folder_.path(),
+                    "look at its plots; --resume it with --on-collapse warn to go on all the same");
+    const bool done = step() >= total_;
+    std::fprintf(stderr, "%s after %lld of %lld steps: %s\n", done ? "done" : "interrupted", static_cast<long long>(step()),
+                 static_cast<long long>(total_), folder_.path().c_str());
     if (!done) std::fprintf(stderr, "go on with: --resume %s\n", folder_.path().c_str());
     return done ? 0 : 130;
 }

@@ -19,7 +19,7 @@ public:
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // Returns the exit status: 0 done, 1 stopped, 130 interrupted; in all three cases everything is saved. Throws Error.
+    // Returns the exit status: 0 done, 130 interrupted. Throws Error, also where there is a reason to stop. Everything is saved.
     int train(const TrainingOptions& options);
 
 protected:

@@ -21,7 +21,8 @@ struct TrainingOptions {
     bool dry_run = false;  // check everything, print the effective configuration, train nothing
 };
 
-// Returns the exit status: 0 done, 1 stopped by the collapse alarm, 130 interrupted, both after saving. Throws Error.
+// Returns the exit status: 0 done, 130 interrupted after saving. Throws Error; of a collapse (on_collapse: stop) after saving,
+// too.
 int run_training(const TrainingOptions& options, Device device);
 
 // The section `data` as the readers take it.

@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(row_threads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(map_threads)
+__global__ void __launch_bounds__(map_threads, map_blocks)  // at most 64 registers
     cross_entropy_grad_kernel(T* __restrict__ dx, const T* __restrict__ x, const T* __restrict__ labels,
                               const T* __restrict__ log_sums, const T* __restrict__ dout, RowsShape s) {
     const int64_t e = int64_t(blockIdx.x) * map_threads + threadIdx.x;

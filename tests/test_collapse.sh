@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs that are made to collapse, each in its way, and healthy ones: what the alarm says, and --on-collapse stop.
+# GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+train=$programs/train
+unset GANNET_ISA GANNET_THREADS
+export GANNET_DATA=$root/data
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0 failed=0 skipped=0
+. "$root/tests/program_helpers.sh"
+
+cat >gan.json <<'END'
+{ "data": { "set": "mnist", "first": 500 }, "latent": { "size": 8 },
+  "generator": [ { "layer": "linear", "units": 32 }, { "layer": "relu" }, { "layer": "linear", "units": "image" },
+    { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
+  "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 32 }, { "layer": "leaky_relu" },
+    { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 2e-4, "betas": [0.5, 0.999] },
+  "batch": 16, "steps": 400, "samples": { "rows": 2, "columns": 2, "every": 100000 }, "observe": { "every": 20 }, "log_every": 5 }
+END
+event() { grep -E '^\{"step": [0-9]+, "event": "collapse", "what": "' "$1/log.jsonl"; }
+alarms() { # run, pattern, settings ...: it ends well, and says once what has happened, on stderr and in the log
+    runs "$train" gan.json --out "$1" "${@:3}"
+    check "$1: one event" test "$(event "$1" | wc -l)" -eq 1
+    check "$1: what it is" test "$(event "$1" | grep -cE "$2")" -eq 1
+    check "$1: a line on stderr" test "$(grep -cE "^warning: step [0-9]+: .*$2" err)" -eq 1
+}
+stops() { # the same, with --on-collapse stop: it ends early, saved
+    refuses "stopped at step [0-9]+: .*$2.* \($1-stopped\)" "$train" gan.json --out "$1-stopped" --on-collapse stop "${@:3}"
+    local step
+    step=$(step_of "$1-stopped")
+    check "$1: it stops before the end, at step $step" test "$step" -lt 400
+    check "$1: its event is that of the whole run" test "$(event "$1")" = "$(event "$1-stopped")"
+    check "$1: the last step is logged" grep -qE "^\{\"step\": $step, \"epoch\"" "$1-stopped/log.jsonl"
+}
+both() { alarms "$@" && stops "$@"; }
+
+still=(--set optimizer.generator.lr=0)
+both saturated "sure of every image .* explodes" "${still[@]}" --set optimizer.discriminator.lr=0.05
+both pinned "pinned at ln 2" "${still[@]}" --set init.std=0 --set discriminator.1.init=normal --set discriminator.3.init=normal \
+    --set init.bias=zeros --set optimizer.discriminator.lr=0
+both alike "samples are all alike" "${still[@]}" --set init.std=1e-4 --set generator.0.init=normal --set generator.2.init=normal \
+    --set optimizer.discriminator.lr=0
+both diverged "the first layer that is not finite: generator\.[02]" --set objective.loss=wasserstein \
+    --set 'optimizer={"type": "sgd", "lr": 1000}'
+runs "$train" --resume saturated-stopped --on-collapse warn
+check "it goes on to the end where it is told to" test "$(step_of saturated-stopped)" -eq 400
+
+for settings in "" "--set objective.loss=least_squares" "--set objective.loss=hinge"; do
+    rm -rf healthy
+    # shellcheck disable=SC2086
+    runs "$train" gan.json --out healthy --on-collapse stop $settings
+    check "a healthy run is left alone: $settings" test -z "$(event healthy)"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
