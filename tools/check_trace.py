@@ -253,6 +253,8 @@ def main() -> int:
     try:
         tensors, metadata = draws.read_safetensors(a.paths[-1])
         config = load_config(a.paths[0] if len(a.paths) == 2 else None, metadata)
+        if "classifier" in config:
+            raise Mismatch("this is a classifier's trace: only those of GANs are recomputed")
         pixels = load_pixels(a.data, config)
     except (OSError, ValueError, KeyError, Mismatch) as e:
         print(f"check_trace: {e}", file=sys.stderr)
