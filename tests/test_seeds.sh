@@ -2,6 +2,8 @@
 # Every preset of models/seeds: `summary` counts the parameters that tests/seeds_expected.txt says, or refuses it in those words,
 # and `train` makes two steps of it (one with GANNET_TEST_QUICK set). Where a preset's own images are not there, others of the
 # same size take their place.
+# Where SEEDS_CUDA names a train with the CUDA kernels (on tools/simt), it makes a step of each preset, too, and its losses are the
+# CPU's; presets whose width is a variable are made narrow.
 # GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -41,6 +43,28 @@ images_for() { # preset
         replaced=("${procedural[@]}")
     fi
     [ ${#replaced[@]} -eq 0 ] || run summary "$1" "${replaced[@]}" || ! says "'set' cannot be"
+}
+
+losses() { sed -nE 's/^\{"step": 1, .*"loss_d": ([^,]*), "loss_g": ([^,]*),.*/\1 \2/p' "$1/log.jsonl"; }
+# Within 1e-3, as both sides round on their own and a step is an update of one network, which the other one's loss sees.
+near() { awk -v a="$1" -v b="$2" 'BEGIN { split(a, x); split(b, y); for (i = 1; i <= 2; i++) { d = x[i] - y[i]; if (d < 0) d = -d
+    m = x[i] < 0 ? -x[i] : x[i]; if (!(d <= 1e-3 * (m > 0.1 ? m : 0.1))) exit 1 } }'; }
+on_cuda() { # preset: a step of it on the CPU and with the CUDA kernels
+    local small=(--steps 1 --set batch=2 --set data.first=40 --set samples.rows=1 --set samples.columns=2)
+    run train "$1" "${replaced[@]}" --dry-run
+    ! grep -q '"variables": .*"filters"' "$work/out" || small+=(--set variables.filters=2)
+    for device in cpu cuda; do
+        local train=$programs/train
+        [ $device = cpu ] || train=$SEEDS_CUDA
+        rm -rf "$work/$device"
+        if ! "$train" "models/seeds/$1.json" "${replaced[@]}" "${small[@]}" --device $device --out "$work/$device" \
+            >"$work/out" 2>"$work/err" </dev/null; then
+            bad "$1: a step on $device"
+            return
+        fi
+    done
+    if near "$(losses "$work/cpu")" "$(losses "$work/cuda")"; then ok
+    else bad "$1: losses $(losses "$work/cpu") on the CPU, $(losses "$work/cuda") with the CUDA kernels"; fi
 }
 
 count() { # generator or discriminator
@@ -84,6 +108,7 @@ while read -r preset expected; do
     elif grep -q '"base"' "$work/$preset/config.json"; then bad "$preset: config.json is not complete"
     else ok; fi
     rm -rf "${work:?}/$preset"
+    [ -z "${SEEDS_CUDA:-}" ] || on_cuda "$preset"
 done <<<"$listed"
 
 : >"$work/err"

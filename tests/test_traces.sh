@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/.." || exit 1
 python=/usr/bin/python3
 passed=0 failed=0 skipped=0
-models="models/*.json tests/traces/*.json"
+models=$(ls models/*.json tests/traces/*.json | grep -v classifier) # GANs
 if ! $python -c 'import torch, numpy' 2>/dev/null; then
     for model in $models; do skipped=$((skipped + 1)); done
     echo "skipped: no PyTorch in $python (Debian's package python3-torch)"

@@ -55,6 +55,7 @@ class Trainer:
         self.config = config = gt.complete(config)
         self.objective, self.dtype, self.images = config["objective"], dtype, images
         self.batch, self.seed = config["batch"], config["seed"]
+        self.step_number = 0
         giver, taker = self.batches_given_and_taken()
         if self.objective["fakes"] == "reuse" and taker not in (giver, giver * len(self.schedule_of_first())):
             raise ValueError("fakes that are reused need as many batches taken as one update gives, or all of them")
@@ -63,7 +64,6 @@ class Trainer:
         self.options = {n: gt.optimizer_options(config, n) for n in NETWORKS}
         self.optimizers = {n: gt.build_optimizer(self.options[n], list(self.nets[n].parameters())) for n in NETWORKS}
         self.updates = {n: 0 for n in NETWORKS}
-        self.step_number = 0
         self.observer = Observer()
         for n in NETWORKS:
             for p in self.nets[n].parameters():

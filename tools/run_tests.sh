@@ -3,7 +3,7 @@
 cd "$(dirname "$0")/.." || exit 1
 build=$1
 . tools/suites.sh
-[ "$build" = build ] || export GANNET_TEST_QUICK=1
+if [ "$build" = build ]; then export SEEDS_CUDA="$build/simt/apps/train"; else export GANNET_TEST_QUICK=1; fi
 suite "engine, real = float" "$build/float/run_tests"
 suite "engine, real = double" "$build/double/run_tests"
 suite "CUDA's shim" "$build/simt/shim_tests"
