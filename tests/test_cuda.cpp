@@ -119,6 +119,25 @@ TEST_CASE("cuda: streamed images are the resident ones") {
     }
 }
 
+// Steps of 3 and of 2 batches: what a step takes does not begin at a multiple of its size.
+TEST_CASE("cuda: streamed images are the resident ones where steps take different numbers of them") {
+    if (no_gpu()) return;
+    const std::vector<std::string> settings = {"objective.critic_steps=2", "objective.fakes=fresh",
+                                               "objective.critic_warm_up={\"critic_steps\": 3, \"steps\": 1, \"every\": 4}"};
+    const auto with = [&](const std::string& data) {
+        std::vector<std::string> all = settings;
+        all.push_back("cuda.data=" + data);
+        return small_config("vanilla", all);
+    };
+    GanTrainer resident(with("resident"), few_images(), Device::cuda()), streamed(with("streamed"), few_images(), Device::cuda());
+    for (int step = 0; step < 6; ++step) {
+        resident.step();
+        streamed.step();
+        CAPTURE(step);
+        CHECK(resident.losses().loss_d == streamed.losses().loss_d);
+    }
+}
+
 TEST_CASE("cuda: a replayed step has the bits of an eager one, allocates nothing and leaves no tensor") {
     if (no_gpu()) return;
     for (const std::string model : {"vanilla", "dcgan", "wgan"}) {

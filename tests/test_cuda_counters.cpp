@@ -210,6 +210,15 @@ std::vector<CountedCase> losses() {
             cases.push_back({"loss", l, {1, n}, CALL(loss<real>(p[0], p[1], form, n, d.stream()))});
             cases.push_back({"loss_grad", l, {n, n, 1}, CALL(loss_grad<real>(p[0], p[1], p[2], form, n, d.stream()))});
         }
+    const RowsShape rows{128, 16};
+    cases.push_back({"cross_entropy",
+                     "128x16",
+                     {1, rows.rows, rows.size(), rows.rows},
+                     CALL(cross_entropy<real>(p[0], p[1], p[2], p[3], rows, d.stream()))});
+    cases.push_back({"cross_entropy_grad",
+                     "128x16",
+                     {rows.size(), rows.size(), rows.rows, rows.rows, 1},
+                     CALL(cross_entropy_grad<real>(p[0], p[1], p[2], p[3], p[4], rows, d.stream()))});
     const int64_t parameters = 1'000'448;
     cases.push_back(
         {"norm2", std::to_string(parameters), {1, parameters}, CALL(norm2<real>(p[0], p[1], parameters, d.stream()))});

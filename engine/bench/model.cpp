@@ -69,7 +69,9 @@ double ModelReport::quantile(double q) const {
     return all[below] + (at - double(below)) * (all[std::min(below + 1, all.size() - 1)] - all[below]);
 }
 
-ModelReport bench_model(const config::ModelConfig& config, Device device, const ModelOptions& options) {
+ModelReport bench_model(const config::ModelConfig& given, Device device, const ModelOptions& options) {
+    config::ModelConfig config = given;
+    config.objective.value("critic_warm_up") = config::Value();  // usual steps are timed
     ModelReport r;
     r.name = config.name;
     r.device = device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu);

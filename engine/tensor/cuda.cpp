@@ -230,10 +230,11 @@ public:
         check(cudaEventSynchronize(slots_[head_].copied), "waiting for a copy to the device");
         return slots_[head_].host;
     }
-    void submit() override {
+    void submit(std::size_t bytes) override {
         Slot& slot = slots_[head_];
+        slot.bytes = bytes;
         check(cudaStreamWaitEvent(copies_, slot.taken, 0), "streaming images");
-        check(cudaMemcpyAsync(slot.device, slot.host, bytes_, cudaMemcpyHostToDevice, copies_), "streaming images");
+        check(cudaMemcpyAsync(slot.device, slot.host, slot.bytes, cudaMemcpyHostToDevice, copies_), "streaming images");
         check(cudaEventRecord(slot.copied, copies_), "streaming images");
         head_ ^= 1;
     }
@@ -241,7 +242,7 @@ public:
         Slot& slot = slots_[tail_];
         const cudaStream_t s = state().stream;
         check(cudaStreamWaitEvent(s, slot.copied, 0), "streaming images");
-        check(cudaMemcpyAsync(to, slot.device, bytes_, cudaMemcpyDeviceToDevice, s), "streaming images");
+        check(cudaMemcpyAsync(to, slot.device, slot.bytes, cudaMemcpyDeviceToDevice, s), "streaming images");
         check(cudaEventRecord(slot.taken, s), "streaming images");
         tail_ ^= 1;
     }
@@ -250,6 +251,7 @@ private:
     struct Slot {
         uint8_t* host = nullptr;
         void* device = nullptr;
+        std::size_t bytes = 0;  // of what was submitted
         cudaEvent_t copied = nullptr, taken = nullptr;
     };
     std::size_t bytes_;

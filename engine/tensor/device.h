@@ -23,9 +23,9 @@ public:
 class UploadRing {
 public:
     virtual ~UploadRing() = default;
-    virtual uint8_t* next() = 0;      // a host buffer to fill; waits until its last copy is done
-    virtual void submit() = 0;        // begins to copy it
-    virtual void take(void* to) = 0;  // the oldest that was submitted, in the order of the device's own work
+    virtual uint8_t* next() = 0;                 // a host buffer to fill; waits until its last copy is done
+    virtual void submit(std::size_t bytes) = 0;  // begins to copy its first `bytes`
+    virtual void take(void* to) = 0;             // the oldest that was submitted, in the order of the device's own work
 };
 
 // What a device could do at most; zeros where it does not tell.

@@ -25,8 +25,14 @@ ImageFeed::ImageFeed(const config::ModelConfig& config, const Dataset& data, int
     const std::string& wish = config.cuda.text("data");
     const bool stream = wish == "streamed" || (wish == "auto" && int64_t(data.pixels.size()) > device.available_memory() / 2);
     if (stream) ring_ = device.upload_ring(std::size_t(most_images * order_.per_image));
-    if (ring_) pixels_ = Tensor::empty({most_images, data.H, data.W, data.C}, device, Dtype::u8);
-    else pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
+    try {
+        if (ring_) pixels_ = Tensor::empty({most_images, data.H, data.W, data.C}, device, Dtype::u8);
+        else pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
+    } catch (const Error&) {
+        if (ring_ || !device.is_cuda()) throw;
+        throw Error("the device's memory does not hold the " + std::to_string(data.pixels.size() >> 20) + " MiB of images",
+                    config.cuda.where("data"), "set cuda.data to \"streamed\", or to \"auto\"");
+    }
     if (!data.labels.empty()) labels_ = Tensor::from_bytes(data.labels, {data.count, 1, 1, 1}, device);
 }
 
@@ -45,9 +51,11 @@ void ImageFeed::prepare(int64_t position, int64_t images, int64_t next) {
     images_ = images;
     if (!ring_) return;
     const auto submit = [&](int64_t from, int64_t count) {
+        // the kernel takes image p of the endless sequence from place p % count
         const std::vector<uint8_t> bytes = gathered(from, count);
-        std::copy(bytes.begin(), bytes.end(), ring_->next());
-        ring_->submit();
+        const auto first = bytes.begin() + (count - from % count) % count * order_.per_image;
+        std::copy(bytes.begin(), first, std::copy(first, bytes.end(), ring_->next()));
+        ring_->submit(bytes.size());
         submitted_ = from;
     };
     if (submitted_ >= 0 && submitted_ != position) ring_->take(pixels_.raw());  // of a step that will not come

@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)  // at most 64 regist
 
 // A warp for each row. The largest score is the same for every order of the lanes.
 template <class T>
-__global__ void __launch_bounds__(256) log_sums_kernel(T* log_sums, const T* x, RowsShape s) {
+__global__ void __launch_bounds__(256) log_sums_kernel(T* log_sums, T* losses, const T* x, const T* labels, RowsShape s) {
     const int64_t row = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
     if (row >= s.rows) return;
     const int lane = int(threadIdx.x) % warp_size;
@@ -53,16 +53,18 @@ __global__ void __launch_bounds__(256) log_sums_kernel(T* log_sums, const T* x, 
     T sum = 0;
     for (int64_t j = lane; j < s.cols; j += warp_size) sum += math::exp(x[j] - most);
     sum = warp_sum(sum);
-    if (lane == 0) log_sums[row] = most + math::log(sum);
+    if (lane > 0) return;
+    const T log_sum = most + math::log(sum);
+    log_sums[row] = log_sum;
+    losses[row] = log_sum - x[int64_t(labels[row])];
 }
 
 template <class T>
-__global__ void __launch_bounds__(row_threads)
-    cross_entropy_kernel(T* out, const T* log_sums, const T* x, const T* labels, RowsShape s) {
+__global__ void __launch_bounds__(row_threads) cross_entropy_kernel(T* out, const T* losses, int64_t rows) {
     T total = 0;
-    for (int64_t i = threadIdx.x; i < s.rows; i += row_threads) total += log_sums[i] - x[i * s.cols + int64_t(labels[i])];
+    for (int64_t i = threadIdx.x; i < rows; i += row_threads) total += losses[i];
     total = row_sum(total, row_threads, shared<RowSums<T>>());
-    if (threadIdx.x == 0) out[0] = s.rows > 0 ? total / T(s.rows) : T(0);
+    if (threadIdx.x == 0) out[0] = rows > 0 ? total / T(rows) : T(0);
 }
 
 template <class T>
@@ -105,10 +107,11 @@ void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n
 
 template <class T>
 void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsShape& s, Stream stream) {
+    const Scratch losses(std::size_t(s.rows) * sizeof(T));
     if (s.rows > 0)
         launch("log_sums", log_sums_kernel<T>, {dim3(unsigned(divide_up(s.rows, 256 / warp_size))), dim3(256)}, stream, log_sums,
-               x, s);
-    launch("cross_entropy", cross_entropy_kernel<T>, {dim3(1), dim3(row_threads)}, stream, out, log_sums, x, labels, s);
+               losses.as<T>(), x, labels, s);
+    launch("cross_entropy", cross_entropy_kernel<T>, {dim3(1), dim3(row_threads)}, stream, out, losses.as<T>(), s.rows);
 }
 
 template <class T>
