@@ -4,6 +4,7 @@
 # same size take their place.
 # Where SEEDS_CUDA names a train with the CUDA kernels (on tools/simt), it makes a step of each preset, too, and its losses are the
 # CPU's; presets whose width is a variable are made narrow.
+# SEEDS_CUDA_ONLY is a regular expression of those that do.
 # GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -108,7 +109,7 @@ while read -r preset expected; do
     elif grep -q '"base"' "$work/$preset/config.json"; then bad "$preset: config.json is not complete"
     else ok; fi
     rm -rf "${work:?}/$preset"
-    [ -z "${SEEDS_CUDA:-}" ] || on_cuda "$preset"
+    [[ -z ${SEEDS_CUDA:-} || ! $preset =~ ${SEEDS_CUDA_ONLY:-.} ]] || on_cuda "$preset"
 done <<<"$listed"
 
 : >"$work/err"

@@ -8,6 +8,7 @@ quiet=1
 . tools/suites.sh
 jobs=-j$(nproc)
 unset GANNET_ISA GANNET_THREADS MAKEFLAGS
+export GANNET_TEST_ALL=1
 
 suite "plain" make "$jobs" test
 for isa in scalar avx2 avx512; do

@@ -4,6 +4,7 @@ cd "$(dirname "$0")/.." || exit 1
 build=$1
 . tools/suites.sh
 if [ "$build" = build ]; then export SEEDS_CUDA="$build/simt/apps/train"; else export GANNET_TEST_QUICK=1; fi
+[ -n "$GANNET_TEST_ALL" ] || export SEEDS_CUDA_ONLY='^00[12]|^000-[cf]' # the others take minutes
 suite "engine, real = float" "$build/float/run_tests"
 suite "engine, real = double" "$build/double/run_tests"
 suite "CUDA's shim" "$build/simt/shim_tests"
