@@ -29,8 +29,9 @@ std::size_t physical_memory() {
 void* allocate_pages(std::size_t bytes) {
     constexpr std::size_t large_page = std::size_t(1) << 21;
     if (bytes < large_page) return std::aligned_alloc(64, bytes);
-    void* const data = std::aligned_alloc(large_page, (bytes + 4095) / 4096 * 4096);
-    if (data) ::madvise(data, bytes / large_page * large_page, MADV_HUGEPAGE);
+    void* data = nullptr;  // aligned_alloc wants sizes of whole alignments
+    if (::posix_memalign(&data, large_page, bytes) != 0) return nullptr;
+    ::madvise(data, bytes / large_page * large_page, MADV_HUGEPAGE);
     return data;
 }
 
