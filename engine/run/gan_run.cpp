@@ -10,8 +10,8 @@
 namespace gannet {
 namespace {
 
-// On a CPU an observation takes less than a step (vanilla.json: 13.5 ms of one thread); so far apart it stays below 2 % of the time
-// there. On a GPU it was not measured.
+// On a CPU an observation takes less than a step (vanilla.json: 13.5 ms of one thread); so far apart it stays below 2 % of the
+// time there. On a GPU it was not measured.
 constexpr int64_t least_apart = 100;
 
 }  // namespace
