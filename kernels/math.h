@@ -203,7 +203,7 @@ void with_activation(Activation a, F&& f) {
 
 // ---- losses ----------------------------------------------------------------------------------------------------------
 
-// f(x) of one score; see LossForm.
+// f(x) of one score, without the weight; see LossForm.
 GANNET_HD real loss_value(real x, const LossForm& form) {
     const real t = form.target, floor = -100;
     switch (form.kind) {
@@ -247,17 +247,17 @@ GANNET_HD real loss_derivative(real x, const LossForm& form) {
 // A loss whose kind the compiler knows, and the call that makes one.
 template <LossKind K>
 struct StaticLoss {
-    real target, epsilon;
-    GANNET_HD operator LossForm() const { return {K, target, epsilon}; }
+    real target, epsilon, weight;
+    GANNET_HD operator LossForm() const { return {K, target, epsilon, weight}; }
 };
 template <class F>
 void with_loss(const LossForm& form, F&& f) {
     switch (form.kind) {
-        case LossKind::bce: return f(StaticLoss<LossKind::bce>{form.target, form.epsilon});
-        case LossKind::bce_with_logits: return f(StaticLoss<LossKind::bce_with_logits>{form.target, form.epsilon});
-        case LossKind::least_squares: return f(StaticLoss<LossKind::least_squares>{form.target, form.epsilon});
-        case LossKind::hinge: return f(StaticLoss<LossKind::hinge>{form.target, form.epsilon});
-        case LossKind::linear: return f(StaticLoss<LossKind::linear>{form.target, form.epsilon});
+        case LossKind::bce: return f(StaticLoss<LossKind::bce>{form.target, form.epsilon, form.weight});
+        case LossKind::bce_with_logits: return f(StaticLoss<LossKind::bce_with_logits>{form.target, form.epsilon, form.weight});
+        case LossKind::least_squares: return f(StaticLoss<LossKind::least_squares>{form.target, form.epsilon, form.weight});
+        case LossKind::hinge: return f(StaticLoss<LossKind::hinge>{form.target, form.epsilon, form.weight});
+        case LossKind::linear: return f(StaticLoss<LossKind::linear>{form.target, form.epsilon, form.weight});
     }
 }
 

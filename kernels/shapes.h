@@ -2,6 +2,7 @@
 // Letters: matmul M,N,K; images N,H,W,C in, N,P,Q,OC out, filter R,S. Everything is row-major and contiguous; images are NHWC.
 #pragma once
 #include <cstdint>
+#include <limits>
 
 #include "kernels/real.h"
 
@@ -115,7 +116,7 @@ struct GatherShape {
 
 // ---- losses --------------------------------------------------------------------------------------------------------
 
-// Mean over n scores x of f(x):
+// `weight` times the mean over n scores x of f(x):
 //   bce              -(t log p + (1-t) log(1-p)), p = x; logs floored at -100 (epsilon = 0) or p clipped to [epsilon, 1-epsilon]
 //   bce_with_logits  softplus(x) - t x
 //   least_squares    (x - t)^2
@@ -126,6 +127,7 @@ struct LossForm {
     LossKind kind = LossKind::bce_with_logits;
     real target = 1;
     real epsilon = 0;
+    real weight = 1;
 };
 
 // ---- optimizers ----------------------------------------------------------------------------------------------------
@@ -137,20 +139,26 @@ struct OptimizerState {
     double correction1 = 1, correction2 = 1;  // 1 - beta1^t, 1 - beta2^t
 };
 
+// Every optimizer then holds its weights within [-clip, clip]: weight clipping, Arjovsky et al., arXiv 1701.07875.
+inline constexpr double no_clip = std::numeric_limits<double>::infinity();
+
 // Adam, Kingma and Ba, arXiv 1412.6980, as torch.optim.Adam (weight_decay is L2, added to the gradient).
 struct AdamParameters {
     double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
+    double clip = no_clip;
 };
 // torch.optim.RMSprop: v = alpha v + (1-alpha) g^2, w -= lr g / (sqrt(v) + eps); with eps_inside_sqrt (TensorFlow) g / sqrt(v +
 // eps).
 struct RmspropParameters {
     double alpha = 0.99, eps = 1e-8, momentum = 0, weight_decay = 0;
     bool eps_inside_sqrt = false;
+    double clip = no_clip;
 };
 // torch.optim.SGD: m = momentum m + g (m = g at the first update), w -= lr (nesterov ? g + momentum m : m).
 struct SgdParameters {
     double momentum = 0, weight_decay = 0;
     bool nesterov = false;
+    double clip = no_clip;
 };
 
 // Added under every norm's square root, so that the gradient of a zero row is zero, not NaN.

@@ -123,14 +123,22 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
                          16});
         for (const LossKind kind :
              {LossKind::bce, LossKind::bce_with_logits, LossKind::least_squares, LossKind::hinge, LossKind::linear}) {
-            const LossForm form{kind, 1, kind == LossKind::bce && n % 2 ? real(0.125) : 0};
+            const LossForm form{kind, 1, kind == LossKind::bce && n % 2 ? real(0.125) : 0,
+                                kind == LossKind::hinge ? real(-0.5) : 1};
             const Draw scores = kind == LossKind::bce ? Draw{0.05, 0.95, {0.125, 0.875}} : Draw{-3, 3, {1}};
             const std::string label = l + " kind " + std::to_string(int(kind));
             cases.push_back({"loss",
                              label,
                              {out1, in(n, scores)},
-                             CALL(loss<real>(p[0], p[1], form, n, d.stream())),
+                             CALL(loss<real>(p[0], p[1], nullptr, form, n, d.stream())),
                              [form](const Lists& x) { return Lists{{reference::loss(x[1], form)}}; },
+                             8,
+                             double(n)});
+            cases.push_back({"loss",
+                             label + " plus another",
+                             {out1, in(n, scores), in(1)},
+                             CALL(loss<real>(p[0], p[1], p[2], form, n, d.stream())),
+                             [form](const Lists& x) { return Lists{{reference::loss(x[1], form) + x[2][0]}}; },
                              8,
                              double(n)});
             cases.push_back({"loss_grad",
@@ -194,17 +202,17 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"gradient_penalty",
                          l,
                          {out1, out(s.rows), in(n)},
-                         CALL(gradient_penalty<real>(p[0], p[1], p[2], 1, s, d.stream())),
+                         CALL(gradient_penalty<real>(p[0], p[1], p[2], 1, 10, s, d.stream())),
                          [s](const Lists& x) {
-                             return Lists{{reference::gradient_penalty(x[2], s, 1)}, reference::row_norm(x[2], s)};
+                             return Lists{{reference::gradient_penalty(x[2], s, 1, 10)}, reference::row_norm(x[2], s)};
                          },
                          8,
                          double(s.rows + s.cols)});
         cases.push_back({"gradient_penalty_grad",
                          l,
                          {out(n), in(n), in(s.rows, positive), in(1, positive)},
-                         CALL(gradient_penalty_grad<real>(p[0], p[1], p[2], p[3], 1, s, d.stream())),
-                         [s](const Lists& x) { return Lists{reference::gradient_penalty_grad(x[1], s, 1, x[3][0])}; },
+                         CALL(gradient_penalty_grad<real>(p[0], p[1], p[2], p[3], 1, 10, s, d.stream())),
+                         [s](const Lists& x) { return Lists{reference::gradient_penalty_grad(x[1], s, 1, 10, x[3][0])}; },
                          16,
                          double(s.cols),
                          [s](Lists& x) { x[2] = reference::row_norm(x[1], s); }});

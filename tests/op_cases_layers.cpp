@@ -317,7 +317,7 @@ void add_losses(std::vector<OpCase>& cases) {
         for (const real target : row.targets)
             for (const double epsilon : row.epsilons)
                 for (const Shape& shape : {Shape{1}, Shape{7, 1}, Shape{33, 1}, Shape{3, 5, 11, 1}, Shape{331, 57}}) {
-                    const LossForm form{row.kind, target, real(epsilon)};
+                    const LossForm form{row.kind, target, real(epsilon), row.kind == LossKind::least_squares ? real(0.5) : 1};
                     const Draw scores = row.kind == LossKind::bce     ? Draw{0.05, 0.95, {epsilon, 1 - epsilon, double(target)}}
                                         : row.kind == LossKind::hinge ? Draw{-2.5, 2.5, {-1, 1}}
                                                                       : Draw{-3, 3, {double(target)}};
@@ -335,6 +335,47 @@ void add_losses(std::vector<OpCase>& cases) {
                         return reference::map(x, [&](double v) { return dout / n * reference::loss_slope(v, form); });
                     });
                 }
+}
+
+void add_loss_sums(std::vector<OpCase>& cases) {
+    const LossForm form{LossKind::bce_with_logits, 1, 0, real(-0.5)};
+    cases.push_back({"loss",
+                     "plus another",
+                     {{{7}, {-3, 3}}, {{}}},
+                     [form](const Tensors& x) { return Tensors{loss(x[0], form, x[1])}; },
+                     [form](const Lists& x) { return Lists{{reference::loss(x[0], form) + x[1][0]}}; },
+                     16,
+                     7});
+}
+
+void add_joined_losses(std::vector<OpCase>& cases) {
+    const LossForm real_logits{LossKind::bce_with_logits, 1, 0}, fake_logits{LossKind::bce_with_logits, 0, 0},
+        plus{LossKind::linear, 1, 0, real(0.5)}, minus{LossKind::linear, -1, 0};
+    for (const auto& [name, first, second] :
+         {std::tuple{"bce_with_logits", real_logits, fake_logits}, {"linear", minus, plus}, {"mixed", minus, fake_logits}})
+        for (const Shape& shape : {Shape{2}, {14, 1}, {6, 5}, {400, 3}}) {
+            const std::size_t half = std::size_t(shape.elements() / 2);
+            const auto halves = [half](const Values& x) {
+                return std::pair{Values(x.begin(), x.begin() + long(half)), Values(x.begin() + long(half), x.end())};
+            };
+            OpCase c{"joined_loss",
+                     name + shape.str(),
+                     {{shape, {-3, 3}}},
+                     [a = first, b = second](const Tensors& x) { return Tensors{joined_loss(x[0], a, b)}; },
+                     [a = first, b = second, halves](const Lists& x) {
+                         const auto [top, bottom] = halves(x[0]);
+                         return Lists{{reference::loss(top, a) + reference::loss(bottom, b)}};
+                     },
+                     16,
+                     double(half)};
+            c.composition = [a = first, b = second](const Tensors& x) { return Tensors{joined_loss_composition(x[0], a, b)}; };
+            add_with_backward(cases, c, [a = first, b = second, half](const Values& x, double dout) {
+                Values dx;
+                for (std::size_t i = 0; i < x.size(); ++i)
+                    dx.push_back(dout / double(half) * reference::loss_slope(x[i], i < half ? a : b));
+                return dx;
+            });
+        }
 }
 
 void add_cross_entropies(std::vector<OpCase>& cases) {
@@ -371,19 +412,20 @@ void add_penalties(std::vector<OpCase>& cases) {
                         {"batch", {9, 3001}, {1, 27009}},
                         {"channel", {2, 28, 28, 3}, {1568, 3}}};
     for (const Row& row : rows)
-        for (const real target : {real(1), real(0)}) {
+        for (const auto& [target, weight] : {std::pair<real, real>{1, 1}, {0, 1}, {1, 10}}) {
             const RowsShape s = row.s;
+            const real t = target, w = weight;
             OpCase c{"gradient_penalty",
-                     std::string("per ") + row.rows + row.shape.str() + " target " + std::to_string(int(target)),
+                     std::string("per ") + row.rows + row.shape.str() + " target " + std::to_string(int(t)) + " weight " +
+                         std::to_string(int(w)),
                      {{row.shape, off_zero}},
-                     [s, target](const Tensors& x) { return Tensors{gradient_penalty(x[0], s, target)}; },
-                     [s, target](const Lists& x) { return Lists{{reference::gradient_penalty(x[0], s, target)}}; },
+                     [s, t, w](const Tensors& x) { return Tensors{gradient_penalty(x[0], s, t, w)}; },
+                     [s, t, w](const Lists& x) { return Lists{{reference::gradient_penalty(x[0], s, t, w)}}; },
                      16,
                      double(s.rows + s.cols)};
-            c.composition = [s, target](const Tensors& x) { return Tensors{gradient_penalty_composition(x[0], s, target)}; };
-            add_with_backward(cases, c, [s, target](const Values& x, double dout) {
-                return reference::gradient_penalty_grad(x, s, target, dout);
-            });
+            c.composition = [s, t, w](const Tensors& x) { return Tensors{gradient_penalty_composition(x[0], s, t, w)}; };
+            add_with_backward(
+                cases, c, [s, t, w](const Values& x, double dout) { return reference::gradient_penalty_grad(x, s, t, w, dout); });
         }
 }
 
@@ -394,6 +436,8 @@ void add_layer_cases(std::vector<OpCase>& cases) {
     add_convolutions(cases);
     add_norms(cases);
     add_losses(cases);
+    add_loss_sums(cases);
+    add_joined_losses(cases);
     add_cross_entropies(cases);
     add_penalties(cases);
 }

@@ -208,24 +208,19 @@ void add_reductions(std::vector<OpCase>& cases) {
 }
 
 void add_shapes(std::vector<OpCase>& cases) {
-    for (const auto& [rows, begin, count] :
-         {std::tuple<int64_t, int64_t, int64_t>{7, 0, 7}, {7, 2, 3}, {13, 12, 1}, {5, 5, 0}, {5, 0, 2}}) {
-        const std::string label = std::to_string(count) + " rows at " + std::to_string(begin) + " of " + std::to_string(rows);
-        const std::size_t at = std::size_t(begin * 11), end = std::size_t((begin + count) * 11);
-        cases.push_back({"narrow",
+    for (const std::vector<int64_t>& rows : {std::vector<int64_t>{7}, {2, 3, 2}, {12, 1}, {0, 5}, {64, 64}}) {
+        std::string label;
+        int64_t all = 0;
+        for (const int64_t r : rows) label += (all ? " and " : "") + std::to_string(r), all += r;
+        cases.push_back({"split_rows",
                          label,
-                         {{{rows, 11}}},
-                         [b = begin, c = count](const Tensors& x) { return Tensors{narrow(x[0], b, c)}; },
-                         [at, end](const Lists& x) { return Lists{Values(x[0].begin() + long(at), x[0].begin() + long(end))}; },
-                         0});
-        cases.push_back({"pad_rows",
-                         label,
-                         {{{count, 11}}},
-                         [b = begin, r = rows](const Tensors& x) { return Tensors{pad_rows(x[0], b, r)}; },
-                         [at, r = rows](const Lists& x) {
-                             Values y(std::size_t(r * 11), 0);
-                             std::copy(x[0].begin(), x[0].end(), y.begin() + long(at));
-                             return Lists{y};
+                         {{{all, 11}}},
+                         [rows](const Tensors& x) { return split_rows(x[0], rows); },
+                         [rows](const Lists& x) {
+                             Lists parts;
+                             auto from = x[0].begin();
+                             for (const int64_t r : rows) parts.emplace_back(from, from + r * 11), from += r * 11;
+                             return parts;
                          },
                          0});
     }

@@ -107,17 +107,17 @@ inline Values cross_entropy_grad(const Values& x, const Values& labels, const Ro
                           (j == int64_t(labels[std::size_t(i)]) ? 1 : 0)));
     return dx;
 }
-inline double gradient_penalty(const Values& x, const RowsShape& s, double target) {
+inline double gradient_penalty(const Values& x, const RowsShape& s, double target, double weight) {
     long double total = 0;
     for (double norm : row_norm(x, s)) total += (norm - target) * (norm - target);
-    return double(total / s.rows);
+    return weight * double(total / s.rows);
 }
-inline Values gradient_penalty_grad(const Values& x, const RowsShape& s, double target, double dout) {
+inline Values gradient_penalty_grad(const Values& x, const RowsShape& s, double target, double weight, double dout) {
     const Values norms = row_norm(x, s);
     Values dx;
     for (int64_t e = 0; e < s.size(); ++e) {
         const double norm = norms[std::size_t(e / s.cols)];
-        dx.push_back(dout * 2 * (norm - target) / double(s.rows) * (x[std::size_t(e)] / norm));
+        dx.push_back(dout * weight * 2 * (norm - target) / double(s.rows) * (x[std::size_t(e)] / norm));
     }
     return dx;
 }
@@ -271,21 +271,22 @@ inline double loss_value(double x, const LossForm& form) {
     }
     return NAN;
 }
+// With its weight.
 inline double loss_slope(double x, const LossForm& form) {
-    const double t = form.target, eps = form.epsilon;
+    const double t = form.target, eps = form.epsilon, w = form.weight;
     switch (form.kind) {
-        case LossKind::bce: return eps > 0 && (x < eps || x > 1 - eps) ? 0 : -t / x + (1 - t) / (1 - x);
-        case LossKind::bce_with_logits: return 1 / (1 + std::exp(-x)) - t;
-        case LossKind::least_squares: return 2 * (x - t);
-        case LossKind::hinge: return t * x < 1 ? -t : 0;
-        case LossKind::linear: return t;
+        case LossKind::bce: return eps > 0 && (x < eps || x > 1 - eps) ? 0 : w * (-t / x + (1 - t) / (1 - x));
+        case LossKind::bce_with_logits: return w * (1 / (1 + std::exp(-x)) - t);
+        case LossKind::least_squares: return w * 2 * (x - t);
+        case LossKind::hinge: return t * x < 1 ? -w * t : 0;
+        case LossKind::linear: return w * t;
     }
     return NAN;
 }
 inline double loss(const Values& x, const LossForm& form) {
     long double total = 0;
     for (double v : x) total += loss_value(v, form);
-    return double(total / static_cast<long double>(x.size()));
+    return double(form.weight * (total / static_cast<long double>(x.size())));
 }
 
 // ---- images ----------------------------------------------------------------------------------------------------------

@@ -15,9 +15,7 @@ using namespace gannet::tests;
 namespace {
 
 config::ModelConfig small_classifier(std::vector<std::string> settings = {}) {
-    for (const char* setting : {"classifier.0.channels=8", "classifier.2.channels=8", "classifier.5.units=16", "batch=50"})
-        settings.insert(settings.begin(), setting);
-    return config::load_model("models/classifier-mnist.json", settings);
+    return small_config("classifier-mnist", std::move(settings));
 }
 
 std::string message_of(const std::vector<std::string>& settings) {

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "engine/classifier/trainer.h"
 #include "engine/gan/trainer.h"
 #include "kernels/precision.h"
 #include "tests/op_cases.h"
@@ -207,7 +208,7 @@ std::vector<CountedCase> losses() {
              {LossKind::bce, LossKind::bce_with_logits, LossKind::least_squares, LossKind::hinge, LossKind::linear}) {
             const LossForm form{kind, 1, 0};
             const std::string l = std::to_string(n) + " kind " + std::to_string(int(kind));
-            cases.push_back({"loss", l, {1, n}, CALL(loss<real>(p[0], p[1], form, n, d.stream()))});
+            cases.push_back({"loss", l, {1, n}, CALL(loss<real>(p[0], p[1], nullptr, form, n, d.stream()))});
             cases.push_back({"loss_grad", l, {n, n, 1}, CALL(loss_grad<real>(p[0], p[1], p[2], form, n, d.stream()))});
         }
     const RowsShape rows{128, 16};
@@ -226,11 +227,11 @@ std::vector<CountedCase> losses() {
         cases.push_back({"gradient_penalty",
                          text(s),
                          {1, s.rows, s.size()},
-                         CALL(gradient_penalty<real>(p[0], p[1], p[2], 1, s, d.stream()))});
+                         CALL(gradient_penalty<real>(p[0], p[1], p[2], 1, 10, s, d.stream()))});
         cases.push_back({"gradient_penalty_grad",
                          text(s),
                          {s.size(), s.size(), s.rows, 1},
-                         CALL(gradient_penalty_grad<real>(p[0], p[1], p[2], p[3], 1, s, d.stream()))});
+                         CALL(gradient_penalty_grad<real>(p[0], p[1], p[2], p[3], 1, 10, s, d.stream()))});
     }
     return cases;
 }
@@ -344,11 +345,15 @@ struct Budget {
 };
 
 // The directions of all layers in a step. Each update has 8 launches besides, for images, latents, losses and optimizer.
-Budget budget(const Objective& o, const FusedLayers& g, const FusedLayers& d) {
+Budget budget(GanTrainer& trainer) {
+    const Objective& o = trainer.objective();
+    const FusedLayers g(trainer.generator().layers()), d(trainer.discriminator().layers());
+    const int passes = trainer.joins_batches() ? 1 : 2;  // of the reals and of the fakes
     Budget b;
     for (int i = 0; i < o.critic_steps; ++i, ++b.updates) {
         const bool reused = o.reuse_fakes && o.generator_first && i == 0;
-        int of_batch = (reused ? 0 : g.forward()) + 2 * (d.forward() + d.backward());  // of the reals and of the fakes
+        int of_batch = (reused ? 0 : g.forward()) + passes * (d.forward() + d.backward());
+        if (reused && trainer.shares_scores()) of_batch -= d.forward();
         if (o.penalty) {
             of_batch += d.forward() + d.data_gradient();  // scores of mixed images, and their gradient
             of_batch += d.forward() + d.weighted;         // what the gradient's derivative is: forward again, and of the weights
@@ -369,16 +374,19 @@ Budget budget(const Objective& o, const FusedLayers& g, const FusedLayers& d) {
 TEST_CASE("counters: launches of a training iteration") {
     const std::string why = Device::cuda_unusable();
     if (!why.empty()) return skipped(why.c_str());
-    for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp"}) {
+    const auto check = [](const std::string& model, Trainer& trainer, const Budget& most) {
         CAPTURE(model);
-        GanTrainer trainer(small_config(model), few_images(), Device::cuda());
         for (int step = 0; step < 2; ++step) trainer.step();
         REQUIRE(trainer.recorded());
-        const FusedLayers g(trainer.generator().layers()), d(trainer.discriminator().layers());
-        const Budget most_launches = budget(trainer.objective(), g, d);
         const int found = trainer.recorded()->kernels();
-        MESSAGE(model, ": ", found, " launches, at most 2 x ", most_launches.directions, " + 8 x ", most_launches.updates, " = ",
-                most_launches.launches(), "; ", g.all, " fused layers in G, ", d.all, " in D");
-        CHECK(found <= most_launches.launches());
+        MESSAGE(model, ": ", found, " launches, at most 2 x ", most.directions, " + 8 x ", most.updates, " = ", most.launches());
+        CHECK(found <= most.launches());
+    };
+    for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp", "wgan-clip", "dcgan64", "wgan-gp64"}) {
+        GanTrainer trainer(small_config(model), model.ends_with("64") ? few_colour_images() : few_images(), Device::cuda());
+        check(model, trainer, budget(trainer));
     }
+    ClassifierTrainer classifier(small_config("classifier-mnist"), few_images(), Device::cuda());
+    const FusedLayers layers(classifier.network().layers());
+    check("classifier-mnist", classifier, {layers.forward() + layers.backward(), 1});
 }

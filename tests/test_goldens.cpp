@@ -155,8 +155,9 @@ Tensors critic_step(const Case& c, const Tensors& p) {
     const Tensors data = c.constants();
     const Tensor points = interpolate(data[0], data[1], data[2]).set_requires_grad();
     const Tensor g = grad({sum(critic(p, points))}, {points}, {}, {.create_graph = true, .into = {}})[0];
-    const Tensor penalty = gradient_penalty(g, penalty_rows(c.about["params"]["norm"], g), real(c.number("target")));
-    return {add(sub(mean(critic(p, data[1])), mean(critic(p, data[0]))), scale(penalty, real(c.number("weight"))))};
+    const Tensor penalty =
+        gradient_penalty(g, penalty_rows(c.about["params"]["norm"], g), real(c.number("target")), real(c.number("weight")));
+    return {add(sub(mean(critic(p, data[1])), mean(critic(p, data[0]))), penalty)};
 }
 
 // Three updates by the kernels; outputs are the parameter after each and the moments at the end.

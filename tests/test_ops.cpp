@@ -262,14 +262,18 @@ TEST_CASE("errors name the op and both shapes") {
          },
          "expand_rows: shape (5) does not fit (2, 3)"},
         {[&] { reshape(a, {4}); }, "view: (2, 3) has not as many elements as (4)"},
-        {[&] { narrow(a, 1, 2); }, "rows: [1, 3) of shape (2, 3)"},
-        {[&] { pad_rows(a, 2, 3); }, "pad_rows: (2, 3) at 2 of 3 rows"},
-        {[&] { pad_rows(sum(a), 0, 3); }, "pad_rows: () at 0 of 3 rows"},
+        {[&] {
+             split_rows(a, {1, 2});
+         },
+         "rows: [1, 3) of shape (2, 3)"},
+        {[&] { split_rows(a, {1}); }, "split_rows: 1 rows of (2, 3)"},
+        {[&] { split_rows(a, {}); }, "split_rows: 0 rows of (2, 3)"},
         {[&] {
              concat_rows({a, v});
          },
          "concat_rows: shape (5) does not fit (2, 3)"},
         {[&] { concat_rows({}); }, "concat_rows: nothing to join"},
+        {[&] { joined_loss(v, {}, {}); }, "joined_loss: no two halves of scores in shape (5)"},
         {[&] {
              transpose(a, {1, 2, 2}, {2, 2});
          },

@@ -88,13 +88,22 @@ TEST_CASE("gradients land in their destinations") {
         CHECK(d[0].data() == first.data());
         CHECK(first.to_host() == List{3, 3});
     }
-    SUBCASE("several uses: their sum ends there, no rule writes there") {
+    SUBCASE("several uses: the first rule writes there, the others are added") {
         const Tensor before = add(mul(x, x), x);
         const Tensor y = add(before, scale(probe(x, visits), 2));  // newest first: the probe's is the first contribution
         const Tensors d = grad({sum(y)}, {x}, {}, {.create_graph = false, .into = {first}});
-        CHECK(visits.into == nullptr);
+        CHECK(visits.into == first.data());
         CHECK(d[0].data() == first.data());
         CHECK(first.to_host() == List{5, 7});
+    }
+    SUBCASE("two uses in one op: one of them may write there") {
+        const Tensor y = record("pair", add(x.detach(), x.detach()).detach(), {x, x}, [](const VjpArgs& v) {
+            CHECK(v.into[0]);
+            CHECK(!v.into[1]);
+            return Tensors{scale(v.dout[0], 1), scale(v.dout[0], 2)};
+        });
+        grad({sum(y)}, {x}, {}, {.create_graph = false, .into = {first}});
+        CHECK(first.to_host() == List{3, 3});
     }
     SUBCASE("several uses, of which one gives nothing: nothing waits for it") {
         const Tensor before = add(mul(x, x), x), h = probe(x, visits);
@@ -108,6 +117,11 @@ TEST_CASE("gradients land in their destinations") {
         const Tensors d = grad({sum(x)}, {other, x}, {}, {.create_graph = false, .into = {second, first}});
         CHECK(d[0].data() == second.data());
         CHECK(second.to_host() == List{0, 0});
+        CHECK(first.to_host() == List{1, 1});
+    }
+    SUBCASE("no use: left alone, if that is asked for") {
+        grad({sum(x)}, {other, x}, {}, {.create_graph = false, .into = {second, first}, .zero_absent = false});
+        CHECK(std::isnan(second.to_host()[0]));
         CHECK(first.to_host() == List{1, 1});
     }
     SUBCASE("a rule without destinations: a copy") {

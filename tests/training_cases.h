@@ -1,5 +1,6 @@
 // Small training runs, shared by tests of training.
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,16 +16,37 @@ inline config::ModelConfig golden_config(const std::string& model, const std::ve
 
 // Any model of models/ at reduced width and batch.
 inline config::ModelConfig small_config(const std::string& model, std::vector<std::string> settings = {}) {
-    if (model != "keras-mlp") return golden_config(model, settings);
-    for (const char* setting : {"batch=8", "generator.0.units=16", "generator.3.units=32", "generator.6.units=64",
-                                "discriminator.1.units=64", "discriminator.3.units=32"})
-        settings.push_back(setting);
+    using Settings = std::vector<std::string>;
+    static const std::map<std::string, Settings> smaller = {
+        {"keras-mlp",
+         {"batch=8", "generator.0.units=16", "generator.3.units=32", "generator.6.units=64", "discriminator.1.units=64",
+          "discriminator.3.units=32"}},
+        {"wgan-clip",
+         {"batch=8", "generator.0.units=16", "generator.2.units=16", "generator.5.units=32", "generator.8.units=64",
+          "discriminator.1.units=64", "discriminator.3.units=32"}},
+        {"dcgan64",
+         {"batch=4", "generator.0.channels=32", "generator.3.channels=16", "generator.6.channels=8", "generator.9.channels=8",
+          "discriminator.0.channels=8", "discriminator.2.channels=8", "discriminator.5.channels=16",
+          "discriminator.8.channels=32"}},
+        {"wgan-gp64",
+         {"batch=4", "generator.0.channels=32", "generator.3.channels=16", "generator.6.channels=8", "generator.9.channels=8",
+          "discriminator.0.channels=8", "discriminator.2.channels=8", "discriminator.4.channels=16",
+          "discriminator.6.channels=32"}},
+        {"classifier-mnist", {"batch=50", "classifier.0.channels=8", "classifier.2.channels=8", "classifier.5.units=16"}}};
+    const auto found = smaller.find(model);
+    if (found == smaller.end()) return golden_config(model, settings);
+    settings.insert(settings.begin(), found->second.begin(), found->second.end());
     return config::load_model("models/" + model + ".json", settings);
 }
 
 // A small set with the first images: enough where only bookkeeping is tested.
 inline const Dataset& few_images() {
     static const Dataset data = load_dataset({.first = 100});
+    return data;
+}
+// The same for the models of 64x64 colour images.
+inline const Dataset& few_colour_images() {
+    static const Dataset data = load_dataset({.size = 64, .first = 20, .channels = 3});
     return data;
 }
 

@@ -178,7 +178,8 @@ class Kernel:
     mangled: str
     name: str = ""
     bound_threads: int = 0  # of __launch_bounds__, 0 without
-    bound_blocks: int = 1
+    bound_blocks: int = 0  # the least of a multiprocessor, 0 without
+    most_registers: int = 0  # of __maxnreg__, 0 without
     threads: int = 0  # of a launch, 0 if not known
     registers: int = 0
     shared: int = 0
@@ -187,9 +188,9 @@ class Kernel:
     problems: list[str] = field(default_factory=list)
 
     def budget(self) -> int:
-        """Registers that the launch bounds leave each thread."""
-        if not self.bound_threads:
-            return 255
+        """Registers that the launch bounds, or __maxnreg__, leave each thread."""
+        if self.most_registers or not self.bound_threads or not self.bound_blocks:
+            return self.most_registers or 255
         per_warp = 65536 // 4 // -(-self.bound_blocks * -(-self.bound_threads // 32) // 4)
         return min(255, per_warp // 256 * 256 // 32)
 
@@ -218,6 +219,10 @@ def read_kernels(compiled: Compiled) -> list[Kernel]:
             k.bound_threads = int(m[1]) * int(m[2]) * int(m[3])
         if m := re.search(r"\.minnctapersm (\d+)", entry[2]):
             k.bound_blocks = int(m[1])
+        if m := re.search(r"\.maxnreg (\d+)", entry[2]):
+            k.most_registers = int(m[1])
+        if not k.most_registers and not k.bound_blocks:
+            k.problems.append("has no register budget: see min_blocks in kernels/cuda/launch.h")
         threads, dynamic = tile_of(k.mangled)
         k.threads = threads or k.bound_threads
         k.shared = dynamic

@@ -3,10 +3,11 @@
 
 usage: sass.py [--build build] [--loops] [FILE.cu ...]
 
-No kernel uses local memory. Tiles of products and convolutions read global and shared memory 16 bytes at a time, and their main
-loop, the innermost loop with the most multiplications, is at most 16 KB and does little besides multiplying: the table has
-instructions and limits, and beside them the same of CUTLASS's kernels (measured, sm_80). nvdisasm comes from PyPI, into a virtual
-environment of its own in --build. --loops prints what else is in the main loops. The last line is `N passed, N failed, N skipped`.
+No kernel uses local memory. Tiles of products and convolutions, and the dot products of few filters, read global and shared memory
+16 bytes at a time, and their main loop, the innermost loop with the most multiplications, is at most 16 KB and does little besides
+multiplying: the table has instructions and limits, and beside them the same of CUTLASS's kernels (measured, sm_80). nvdisasm comes
+from PyPI, into a virtual environment of its own in --build. --loops prints what else is in the main loops. The last line is
+`N passed, N failed, N skipped`.
 """
 import argparse
 import re
@@ -48,6 +49,7 @@ TILES = [
     Tile(r"conv2d_wgrad 128x128 ", "FFMA", share=0.70, registers=168, cutlass="63.4 %, 129 registers"),
     Tile(FAMILIES + r" \d+x\d+ (?!Few).*(?<!1)$", "FFMA"),
     Tile(FAMILIES + r" \d+x\d+ ", "FFMA", wide_global=False),  # odd sizes and pointers, few channels or filters: values come one by one
+    Tile(r"conv2d_few_outputs [1-4] 4 ", "FFMA"),  # dot products: an image is read once for few filters
     Tile(r"matmul_tensor tf32 128x128x", "HMMA", per_hmma=4.5, registers=226, cutlass="4.8 (305 for 64), 226 registers"),
     Tile(r"matmul_tensor ", "HMMA"),
 ]

@@ -35,8 +35,10 @@ double optimizer_passes(const config::OptimizerConfig& optimizer) {
 
 }  // namespace
 
-StepBytes step_bytes(const Network& generator, const Network& discriminator, const Objective& o,
-                     const config::ModelConfig& config) {
+StepBytes step_bytes(GanTrainer& trainer) {
+    const Network &generator = trainer.generator(), &discriminator = trainer.discriminator();
+    const Objective& o = trainer.objective();
+    const config::ModelConfig& config = trainer.config();
     const double batch = double(config.batch), d_batches = double(o.critic_steps) * o.discriminator_batches,
                  g_batches = double(o.generator_steps) * o.generator_batches;
     const double taken = !o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches;
@@ -48,18 +50,33 @@ StepBytes step_bytes(const Network& generator, const Network& discriminator, con
                  d_forward = 2 * d_batches + g_batches + 2 * again, d_backward = 2 * d_batches + g_batches + 2 * again;
     const double image = double(discriminator.in().size());
     StepBytes s;
+    const auto weights_of = [](const Layer& layer) {
+        double weights = 0;
+        for (const auto& parameter : layer.parameters) weights += double(parameter->shape.elements());
+        return layer.flops > 0 ? weights : 0;
+    };
     s.products = step_passes(generator, discriminator, o, [=](const Layer& layer) {
-                     double weights = 0;
-                     for (const auto& parameter : layer.parameters) weights += double(parameter->shape.elements());
-                     return layer.flops > 0 ? batch * double(layer.in.size() + layer.out.size()) + weights : 0;
+                     return layer.flops > 0 ? batch * double(layer.in.size() + layer.out.size()) + weights_of(layer) : 0;
                  }).total();
+    if (trainer.joins_batches()) {  // forward, back to the data but in the first layer, and to the weights
+        const auto& layers = discriminator.layers().layers;
+        double all = 0, first = 0;
+        for (const Layer& layer : layers) {
+            if (first == 0) first = weights_of(layer);
+            all += weights_of(layer);
+        }
+        s.products -= d_batches * (3 * all - first);
+    }
     s.norms = batch * (g_forward * g.norm + d_forward * d.norm + g_backward * g.norm_grad + d_backward * d.norm_grad);
     s.activations = batch * (g_forward * g.activation + d_forward * d.activation + g_backward * g.activation_grad +
                              d_backward * d.activation_grad);
     s.others = batch * ((g_forward + g_backward) * g.other + (d_forward + d_backward) * d.other);
+    // Each term of the discriminator's loss but the first has gradients of its own, which are added as a whole.
+    const double terms = (o.penalty ? 3 : 0) + (trainer.joins_batches() ? 0 : 3);
     s.optimizers =
         double(o.generator_steps) * optimizer_passes(config.generator_optimizer) * double(generator.parameter_count()) +
-        double(o.critic_steps) * (optimizer_passes(config.discriminator_optimizer) + (o.weight_clip > 0 ? 2 : 0)) *
+        double(o.critic_steps) *
+            (optimizer_passes(config.discriminator_optimizer) + (o.weight_clip > 0 && o.clip_before ? 2 : 0) + terms) *
             double(discriminator.parameter_count());
     s.data = batch * image * (d_batches * 1.25 + (o.penalty ? 3 + 1 + 2 : 0) * d_batches);
     for (double* values : {&s.products, &s.norms, &s.activations, &s.others, &s.optimizers, &s.data}) *values *= sizeof(real);

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "engine/bench/flops.h"
+#include "engine/gan/trainer.h"
 
 namespace gannet::bench {
 
@@ -10,7 +11,8 @@ namespace gannet::bench {
 // taken as they are fused: an activation costs nothing forward, a batch norm finds its moments made by the layer before. Good to
 // some tens of per cent; for rooflines.
 struct StepBytes {
-    double products = 0;     // matrix products and convolutions: both operands and the result, in each pass of StepFlops
+    double products = 0;     // matrix products and convolutions: both operands and the result, in each pass of StepFlops; where
+                             // real and fake images are one batch, the discriminator's weights count once for both
     double norms = 0;        // forward x -> y, backward x, y, dy -> dx
     double activations = 0;  // backward y, dy -> dx, where no norm does it
     double others = 0;       // flatten, upsample, dropout ...: in -> out and back
@@ -19,7 +21,6 @@ struct StepBytes {
     double total() const { return products + norms + activations + others + optimizers + data; }
 };
 
-StepBytes step_bytes(const Network& generator, const Network& discriminator, const Objective& objective,
-                     const config::ModelConfig& config);
+StepBytes step_bytes(GanTrainer& trainer);
 
 }  // namespace gannet::bench

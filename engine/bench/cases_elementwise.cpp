@@ -119,12 +119,12 @@ void add_reductions(std::vector<KernelCase>& cases) {
                          text(s),
                          {{1}, {s.rows}, {n}},
                          2 * flops,
-                         CALL(gradient_penalty<real>(u.p[0], u.p[1], u.p[2], real(1), s, u.stream))});
+                         CALL(gradient_penalty<real>(u.p[0], u.p[1], u.p[2], real(1), real(10), s, u.stream))});
         cases.push_back({"gradient_penalty_grad",
                          text(s),
                          {{n}, {n}, {s.rows}, {1}},
                          flops,
-                         CALL(gradient_penalty_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], real(1), s, u.stream))});
+                         CALL(gradient_penalty_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], real(1), real(10), s, u.stream))});
         cases.push_back({"interpolate",
                          text(s),
                          {{n}, {n}, {n}, {s.rows}},

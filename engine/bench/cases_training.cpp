@@ -110,7 +110,11 @@ void add_losses(std::vector<KernelCase>& cases) {
         for (const auto& [name, form] : forms) {
             const LossForm f = form;
             const std::string shape = std::to_string(n) + name;
-            cases.push_back({"loss", shape, {{1}, {n}}, 0, CALL(loss<real>(u.p[0], u.p[1], f, n, u.stream))});
+            cases.push_back({"loss",
+                             shape,
+                             {{1}, {n}},
+                             0,
+                             CALL(loss<real>(u.p[0], u.p[1], static_cast<const real*>(nullptr), f, n, u.stream))});
             cases.push_back(
                 {"loss_grad", shape, {{n}, {n}, {1}}, 0, CALL(loss_grad<real>(u.p[0], u.p[1], u.p[2], f, n, u.stream))});
         }

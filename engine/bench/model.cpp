@@ -84,7 +84,7 @@ ModelReport bench_model(const config::ModelConfig& given, Device device, const M
     r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
     r.flops = step_flops(trainer.generator(), trainer.discriminator(), trainer.objective(), config.batch);
 
-    r.bytes = step_bytes(trainer.generator(), trainer.discriminator(), trainer.objective(), config);
+    r.bytes = step_bytes(trainer);
 
     r.start = process_seconds();
     r.warm_up = device.is_cuda() ? 3 : 2;  // a GPU's second step is recorded, its third replayed

@@ -19,13 +19,12 @@ Objective::Objective(const config::Object& c) : loss(c.text("loss")) {
     const real real_label = real(c.number("real_label")), fake_label = real(c.number("fake_label")),
                epsilon = real(c.number("bce_epsilon"));
     const bool saturating = c.text("generator_loss") == "saturating";
-    if (c.text("discriminator_loss") == "mean" && loss != "wasserstein") part = real(0.5);
     if (loss == "bce" || loss == "bce_with_logits") {
         const LossKind kind = loss == "bce" ? LossKind::bce : LossKind::bce_with_logits;
         on_real = {kind, real_label, epsilon};
         on_fake = {kind, fake_label, epsilon};
         on_generated = saturating ? on_fake : on_real;
-        generator_sign = saturating ? -1 : 1;
+        if (saturating) on_generated.weight = -1;
     } else if (loss == "least_squares") {
         on_real = {LossKind::least_squares, real_label, 0};
         on_fake = {LossKind::least_squares, fake_label, 0};
@@ -39,6 +38,7 @@ Objective::Objective(const config::Object& c) : loss(c.text("loss")) {
         on_fake = {LossKind::linear, 1, 0};
         on_generated = on_real;
     }
+    if (c.text("discriminator_loss") == "mean" && loss != "wasserstein") on_real.weight = on_fake.weight = real(0.5);
     critic_steps = int(c.integer("critic_steps"));
     generator_steps = int(c.integer("generator_steps"));
     generator_first = c.text("update_order") == "generator_first";
@@ -73,16 +73,6 @@ int64_t Objective::critic_steps_before(int64_t step) const {
     const auto multiples_below = [&](int64_t n) { return n > 0 ? (n - 1) / warm_up->every + 1 : 0; };
     if (warm_up->every > 0 && step > warm_up->steps) warm += multiples_below(step) - multiples_below(warm_up->steps);
     return step * critic_steps + warm * (warm_up->critic_steps - critic_steps);
-}
-
-Tensor Objective::discriminator_loss(const Tensor& real_scores, const Tensor& fake_scores) const {
-    const Tensor sum = add(gannet::loss(real_scores, on_real), gannet::loss(fake_scores, on_fake));
-    return part == 1 ? sum : scale(sum, part);
-}
-
-Tensor Objective::generator_loss(const Tensor& fake_scores) const {
-    const Tensor value = gannet::loss(fake_scores, on_generated);
-    return generator_sign == 1 ? value : scale(value, generator_sign);
 }
 
 }  // namespace gannet

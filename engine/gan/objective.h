@@ -19,13 +19,9 @@ struct Penalty {
 struct Objective {
     explicit Objective(const config::Object& config);
 
-    Tensor discriminator_loss(const Tensor& real_scores, const Tensor& fake_scores) const;
-    Tensor generator_loss(const Tensor& fake_scores) const;
-
-    std::string loss;  // "bce", ...
-    LossForm on_real, on_fake, on_generated;
-    real part = 1;            // the factor of either part of D's loss: 1/2 for their mean
-    real generator_sign = 1;  // -1: saturating, G maximises what D minimises
+    std::string loss;           // "bce", ...
+    LossForm on_real, on_fake;  // of D's loss, their sum; weights of 1/2 make it the mean
+    LossForm on_generated;      // G's; a weight of -1 where it maximises what D minimises (saturating)
 
     // Updates of D in step number `step`, and in all steps before it.
     int critic_steps_at(int64_t step) const;

@@ -62,16 +62,22 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device);
-    // a penalty is a third term of the loss: the tape would add the three in another order
-    share_scores_ = config_.share_scores && !discriminator_.draws() && !objective_.penalty;
-    join_batches_ = config_.join_batches && !discriminator_.draws() && discriminator_.statistics().empty();
+    share_scores_ = config_.share_scores && !discriminator_.draws() && objective_.reuse_fakes && objective_.generator_first;
+    join_batches_ =
+        config_.join_batches && !discriminator_.draws() && discriminator_.statistics().empty() && generator_.out() == image_;
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
-    discriminator_optimizer_ = make_optimizer(config.discriminator_optimizer, discriminator_);
+    const bool clips = objective_.weight_clip > 0 && !objective_.clip_before;
+    discriminator_optimizer_ =
+        make_optimizer(config.discriminator_optimizer, discriminator_, clips ? double(objective_.weight_clip) : no_clip);
     results_.resize(2);
     one_ = Tensor::full({}, 1, device_);
-    if (objective_.penalty) ones_ = Tensor::full(discriminator_.out().batch(config_.batch), 1, device_);
+    if (!join_batches_ || share_scores_) fake_gradients_ = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
+    if (objective_.penalty) {
+        ones_ = Tensor::full(discriminator_.out().batch(config_.batch), 1, device_);
+        penalty_gradients_ = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
+    }
     if (objective_.generator_batches > 1) sums_[0] = Tensor::full(generator_.flat_gradients().shape(), 0, device);
     if (objective_.discriminator_batches > 1) sums_[1] = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
 }
@@ -84,8 +90,8 @@ std::vector<Trainer::Part> GanTrainer::parts() {
     return {{generator_, *generator_optimizer_}, {discriminator_, *discriminator_optimizer_}};
 }
 
-Tensor GanTrainer::real_batch(const Pass& pass) const {
-    const Tensor x = feed_.batch(pass.offset, config_.batch, counters_.data());
+Tensor GanTrainer::real_batch(const Pass& pass, const Tensor& into) const {
+    const Tensor x = feed_.batch(pass.offset, config_.batch, counters_.data(), into);
     if (pass.trace) pass.trace->images(pass.name + "real", x, image_);
     return x;
 }
@@ -115,7 +121,8 @@ GanTrainer::Fakes GanTrainer::make_fakes(const Pass& pass, bool recorded) const 
     return fakes;
 }
 
-Tensor GanTrainer::penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake) const {
+// The penalty of points between real and fake images. Its gradient is added to the discriminator's.
+Tensor GanTrainer::add_penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake) {
     const Tensor weight = uniform({config_.batch, 1}, source(counters_, config_.seed, streams::interpolation, pass.update),
                                   pass.first_sample, 0, 1, device_);
     if (pass.trace) pass.trace->values(pass.name + "eps", weight.view({config_.batch}));
@@ -123,13 +130,27 @@ Tensor GanTrainer::penalty(const Pass& pass, const Tensor& real_images, const Te
     const Tensor scores = discriminator_.forward(x, context(pass, Net::discriminator, Role::interpolated));
     const Tensor gradient = grad({scores}, {x}, {ones_}, {.create_graph = true, .into = {}})[0];
     if (!gradient) return Tensor::full({}, 0, device_);
-    return scale(gradient_penalty(gradient, objective_.penalty->rows(config_.batch, image_), objective_.penalty->target),
-                 objective_.penalty->weight);
+    const Penalty& p = *objective_.penalty;
+    const Tensor value = gradient_penalty(gradient, p.rows(config_.batch, image_), p.target, p.weight);
+    add_gradients(value, penalty_gradients_);
+    return value.detach();
 }
 
-// Gradients of batch number `batch` of `batches`; after the last one the network's flat gradients hold their sum or mean.
-void GanTrainer::backward(const Tensor& loss, Network& network, int batch, int batches) {
+// By way of a buffer of the term's own, added as a whole: one launch, where the tape would add parameter by parameter. A term
+// depends on the same parameters every time; what it does not depend on stays zero.
+void GanTrainer::add_gradients(const Tensor& term, const Tensor& buffer) {
+    const Tensor& sum = discriminator_.flat_gradients();
+    grad({term}, discriminator_.values(), {one_},
+         {.create_graph = false, .into = discriminator_.places_in(buffer), .zero_absent = false});
+    RUN(device_, accumulate_update(sum.data(), static_cast<const real*>(buffer.data()), sum.size(), device_.stream()));
+}
+
+void GanTrainer::backward(const Tensor& loss, Network& network) {
     grad({loss}, network.values(), {one_}, {.create_graph = false, .into = network.gradients()});
+}
+
+// After gradients of batch number `batch` of `batches`; after the last one the network's flat gradients hold their sum or mean.
+void GanTrainer::accumulate(Network& network, int batch, int batches) {
     if (batches == 1) return;
     const Tensor &sum = sums_[int(network.net())], &g = network.flat_gradients();
     if (batch == 0) RUN(device_, fill(sum.data(), real(0), sum.size(), device_.stream()));
@@ -139,30 +160,35 @@ void GanTrainer::backward(const Tensor& loss, Network& network, int batch, int b
                         objective_.mean_of_batches ? real(1) / real(batches) : real(1), real(0), g.size(), device_.stream()));
 }
 
-std::pair<Tensor, Tensor> GanTrainer::score(const Pass& pass, const Tensor& real_images, const Tensor& fake,
-                                            const Fakes& fakes) const {
+Tensor GanTrainer::add_scores(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes,
+                              const Tensor& joined) {
     const Context on_real = context(pass, Net::discriminator, Role::data);
-    if (fakes.scores) {  // running statistics advance in the order of the schedule
-        const Tensor scores = discriminator_.forward(real_images, on_real);
-        discriminator_.move_statistics(fakes.statistics);
-        return {scores, fakes.scores};
+    if (joined) {
+        const Tensor sum = joined_loss(discriminator_.forward(joined, on_real), objective_.on_real, objective_.on_fake);
+        backward(sum, discriminator_);
+        return sum.detach();
     }
-    if (join_batches_ && real_images.shape() == fake.shape()) {
-        const Tensor scores = discriminator_.forward(concat_rows({real_images, fake}), on_real);
-        return {narrow(scores, 0, config_.batch), narrow(scores, config_.batch, config_.batch)};
+    Tensor of_real;
+    {  // whose tape is gone before the fakes' begins
+        const Tensor loss = gannet::loss(discriminator_.forward(real_images, on_real), objective_.on_real);
+        backward(loss, discriminator_);
+        of_real = loss.detach();
     }
-    const Tensor scores = discriminator_.forward(real_images, on_real);
-    return {scores, discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake))};
+    if (fakes.scores) discriminator_.move_statistics(fakes.statistics);  // running statistics advance in the schedule's order
+    const Tensor scores =
+        fakes.scores ? fakes.scores : discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake));
+    const Tensor sum = loss(scores, objective_.on_fake, of_real);
+    add_gradients(sum, fake_gradients_);
+    return sum.detach();
 }
 
 void GanTrainer::discriminator_update(int index, Trace* trace) {
     const Range range("discriminator update");
     const int batches = objective_.discriminator_batches;
-    const auto clip = [&] {
+    if (objective_.weight_clip > 0 && objective_.clip_before) {
         const Tensor& w = discriminator_.flat_values();
         RUN(device_, clip_update(w.data(), objective_.weight_clip, w.size(), device_.stream()));
-    };
-    if (objective_.weight_clip > 0 && objective_.clip_before) clip();
+    }
     const bool first_network = !objective_.generator_first, last = index == objective_.critic_steps - 1;
     const std::string prefix = "s" + std::to_string(position_.step) + ".d" + std::to_string(index) + ".";
     // Fakes are taken from the generator's updates, or left for it together with their tape.
@@ -172,7 +198,9 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
     for (int m = 0; m < batches; ++m) {
         const Pass pass{prefix + (m ? "b" + std::to_string(m) + "." : ""), uint32_t(index),
                         (int64_t(index) * batches + m) * config_.batch, int64_t(m) * config_.batch, trace};
-        const Tensor real_images = real_batch(pass);
+        const bool join = join_batches_ && !(take && kept_[std::size_t(m)].scores);
+        const Tensor joined = join ? Tensor::empty(image_.batch(2 * config_.batch), device_) : Tensor();
+        const Tensor real_images = real_batch(pass, join ? joined.rows(0, config_.batch) : Tensor());
         const Fakes fakes = take ? kept_[std::size_t(m)] : make_fakes(pass, leave);
         if (leave) kept_.push_back(fakes);
         const Tensor fake = fakes.images.detach();
@@ -180,19 +208,21 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
             if (take) trace->values(pass.name + "z", fakes.latents);
             trace->images(pass.name + "fake", fake, generator_.out());
         }
-        const auto [real_scores, fake_scores] = score(pass, real_images, fake, fakes);
-        Tensor loss = objective_.discriminator_loss(real_scores, fake_scores);
-        if (objective_.penalty) loss = add(loss, penalty(pass, real_images, fake));
-        backward(loss, discriminator_, m, batches);
+        if (join) {
+            Tensor half = joined.rows(config_.batch, config_.batch);
+            RUN(device_, copy(half.data(), fake.data(), fake.size(), device_.stream()));
+        }
+        Tensor loss = add_scores(pass, real_images, fake, fakes, joined);
+        if (objective_.penalty) loss = add(loss, add_penalty(pass, real_images, fake));
+        accumulate(discriminator_, m, batches);
         if (trace) trace->values(pass.name + "loss", loss);
         const Recording off(false);
-        total = total ? add(total, loss) : loss.detach();
+        total = total ? add(total, loss) : loss;
     }
     if (take) kept_.clear();
     results_[of_discriminator] = batches > 1 ? scale(total, real(1) / real(batches)).detach() : total;
     if (trace) trace->gradients(prefix + "grad.", discriminator_);
     discriminator_optimizer_->update();
-    if (objective_.weight_clip > 0 && !objective_.clip_before) clip();
 }
 
 void GanTrainer::generator_update(int index, Trace* trace) {
@@ -212,8 +242,9 @@ void GanTrainer::generator_update(int index, Trace* trace) {
         Context seen = context(pass, Net::discriminator, Role::fake);
         seen.updates = &left.statistics;
         const Tensor scores = discriminator_.forward(fakes.images, seen);
-        const Tensor loss = objective_.generator_loss(scores);
-        backward(loss, generator_, m, batches);
+        const Tensor loss = gannet::loss(scores, objective_.on_generated);
+        backward(loss, generator_);
+        accumulate(generator_, m, batches);
         if (trace) trace->values(pass.name + "loss", loss);
         // Where the discriminator comes second, its first update sees these fakes with the parameters of now: the scores and
         // their tape serve both gradients.

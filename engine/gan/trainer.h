@@ -44,6 +44,10 @@ public:
     Network& generator() { return generator_; }
     Network& discriminator() { return discriminator_; }
     const Objective& objective() const { return objective_; }
+    // Whether real and fake images pass through the discriminator as one batch in all of its updates; whether its first update
+    // takes the fakes' scores from the generator's.
+    bool joins_batches() const { return join_batches_ && !share_scores_; }
+    bool shares_scores() const { return share_scores_; }
 
 private:
     // One batch of fakes, with the tape if it was recorded.
@@ -61,18 +65,22 @@ private:
     void discriminator_update(int index, Trace* trace);
     void generator_update(int index, Trace* trace);
     Fakes make_fakes(const Pass& pass, bool recorded) const;
-    Tensor real_batch(const Pass& pass) const;
-    // The discriminator's scores of a real and a fake batch.
-    std::pair<Tensor, Tensor> score(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes) const;
-    Tensor penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake) const;
+    Tensor real_batch(const Pass& pass, const Tensor& into) const;
+    // Terms of the discriminator's loss, whose gradients they leave in its flat ones or add there. The first: on a real and a
+    // fake batch; `joined` is both, where they pass through it as one.
+    Tensor add_scores(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes, const Tensor& joined);
+    Tensor add_penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake);
+    void add_gradients(const Tensor& term, const Tensor& buffer);
     Context context(const Pass& pass, Net net, Role role) const;
-    void backward(const Tensor& loss, Network& network, int batch, int batches);
+    void backward(const Tensor& loss, Network& network);
+    void accumulate(Network& network, int batch, int batches);
 
     Objective objective_;
     Network generator_, discriminator_;
     std::unique_ptr<Optimizer> generator_optimizer_, discriminator_optimizer_;
-    Tensor one_, ones_;  // the cotangents of a loss, and of the scores under a penalty
-    Tensor sums_[2];     // accumulated gradients of G and D, where batches are accumulated
+    Tensor one_, ones_;                          // the cotangents of a loss, and of the scores under a penalty
+    Tensor fake_gradients_, penalty_gradients_;  // flat, of terms of the discriminator's loss
+    Tensor sums_[2];                             // accumulated gradients of G and D, where batches are accumulated
     bool share_scores_ = false, join_batches_ = false;
     std::vector<Fakes> kept_;  // fakes of the first network's updates, for the second (fakes: reuse)
 };

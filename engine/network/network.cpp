@@ -139,10 +139,11 @@ Tensors Network::values() const {
     return result;
 }
 
-Tensors Network::gradients() const {
-    Tensors result;
-    for (const auto& p : parameters_) result.push_back(p->gradient);
-    return result;
+Tensors Network::places_in(const Tensor& flat) const {
+    Tensors places;
+    for (const auto& p : parameters_)
+        places.push_back(flat.rows(p->value.data() - flat_values_.data(), p->value.size()).view(p->shape));
+    return places;
 }
 
 int64_t Network::parameter_count() const {

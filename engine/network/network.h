@@ -33,8 +33,10 @@ public:
     const Sequence& layers() const { return root_; }
     const std::vector<std::shared_ptr<Parameter>>& parameters() const { return parameters_; }
     const std::vector<std::shared_ptr<Statistic>>& statistics() const { return statistics_; }
-    Tensors values() const;     // of the parameters, leaves of the tape
-    Tensors gradients() const;  // their places in the flat gradient buffer
+    Tensors values() const;  // of the parameters, leaves of the tape
+    Tensors gradients() const { return places_in(flat_gradients_); }
+    // Their places in a buffer of the shape of the flat ones.
+    Tensors places_in(const Tensor& flat) const;
 
     // Whether a layer draws random numbers, so that forward() gives something else for the same input.
     bool draws() const;

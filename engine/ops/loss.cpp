@@ -18,6 +18,11 @@ Vjp grad_of(F composition) {
 }  // namespace
 
 Tensor loss_composition(const Tensor& x, const LossForm& form) {
+    if (form.weight != 1) {
+        LossForm unweighted = form;
+        unweighted.weight = 1;
+        return scale(loss_composition(x, unweighted), form.weight);
+    }
     const real t = form.target;
     switch (form.kind) {
         case LossKind::bce: {
@@ -36,17 +41,44 @@ Tensor loss_composition(const Tensor& x, const LossForm& form) {
     return {};
 }
 
-Tensor loss(const Tensor& x, const LossForm& form) {
+Tensor loss(const Tensor& x, const LossForm& form, const Tensor& plus) {
     if (x.size() == 0) throw Error("loss: no scores in shape " + x.shape().str());
     Tensor y = Tensor::empty({}, x.device());
-    RUN(x.device(), loss(y.data(), x.data(), form, x.size(), x.device().stream()));
-    return record("loss", y, {x}, [form](const VjpArgs& v) {
+    const real* const more = plus ? plus.data() : nullptr;
+    RUN(x.device(), loss(y.data(), x.data(), more, form, x.size(), x.device().stream()));
+    return record("loss", y, {x, plus}, [form](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dout = v.dout[0];
+        if (!v.needs[0]) return Tensors{{}, dout};
         Tensor dx = allocate(in.shape(), in.device());
         RUN(in.device(),
             loss_grad(dx.data(), in.data(), static_cast<const real*>(dout.data()), form, in.size(), in.device().stream()));
         return Tensors{
-            record("loss_grad", dx, {in, dout}, grad_of([form](const Tensor& s) { return loss_composition(s, form); }))};
+            record("loss_grad", dx, {in, dout}, grad_of([form](const Tensor& s) { return loss_composition(s, form); })), dout};
+    });
+}
+
+Tensor joined_loss_composition(const Tensor& x, const LossForm& first, const LossForm& second) {
+    const Tensors halves = split_rows(x, {x.dim(0) / 2, x.dim(0) / 2});
+    return add(loss_composition(halves[0], first), loss_composition(halves[1], second));
+}
+
+Tensor joined_loss(const Tensor& x, const LossForm& first, const LossForm& second) {
+    if (x.size() == 0 || x.shape().empty() || x.dim(0) % 2)
+        throw Error("joined_loss: no two halves of scores in shape " + x.shape().str());
+    const Device device = x.device();
+    const int64_t half = x.size() / 2;
+    Tensor y = Tensor::empty({}, device), of_first = Tensor::empty({}, device);
+    const real *const nothing = nullptr, *const before = of_first.data();
+    RUN(device, loss(of_first.data(), x.data(), nothing, first, half, device.stream()));
+    RUN(device, loss(y.data(), x.data() + half, before, second, half, device.stream()));
+    return record("joined_loss", y, {x}, [=](const VjpArgs& v) {
+        const Tensor &in = v.in[0], &dout = v.dout[0];
+        Tensor dx = allocate(in.shape(), device);
+        const real* const d = dout.data();
+        RUN(device, loss_grad(dx.data(), in.data(), d, first, half, device.stream()));
+        RUN(device, loss_grad(dx.data() + half, in.data() + half, d, second, half, device.stream()));
+        return Tensors{record("joined_loss_grad", dx, {in, dout},
+                              grad_of([=](const Tensor& s) { return joined_loss_composition(s, first, second); }))};
     });
 }
 
@@ -77,23 +109,23 @@ Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
     });
 }
 
-Tensor gradient_penalty_composition(const Tensor& x, const RowsShape& s, real target) {
+Tensor gradient_penalty_composition(const Tensor& x, const RowsShape& s, real target, real weight) {
     const Tensor distance = affine(row_norm(x, s), 1, -target);
-    return mean(mul(distance, distance));
+    return scale(mean(mul(distance, distance)), weight);
 }
 
-Tensor gradient_penalty(const Tensor& x, const RowsShape& s, real target) {
+Tensor gradient_penalty(const Tensor& x, const RowsShape& s, real target, real weight) {
     check_rows("gradient_penalty", x, s);
     const Device device = x.device();
     Tensor y = Tensor::empty({}, device), norms = Tensor::empty({s.rows}, device);
-    RUN(device, gradient_penalty(y.data(), norms.data(), x.data(), target, s, device.stream()));
+    RUN(device, gradient_penalty(y.data(), norms.data(), x.data(), target, weight, s, device.stream()));
     return record("gradient_penalty", y, {x}, [=](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dout = v.dout[0];
         Tensor dx = allocate(in.shape(), device);
         RUN(device, gradient_penalty_grad(dx.data(), in.data(), static_cast<const real*>(norms.data()),
-                                          static_cast<const real*>(dout.data()), target, s, device.stream()));
+                                          static_cast<const real*>(dout.data()), target, weight, s, device.stream()));
         return Tensors{record("gradient_penalty_grad", dx, {in, dout},
-                              grad_of([=](const Tensor& g) { return gradient_penalty_composition(g, s, target); }))};
+                              grad_of([=](const Tensor& g) { return gradient_penalty_composition(g, s, target, weight); }))};
     });
 }
 

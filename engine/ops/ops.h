@@ -12,11 +12,10 @@
 namespace gannet {
 
 // ---- shape: no arithmetic ------------------------------------------------------------------------------------------
-Tensor identity(const Tensor& x);                               // the same memory, a new place on the tape
-Tensor reshape(const Tensor& x, Shape shape);                   // the same memory
-Tensor narrow(const Tensor& x, int64_t begin, int64_t rows);    // rows [begin, begin + rows) of axis 0, the same memory
-Tensor pad_rows(const Tensor& x, int64_t begin, int64_t rows);  // x at rows [begin, ...) of `rows` rows, zeros elsewhere
-Tensor concat_rows(const Tensors& xs);                          // along axis 0
+Tensor identity(const Tensor& x);                                         // the same memory, a new place on the tape
+Tensor reshape(const Tensor& x, Shape shape);                             // the same memory
+Tensors split_rows(const Tensor& x, const std::vector<int64_t>& rows);    // axis 0 in so many rows each, the same memory
+Tensor concat_rows(const Tensors& xs);                                    // along axis 0; its adjoint
 Tensor transpose(const Tensor& x, const TransposeShape& s, Shape shape);  // last two of three axes; result has `shape`
 Tensor upsample_nearest(const Tensor& x, int64_t scale);                  // (N,H,W,C) -> (N,H*scale,W*scale,C)
 Tensor upsample_nearest_grad(const Tensor& dy, int64_t scale);            // its adjoint
@@ -82,15 +81,18 @@ Tensor layer_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor
                               Activation act);
 
 // ---- losses: means over all elements, -> () ---------------------------------------------------------------------------
-Tensor loss(const Tensor& scores, const LossForm& form);
+Tensor loss(const Tensor& scores, const LossForm& form, const Tensor& plus = {});  // added to `plus`, another loss
 Tensor loss_composition(const Tensor& scores, const LossForm& form);
+// The loss of the first half of the rows plus that of the second: real and fake scores as one batch.
+Tensor joined_loss(const Tensor& scores, const LossForm& first, const LossForm& second);
+Tensor joined_loss_composition(const Tensor& scores, const LossForm& first, const LossForm& second);
 // Softmax cross-entropy of scores (rows, classes) against labels (rows), whole numbers in [0, classes) as `real`: the mean over
 // rows of log(sum_j exp(x_j)) - x_label. No gradient flows into the labels.
 Tensor cross_entropy(const Tensor& scores, const Tensor& labels);
 Tensor cross_entropy_composition(const Tensor& scores, const Tensor& labels);
-// mean over rows of (row_norm - target)^2
-Tensor gradient_penalty(const Tensor& gradient, const RowsShape& s, real target = 1);
-Tensor gradient_penalty_composition(const Tensor& gradient, const RowsShape& s, real target = 1);
+// weight times the mean over rows of (row_norm - target)^2
+Tensor gradient_penalty(const Tensor& gradient, const RowsShape& s, real target = 1, real weight = 1);
+Tensor gradient_penalty_composition(const Tensor& gradient, const RowsShape& s, real target = 1, real weight = 1);
 
 // ---- random draws -----------------------------------------------------------------------------------------------------
 // Where draws come from: counters in device memory and a key. They must not change between forward and backward.

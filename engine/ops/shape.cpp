@@ -11,24 +11,25 @@ Tensor reshape(const Tensor& x, Shape shape) {
                   [](const VjpArgs& v) { return Tensors{reshape(v.dout[0], v.in[0].shape())}; });
 }
 
-Tensor narrow(const Tensor& x, int64_t begin, int64_t rows) {
-    return record("narrow", x.rows(begin, rows), {x},
-                  [begin](const VjpArgs& v) { return Tensors{pad_rows(v.dout[0], begin, v.in[0].dim(0))}; });
-}
-
-Tensor pad_rows(const Tensor& x, int64_t begin, int64_t rows) {
-    if (x.shape().empty() || begin < 0 || begin + x.dim(0) > rows)
-        throw Error("pad_rows: " + x.shape().str() + " at " + std::to_string(begin) + " of " + std::to_string(rows) + " rows");
-    Shape shape = x.shape();
-    shape[0] = rows;
-    Tensor y = Tensor::empty(shape, x.device());
-    const int64_t after = begin + x.dim(0);
-    const Device device = x.device();
-    Tensor head = y.rows(0, begin), body = y.rows(begin, x.dim(0)), tail = y.rows(after, rows - after);
-    RUN(device, fill(head.data(), real(0), head.size(), device.stream()));
-    RUN(device, copy(body.data(), x.data(), x.size(), device.stream()));
-    RUN(device, fill(tail.data(), real(0), tail.size(), device.stream()));
-    return record("pad_rows", y, {x}, [begin](const VjpArgs& v) { return Tensors{narrow(v.dout[0], begin, v.in[0].dim(0))}; });
+Tensors split_rows(const Tensor& x, const std::vector<int64_t>& rows) {
+    Tensors parts;
+    int64_t begin = 0;
+    for (const int64_t count : rows) {
+        parts.push_back(x.rows(begin, count));
+        begin += count;
+    }
+    if (x.shape().empty() || rows.empty() || begin != x.dim(0))
+        throw Error("split_rows: " + std::to_string(begin) + " rows of " + x.shape().str());
+    return record("split_rows", parts, {x}, [rows](const VjpArgs& v) {
+        Tensors dparts = v.dout;
+        for (std::size_t i = 0; i < dparts.size(); ++i) {
+            if (dparts[i]) continue;
+            Shape shape = v.in[0].shape();
+            shape[0] = rows[i];
+            dparts[i] = Tensor::full(shape, 0, v.in[0].device());
+        }
+        return Tensors{concat_rows(dparts)};
+    });
 }
 
 Tensor concat_rows(const Tensors& xs) {
@@ -50,11 +51,9 @@ Tensor concat_rows(const Tensors& xs) {
         begin += x.dim(0);
     }
     return record("concat_rows", y, xs, [](const VjpArgs& v) {
-        Tensors dx;
-        int64_t at = 0;
-        for (std::size_t i = 0; i < v.in.size(); at += v.in[i].dim(0), ++i)
-            dx.push_back(v.needs[i] ? narrow(v.dout[0], at, v.in[i].dim(0)) : Tensor());
-        return dx;
+        std::vector<int64_t> parts;
+        for (const Tensor& x : v.in) parts.push_back(x.dim(0));
+        return split_rows(v.dout[0], parts);
     });
 }
 

@@ -32,9 +32,9 @@ namespace {
 
 class Adam : public Optimizer {
 public:
-    Adam(const config::OptimizerConfig& config, const Network& network) : Optimizer(config, network) {
+    Adam(const config::OptimizerConfig& config, const Network& network, double clip) : Optimizer(config, network) {
         const std::vector<double> betas = config.keys.numbers("betas");
-        p_ = {betas[0], betas[1], config.keys.number("eps"), config.keys.number("weight_decay")};
+        p_ = {betas[0], betas[1], config.keys.number("eps"), config.keys.number("weight_decay"), clip};
         beta1_ = p_.beta1, beta2_ = p_.beta2;
         m_ = add_state("exp_avg");
         v_ = add_state("exp_avg_sq");
@@ -50,9 +50,14 @@ private:
 
 class Rmsprop : public Optimizer {
 public:
-    Rmsprop(const config::OptimizerConfig& config, const Network& network) : Optimizer(config, network) {
+    Rmsprop(const config::OptimizerConfig& config, const Network& network, double clip) : Optimizer(config, network) {
         const config::Object& k = config.keys;
-        p_ = {k.number("alpha"), k.number("eps"), k.number("momentum"), k.number("weight_decay"), k.boolean("eps_inside_sqrt")};
+        p_ = {k.number("alpha"),
+              k.number("eps"),
+              k.number("momentum"),
+              k.number("weight_decay"),
+              k.boolean("eps_inside_sqrt"),
+              clip};
         v_ = add_state("square_avg");
         if (p_.momentum > 0) m_ = add_state("momentum_buffer");
     }
@@ -68,9 +73,9 @@ private:
 
 class Sgd : public Optimizer {
 public:
-    Sgd(const config::OptimizerConfig& config, const Network& network) : Optimizer(config, network) {
+    Sgd(const config::OptimizerConfig& config, const Network& network, double clip) : Optimizer(config, network) {
         const config::Object& k = config.keys;
-        p_ = {k.number("momentum"), k.number("weight_decay"), k.boolean("nesterov")};
+        p_ = {k.number("momentum"), k.number("weight_decay"), k.boolean("nesterov"), clip};
         if (p_.momentum > 0) m_ = add_state("momentum_buffer");
     }
     void run(Device device, real* w, const real* g, const OptimizerState* state, int64_t n) override {
@@ -84,21 +89,21 @@ private:
 };
 
 template <class T>
-std::unique_ptr<Optimizer> make(const config::OptimizerConfig& config, const Network& network) {
-    return std::make_unique<T>(config, network);
+std::unique_ptr<Optimizer> make(const config::OptimizerConfig& config, const Network& network, double clip) {
+    return std::make_unique<T>(config, network, clip);
 }
 
 struct OptimizerKind {
     const char* type;
-    std::unique_ptr<Optimizer> (*make)(const config::OptimizerConfig&, const Network&);
+    std::unique_ptr<Optimizer> (*make)(const config::OptimizerConfig&, const Network&, double clip);
 };
 constexpr OptimizerKind kinds[] = {{"adam", make<Adam>}, {"rmsprop", make<Rmsprop>}, {"sgd", make<Sgd>}};
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_optimizer(const config::OptimizerConfig& config, const Network& network) {
+std::unique_ptr<Optimizer> make_optimizer(const config::OptimizerConfig& config, const Network& network, double clip) {
     for (const OptimizerKind& kind : kinds)
-        if (config.type == kind.type) return kind.make(config, network);
+        if (config.type == kind.type) return kind.make(config, network, clip);
     throw Error("unknown optimizer '" + config.type + "'", config.keys.where("type"));
 }
 

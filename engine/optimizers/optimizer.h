@@ -39,8 +39,8 @@ private:
     DeviceValue<OptimizerState> state_;
 };
 
-// By config.type. To add an optimizer: a class and a row of the table in optimizer.cpp, its keys in
-// engine/config/sections_training.cpp.
-std::unique_ptr<Optimizer> make_optimizer(const config::OptimizerConfig& config, const Network& network);
+// By config.type; each update then clips the weights to [-clip, clip]. To add an optimizer: a class and a row of the table in
+// optimizer.cpp, its keys in engine/config/sections_training.cpp.
+std::unique_ptr<Optimizer> make_optimizer(const config::OptimizerConfig& config, const Network& network, double clip = no_clip);
 
 }  // namespace gannet

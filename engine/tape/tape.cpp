@@ -34,11 +34,6 @@ public:
         const auto found = leads_.find(node);
         return found != leads_.end() && found->second;
     }
-    // How many inputs of nodes on a path are this x: the number of contributions to its gradient, at most.
-    int uses(const Tensor& x) const {
-        const auto found = uses_.find(x.impl().get());
-        return found == uses_.end() ? 0 : found->second;
-    }
 
 private:
     // Depth first with a stack of its own: graphs of third order are deep.
@@ -55,18 +50,13 @@ private:
                 continue;
             }
             bool& found = leads_[node];
-            for (const Tensor& input : node->inputs) {
-                if (!leads(input)) continue;
-                found = true;
-                if (wanted(input)) ++uses_[input.impl().get()];
-            }
+            for (const Tensor& input : node->inputs) found = found || leads(input);
             stack.pop_back();
         }
     }
 
     std::unordered_set<Key> wanted_;
     std::unordered_map<const Node*, bool> leads_;
-    std::unordered_map<Key, int> uses_;
     int64_t oldest_ = INT64_MAX;
 };
 
@@ -107,21 +97,20 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
     const Paths paths(ys, xs);
 
     std::unordered_map<Key, Tensor> sums;  // the gradient of a tensor, so far
-    std::unordered_map<Key, int> contributions;
     std::unordered_map<Key, Tensor> destination;
     if (has_into)
         for (std::size_t i = 0; i < xs.size(); ++i) destination[xs[i].impl().get()] = options.into[i];
 
-    // The last contribution to a wanted gradient is added straight into its destination.
+    const auto place_of = [&](const Tensor& x) {
+        const auto to = destination.find(x.impl().get());
+        return to == destination.end() ? Tensor() : to->second;
+    };
+    // The first contribution to a wanted gradient is written to its destination, if its op can; the others are added there.
     const auto contribute = [&](const Tensor& x, const Tensor& g) {
-        const Key key = x.impl().get();
-        Tensor& sum = sums[key];
-        const bool last = ++contributions[key] == paths.uses(x);
-        const auto to = destination.find(key);
         if (!g) return;
         if (g.shape() != x.shape()) throw Error("grad: gradient " + g.shape().str() + " of a tensor " + x.shape().str());
-        if (!sum) sum = g;
-        else sum = add(sum, g, last && to != destination.end() ? to->second : Tensor());
+        Tensor& sum = sums[x.impl().get()];
+        sum = sum ? add(sum, g, place_of(x)) : g;
     };
 
     std::map<int64_t, std::shared_ptr<Node>, std::greater<>> queue;  // newest first
@@ -155,19 +144,14 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
             // A gradient that nobody asked for is read once.
             if (found != sums.end() && !paths.wanted(out.back())) sums.erase(found);
         }
-        if (std::none_of(dout.begin(), dout.end(), [](const Tensor& d) { return bool(d); })) {
-            // Its inputs have no more to wait for: the last that does come can go into its destination.
-            for (const Tensor& x : node->inputs)
-                if (paths.leads(x)) contribute(x, {}), enqueue(x);
-            continue;
-        }
+        if (std::none_of(dout.begin(), dout.end(), [](const Tensor& d) { return bool(d); })) continue;
         std::vector<bool> needs;
         Tensors into;
+        std::unordered_set<Key> met;  // an op of x and x has one of them to write to its place
         for (const Tensor& x : node->inputs) {
             needs.push_back(paths.leads(x));
-            const bool only = x && paths.wanted(x) && paths.uses(x) == 1 && !sums.contains(x.impl().get());
-            const auto to = only ? destination.find(x.impl().get()) : destination.end();
-            into.push_back(to == destination.end() ? Tensor() : to->second);
+            const bool first = x && !sums.contains(x.impl().get()) && met.insert(x.impl().get()).second;
+            into.push_back(first ? place_of(x) : Tensor());
         }
         const Place place(node->place);
         const Tensors dx = node->vjp({node->inputs, out, dout, needs, into});
@@ -185,6 +169,7 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
         if (has_into && options.into[i]) {
             const Tensor& to = options.into[i];
             if (to.shape() != xs[i].shape()) throw Error("grad: destination " + to.shape().str() + " for " + xs[i].shape().str());
+            if (!g && !options.zero_absent) continue;
             if (!g) RUN(to.device(), fill(to.data(), real(0), to.size(), to.device().stream()));
             else if (g.data() != to.data()) RUN(to.device(), copy(to.data(), g.data(), to.size(), to.device().stream()));
             g = to;

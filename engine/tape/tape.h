@@ -53,11 +53,12 @@ private:
 struct GradOptions {
     bool create_graph = false;  // record the gradient's own ops, for second order
     Tensors into;               // destinations, one for each x or none; not with create_graph
+    bool zero_absent = true;    // an absent gradient's destination is filled with zeros, or else left alone
 };
 
 // Gradients of sum_k <ys[k], dys[k]> with respect to xs. Absent dys are ones (ys[k] must then have one element).
-// An x that the ys do not depend on gets an absent gradient, or zeros in its destination. Only nodes on a path from a y
-// to some x are visited.
+// An x that the ys do not depend on gets an absent gradient, or zeros in its destination (zero_absent). Only nodes on a path
+// from a y to some x are visited.
 Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys = {}, const GradOptions& options = {});
 
 // The gradients of a fused op's own derivative, by differentiating `composition` (made of ops) at `inputs`.

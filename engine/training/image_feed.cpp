@@ -64,13 +64,13 @@ void ImageFeed::prepare(int64_t position, int64_t images, int64_t next) {
     submit(position + images, next);
 }
 
-Tensor ImageFeed::gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters) const {
-    Tensor x = Tensor::empty({shape.batch, bytes.dim(1), bytes.dim(2), bytes.dim(3)}, device_);
+Tensor ImageFeed::gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters, const Tensor& into) const {
+    Tensor x = into ? into : Tensor::empty({shape.batch, bytes.dim(1), bytes.dim(2), bytes.dim(3)}, device_);
     RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(bytes.bytes()), counters, shape, device_.stream()));
     return x;
 }
 
-Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters) const {
+Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters, const Tensor& into) const {
     GatherShape s = order_;
     s.first = first;
     s.batch = batch;
@@ -78,7 +78,7 @@ Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters) 
         s.count = s.usable = images_;
         s.shuffle = false;
     }
-    return gather(pixels_, s, counters);
+    return gather(pixels_, s, counters, into);
 }
 
 Tensor ImageFeed::labels(int64_t first, int64_t batch, const Counters* counters) const {

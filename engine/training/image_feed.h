@@ -22,7 +22,8 @@ public:
     // there, and after them, in the next step, `next` more.
     void prepare(int64_t position, int64_t images, int64_t next);
     // (batch, H, W, C): images [images_seen + first, + batch) of the endless sequence, where `counters` say how many were seen.
-    Tensor batch(int64_t first, int64_t batch, const Counters* counters) const;
+    // Written `into` memory of that shape, if it is given.
+    Tensor batch(int64_t first, int64_t batch, const Counters* counters, const Tensor& into = {}) const;
     // (batch): their labels, whole numbers. Throws Error where the data set has none.
     Tensor labels(int64_t first, int64_t batch, const Counters* counters) const;
     // The first images of the first epoch.
@@ -30,7 +31,7 @@ public:
 
 private:
     std::vector<uint8_t> gathered(int64_t position, int64_t count) const;
-    Tensor gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters) const;
+    Tensor gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters, const Tensor& into = {}) const;
 
     const Dataset& data_;
     Device device_;

@@ -1,8 +1,8 @@
 // Losses on n scores; see LossForm.
 
-// out[0] = mean f(x)
-KERNEL void loss(T* out, const T* x, const LossForm& form, int64_t n, Stream stream);
-// dx = dout[0] / n * f'(x). bce's is (p - t) / max(p (1-p), 1e-12), as torch's; hinge takes 0 at the kink.
+// out[0] = weight * mean f(x), and plus[0] more where `plus` is not null: a loss of several terms
+KERNEL void loss(T* out, const T* x, const T* plus, const LossForm& form, int64_t n, Stream stream);
+// dx = dout[0] * weight / n * f'(x). bce's is (p - t) / max(p (1-p), 1e-12), as torch's; hinge takes 0 at the kink.
 KERNEL void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n, Stream stream);
 // Softmax cross-entropy of rows of `cols` scores against labels (rows), whole numbers in [0, cols):
 // out[0] = mean_i (log_sums[i] - x[i, labels[i]]), log_sums[i] = log sum_j exp(x[i,j]), which is kept for the backward.

@@ -13,8 +13,9 @@ KERNEL void expand_cols(T* y, const T* v, const RowsShape& s, Stream stream);
 KERNEL void bias_activation_grad(T* dx, T* db, const T* y, const T* dy, const RowsShape& s, Activation act, Stream stream);
 // y[i] = sqrt(sum_j x[i,j]^2 + norm_epsilon)
 KERNEL void row_norm(T* y, const T* x, const RowsShape& s, Stream stream);
-// out[0] = mean_i (norm_i - target)^2 with norm_i = row_norm of row i; norms[rows] is kept for the backward.
-// WGAN-GP, Gulrajani et al., arXiv 1704.00028, without its weight.
-KERNEL void gradient_penalty(T* out, T* norms, const T* x, T target, const RowsShape& s, Stream stream);
-// dx[i,j] = dout[0] * (2 / rows) * (norm_i - target) / norm_i * x[i,j]
-KERNEL void gradient_penalty_grad(T* dx, const T* x, const T* norms, const T* dout, T target, const RowsShape& s, Stream stream);
+// out[0] = weight * mean_i (norm_i - target)^2 with norm_i = row_norm of row i; norms[rows] is kept for the backward.
+// WGAN-GP, Gulrajani et al., arXiv 1704.00028.
+KERNEL void gradient_penalty(T* out, T* norms, const T* x, T target, T weight, const RowsShape& s, Stream stream);
+// dx[i,j] = dout[0] * weight * (2 / rows) * (norm_i - target) / norm_i * x[i,j]
+KERNEL void gradient_penalty_grad(T* dx, const T* x, const T* norms, const T* dout, T target, T weight, const RowsShape& s,
+                                  Stream stream);

@@ -6,18 +6,19 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 
 template <class T>
-void loss(T* out, const T* x, const LossForm& form, int64_t n, Stream) {
+void loss(T* out, const T* x, const T* plus, const LossForm& form, int64_t n, Stream) {
+    const T before = plus ? plus[0] : T(0);
     with_loss(form, [=](auto f) {
         for_row_sums(
             RowsShape{1, n}, [=](int64_t e) { return loss_value(x[e], f); },
-            [=](int64_t, T total) { out[0] = n > 0 ? total / T(n) : T(0); });
+            [=](int64_t, T total) { out[0] = before + (n > 0 ? f.weight * (total / T(n)) : T(0)); });
     });
 }
 
 template <class T>
 void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n, Stream) {
     if (n <= 0) return;
-    const T scale = dout[0] / T(n);
+    const T scale = dout[0] * form.weight / T(n);
     with_loss(form, [=](auto f) { map(dx, n, [=](int64_t e) { return scale * loss_derivative(x[e], f); }); });
 }
 

@@ -57,17 +57,17 @@ void row_norm(T* y, const T* x, const RowsShape& s, Stream) {
 }
 
 template <class T>
-void gradient_penalty(T* out, T* norms, const T* x, T target, const RowsShape& s, Stream stream) {
+void gradient_penalty(T* out, T* norms, const T* x, T target, T weight, const RowsShape& s, Stream stream) {
     row_norm(norms, x, s, stream);
     const T total = sum_long(0, s.rows, [=](int64_t i) { return (norms[i] - target) * (norms[i] - target); });
-    out[0] = s.rows > 0 ? total / T(s.rows) : T(0);
+    out[0] = s.rows > 0 ? weight * (total / T(s.rows)) : T(0);
 }
 
 template <class T>
-void gradient_penalty_grad(T* dx, const T* x, const T* norms, const T* dout, T target, const RowsShape& s, Stream) {
+void gradient_penalty_grad(T* dx, const T* x, const T* norms, const T* dout, T target, T weight, const RowsShape& s, Stream) {
     const int64_t rows = s.rows, cols = s.cols;
     for_segments(s.size(), cols, [=](int64_t first, int64_t, int64_t length) {
-        const T norm = norms[first / cols], scale = dout[0] * (T(2) / T(rows)) * (norm - target) / norm;
+        const T norm = norms[first / cols], scale = dout[0] * weight * (T(2) / T(rows)) * (norm - target) / norm;
 #pragma omp simd
         for (int64_t e = first; e < first + length; ++e) dx[e] = scale * x[e];
     });

@@ -7,7 +7,7 @@ namespace gannet::kernels::cuda {
 
 // A slice's moments; one slice is the result. The threads' means are counted from the slice's first row.
 template <class T, int width>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     moments_kernel(real* mean_var, double* partial, const T* x, ColumnCut c, int64_t rows) {
     auto& sums = shared<ColumnSums<real, width, 1>>();
     const ColumnThread<width> p(c);
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
 }
 
 template <class T, int width, class A>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     batch_norm_kernel(T* __restrict__ y, const T* __restrict__ x, const real* __restrict__ mean_var, const T* __restrict__ gamma,
                       const T* __restrict__ beta, ColumnCut c, real eps, A act) {
     const ColumnThread<width> p(c);
@@ -144,7 +144,7 @@ __device__ __forceinline__ void finish_batch_norm_grad(const real* sum_dz, const
 }
 
 template <class T, int width, class A>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     batch_norm_grad_sums_kernel(real* partial, BatchNormGrad<T> g, ColumnCut c, A act) {
     auto& sums = shared<ColumnSums<real, width, 2>>();
     const ColumnThread<width> p(c);
@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
 
 // Every block adds the slices of its columns again: they are few.
 template <class T, int width, class A>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     batch_norm_grad_kernel(const real* partial, BatchNormGrad<T> g, ColumnCut c, A act) {
     auto& sums = shared<SliceSums<real, 2>>();
     const ColumnThread<width> p(c);
@@ -164,7 +164,7 @@ __global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
 
 // Both passes, where one slice has all rows.
 template <class T, int width, class A>
-__global__ void __launch_bounds__(column_threads, 1)  // at most 128 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 128))
     batch_norm_grad_slice_kernel(BatchNormGrad<T> g, ColumnCut c, A act) {
     auto& sums = shared<ColumnSums<real, width, 2>>();
     const ColumnThread<width> p(c);

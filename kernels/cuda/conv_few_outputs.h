@@ -58,7 +58,7 @@ __device__ __forceinline__ void exchange_sums(T (&values)[strip][outputs]) {
 }
 
 template <class T, int outputs, int vector, bool adjoint>
-__global__ void __launch_bounds__(few_threads, 2)  // 128 registers
+__global__ void __launch_bounds__(few_threads, min_blocks(few_threads, 128))
     conv2d_few_outputs_kernel(FewOutputs<T> to, ConvArguments<T> of, AxisPhases row_phases, AxisPhases col_phases) {
     constexpr int pass = strip * vector;  // channels
     auto& filter = shared<FewOutputsFilter<T, outputs, pass, adjoint>>();

@@ -12,7 +12,7 @@
 namespace gannet::kernels::cuda {
 
 inline constexpr int map_threads = 256;
-inline constexpr int map_blocks = 4;  // at least so many blocks fit a multiprocessor of sm_75: at most 64 registers a thread
+inline constexpr int map_blocks = min_blocks(map_threads, 64);
 
 template <class T>
 inline constexpr int map_tile = map_threads* widest<T>;  // elements of a block

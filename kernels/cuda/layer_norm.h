@@ -7,7 +7,7 @@
 namespace gannet::kernels::cuda {
 
 template <class T, int width, class A>
-__global__ void __launch_bounds__(row_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(row_threads, min_blocks(row_threads, 64))
     layer_norm_kernel(T* __restrict__ y, real* __restrict__ mean_rstd, const T* __restrict__ x, const T* __restrict__ gamma,
                       const T* __restrict__ beta, RowCut c, real eps, A act) {
     auto& sums = shared<RowSums<real>>();
@@ -73,7 +73,7 @@ __device__ __forceinline__ void store_affine_grad(const LayerNormGrad<T>& g, int
 
 // First launch, where dgamma or dbeta is asked for: a slice's column sums of dz and dz xhat.
 template <class T, int width, class A>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     layer_norm_grad_sums_kernel(real* partial, LayerNormGrad<T> g, ColumnCut c, A act) {
     struct In {
         Pack<T, width> x;
@@ -109,7 +109,7 @@ struct LayerNormGradShared {
 
 // Second launch: dx, row by row; the blocks after the rows' add the slices of 32 columns each.
 template <class T, int width, class A>
-__global__ void __launch_bounds__(row_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(row_threads, min_blocks(row_threads, 64))
     layer_norm_grad_kernel(const real* partial, LayerNormGrad<T> g, RowCut c, int64_t row_blocks, int slices, A act) {
     auto& memory = shared<LayerNormGradShared>();
     if (blockIdx.x >= row_blocks) {

@@ -13,8 +13,9 @@ template <class T, class F>
 struct LossMean {
     F form;
     int64_t n;
+    const T* plus;
     __device__ T term(T x) const { return loss_value(x, form); }
-    __device__ T finish(T total) const { return n > 0 ? total / T(n) : T(0); }
+    __device__ T finish(T total) const { return (plus ? plus[0] : T(0)) + (n > 0 ? form.weight * (total / T(n)) : T(0)); }
 };
 struct DoubleNorm {
     template <class T>
@@ -25,21 +26,23 @@ struct DoubleNorm {
 };
 
 template <class T, int width, class F>
-__global__ void __launch_bounds__(256) loss_kernel(T* out, T* partial, const T* x, RowCut c, LossMean<T, F> mean) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64))
+    loss_kernel(T* out, T* partial, const T* x, RowCut c, LossMean<T, F> mean) {
     add_rows<width>(out, partial, x, c, mean, shared<RowSums<T>>());
 }
 
 template <class T, class F>
-__global__ void __launch_bounds__(map_threads, map_blocks)  // at most 64 registers
+__global__ void __launch_bounds__(map_threads, map_blocks)
     loss_grad_kernel(T* __restrict__ dx, const T* __restrict__ x, const T* __restrict__ dout, F form, int64_t n, bool wide) {
-    const T scale = dout[0] / T(n);
+    const T scale = dout[0] * form.weight / T(n);
     map(
         dx, n, wide, [=](T v) { return scale * loss_derivative(v, form); }, x);
 }
 
 // A warp for each row. The largest score is the same for every order of the lanes.
 template <class T>
-__global__ void __launch_bounds__(256) log_sums_kernel(T* log_sums, T* losses, const T* x, const T* labels, RowsShape s) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64))
+    log_sums_kernel(T* log_sums, T* losses, const T* x, const T* labels, RowsShape s) {
     const int64_t row = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
     if (row >= s.rows) return;
     const int lane = int(threadIdx.x) % warp_size;
@@ -60,7 +63,8 @@ __global__ void __launch_bounds__(256) log_sums_kernel(T* log_sums, T* losses, c
 }
 
 template <class T>
-__global__ void __launch_bounds__(row_threads) cross_entropy_kernel(T* out, const T* losses, int64_t rows) {
+__global__ void __launch_bounds__(row_threads, min_blocks(row_threads, 64))
+    cross_entropy_kernel(T* out, const T* losses, int64_t rows) {
     T total = 0;
     for (int64_t i = threadIdx.x; i < rows; i += row_threads) total += losses[i];
     total = row_sum(total, row_threads, shared<RowSums<T>>());
@@ -68,7 +72,7 @@ __global__ void __launch_bounds__(row_threads) cross_entropy_kernel(T* out, cons
 }
 
 template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks)  // at most 64 registers
+__global__ void __launch_bounds__(map_threads, map_blocks)
     cross_entropy_grad_kernel(T* __restrict__ dx, const T* __restrict__ x, const T* __restrict__ labels,
                               const T* __restrict__ log_sums, const T* __restrict__ dout, RowsShape s) {
     const int64_t e = int64_t(blockIdx.x) * map_threads + threadIdx.x;
@@ -79,18 +83,18 @@ __global__ void __launch_bounds__(map_threads, map_blocks)  // at most 64 regist
 }
 
 template <class T, int width>
-__global__ void __launch_bounds__(256) norm2_kernel(T* out, double* partial, const T* x, RowCut c) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64)) norm2_kernel(T* out, double* partial, const T* x, RowCut c) {
     add_rows<width>(out, partial, x, c, DoubleNorm{}, shared<RowSums<double>>());
 }
 
 }  // namespace
 
 template <class T>
-void loss(T* out, const T* x, const LossForm& form, int64_t n, Stream stream) {
+void loss(T* out, const T* x, const T* plus, const LossForm& form, int64_t n, Stream stream) {
     with_width<T>(aligned(x), [&](auto width) {
         with_loss(form, [&](auto f) {
             const RowCut c = cut_rows(RowsShape{1, n}, width);
-            const LossMean<T, decltype(f)> mean{f, n};
+            const LossMean<T, decltype(f)> mean{f, n, plus};
             const Scratch partial(c.partial_bytes<T>());
             launch("loss", loss_kernel<T, width, decltype(f)>, c.grid(), stream, out, partial.as<T>(), x, c, mean);
             merge_rows(out, partial.as<T>(), c, mean, stream);

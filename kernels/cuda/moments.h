@@ -42,7 +42,8 @@ struct MomentSlices {
 // A block joins the slices of 32 columns: the mean of means, then the deviations about it. In double, because the difference of
 // two means loses what their size has cost.
 template <class T>
-__global__ void __launch_bounds__(column_threads) merge_moments_kernel(T* mean_var, const double* partial, MomentSlices s) {
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
+    merge_moments_kernel(T* mean_var, const double* partial, MomentSlices s) {
     auto& sums = shared<SliceSums<double, 1>>();
     const int64_t cols = s.cols, tile = int64_t(blockIdx.x) * tile_columns;
     const int size = int(min(int64_t(tile_columns), cols - tile)), j = int(threadIdx.x) % tile_columns;

@@ -56,7 +56,8 @@ struct RunningStatsList {
     RunningStats entries[most_running_stats];
 };
 
-__global__ void __launch_bounds__(256) running_stats_update_kernel(const __grid_constant__ RunningStatsList all) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64))
+    running_stats_update_kernel(const __grid_constant__ RunningStatsList all) {
     const RunningStats& r = all.entries[blockIdx.y];
     const int64_t j = int64_t(blockIdx.x) * blockDim.x + threadIdx.x, cols = r.shape.cols;
     if (j >= cols) return;

@@ -21,7 +21,7 @@ __device__ __forceinline__ void finish_columns(T* y, T* partial, const Pack<T, w
 }
 
 template <class T, int width>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     sum_rows_kernel(T* y, T* partial, const T* x, ColumnCut c) {
     const ColumnThread<width> p(c);
     Pack<T, width> total = {};
@@ -35,7 +35,8 @@ __global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
 
 // Second level: a block adds the slices of 32 columns.
 template <class T>
-__global__ void __launch_bounds__(column_threads) merge_columns_kernel(T* y, const T* partial, int slices, int64_t cols) {
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
+    merge_columns_kernel(T* y, const T* partial, int slices, int64_t cols) {
     auto& sums = shared<SliceSums<T, 1>>();
     const int64_t tile = int64_t(blockIdx.x) * tile_columns, j = tile + threadIdx.x;
     merge_slices(sums, tile, int(min(int64_t(tile_columns), cols - tile)), slices, partial, cols);
@@ -43,7 +44,7 @@ __global__ void __launch_bounds__(column_threads) merge_columns_kernel(T* y, con
 }
 
 template <class T, int width>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     expand_rows_kernel(T* y, const T* v, ColumnCut c) {
     const ColumnThread<width> p(c);
     if (!p.active) return;
@@ -52,7 +53,7 @@ __global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
 }
 
 template <class T, int width, class A>
-__global__ void __launch_bounds__(column_threads, 2)  // at most 64 registers
+__global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     bias_activation_grad_kernel(T* dx, T* db, T* partial, const T* y, const T* dy, ColumnCut c, A act) {
     using In = OutputGradient<T, width>;
     const ColumnThread<width> p(c);
@@ -94,26 +95,26 @@ struct Norm {
 };
 
 template <class T, int width>
-__global__ void __launch_bounds__(256) sum_cols_kernel(T* y, T* partial, const T* x, RowCut c) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64)) sum_cols_kernel(T* y, T* partial, const T* x, RowCut c) {
     add_rows<width>(y, partial, x, c, Total{}, shared<RowSums<T>>());
 }
 
 template <class T, int width>
-__global__ void __launch_bounds__(256) row_norm_kernel(T* y, T* partial, const T* x, RowCut c) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64)) row_norm_kernel(T* y, T* partial, const T* x, RowCut c) {
     add_rows<width>(y, partial, x, c, Norm{}, shared<RowSums<T>>());
 }
 
 template <class T, int width>
-__global__ void __launch_bounds__(RowSpread::threads)
+__global__ void __launch_bounds__(RowSpread::threads, min_blocks(RowSpread::threads, 64))
     expand_cols_kernel(T* __restrict__ y, const T* __restrict__ v, RowSpread s) {
     spread_rows<width>(
         y, s, [=](int64_t i) { return v[i]; }, [](const auto& factors, int64_t) { return factors; });
 }
 
-// One block: the rows' norms, of which long rows have only the pieces, and the mean of (norm - target)^2.
+// One block: the rows' norms, of which long rows have only the pieces, and the weighted mean of (norm - target)^2.
 template <class T>
-__global__ void __launch_bounds__(row_threads)
-    gradient_penalty_kernel(T* out, T* norms, const T* partial, int64_t rows, int pieces, T target) {
+__global__ void __launch_bounds__(row_threads, min_blocks(row_threads, 64))
+    gradient_penalty_kernel(T* out, T* norms, const T* partial, int64_t rows, int pieces, T target, T weight) {
     T total = 0;
     const auto add = [&](T norm) { total += (norm - target) * (norm - target); };
     if (pieces > 1) {
@@ -128,16 +129,16 @@ __global__ void __launch_bounds__(row_threads)
         for (int64_t i = threadIdx.x; i < rows; i += row_threads) add(norms[i]);
     }
     total = row_sum(total, row_threads, shared<RowSums<T>>());
-    if (threadIdx.x == 0) out[0] = rows > 0 ? total / T(rows) : T(0);
+    if (threadIdx.x == 0) out[0] = rows > 0 ? weight * (total / T(rows)) : T(0);
 }
 
 template <class T, int width>
-__global__ void __launch_bounds__(RowSpread::threads)
+__global__ void __launch_bounds__(RowSpread::threads, min_blocks(RowSpread::threads, 64))
     gradient_penalty_grad_kernel(T* __restrict__ dx, const T* __restrict__ x, const T* __restrict__ norms,
-                                 const T* __restrict__ dout, T target, int64_t rows, RowSpread s) {
-    const T weight = dout[0] * (T(2) / T(rows));
+                                 const T* __restrict__ dout, T target, T weight, int64_t rows, RowSpread s) {
+    const T share = dout[0] * weight * (T(2) / T(rows));
     spread_rows<width>(
-        dx, s, [=](int64_t i) { return weight * (norms[i] - target) / norms[i]; },
+        dx, s, [=](int64_t i) { return share * (norms[i] - target) / norms[i]; },
         [=](auto values, int64_t e) {
             constexpr int count = sizeof(values) / sizeof(T);
             const Pack<T, count> v = load_pack<count>(x + e);
@@ -222,23 +223,24 @@ void row_norm(T* y, const T* x, const RowsShape& s, Stream stream) {
 }
 
 template <class T>
-void gradient_penalty(T* out, T* norms, const T* x, T target, const RowsShape& s, Stream stream) {
+void gradient_penalty(T* out, T* norms, const T* x, T target, T weight, const RowsShape& s, Stream stream) {
     with_width<T>(aligned(x) && s.cols % widest<T> == 0, [&](auto width) {
         const RowCut c = cut_rows(s, width);
         const Scratch partial(c.partial_bytes<T>());
         if (s.rows > 0) launch("row_norm", row_norm_kernel<T, width>, c.grid(), stream, norms, partial.as<T>(), x, c);
         launch("gradient_penalty", gradient_penalty_kernel<T>, {dim3(1), dim3(row_threads)}, stream, out, norms, partial.as<T>(),
-               s.rows, c.pieces, target);
+               s.rows, c.pieces, target, weight);
     });
 }
 
 template <class T>
-void gradient_penalty_grad(T* dx, const T* x, const T* norms, const T* dout, T target, const RowsShape& s, Stream stream) {
+void gradient_penalty_grad(T* dx, const T* x, const T* norms, const T* dout, T target, T weight, const RowsShape& s,
+                           Stream stream) {
     if (s.size() <= 0) return;
     with_width<T>(aligned(dx, x) && s.cols >= widest<T>, [&](auto width) {
         const RowSpread spread(s, width);
         launch("gradient_penalty_grad", gradient_penalty_grad_kernel<T, width>, spread.grid(width), stream, dx, x, norms, dout,
-               target, s.rows, spread);
+               target, weight, s.rows, spread);
     });
 }
 

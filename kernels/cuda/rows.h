@@ -121,7 +121,8 @@ __device__ __forceinline__ A add_pieces(const A* partial, int64_t row, int piece
 }
 
 template <class T, class A, class Kind>
-__global__ void __launch_bounds__(256) merge_rows_kernel(T* y, const A* partial, int64_t rows, int pieces, Kind kind) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64))
+    merge_rows_kernel(T* y, const A* partial, int64_t rows, int pieces, Kind kind) {
     const int64_t row = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
     if (row >= rows) return;
     const A total = add_pieces(partial, row, pieces);

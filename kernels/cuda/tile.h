@@ -45,6 +45,7 @@ struct Tile {
     // copies take registers, too, and for sm_100 and sm_120 ptxas spills at 168: there are 255.
     static constexpr int sharing_threads = asynchronous && !wants_registers ? 384 : 256;
     static constexpr int bound_threads = threads > 192 ? sharing_threads : threads;
+    // Where values come one by one, tiles of fewer threads have 255.
     static constexpr int bound_blocks(bool packs) { return packs ? sharing_threads / bound_threads : 1; }
 
     // Neighbouring lanes share rows of A, lanes two apart columns of B: the hardware then merges their 16-byte loads. Bits 1 and

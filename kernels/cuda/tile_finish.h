@@ -32,7 +32,7 @@ __device__ __forceinline__ T column_sum(FinishShared<T, add_slices>& memory, T v
 
 // out[e] = act(sum of the slices of element e + bias).
 template <class T>
-__global__ void __launch_bounds__(finish_threads)
+__global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64))
     add_slices_kernel(T* out, const T* partial, const T* bias, int64_t size, int channels, int slices, Activation act) {
     const int64_t stride = int64_t(gridDim.x) * finish_threads;
     for (int64_t e = int64_t(blockIdx.x) * finish_threads + threadIdx.x; e < size; e += stride) {
@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(finish_threads)
 
 // The deviations of finish_rows rows by 32 columns of the output; before, if there are slices, the same as add_slices_kernel.
 template <class T, bool add_slices>
-__global__ void __launch_bounds__(finish_threads)
+__global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64))
     column_deviations_kernel(ColumnDeviations<T> deviations, T* out, const T* partial, const T* bias, int64_t rows, int cols,
                              int slices, Activation act) {
     auto& memory = shared<FinishShared<T, add_slices>>();
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(finish_threads)
 
 // moments[0..cols) and moments[cols..2 cols): mean and biased variance, from the deviations of the row blocks in a fixed order.
 template <class T>
-__global__ void __launch_bounds__(finish_threads)
+__global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64))
     merge_deviations_kernel(T* moments, ColumnDeviations<T> deviations, int64_t row_blocks, int cols) {
     struct Shared {
         Deviations<T> values[finish_warps][warp_size];

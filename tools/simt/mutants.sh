@@ -6,10 +6,10 @@ cd "$(dirname "$0")/../.." || exit 1
 export BUILD=${BUILD:-build} GANNET_TEST_DEVICE=cuda
 orders="forward reverse shuffle:1"
 
-# runs(program): whether the cases pass, in `order`; where not, prints why.
+# runs(program, test): whether the test passes, in `order`; where not, prints why.
 runs() {
-    local program=$1 status
-    SIMT_ORDER=$order timeout 300 "$program" --test-case='every kernel agrees*' >"$folder/out" 2>&1
+    local program=$1 test=$2 status
+    SIMT_ORDER=$order timeout 300 "$program" --test-case="$test" >"$folder/out" 2>&1
     status=$?
     [ $status -eq 0 ] && return 0
     [ $status -eq 124 ] && echo "does not end" && return 1
@@ -22,8 +22,8 @@ runs() {
 
 # One mutant: its number in the list, of which `from_make` holds the commands.
 one() {
-    local kind what file unit cases expression overlay compile link why
-    IFS=$'\t' read -r kind what file cases expression < <(sed -n "$1p" "$from_make/list")
+    local kind what file unit test cases expression overlay compile link why
+    IFS=$'\t' read -r kind what file test cases expression < <(sed -n "$1p" "$from_make/list")
     folder=$from_make/$1 overlay=$from_make/$1/kernels/cuda
     mkdir -p "$overlay"
     verdict() { printf '%-8s %s: %s (%s)\n' "$1" "${file%% *}" "$what" "$2"; }
@@ -39,7 +39,7 @@ one() {
     link=${link/ -o $BUILD\/simt\/run_tests/ -o $folder/run_tests $folder/mutant.o}
     eval "$link" >"$folder/out" 2>&1 || { verdict FAILED "does not link: $(head -n 1 "$folder/out")"; return; }
     for order in $orders; do
-        why=$(runs "$folder/run_tests") || { verdict caught "$order: $why"; rm -rf "$folder"; return; }
+        why=$(runs "$folder/run_tests" "$test") || { verdict caught "$order: $why"; rm -rf "$folder"; return; }
     done
     verdict SURVIVED "$cases"
     rm -rf "$folder"
@@ -54,13 +54,15 @@ export from_make=$(mktemp -d)
 folder=$from_make
 trap 'rm -rf "$from_make"' EXIT
 # A line for each block of mutants.txt, its fields separated by tabs.
-awk -v quick="$1" '
-    function flush() { if (what != "" && (quick != "quick" || kind == "quick")) print kind "\t" what "\t" file "\t" cases "\t" expression; what = "" }
+awk -v quick="$1" -v kernels='every kernel agrees*' '
+    BEGIN { test = kernels; cases = "." }
+    function flush() { if (what != "" && (quick != "quick" || kind == "quick")) print kind "\t" what "\t" file "\t" test "\t" cases "\t" expression; what = ""; test = kernels; cases = "." }
     /^#/ { next }
     /^$/ { flush(); next }
     { key = $1; rest = $0; sub(/^[a-z]+ +/, "", rest) }
     key == "mutant" || key == "quick" { kind = key; what = rest }
     key == "file" { file = rest }
+    key == "test" { test = rest }
     key == "cases" { cases = rest }
     key == "sed" { expression = rest }
     END { flush() }' tools/simt/mutants.txt >"$from_make/list"
@@ -74,7 +76,9 @@ make -n V=1 -W "$BUILD/version.o" "$BUILD/simt/run_tests" | grep -e " -o $BUILD/
 
 # Only what passes without the bug can prove anything.
 for order in $orders; do
-    runs "$BUILD/simt/run_tests" || { echo "mutants: the suite fails without a mutant, $order" >&2; exit 1; }
+    cut -f 4 "$from_make/list" | sort -u | while IFS= read -r test; do
+        runs "$BUILD/simt/run_tests" "$test" || { echo "mutants: '$test' fails without a mutant, $order" >&2; exit 1; }
+    done || exit 1
 done
 
 count=$(wc -l <"$from_make/list")
