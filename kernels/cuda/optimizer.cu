@@ -12,7 +12,8 @@ namespace gannet::kernels::cuda {
 namespace {
 
 // One thread.
-__global__ void optimizer_advance_update_kernel(OptimizerState* state, double beta1, double beta2) {
+__global__ void __launch_bounds__(32, min_blocks(32, 128))
+    optimizer_advance_update_kernel(OptimizerState* state, double beta1, double beta2) {
     state->updates += 1;
     state->correction1 = 1 - std::pow(beta1, double(state->updates));
     state->correction2 = 1 - std::pow(beta2, double(state->updates));
@@ -118,7 +119,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks) accumulate_update_ker
 }
 
 // One thread.
-__global__ void advance_update_kernel(Counters* counters, int64_t images) {
+__global__ void __launch_bounds__(32, min_blocks(32, 128)) advance_update_kernel(Counters* counters, int64_t images) {
     counters->step += 1;
     counters->images_seen += images;
 }
