@@ -14,11 +14,11 @@ and sprites, --faces FOLDER and --sprites FOLDER; without them those experiments
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KEPT, RUNS, PAGE = (os.path.join(ROOT, *p) for p in (("docs", "seeds"), ("build", "reproduce"), ("docs", "seeds.md")))
@@ -98,12 +98,18 @@ def middle(values):
     return statistics.median(values) if values else None
 
 
+def processor_seconds():
+    """Of all programs run so far, all their threads: what else the machine does matters less to it than to a clock."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def figures_of(run, seconds, device):
     """What the log says: medians over the first and the last twentieth, events, the last observation."""
     log = lines_of(run)
     steps = [line for line in log if "loss_d" in line]
     share = max(1, len(steps) // 20)
-    figures = {"steps": steps[-1]["step"], "epochs": round(steps[-1]["epoch"], 2), "seconds": round(seconds), "device": device}
+    figures = {"steps": steps[-1]["step"], "epochs": round(steps[-1]["epoch"], 2), "processor_seconds": round(seconds), "device": device}
     for key in ("loss_d", "loss_g", "grad_norm_d", "grad_norm_g"):
         figures[key] = {"first": middle(l[key] for l in steps[:share]), "last": middle(l[key] for l in steps[-share:])}
     figures["events"] = [f"step {line['step']}: {line['what']}" for line in log if "event" in line]
@@ -133,13 +139,13 @@ def train(experiment, options):
         if done.returncode != 1 or experiment.fails not in message:
             raise RuntimeError(f"was to be refused with \"{experiment.fails}\": {message}")
         return {"refused": message.replace(os.path.abspath(getattr(options, experiment.data)), "FOLDER")}
-    begin = time.time()
+    begin = processor_seconds()
     shutil.rmtree(run, ignore_errors=True)
     done = program("train", *arguments, "--out", run)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
     device = next((l.split(" steps on ")[1].split(", batch")[0] for l in done.stderr.splitlines() if " steps on " in l), "")
-    figures = figures_of(run, time.time() - begin, device)
+    figures = figures_of(run, processor_seconds() - begin, device)
     figures["settings"] = experiment.settings
     if experiment.classifier:
         done = program("evaluate", run, "--classifier", classifier(experiment.classifier))
@@ -162,7 +168,12 @@ def paragraph(experiment, figures):
     with_settings = f" with `{'`, `'.join(figures['settings'])}`" if figures["settings"] else ""
     losses = ", ".join(f"{key} {number(figures[key]['first'])} → {number(figures[key]['last'])}"
                        for key in ("loss_d", "loss_g", "grad_norm_d", "grad_norm_g"))
-    text = [f"{model}{with_settings}: {figures['steps']:,} steps ({figures['epochs']} epochs) in {figures['seconds']} s on "
+    time = ""
+    if figures.get("processor_seconds"):
+        time = f" in {figures['processor_seconds']} s of processor time"
+    elif figures.get("seconds"):  # by the clock
+        time = f" in {figures['seconds']} s"
+    text = [f"{model}{with_settings}: {figures['steps']:,} steps ({figures['epochs']} epochs){time} on "
             f"{figures['device']}. First → last twentieth of the run: {losses}."]
     if "observed" in figures:
         o = figures["observed"]
@@ -243,7 +254,7 @@ def main():
         with open(kept, "w", encoding="utf-8") as file:
             json.dump(figures, file, indent=1)
             file.write("\n")
-        print(f"{e.name}: {figures.get('seconds', 0)} s", flush=True)
+        print(f"{e.name}: {figures.get('processor_seconds', 0)} s of processor time", flush=True)
     write_page()
     return 1 if failed else 0
 
