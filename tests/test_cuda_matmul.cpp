@@ -66,8 +66,8 @@ struct Product {
             const double ratio = std::fabs(double(got[i]) - expected[i]) / (share * size[i] + 1e-6);
             if (!(ratio <= worst)) worst = std::isnan(ratio) ? INFINITY : ratio;
         }
-        CHECK_MESSAGE(worst <= 1, s.M, "x", s.N, "x", s.K, (s.transpose_a ? " a'" : ""), (s.transpose_b ? " b'" : ""),
-                      ", precision ", int(precision), ": off by ", worst, " tolerances");
+        CHECK_MESSAGE(worst <= 1, s.M, "x", s.N, "x", s.K, std::string(s.transpose_a ? " a'" : ""),
+                      std::string(s.transpose_b ? " b'" : ""), ", precision ", int(precision), ": off by ", worst, " tolerances");
     }
 };
 
@@ -77,7 +77,7 @@ TEST_CASE("cuda: products on tensor cores are those of the rounded factors") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
     if (cuda::capability() < 80) return skipped("tensor cores are served from sm_80 on");
     const Stream stream = cuda::stream();
-    // small tiles, parallel slices of K, large tiles
+    // small tiles, parallel slices of K, large tiles, slices one after the other
     for (const auto& [M, N, K] : {std::array<int64_t, 3>{8, 12, 16},
                                   {36, 36, 64},
                                   {68, 68, 132},
@@ -86,7 +86,8 @@ TEST_CASE("cuda: products on tensor cores are those of the rounded factors") {
                                   {64, 100, 1024},
                                   {8, 4, 2048},
                                   {4, 64, 516},
-                                  {1540, 1028, 36}})
+                                  {1540, 1028, 36},
+                                  {6148, 64, 512}})
         for (const bool ta : {false, true})
             for (const bool tb : {false, true})
                 for (const Precision p : {Precision::tf32, Precision::bf16}) {
