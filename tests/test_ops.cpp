@@ -273,6 +273,7 @@ TEST_CASE("errors name the op and both shapes") {
          },
          "concat_rows: shape (5) does not fit (2, 3)"},
         {[&] { concat_rows({}); }, "concat_rows: nothing to join"},
+        {[&] { loss(v, {}, v); }, "loss: another loss to add has shape (5)"},
         {[&] { joined_loss(v, {}, {}); }, "joined_loss: no two halves of scores in shape (5)"},
         {[&] {
              transpose(a, {1, 2, 2}, {2, 2});

@@ -72,7 +72,7 @@ StepBytes step_bytes(GanTrainer& trainer) {
                              d_backward * d.activation_grad);
     s.others = batch * ((g_forward + g_backward) * g.other + (d_forward + d_backward) * d.other);
     // Each term of the discriminator's loss but the first has gradients of its own, which are added as a whole.
-    const double terms = (o.penalty ? 3 : 0) + (trainer.joins_batches() ? 0 : 3);
+    const double terms = o.discriminator_batches * ((o.penalty ? 3 : 0) + (trainer.joins_batches() ? 0 : 3));
     s.optimizers =
         double(o.generator_steps) * optimizer_passes(config.generator_optimizer) * double(generator.parameter_count()) +
         double(o.critic_steps) *

@@ -102,7 +102,7 @@ const ObjectSpec& file_spec() {
             {.name = "share_scores",
              .kind = Kind::boolean,
              .doc = "with `fakes: reuse` and the generator first, one forward of the discriminator on the fakes serves both "
-                    "updates where it has no dropout; the same bits",
+                    "updates where it has no dropout; the same bits but for `join_batches`",
              .otherwise = true},
             {.name = "join_batches",
              .kind = Kind::boolean,

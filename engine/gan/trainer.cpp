@@ -62,7 +62,10 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device);
-    share_scores_ = config_.share_scores && !discriminator_.draws() && objective_.reuse_fakes && objective_.generator_first;
+    // where weights are clipped first, the fakes' tape is of others than those that the discriminator's update begins with
+    const bool clips_first = objective_.weight_clip > 0 && objective_.clip_before;
+    share_scores_ =
+        config_.share_scores && !discriminator_.draws() && objective_.reuse_fakes && objective_.generator_first && !clips_first;
     join_batches_ =
         config_.join_batches && !discriminator_.draws() && discriminator_.statistics().empty() && generator_.out() == image_;
     generator_.initialise(config.seed);

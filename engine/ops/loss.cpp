@@ -43,6 +43,7 @@ Tensor loss_composition(const Tensor& x, const LossForm& form) {
 
 Tensor loss(const Tensor& x, const LossForm& form, const Tensor& plus) {
     if (x.size() == 0) throw Error("loss: no scores in shape " + x.shape().str());
+    if (plus && plus.size() != 1) throw Error("loss: another loss to add has shape " + plus.shape().str());
     Tensor y = Tensor::empty({}, x.device());
     const real* const more = plus ? plus.data() : nullptr;
     RUN(x.device(), loss(y.data(), x.data(), more, form, x.size(), x.device().stream()));
