@@ -313,7 +313,7 @@ const ObjectSpec& cpu_spec() {
              .kind = Kind::boolean,
              .doc =
                  "4x4 convolutions of stride 2 multiplied out one by one, in about twice the time, instead of minimal filtering "
-                 "(Winograd), whose rounding errors are about four times as large: 4e-6 of the values",
+                 "(Winograd), whose rounding errors are four to sixteen times as large: up to 8e-6 of the values",
              .otherwise = false},
         }};
     return spec;

@@ -7,7 +7,7 @@
 // is ever multiplied by a padding or dilation zero. A 1x1 image spread to RxR pixels costs one tap per pixel.
 //
 // The data gradient down to few channels is a product and a scatter: conv_scatter.h.
-// 4x4 filters of stride 2 with enough channels take 0.4 of the multiplications: winograd.h.
+// 4x4 filters of stride 2 with enough channels take a third to a half of the multiplications: winograd.h.
 //
 // A pixel's sum is one chain over its taps and channels, whatever N is: a range of a batch gives the same bits alone.
 #include "kernels/cpu/isa.h"
@@ -192,8 +192,8 @@ void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bi
 template <class T>
 void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream) {
     if (s.out_size() <= 0) return;
-    if (winograd_pays(s)) winograd_convolve({y, x, w, bias, s, act, false});
-    else direct_conv2d(y, x, w, bias, s, act);
+    const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({y, x, w, bias, s, act, false}); };
+    if (!with_filtering(s, filtered)) direct_conv2d(y, x, w, bias, s, act);
     if (moments) GANNET_ISA::moments(moments, y, RowsShape{s.N * s.P * s.Q, s.OC}, stream);
 }
 
@@ -201,8 +201,9 @@ template <class T>
 void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, const ConvShape& s, Activation act,
                   Stream stream) {
     if (s.in_size() <= 0) return;
-    if (winograd_pays(s)) winograd_convolve({dx, dy, w, bias, s, act, true});
-    else if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act);
+    const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({dx, dy, w, bias, s, act, true}); };
+    if (with_filtering(s, filtered)) {
+    } else if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act);
     else direct_conv2d_dgrad(dx, dy, w, bias, s, act);
     if (moments) GANNET_ISA::moments(moments, dx, RowsShape{s.N * s.H * s.W, s.C}, stream);
 }
@@ -210,8 +211,9 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
 template <class T>
 void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream) {
     if (s.filter_size() <= 0) return;
-    if (s.N > 0 && winograd_pays(s)) winograd_wgrad(dw, x, dy, s);
-    else if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
+    const auto filtered = [&](auto form) { winograd_wgrad<decltype(form)>(dw, x, dy, s); };
+    if (s.N > 0 && with_filtering(s, filtered)) return;
+    if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
     else wgrad_product(dw, x, dy, s);
 }
 

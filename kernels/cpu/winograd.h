@@ -2,32 +2,171 @@
 //
 // Space to depth turns the padded image into half its size and four times its channels, (row parity, column parity, channel), and
 // the filter into a 2x2 filter of stride 1: the decomposition of DWM, arXiv 2002.00552. F(4x4,2x2) makes 4x4 outputs of 5x5
-// inputs with 25 products instead of 64, at the points 0, 1, -1, 2 and infinity of each axis. One set of matrices serves all
-// passes:
+// inputs with 25 products instead of 64, at the points 0, 1, -1, 2 and infinity of each axis. F(7x7,2x2) makes the 7x7 outputs of
+// a 14x14 image at once, with 64 products where four tiles of 4x4 take 100: points 0, 1, -1, 2, -2, 1/2, -1/2, infinity. One set
+// of matrices serves all passes:
 //
-//   conv2d        y  = A^T [U . (B^T x B)] A               a sum over 4 C at each of 25 points, U = G w G^T
-//   conv2d_dgrad  dx = B [U . (A dy A^T)] B^T              a sum over OC; 5x5 results, neighbours overlap by one
+//   conv2d        y  = A^T [U . (B^T x B)] A               a sum over 4 C at each point, U = G w G^T
+//   conv2d_dgrad  dx = B [U . (A dy A^T)] B^T              a sum over OC; results of neighbouring tiles overlap by one
 //   conv2d_wgrad  dw = G^T [sum over tiles (A dy A^T) (x) (B^T x B)] G
 //
-// 200 C OC flops a tile instead of 512, bound by the multiply-adders; the transforms move 4 (25 + 16) bytes per tile and channel
-// on each side, in cache, about a fifth of the time at 64 channels. Errors grow by about two bits (a table of them is a test).
+// Bound by the multiply-adders; the transforms move 4 (25 + 16) bytes per tile of F(4x4,2x2) and channel on each side, in cache,
+// about a fifth of the time at 64 channels. Errors grow by about two bits, F(7x7,2x2)'s by four (a table of them is a test).
 //
 // The order of sums: a point's sum is one chain over k, and the transforms are the same instructions for every tile, so a range
 // of a batch gives the same bits alone.
 #pragma once
+#include <limits>
+
 #include "kernels/cpu/gemm.h"
 #include "kernels/precision.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-inline constexpr int points = 25, outputs = 4, inputs = 5;  // of a tile; the latter two along an axis
+// ---- the forms: each matrix along one axis ---------------------------------------------------------------------------
+
+struct F4 {
+    static constexpr int outputs = 4, inputs = 5, points = 25;
+
+    // t = B^T d
+    static void image_axis(vec (&t)[5], const vec (&d)[5]) {
+        const real two = 2;
+        const vec e = d[3] - d[1], f = d[3] - d[2];
+        t[0] = two * (d[0] - d[2]) + e;
+        t[1] = f - two * d[1];
+        t[2] = f + two * (d[1] - d[2]);
+        t[3] = e;
+        t[4] = (d[4] - d[2]) - two * e;
+    }
+    // t = B m
+    static void image_axis_adjoint(vec (&t)[5], const vec (&m)[5]) {
+        const real two = 2, three = 3;
+        const vec e = m[0] + m[3];
+        t[0] = two * m[0];
+        t[1] = two * (m[2] - m[1] + m[4]) - e;
+        t[2] = -(two * m[0] + m[1] + three * m[2] + m[4]);
+        t[3] = e + m[1] + m[2] - two * m[4];
+        t[4] = m[4];
+    }
+    // t = A y
+    static void output_axis_adjoint(vec (&t)[5], const vec (&y)[4]) {
+        const real two = 2, four = 4;
+        const vec even = y[0] + y[2], odd = y[1] + y[3];
+        t[0] = y[0];
+        t[1] = even + odd;
+        t[2] = even - odd;
+        t[3] = y[0] + two * (y[1] + two * y[2] + four * y[3]);
+        t[4] = y[3];
+    }
+    // t = A^T m
+    static void output_axis(vec (&t)[4], const vec (&m)[5]) {
+        const real two = 2, four = 4, eight = 8;
+        const vec sum = m[1] + m[2], difference = m[1] - m[2];
+        t[0] = m[0] + sum + m[3];
+        t[1] = difference + two * m[3];
+        t[2] = sum + four * m[3];
+        t[3] = difference + eight * m[3] + m[4];
+    }
+    // t = G g
+    static void filter_axis(vec (&t)[5], vec g0, vec g1) {
+        const real half = 0.5, sixth = real(1) / 6, two = 2;
+        t[0] = half * g0;
+        t[1] = -half * (g0 + g1);
+        t[2] = sixth * (g1 - g0);
+        t[3] = sixth * (g0 + two * g1);
+        t[4] = g1;
+    }
+    // t = G^T m
+    static void filter_axis_adjoint(vec (&t)[2], const vec (&m)[5]) {
+        const real half = 0.5, sixth = real(1) / 6, two = 2;
+        t[0] = half * (m[0] - m[1]) + sixth * (m[3] - m[2]);
+        t[1] = sixth * (m[2] + two * m[3]) - half * m[1] + m[4];
+    }
+};
+
+// The points are those of F(6x6,3x3), and so is B. A point and its negative share their even and their odd part.
+struct F7 {
+    static constexpr int outputs = 7, inputs = 8, points = 64;
+
+    static void image_axis(vec (&t)[8], const vec (&d)[8]) {
+        t[0] = d[0] - d[6] + real(5.25) * (d[4] - d[2]);
+        t[7] = d[7] - d[1] + real(5.25) * (d[3] - d[5]);
+        const vec even1 = d[2] + d[6] - real(4.25) * d[4], odd1 = d[1] + d[5] - real(4.25) * d[3];
+        t[1] = even1 + odd1, t[2] = even1 - odd1;
+        const vec even2 = d[6] + real(0.25) * d[2] - real(1.25) * d[4],
+                  odd2 = real(0.5) * d[1] - real(2.5) * d[3] + real(2) * d[5];
+        t[3] = even2 + odd2, t[4] = even2 - odd2;
+        const vec even3 = d[6] + real(4) * d[2] - real(5) * d[4], odd3 = real(2) * d[1] - real(2.5) * d[3] + real(0.5) * d[5];
+        t[5] = even3 + odd3, t[6] = even3 - odd3;
+    }
+    static void image_axis_adjoint(vec (&t)[8], const vec (&m)[8]) {
+        const Parts p(m);
+        t[0] = m[0];
+        t[1] = p.odd1 + real(0.5) * p.odd2 + real(2) * p.odd3 - m[7];
+        t[2] = p.even1 + real(0.25) * p.even2 + real(4) * p.even3 - real(5.25) * m[0];
+        t[3] = real(5.25) * m[7] - real(4.25) * p.odd1 - real(2.5) * (p.odd2 + p.odd3);
+        t[4] = real(5.25) * m[0] - real(4.25) * p.even1 - real(1.25) * p.even2 - real(5) * p.even3;
+        t[5] = p.odd1 + real(2) * p.odd2 + real(0.5) * p.odd3 - real(5.25) * m[7];
+        t[6] = p.even1 + p.even2 + p.even3 - m[0];
+        t[7] = m[7];
+    }
+    static void output_axis_adjoint(vec (&t)[8], const vec (&y)[7]) {
+        t[0] = y[0], t[7] = y[6];
+        const vec even1 = (y[0] + y[2]) + (y[4] + y[6]), odd1 = y[1] + y[3] + y[5];
+        t[1] = even1 + odd1, t[2] = even1 - odd1;
+        const vec even2 = y[0] + real(4) * (y[2] + real(4) * (y[4] + real(4) * y[6]));
+        const vec odd2 = real(2) * (y[1] + real(4) * (y[3] + real(4) * y[5]));
+        t[3] = even2 + odd2, t[4] = even2 - odd2;
+        const vec even3 = y[0] + real(0.25) * (y[2] + real(0.25) * (y[4] + real(0.25) * y[6]));
+        const vec odd3 = real(0.5) * (y[1] + real(0.25) * (y[3] + real(0.25) * y[5]));
+        t[5] = even3 + odd3, t[6] = even3 - odd3;
+    }
+    static void output_axis(vec (&t)[7], const vec (&m)[8]) {
+        const Parts p(m);
+        t[0] = m[0] + p.even1 + p.even2 + p.even3;
+        t[1] = p.odd1 + real(2) * p.odd2 + real(0.5) * p.odd3;
+        t[2] = p.even1 + real(4) * p.even2 + real(0.25) * p.even3;
+        t[3] = p.odd1 + real(8) * p.odd2 + real(0.125) * p.odd3;
+        t[4] = p.even1 + real(16) * p.even2 + real(1) / 16 * p.even3;
+        t[5] = p.odd1 + real(32) * p.odd2 + real(1) / 32 * p.odd3;
+        t[6] = p.even1 + real(64) * p.even2 + real(1) / 64 * p.even3 + m[7];
+    }
+    static void filter_axis(vec (&t)[8], vec g0, vec g1) {
+        t[0] = g0, t[7] = g1;
+        t[1] = real(-2) / 9 * (g0 + g1), t[2] = real(-2) / 9 * (g0 - g1);
+        t[3] = real(1) / 90 * (g0 + real(2) * g1), t[4] = real(1) / 90 * (g0 - real(2) * g1);
+        t[5] = real(16) / 45 * (real(2) * g0 + g1), t[6] = real(16) / 45 * (real(2) * g0 - g1);
+    }
+    static void filter_axis_adjoint(vec (&t)[2], const vec (&m)[8]) {
+        const Parts p(m);
+        t[0] = m[0] - real(2) / 9 * p.even1 + real(1) / 90 * p.even2 + real(32) / 45 * p.even3;
+        t[1] = m[7] - real(2) / 9 * p.odd1 + real(1) / 45 * p.odd2 + real(16) / 45 * p.odd3;
+    }
+
+private:
+    struct Parts {  // of the points +-1, +-2, +-1/2
+        vec even1, odd1, even2, odd2, even3, odd3;
+        explicit Parts(const vec (&m)[8])
+            : even1(m[1] + m[2]),
+              odd1(m[1] - m[2]),
+              even2(m[3] + m[4]),
+              odd2(m[3] - m[4]),
+              even3(m[5] + m[6]),
+              odd3(m[5] - m[6]) {}
+    };
+};
+
+// ---- which form serves a shape ---------------------------------------------------------------------------------------
 
 // The tiles of the outputs P x Q; those at the end may hang over.
 struct TileGrid {
     int64_t rows, cols;
     int64_t size() const { return rows * cols; }
 };
-inline TileGrid tile_grid(const ConvShape& s) { return {ceil_div(s.P, outputs), ceil_div(s.Q, outputs)}; }
+template <class F>
+TileGrid tile_grid(const ConvShape& s) {
+    return {ceil_div(s.P, F::outputs), ceil_div(s.Q, F::outputs)};
+}
 
 inline constexpr int channel_multiple = 16;
 inline constexpr int64_t most_tiles = 256;  // of an image: its tiles are a task's
@@ -40,173 +179,172 @@ inline int64_t taps_inside(int64_t extent, int64_t count, int64_t padding) {
     return taps;
 }
 
-// Whether it pays: multiply-adds of one image. N plays no part, or a range of a batch would have other bits than the whole,
-// though a batch of a few small images of many channels pays more for the filter's transform than it gains. transform_cost, for
-// each point and channel of a tile, is where 12x12x128 and 14x14x32 images, which gain nothing, and 20x20x64, which do, are told
-// apart.
-inline bool winograd_pays(const ConvShape& s) {
-    constexpr double transform_cost = 24;
-    if (exact_convolutions() || s.R != 4 || s.S != 4 || s.stride != 2 || s.C % channel_multiple || s.OC % channel_multiple)
-        return false;
-    if (s.C < 32 || s.OC < 32 || s.P < 1 || s.Q < 1) return false;
-    const TileGrid grid = tile_grid(s);
-    if (grid.size() > most_tiles) return false;
+// Multiply-adds of one image, or infinity if its tiles do not serve. transform_cost, for each point and channel of a tile, is
+// where 12x12x128 images, which gain nothing from F4, and 20x20x64, which do, are told apart.
+template <class F>
+double filtering_cost(const ConvShape& s) {
+    constexpr double transform_cost = 24, never = std::numeric_limits<double>::infinity();
+    const TileGrid grid = tile_grid<F>(s);
+    if (grid.size() > most_tiles) return never;
     // the last pixels, if no tile reaches them
-    if ((s.H - 1 + s.padding) / 2 > outputs * grid.rows || (s.W - 1 + s.padding) / 2 > outputs * grid.cols) return false;
+    if ((s.H - 1 + s.padding) / 2 > F::outputs * grid.rows || (s.W - 1 + s.padding) / 2 > F::outputs * grid.cols) return never;
     const double channels = double(s.C) * double(s.OC), sides = double(4 * s.C + s.OC);
-    const double here = points * double(grid.size()) * (4 * channels + transform_cost * sides);
-    return here < double(taps_inside(s.H, s.P, s.padding) * taps_inside(s.W, s.Q, s.padding)) * channels;
+    return F::points * double(grid.size()) * (4 * channels + transform_cost * sides);
 }
 
-// ---- one axis --------------------------------------------------------------------------------------------------------
+enum class Filtering { none, four, seven };
 
-// t = B^T d
-inline void image_axis(vec (&t)[5], vec d0, vec d1, vec d2, vec d3, vec d4) {
-    const real two = 2;
-    const vec e = d3 - d1, f = d3 - d2;
-    t[0] = two * (d0 - d2) + e;
-    t[1] = f - two * d1;
-    t[2] = f + two * (d1 - d2);
-    t[3] = e;
-    t[4] = (d4 - d2) - two * e;
+// What pays. N plays no part, or a range of a batch would have other bits than the whole, though a batch of a few small images of
+// many channels pays more for the filter's transform than it gains. F7 has the larger errors, and filters of 16 times their size:
+// it must save a quarter, and its filter's points must not outgrow the caches by far (32 MB).
+inline Filtering minimal_filtering(const ConvShape& s) {
+    if (exact_convolutions() || s.R != 4 || s.S != 4 || s.stride != 2 || s.C % channel_multiple || s.OC % channel_multiple)
+        return Filtering::none;
+    if (s.C < 32 || s.OC < 32 || s.P < 1 || s.Q < 1) return Filtering::none;
+    const double direct =
+        double(taps_inside(s.H, s.P, s.padding) * taps_inside(s.W, s.Q, s.padding)) * double(s.C) * double(s.OC);
+    const double four = filtering_cost<F4>(s), seven = s.C * s.OC <= 32768 ? filtering_cost<F7>(s) : direct;
+    if (seven < 0.75 * std::min(four, direct)) return Filtering::seven;
+    return four < direct ? Filtering::four : Filtering::none;
 }
 
-// t = B m, the transposed
-inline void image_axis_adjoint(vec (&t)[5], vec m0, vec m1, vec m2, vec m3, vec m4) {
-    const real two = 2, three = 3;
-    const vec e = m0 + m3;
-    t[0] = two * m0;
-    t[1] = two * (m2 - m1 + m4) - e;
-    t[2] = -(two * m0 + m1 + three * m2 + m4);
-    t[3] = e + m1 + m2 - two * m4;
-    t[4] = m4;
-}
-
-// t = A y
-inline void output_axis_adjoint(vec (&t)[5], vec y0, vec y1, vec y2, vec y3) {
-    const real two = 2, four = 4;
-    const vec even = y0 + y2, odd = y1 + y3;
-    t[0] = y0;
-    t[1] = even + odd;
-    t[2] = even - odd;
-    t[3] = y0 + two * (y1 + two * y2 + four * y3);
-    t[4] = y3;
-}
-
-// t = A^T m
-inline void output_axis(vec (&t)[4], vec m0, vec m1, vec m2, vec m3, vec m4) {
-    const real two = 2, four = 4, eight = 8;
-    const vec sum = m1 + m2, difference = m1 - m2;
-    t[0] = m0 + sum + m3;
-    t[1] = difference + two * m3;
-    t[2] = sum + four * m3;
-    t[3] = difference + eight * m3 + m4;
-}
-
-// t = G g
-inline void filter_axis(vec (&t)[5], vec g0, vec g1) {
-    const real half = 0.5, sixth = real(1) / 6, two = 2;
-    t[0] = half * g0;
-    t[1] = -half * (g0 + g1);
-    t[2] = sixth * (g1 - g0);
-    t[3] = sixth * (g0 + two * g1);
-    t[4] = g1;
-}
-
-// t = G^T m
-inline void filter_axis_adjoint(vec (&t)[2], vec m0, vec m1, vec m2, vec m3, vec m4) {
-    const real half = 0.5, sixth = real(1) / 6, two = 2;
-    t[0] = half * (m0 - m1) + sixth * (m3 - m2);
-    t[1] = sixth * (m2 + two * m3) - half * m1 + m4;
+// body(F4{}) or body(F7{}), whichever pays; false if none does.
+template <class Body>
+bool with_filtering(const ConvShape& s, const Body& body) {
+    const Filtering form = minimal_filtering(s);
+    if (form == Filtering::four) body(F4{});
+    else if (form == Filtering::seven) body(F7{});
+    return form != Filtering::none;
 }
 
 // ---- both axes, of one vector of channels ----------------------------------------------------------------------------
 
-// store(point, value) for all points of the 5x5 image d(row, column).
-template <class Load, class Store>
+// put(point, value) for all points of the image d(row, column).
+template <class F, class Load, class Store>
 inline void image_to_points(const Load& d, const Store& put) {
-    vec t[5][5];  // [column][point of the rows]
-#pragma GCC unroll 5
-    for (int j = 0; j < 5; ++j) image_axis(t[j], d(0, j), d(1, j), d(2, j), d(3, j), d(4, j));
-#pragma GCC unroll 5
-    for (int i = 0; i < 5; ++i) {
-        vec v[5];
-        image_axis(v, t[0][i], t[1][i], t[2][i], t[3][i], t[4][i]);
-#pragma GCC unroll 5
-        for (int j = 0; j < 5; ++j) put(5 * i + j, v[j]);
+    constexpr int n = F::inputs;
+    vec t[n][n];  // [column][point of the rows]
+#pragma GCC unroll 8
+    for (int j = 0; j < n; ++j) {
+        vec column[n];
+#pragma GCC unroll 8
+        for (int i = 0; i < n; ++i) column[i] = d(i, j);
+        F::image_axis(t[j], column);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) {
+        vec row[n], v[n];
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) row[j] = t[j][i];
+        F::image_axis(v, row);
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) put(n * i + j, v[j]);
     }
 }
 
-// put(row, column, value) of the 5x5 image that the points m(point) make.
-template <class Load, class Store>
+// put(row, column, value) of the image that the points m(point) make.
+template <class F, class Load, class Store>
 inline void points_to_image(const Load& m, const Store& put) {
-    vec t[5][5];
-#pragma GCC unroll 5
-    for (int j = 0; j < 5; ++j) image_axis_adjoint(t[j], m(j), m(5 + j), m(10 + j), m(15 + j), m(20 + j));
-#pragma GCC unroll 5
-    for (int i = 0; i < 5; ++i) {
-        vec v[5];
-        image_axis_adjoint(v, t[0][i], t[1][i], t[2][i], t[3][i], t[4][i]);
-#pragma GCC unroll 5
-        for (int j = 0; j < 5; ++j) put(i, j, v[j]);
+    constexpr int n = F::inputs;
+    vec t[n][n];
+#pragma GCC unroll 8
+    for (int j = 0; j < n; ++j) {
+        vec column[n];
+#pragma GCC unroll 8
+        for (int i = 0; i < n; ++i) column[i] = m(n * i + j);
+        F::image_axis_adjoint(t[j], column);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) {
+        vec row[n], v[n];
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) row[j] = t[j][i];
+        F::image_axis_adjoint(v, row);
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) put(i, j, v[j]);
     }
 }
 
-// put(point, value) for all points of the 4x4 gradient dy(row, column).
-template <class Load, class Store>
+// put(point, value) for all points of the outputs' gradient dy(row, column).
+template <class F, class Load, class Store>
 inline void gradient_to_points(const Load& dy, const Store& put) {
-    vec t[4][5];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) output_axis_adjoint(t[j], dy(0, j), dy(1, j), dy(2, j), dy(3, j));
-#pragma GCC unroll 5
-    for (int i = 0; i < 5; ++i) {
-        vec v[5];
-        output_axis_adjoint(v, t[0][i], t[1][i], t[2][i], t[3][i]);
-#pragma GCC unroll 5
-        for (int j = 0; j < 5; ++j) put(5 * i + j, v[j]);
+    constexpr int n = F::inputs, o = F::outputs;
+    vec t[o][n];
+#pragma GCC unroll 8
+    for (int j = 0; j < o; ++j) {
+        vec column[o];
+#pragma GCC unroll 8
+        for (int i = 0; i < o; ++i) column[i] = dy(i, j);
+        F::output_axis_adjoint(t[j], column);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) {
+        vec row[o], v[n];
+#pragma GCC unroll 8
+        for (int j = 0; j < o; ++j) row[j] = t[j][i];
+        F::output_axis_adjoint(v, row);
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) put(n * i + j, v[j]);
     }
 }
 
-// put(row, column, value) of the 4x4 outputs that the points m(point) make.
-template <class Load, class Store>
+// put(row, column, value) of the outputs that the points m(point) make.
+template <class F, class Load, class Store>
 inline void points_to_outputs(const Load& m, const Store& put) {
-    vec t[5][4];
-#pragma GCC unroll 5
-    for (int j = 0; j < 5; ++j) output_axis(t[j], m(j), m(5 + j), m(10 + j), m(15 + j), m(20 + j));
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-        vec v[4];
-        output_axis(v, t[0][i], t[1][i], t[2][i], t[3][i], t[4][i]);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) put(i, j, v[j]);
+    constexpr int n = F::inputs, o = F::outputs;
+    vec t[n][o];
+#pragma GCC unroll 8
+    for (int j = 0; j < n; ++j) {
+        vec column[n];
+#pragma GCC unroll 8
+        for (int i = 0; i < n; ++i) column[i] = m(n * i + j);
+        F::output_axis(t[j], column);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < o; ++i) {
+        vec row[n], v[o];
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) row[j] = t[j][i];
+        F::output_axis(v, row);
+#pragma GCC unroll 8
+        for (int j = 0; j < o; ++j) put(i, j, v[j]);
     }
 }
 
 // put(point, value) for all points of the 2x2 filter g, row-major.
-template <class Store>
+template <class F, class Store>
 inline void filter_to_points(vec g00, vec g01, vec g10, vec g11, const Store& put) {
-    vec t[2][5];
-    filter_axis(t[0], g00, g10);
-    filter_axis(t[1], g01, g11);
-#pragma GCC unroll 5
-    for (int i = 0; i < 5; ++i) {
-        vec v[5];
-        filter_axis(v, t[0][i], t[1][i]);
-#pragma GCC unroll 5
-        for (int j = 0; j < 5; ++j) put(5 * i + j, v[j]);
+    constexpr int n = F::inputs;
+    vec t[2][n];
+    F::filter_axis(t[0], g00, g10);
+    F::filter_axis(t[1], g01, g11);
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) {
+        vec v[n];
+        F::filter_axis(v, t[0][i], t[1][i]);
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) put(n * i + j, v[j]);
     }
 }
 
 // put(row, column, value) of the 2x2 filter's gradient that the points m(point) make.
-template <class Load, class Store>
+template <class F, class Load, class Store>
 inline void points_to_filter(const Load& m, const Store& put) {
-    vec t[5][2];
-#pragma GCC unroll 5
-    for (int j = 0; j < 5; ++j) filter_axis_adjoint(t[j], m(j), m(5 + j), m(10 + j), m(15 + j), m(20 + j));
+    constexpr int n = F::inputs;
+    vec t[n][2];
+#pragma GCC unroll 8
+    for (int j = 0; j < n; ++j) {
+        vec column[n];
+#pragma GCC unroll 8
+        for (int i = 0; i < n; ++i) column[i] = m(n * i + j);
+        F::filter_axis_adjoint(t[j], column);
+    }
 #pragma GCC unroll 2
     for (int i = 0; i < 2; ++i) {
-        vec v[2];
-        filter_axis_adjoint(v, t[0][i], t[1][i], t[2][i], t[3][i], t[4][i]);
+        vec row[n], v[2];
+#pragma GCC unroll 8
+        for (int j = 0; j < n; ++j) row[j] = t[j][i];
+        F::filter_axis_adjoint(v, row);
         put(i, 0, v[0]), put(i, 1, v[1]);
     }
 }

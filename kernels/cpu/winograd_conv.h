@@ -1,9 +1,8 @@
-// conv2d and conv2d_dgrad by minimal filtering (winograd.h): tiles to points, 25 products with the filter's points, and back. The
-// two are one algorithm, of other transforms.
+// conv2d and conv2d_dgrad by minimal filtering (winograd.h): tiles to points, a product for each with the filter's points, and
+// back. The two are one algorithm, of other transforms.
 //
-// The filter's points, 6.25 times its size, are made once a call: 16 C OC reals read and 100 C OC written. Many tiles: a task is
-// a few images from beginning to end, in its own scratch, where the data of a chunk (2-10 MB) stays in the caches. Few tiles: all
-// tasks share the tiles' points too, and each has a block of columns. Which of the two does not change a bit.
+// The filter's points are 6.25 times its size (F7: 16 times): who makes them when depends on how many tiles share them. Which it
+// is does not change a bit.
 #pragma once
 #include "kernels/cpu/winograd_tiles.h"
 
@@ -11,6 +10,7 @@ namespace gannet::kernels::cpu::GANNET_ISA {
 
 inline constexpr int64_t tiles_at_once = 64;
 
+template <class F>
 struct WinogradConv {
     real* out;
     const real *in, *w, *bias;
@@ -18,22 +18,22 @@ struct WinogradConv {
     Activation act;
     bool adjoint;
 
-    TileGrid grid = tile_grid(s);
+    TileGrid grid = tile_grid<F>(s);
     int64_t depth = adjoint ? s.OC : 4 * s.C, cols = adjoint ? 4 * s.C : s.OC;
 
     PointMatrix tile_points(int64_t tiles) const {
-        return {.run_bits = 8, .pitch = RowLayout::pitch, .tiles = tiles, .depth = depth};
+        return {.points = F::points, .run_bits = 8, .pitch = RowLayout::pitch, .tiles = tiles, .depth = depth};
     }
     PointMatrix sums(int64_t tiles, int64_t columns) const {
-        return {.run_bits = 30, .pitch = odd_lines(columns), .tiles = tiles, .depth = columns};
+        return {.points = F::points, .run_bits = 30, .pitch = odd_lines(columns), .tiles = tiles, .depth = columns};
     }
     void to_points(const PointMatrix& to, int64_t place, int64_t tile) const {
-        if (adjoint) transform_gradient(to, place, tile, in, s);
-        else transform_image(to, place, tile, 0, depth, in, s);
+        if (adjoint) transform_gradient<F>(to, place, tile, in, s);
+        else transform_image<F>(to, place, tile, 0, depth, in, s);
     }
     void filter_points(const FilterPoints& to, int64_t n0, int64_t columns, int64_t k0, int64_t k1) const {
-        if (adjoint) transform_filter_adjoint(to, w, s, n0, columns, k0, k1);
-        else transform_filter(to, w, s, n0, columns, k0, k1);
+        if (adjoint) transform_filter_adjoint<F>(to, w, s, n0, columns, k0, k1);
+        else transform_filter<F>(to, w, s, n0, columns, k0, k1);
     }
 
     // Columns [n0, n0 + columns) of whole images from their sums.
@@ -49,67 +49,97 @@ struct WinogradConv {
                                                               phase / 2 - s.padding,
                                                               phase % 2 - s.padding,
                                                               a};
-                        overlap_tiles(writer, m, image * grid.size(), n);
+                        overlap_tiles<F>(writer, m, image * grid.size(), n);
                     }
             } else {
                 for (int64_t place = 0; place < images * grid.size(); ++place)
-                    output_tile(out, m, place, image0 * grid.size() + place, n0, columns, bias, s, a);
+                    output_tile<F>(out, m, place, image0 * grid.size() + place, n0, columns, bias, s, a);
             }
         });
     }
 };
 
-// Columns [n0, n0 + m.depth) of tiles [first, first + m.tiles) of the products.
-inline void multiply_points(const PointMatrix& m, const PointMatrix& v, int64_t first, const FilterPoints& u, int64_t n0) {
+// Columns [n0, n0 + m.depth) of the products of tiles, k in [k0, k1), added to what is there from k = 0 on. u's columns begin at
+// u0, its k at `uk`.
+inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const FilterPoints& u, int64_t n0, int64_t u0, int64_t k0,
+                            int64_t k1, int64_t uk) {
     const RowPanels panels{m.tiles};
-    for (int point = 0; point < points; ++point)
-        for (int64_t k = 0; k < v.depth; k += v.run()) {
-            const Run run{0, 0, int(std::min(v.run(), v.depth - k))};
+    for (int point = 0; point < m.points; ++point)
+        for (int64_t k = k0, next = k; k < k1; k = next) {
+            next = std::min(k1, (k / v.run() + 1) * v.run());
+            const Run run{0, 0, int(next - k)};
             for (int64_t n = 0; n < m.depth; n += tile_cols) {
-                const Panel panel{u.at(point, n0 + n, k), tile_cols, &run, 1};
+                const Panel panel{u.at(point, n0 - u0 + n, k - uk), tile_cols, &run, 1};
                 for (int64_t p = 0; p < panels.count; ++p) {
                     real* row[tile_rows];
                     for (int i = 0; i < panels.size(p); ++i) row[i] = m.at(point, panels.begin(p) + i, 0);
                     run_tile<RowLayout>(panels.size(p), std::min<int64_t>(tile_cols, m.depth - n), row, n,
-                                        v.at(point, first + panels.begin(p), k), panel, k == 0);
+                                        v.at(point, panels.begin(p), k), panel, k == 0);
                 }
             }
         }
 }
 
-// One piece of the filter's points.
-inline void pack_points(const WinogradConv& d, const FilterPoints& u, int64_t task, int64_t pieces, int64_t piece) {
-    const int64_t n0 = task / pieces * tile_cols, k0 = task % pieces * piece;
-    FilterPoints part = u;
-    part.data = u.at(0, n0, k0);
-    d.filter_points(part, n0, std::min<int64_t>(tile_cols, d.cols - n0), k0, std::min(d.depth, k0 + piece));
+// Few tiles: a task is some columns of all of them, and makes the filter's points as it needs them, a piece at a time, which then
+// never leaves its second cache. All tasks read the tiles' points, and those of too many would not stay in the last cache.
+template <class F>
+void convolve_few_tiles(const WinogradConv<F>& d) {
+    constexpr int64_t columns = 32, piece = F::points > 32 ? 64 : 128;  // of points: about half a megabyte
+    constexpr int64_t most_bytes = int64_t(8) << 20;
+    static_assert(columns % tile_cols == 0);
+    const int64_t per_image = d.grid.size(), bytes = d.tile_points(per_image).size() * int64_t(sizeof(real));
+    const int64_t chunks = ceil_div(d.s.N * bytes, most_bytes), images = ceil_div(d.s.N, chunks);
+    for (int64_t image = 0; image < d.s.N; image += images) {
+        const int64_t count = std::min(images, d.s.N - image), mine = count * per_image;
+        PointMatrix v = d.tile_points(mine);
+        v.data = scratch_reals(shared_b_slot, v.size());
+        parallel_for(mine, [&](int64_t i) { d.to_points(v, i, image * per_image + i); });
+        parallel_for(ceil_div(d.cols, columns), [&](int64_t task) {
+            const int64_t n0 = task * columns, width = std::min(columns, d.cols - n0);
+            PointMatrix m = d.sums(mine, width);
+            FilterPoints u{F::points, width, piece};
+            m.data = scratch_reals(a_slot, m.size() + u.size());
+            u.data = m.data + m.size();
+            for (int64_t k = 0; k < d.depth; k += piece) {
+                const int64_t end = std::min(d.depth, k + piece);
+                d.filter_points(u, n0, width, k, end);
+                multiply_points(m, v, u, n0, n0, k, end, k);
+            }
+            d.write(m, image, count, n0, width);
+        });
+    }
 }
 
-inline void winograd_convolve(const WinogradConv& d) {
+// Many tiles: a task is a few images from beginning to end, in its own scratch, where the data of a chunk (2-10 MB) stays in the
+// caches; all share the filter's points.
+template <class F>
+void convolve_many_tiles(const WinogradConv<F>& d) {
     const int64_t per_image = d.grid.size(), images = std::max<int64_t>(1, tiles_at_once / per_image);
-    const int64_t chunks = ceil_div(d.s.N, images), tiles = d.s.N * per_image;
-    const bool shared = chunks < 4;
-    FilterPoints u{d.cols, d.depth};
-    PointMatrix all = d.tile_points(shared ? tiles : 0);
-    u.data = scratch_reals(shared_b_slot, u.size() + all.size());
-    all.data = u.data + u.size();
+    FilterPoints u{F::points, d.cols, d.depth};
+    u.data = scratch_reals(shared_b_slot, u.size());
     constexpr int64_t piece = 64;
-    const int64_t pieces = ceil_div(d.depth, piece), packings = pieces * ceil_div(d.cols, tile_cols);
-    parallel_for(packings + all.tiles, [&](int64_t task) {
-        if (task < packings) pack_points(d, u, task, pieces, piece);
-        else d.to_points(all, task - packings, task - packings);
+    const int64_t pieces = ceil_div(d.depth, piece);
+    parallel_for(pieces * ceil_div(d.cols, tile_cols), [&](int64_t task) {
+        const int64_t n0 = task / pieces * tile_cols, k0 = task % pieces * piece;
+        FilterPoints part = u;
+        part.data = u.at(0, n0, k0);
+        d.filter_points(part, n0, std::min<int64_t>(tile_cols, d.cols - n0), k0, std::min(d.depth, k0 + piece));
     });
-    const int64_t columns = shared ? std::min<int64_t>(d.cols, 128) : d.cols;
-    parallel_for(chunks * ceil_div(d.cols, columns), [&](int64_t task) {
-        const int64_t image = task % chunks * images, count = std::min(images, d.s.N - image), mine = count * per_image;
-        const int64_t n0 = task / chunks * columns, width = std::min(columns, d.cols - n0);
-        PointMatrix v = d.tile_points(shared ? 0 : mine), m = d.sums(mine, width);
+    parallel_for(ceil_div(d.s.N, images), [&](int64_t task) {
+        const int64_t image = task * images, count = std::min(images, d.s.N - image), mine = count * per_image;
+        PointMatrix v = d.tile_points(mine), m = d.sums(mine, d.cols);
         m.data = scratch_reals(a_slot, v.size() + m.size());
         v.data = m.data + m.size();
-        for (int64_t i = 0; i < v.tiles; ++i) d.to_points(v, i, image * per_image + i);
-        multiply_points(m, shared ? all : v, shared ? image * per_image : 0, u, n0);
-        d.write(m, image, count, n0, width);
+        for (int64_t i = 0; i < mine; ++i) d.to_points(v, i, image * per_image + i);
+        multiply_points(m, v, u, 0, 0, 0, d.depth, 0);
+        d.write(m, image, count, 0, d.cols);
     });
+}
+
+template <class F>
+void winograd_convolve(const WinogradConv<F>& d) {
+    if (d.s.N * d.grid.size() <= 512) convolve_few_tiles(d);
+    else convolve_many_tiles(d);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -14,7 +14,7 @@ inline int64_t odd_lines(int64_t reals) {
 // Where a matrix of (tiles, k) lies, one for each point: 2^run_bits values of k side by side, tiles `pitch` apart, runs one after
 // another.
 struct PointMatrix {
-    int run_bits;
+    int points, run_bits;
     int64_t pitch, tiles, depth;
     real* data = nullptr;
 
@@ -41,52 +41,56 @@ struct Image {
 };
 
 // `count` channels from k on.
-__attribute__((noinline)) inline void image_tile(const PointMatrix& to, int64_t tile, int64_t k, int64_t count,
-                                                 const real* const (&from)[5][5]) {
+template <class F>
+__attribute__((noinline)) void image_tile(const PointMatrix& to, int64_t tile, int64_t k, int64_t count,
+                                          const real* const (&from)[F::inputs][F::inputs]) {
     const int64_t stride = to.point_stride;
     for (int64_t c = 0; c < count; c += lanes) {
         real* const out = to.at(0, tile, k + c);
-        image_to_points([&](int i, int j) { return load(from[i][j] + c); },
-                        [&](int point, vec v) { store(out + point * stride, v); });
-    }
-}
-
-__attribute__((noinline)) inline void gradient_tile(const PointMatrix& to, int64_t tile, int64_t k, int64_t count,
-                                                    const real* const (&from)[4][4]) {
-    const int64_t stride = to.point_stride;
-    for (int64_t c = 0; c < count; c += lanes) {
-        real* const out = to.at(0, tile, k + c);
-        gradient_to_points([&](int i, int j) { return load(from[i][j] + c); },
+        image_to_points<F>([&](int i, int j) { return load(from[i][j] + c); },
                            [&](int point, vec v) { store(out + point * stride, v); });
     }
 }
 
+template <class F>
+__attribute__((noinline)) void gradient_tile(const PointMatrix& to, int64_t tile, int64_t k, int64_t count,
+                                             const real* const (&from)[F::outputs][F::outputs]) {
+    const int64_t stride = to.point_stride;
+    for (int64_t c = 0; c < count; c += lanes) {
+        real* const out = to.at(0, tile, k + c);
+        gradient_to_points<F>([&](int i, int j) { return load(from[i][j] + c); },
+                              [&](int point, vec v) { store(out + point * stride, v); });
+    }
+}
+
 // Tile `tile` of all images, k in [k0, k1): k = (parity of the row, of the column, channel).
-inline void transform_image(const PointMatrix& to, int64_t place, int64_t tile, int64_t k0, int64_t k1, const real* x,
-                            const ConvShape& s) {
-    const TileGrid grid = tile_grid(s);
+template <class F>
+void transform_image(const PointMatrix& to, int64_t place, int64_t tile, int64_t k0, int64_t k1, const real* x,
+                     const ConvShape& s) {
+    const TileGrid grid = tile_grid<F>(s);
     const Image image{x, s.H, s.W, s.C};
-    const int64_t n = tile / grid.size(), top = tile / grid.cols % grid.rows * 8 - s.padding,
-                  left = tile % grid.cols * 8 - s.padding;
+    const int64_t n = tile / grid.size(), top = tile / grid.cols % grid.rows * (2 * F::outputs) - s.padding,
+                  left = tile % grid.cols * (2 * F::outputs) - s.padding;
     for (int64_t k = k0; k < k1;) {
         const int64_t c = k % s.C, phase = k / s.C, count = std::min({zero_channels, s.C - c, k1 - k});
-        const real* from[5][5];
-        for (int i = 0; i < 5; ++i)
-            for (int j = 0; j < 5; ++j) from[i][j] = image.at(n, top + 2 * i + phase / 2, left + 2 * j + phase % 2, c);
-        image_tile(to, place, k - k0, count, from);
+        const real* from[F::inputs][F::inputs];
+        for (int i = 0; i < F::inputs; ++i)
+            for (int j = 0; j < F::inputs; ++j) from[i][j] = image.at(n, top + 2 * i + phase / 2, left + 2 * j + phase % 2, c);
+        image_tile<F>(to, place, k - k0, count, from);
         k += count;
     }
 }
 
-inline void transform_gradient(const PointMatrix& to, int64_t place, int64_t tile, const real* dy, const ConvShape& s) {
-    const TileGrid grid = tile_grid(s);
+template <class F>
+void transform_gradient(const PointMatrix& to, int64_t place, int64_t tile, const real* dy, const ConvShape& s) {
+    const TileGrid grid = tile_grid<F>(s);
     const Image image{dy, s.P, s.Q, s.OC};
-    const int64_t n = tile / grid.size(), top = tile / grid.cols % grid.rows * 4, left = tile % grid.cols * 4;
+    const int64_t n = tile / grid.size(), top = tile / grid.cols % grid.rows * F::outputs, left = tile % grid.cols * F::outputs;
     for (int64_t k = 0; k < s.OC; k += zero_channels) {
-        const real* from[4][4];
-        for (int i = 0; i < 4; ++i)
-            for (int j = 0; j < 4; ++j) from[i][j] = image.at(n, top + i, left + j, k);
-        gradient_tile(to, place, k, std::min(zero_channels, s.OC - k), from);
+        const real* from[F::outputs][F::outputs];
+        for (int i = 0; i < F::outputs; ++i)
+            for (int j = 0; j < F::outputs; ++j) from[i][j] = image.at(n, top + i, left + j, k);
+        gradient_tile<F>(to, place, k, std::min(zero_channels, s.OC - k), from);
     }
 }
 
@@ -94,6 +98,7 @@ inline void transform_gradient(const PointMatrix& to, int64_t place, int64_t til
 
 // Panels [point][panel][k][tile_cols] of U for columns [n0, n0 + cols) and k in [k0, k1). Multiples of 16 throughout.
 struct FilterPoints {
+    int points;
     int64_t cols, depth;
     real* data = nullptr;
 
@@ -111,8 +116,9 @@ inline const real* filter_at(const real* w, const ConvShape& s, int64_t o, int64
 }
 
 // conv2d's: k = (phase, c), n = o.
-__attribute__((noinline)) inline void transform_filter(const FilterPoints& to, const real* w, const ConvShape& s, int64_t n0,
-                                                       int64_t cols, int64_t k0, int64_t k1) {
+template <class F>
+__attribute__((noinline)) void transform_filter(const FilterPoints& to, const real* w, const ConvShape& s, int64_t n0,
+                                                int64_t cols, int64_t k0, int64_t k1) {
     const int64_t stride = to.point_stride, tap[4] = {0, 2 * s.C, 8 * s.C, 10 * s.C};
     for (int64_t n = 0; n < cols; n += lanes)
         for (int64_t k = k0; k < k1; k += lanes) {
@@ -123,21 +129,23 @@ __attribute__((noinline)) inline void transform_filter(const FilterPoints& to, c
             }
             for (int i = 0; i < lanes; ++i) {
                 real* const out = to.at(0, n, k - k0 + i);
-                filter_to_points(g[0][i], g[1][i], g[2][i], g[3][i], [&](int point, vec v) { store(out + point * stride, v); });
+                filter_to_points<F>(g[0][i], g[1][i], g[2][i], g[3][i],
+                                    [&](int point, vec v) { store(out + point * stride, v); });
             }
         }
 }
 
 // conv2d_dgrad's: k = o, n = (phase, c).
-__attribute__((noinline)) inline void transform_filter_adjoint(const FilterPoints& to, const real* w, const ConvShape& s,
-                                                               int64_t n0, int64_t cols, int64_t k0, int64_t k1) {
+template <class F>
+__attribute__((noinline)) void transform_filter_adjoint(const FilterPoints& to, const real* w, const ConvShape& s, int64_t n0,
+                                                        int64_t cols, int64_t k0, int64_t k1) {
     const int64_t stride = to.point_stride, tap[4] = {0, 2 * s.C, 8 * s.C, 10 * s.C};
     for (int64_t n = 0; n < cols; n += lanes)
         for (int64_t k = k0; k < k1; ++k) {
             const real* const from = filter_at(w, s, k, (n0 + n) / s.C, (n0 + n) % s.C);
             real* const out = to.at(0, n, k - k0);
-            filter_to_points(load(from), load(from + tap[1]), load(from + tap[2]), load(from + tap[3]),
-                             [&](int point, vec v) { store(out + point * stride, v); });
+            filter_to_points<F>(load(from), load(from + tap[1]), load(from + tap[2]), load(from + tap[3]),
+                                [&](int point, vec v) { store(out + point * stride, v); });
         }
 }
 
@@ -157,24 +165,26 @@ inline vec finish(vec v, const real* bias, StaticActivation<K> act) {
 }
 
 // Columns [n0, n0 + cols) of y = act(... + bias) from the sums m, whose columns begin at n0.
-template <class Act>
+template <class F, class Act>
 __attribute__((noinline)) void output_tile(real* y, const PointMatrix& m, int64_t place, int64_t tile, int64_t n0, int64_t cols,
                                            const real* bias, const ConvShape& s, Act act) {
-    const TileGrid grid = tile_grid(s);
-    const int64_t image = tile / grid.size(), top = tile / grid.cols % grid.rows * 4, left = tile % grid.cols * 4;
-    const int64_t rows = std::min<int64_t>(4, s.P - top), columns = std::min<int64_t>(4, s.Q - left), stride = m.point_stride;
+    const TileGrid grid = tile_grid<F>(s);
+    const int64_t image = tile / grid.size(), top = tile / grid.cols % grid.rows * F::outputs,
+                  left = tile % grid.cols * F::outputs;
+    const int64_t rows = std::min<int64_t>(F::outputs, s.P - top), columns = std::min<int64_t>(F::outputs, s.Q - left);
+    const int64_t stride = m.point_stride;
     real* const corner = y + ((image * s.P + top) * s.Q + left) * s.OC + n0;
     for (int64_t n = 0; n < cols; n += lanes) {
         const real* const from = m.at(0, place, n);
-        points_to_outputs([&](int point) { return load(from + point * stride); },
-                          [&](int i, int j, vec v) {
-                              if (i < rows && j < columns)
-                                  store(corner + (i * s.Q + j) * s.OC + n, finish(v, bias ? bias + n0 + n : nullptr, act));
-                          });
+        points_to_outputs<F>([&](int point) { return load(from + point * stride); },
+                             [&](int i, int j, vec v) {
+                                 if (i < rows && j < columns)
+                                     store(corner + (i * s.Q + j) * s.OC + n, finish(v, bias ? bias + n0 + n : nullptr, act));
+                             });
     }
 }
 
-// One vector of channels of one image: the 5x5 results of its tiles, which overlap by one row and column. A pixel is complete
+// One vector of channels of one image: the results of its tiles, which overlap by one row and column. A pixel is complete
 // with the last tile that reaches it, row by row.
 template <class Act>
 struct ImageWriter {
@@ -190,31 +200,32 @@ struct ImageWriter {
     }
 };
 
-template <class Act>
+template <class F, class Act>
 __attribute__((noinline)) void overlap_tiles(const ImageWriter<Act>& image, const PointMatrix& m, int64_t place, int64_t n) {
-    const TileGrid grid = tile_grid(image.s);
+    constexpr int last = F::outputs;  // of F::inputs rows and columns, shared with the next tile
+    const TileGrid grid = tile_grid<F>(image.s);
     const int64_t stride = m.point_stride;
-    vec above[4 * most_tiles + 1];  // the last row of the tiles above
-    for (int64_t j = 0; j <= 4 * grid.cols; ++j) above[j] = vec{};
+    vec above[last * most_tiles + 1];  // the last row of the tiles above
+    for (int64_t j = 0; j <= last * grid.cols; ++j) above[j] = vec{};
     for (int64_t row = 0; row < grid.rows; ++row) {
-        vec before[5] = {};  // the last column of the tile before
+        vec before[F::inputs] = {};  // the last column of the tile before
         for (int64_t col = 0; col < grid.cols; ++col, ++place) {
             const real* const from = m.at(0, place, n);
-            vec d[5][5];
-            points_to_image([&](int point) { return load(from + point * stride); }, [&](int i, int j, vec v) { d[i][j] = v; });
-#pragma GCC unroll 5
-            for (int i = 0; i < 5; ++i) d[i][0] += before[i], before[i] = d[i][4];
-            vec* const shared = above + 4 * col;
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; ++j) d[0][j] += shared[j], shared[j] = d[4][j];
-            for (int i = 0; i < 4; ++i)
-                for (int j = 0; j < 4; ++j) image.put(4 * row + i, 4 * col + j, d[i][j]);
+            vec d[F::inputs][F::inputs];
+            points_to_image<F>([&](int point) { return load(from + point * stride); }, [&](int i, int j, vec v) { d[i][j] = v; });
+#pragma GCC unroll 8
+            for (int i = 0; i < F::inputs; ++i) d[i][0] += before[i], before[i] = d[i][last];
+            vec* const shared = above + last * col;
+#pragma GCC unroll 8
+            for (int j = 0; j < last; ++j) d[0][j] += shared[j], shared[j] = d[last][j];
+            for (int i = 0; i < last; ++i)
+                for (int j = 0; j < last; ++j) image.put(last * row + i, last * col + j, d[i][j]);
         }
-        vec* const corner = above + 4 * grid.cols;
-        before[0] += *corner, *corner = before[4];
-        for (int i = 0; i < 4; ++i) image.put(4 * row + i, 4 * grid.cols, before[i]);
+        vec* const corner = above + last * grid.cols;
+        before[0] += *corner, *corner = before[last];
+        for (int i = 0; i < last; ++i) image.put(last * row + i, last * grid.cols, before[i]);
     }
-    for (int64_t j = 0; j <= 4 * grid.cols; ++j) image.put(4 * grid.rows, j, above[j]);
+    for (int64_t j = 0; j <= last * grid.cols; ++j) image.put(last * grid.rows, j, above[j]);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA
