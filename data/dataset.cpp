@@ -145,16 +145,16 @@ Dataset load_idx_set(const DatasetOptions& options) {
         set.pixels.resize(std::size_t(set.count * set.H * set.W * set.C));
         if (!set.labels.empty()) set.labels.resize(std::size_t(set.count));
     }
+    const int64_t copies = options.channels == 3 ? 3 : 1;
     if (options.size > 0 && (options.size != set.H || options.size != set.W)) {
-        check_memory(set.count, options.size, options.size, 1, options.where("size"));
-        set.pixels = resize_images(set.pixels.data(), set.count, set.H, set.W, set.C, options.size, options.size);
+        check_memory(set.count, options.size, options.size, copies, options.where("size"));
+        set.pixels = resize_images(set.pixels.data(), set.count, set.H, set.W, set.C, options.size, options.size, copies);
         set.H = set.W = options.size;
+    } else if (copies > 1) {
+        check_memory(set.count, set.H, set.W, copies, options.where("channels"));
+        set.pixels = with_channels({set.count * set.H, set.W, 1, std::move(set.pixels)}, copies).bytes;
     }
-    if (options.channels == 3) {
-        check_memory(set.count, set.H, set.W, 3, options.where("channels"));
-        set.pixels = with_channels({set.count * set.H, set.W, 1, std::move(set.pixels)}, 3).bytes;
-        set.C = 3;
-    }
+    set.C = copies;
     return set;
 }
 

@@ -52,7 +52,7 @@ public:
         for (const Taps& taps : rows_) end_row_ = std::max(end_row_, taps.end());
     }
 
-    void run(const uint8_t* x, uint8_t* y) const {
+    void run(const uint8_t* x, uint8_t* y, int64_t copies) const {
         const int64_t width = int64_t(columns_.size()) * C_;
         std::vector<uint8_t> narrow(std::size_t((end_row_ - first_row_) * width));
         uint8_t* to = narrow.data();
@@ -71,7 +71,8 @@ public:
                 const uint8_t* from = narrow.data() + (taps.first - first_row_ + int64_t(i)) * width;
                 for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += taps.weights[i] * from[j];
             }
-            for (int32_t sum : sums) *y++ = to_byte(sum);
+            for (int32_t sum : sums)
+                for (int64_t i = 0; i < copies; ++i) *y++ = to_byte(sum);
         }
     }
 
@@ -85,18 +86,19 @@ private:
 
 std::vector<uint8_t> resize_window(const uint8_t* pixels, int64_t H, int64_t W, int64_t C, const ResizeWindow& window) {
     std::vector<uint8_t> result(std::size_t(window.H * window.W * C));
-    Resizer(H, W, C, window).run(pixels, result.data());
+    Resizer(H, W, C, window).run(pixels, result.data(), 1);
     return result;
 }
 
 std::vector<uint8_t> resize_images(const uint8_t* pixels, int64_t N, int64_t H, int64_t W, int64_t C, int64_t out_H,
-                                   int64_t out_W) {
+                                   int64_t out_W, int64_t copies) {
     constexpr int64_t at_once = 64;
     const Resizer resizer(H, W, C, {out_H, out_W, 0, 0, out_H, out_W});
-    std::vector<uint8_t> result(std::size_t(N * out_H * out_W * C));
+    const int64_t size = out_H * out_W * C * copies;
+    std::vector<uint8_t> result(std::size_t(N * size));
     kernels::cpu::parallel_for((N + at_once - 1) / at_once, [&](int64_t task) {
         for (int64_t n = task * at_once; n < std::min(N, (task + 1) * at_once); ++n)
-            resizer.run(pixels + n * H * W * C, result.data() + n * out_H * out_W * C);
+            resizer.run(pixels + n * H * W * C, result.data() + n * size, copies);
     });
     return result;
 }

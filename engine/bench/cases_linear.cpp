@@ -47,6 +47,10 @@ const Conv convs[] = {
     {64, 32, 64, 16, 128, 4, 2, 1},   //
     {64, 64, 3, 32, 64, 4, 2, 1},     //
     {64, 4, 512, 1, 1, 4, 1, 0},      //
+    {32, 32, 128, 32, 128, 3, 1, 1},  // seed 003: a generator that upsamples and convolves
+    {32, 64, 64, 64, 3, 3, 1, 1},     //
+    {32, 32, 16, 16, 32, 3, 2, 1},    // and its discriminator
+    {64, 14, 32, 7, 64, 5, 2, 2},     // classifier-mnist
 };
 
 std::string number(int64_t n) { return std::to_string(n); }

@@ -27,7 +27,7 @@ ImageFeed::ImageFeed(const config::ModelConfig& config, const Dataset& data, int
     if (stream) ring_ = device.upload_ring(std::size_t(most_images * order_.per_image));
     try {
         if (ring_) pixels_ = Tensor::empty({most_images, data.H, data.W, data.C}, device, Dtype::u8);
-        else pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
+        else if (device.is_cuda()) pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
     } catch (const Error&) {
         if (ring_ || !device.is_cuda()) throw;
         throw Error("the device's memory does not hold the " + std::to_string(data.pixels.size() >> 20) + " MiB of images",
@@ -64,9 +64,11 @@ void ImageFeed::prepare(int64_t position, int64_t images, int64_t next) {
     submit(position + images, next);
 }
 
-Tensor ImageFeed::gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters, const Tensor& into) const {
-    Tensor x = into ? into : Tensor::empty({shape.batch, bytes.dim(1), bytes.dim(2), bytes.dim(3)}, device_);
-    RUN(device_, gather_images(x.data(), static_cast<const uint8_t*>(bytes.bytes()), counters, shape, device_.stream()));
+const uint8_t* ImageFeed::images() const { return pixels_ ? static_cast<const uint8_t*>(pixels_.bytes()) : data_.pixels.data(); }
+
+Tensor ImageFeed::gather(const uint8_t* bytes, const GatherShape& shape, const Counters* counters, const Tensor& into) const {
+    Tensor x = into ? into : Tensor::empty({shape.batch, data_.H, data_.W, data_.C}, device_);
+    RUN(device_, gather_images(x.data(), bytes, counters, shape, device_.stream()));
     return x;
 }
 
@@ -78,7 +80,7 @@ Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters, 
         s.count = s.usable = images_;
         s.shuffle = false;
     }
-    return gather(pixels_, s, counters, into);
+    return gather(images(), s, counters, into);
 }
 
 Tensor ImageFeed::labels(int64_t first, int64_t batch, const Counters* counters) const {
@@ -89,17 +91,18 @@ Tensor ImageFeed::labels(int64_t first, int64_t batch, const Counters* counters)
     s.batch = batch;
     s.scale = 1;
     s.offset = 0;
-    return gather(labels_, s, counters).view({batch});
+    return gather(static_cast<const uint8_t*>(labels_.bytes()), s, counters, Tensor::empty({batch}, device_));
 }
 
 Tensor ImageFeed::first(int64_t count) const {
     GatherShape s = order_;
     s.batch = count;
     const DeviceValue<Counters> start(device_);
-    if (!ring_) return gather(pixels_, s, start.data());
+    if (!ring_) return gather(images(), s, start.data());
     s.count = s.usable = count;
     s.shuffle = false;
-    return gather(Tensor::from_bytes(gathered(0, count), {count, data_.H, data_.W, data_.C}, device_), s, start.data());
+    const Tensor some = Tensor::from_bytes(gathered(0, count), {count, data_.H, data_.W, data_.C}, device_);
+    return gather(static_cast<const uint8_t*>(some.bytes()), s, start.data());
 }
 
 }  // namespace gannet

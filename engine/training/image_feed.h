@@ -1,4 +1,4 @@
-// The real images of a training. They are resident in device memory as bytes; a set that does not fit is streamed: while the
+// The real images of a training, as bytes. A GPU keeps them in its memory; a set that does not fit is streamed: while the
 // device works on one step, the host gathers the next one's images into pinned memory and they are copied over.
 #pragma once
 #include <memory>
@@ -31,13 +31,14 @@ public:
 
 private:
     std::vector<uint8_t> gathered(int64_t position, int64_t count) const;
-    Tensor gather(const Tensor& bytes, const GatherShape& shape, const Counters* counters, const Tensor& into = {}) const;
+    const uint8_t* images() const;  // where the device reads them
+    Tensor gather(const uint8_t* bytes, const GatherShape& shape, const Counters* counters, const Tensor& into = {}) const;
 
     const Dataset& data_;
     Device device_;
     GatherShape order_;
     int64_t images_ = 0;  // of the step
-    Tensor pixels_;       // all, or those of a step
+    Tensor pixels_;       // all, or those of a step; absent on a CPU, which reads the data set's own
     Tensor labels_;       // all; absent where the data set has none
     std::unique_ptr<UploadRing> ring_;
     int64_t submitted_ = -1;  // position of the images under way
