@@ -61,18 +61,18 @@ cat >convolutions.json <<'END'
   "data":   { "set": "mnist", "path": "digits" },
   "latent": { "size": 8 },
   "generator": [
-    { "layer": "conv_transpose2d", "channels": 20, "kernel": 7 },
+    { "layer": "conv_transpose2d", "channels": 48, "kernel": 7 },
     { "layer": "batch_norm" },
     { "layer": "relu" },
-    { "layer": "conv_transpose2d", "channels": 12, "kernel": 4, "stride": 2, "padding": 1 },
+    { "layer": "conv_transpose2d", "channels": 32, "kernel": 4, "stride": 2, "padding": 1 },
     { "layer": "relu" },
     { "layer": "conv_transpose2d", "channels": "image", "kernel": 4, "stride": 2, "padding": 1 },
     { "layer": "tanh" }
   ],
   "discriminator": [
-    { "layer": "conv2d", "channels": 12, "kernel": 4, "stride": 2, "padding": 1 },
+    { "layer": "conv2d", "channels": 32, "kernel": 4, "stride": 2, "padding": 1 },
     { "layer": "leaky_relu" },
-    { "layer": "conv2d", "channels": 20, "kernel": 4, "stride": 2, "padding": 1 },
+    { "layer": "conv2d", "channels": 48, "kernel": 4, "stride": 2, "padding": 1 },
     { "layer": "leaky_relu" },
     { "layer": "flatten" },
     { "layer": "linear", "units": 1 }
@@ -156,6 +156,7 @@ refuses "GANNET_THREADS" env GANNET_THREADS=0 "$train" tiny.json --out never
 runs "$train" tiny.json --out seeded --seed 3
 runs "$train" convolutions.json --out exact --exact
 check "--exact is in the run's configuration" grep -q '"exact": true' exact/config.json
+differ one/$last exact/$last
 runs "$train" tiny.json --out set --set seed=3
 differ run/$last seeded/$last
 differ run/samples/step_000000.png seeded/samples/step_000000.png
