@@ -88,6 +88,7 @@ TEST_CASE("observation: what it says is so, and changes no number") {
             CHECK(seen.data.distance > 0);
             CHECK((line.find("accuracy_real") != nullptr) == (model != "wgan"));
             CHECK((line.find("penalty_norm") != nullptr) == (model == "wgan"));
+            CHECK((line.find("w_estimate") != nullptr) == (model == "wgan"));
         }
         CHECK(watched.generator().flat_values().to_host() == alone.generator().flat_values().to_host());
         CHECK(watched.discriminator().flat_values().to_host() == alone.discriminator().flat_values().to_host());

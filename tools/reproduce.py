@@ -29,16 +29,17 @@ SMALL_FACES = FOUR + ["samples.every=1000000"]
 
 
 class Experiment:
-    """`settings` are what differs from the preset, `minutes` what it should take on two cores; nothing stops it there."""
+    """`settings` are what differs from the preset, `minutes` what it should take on two cores; nothing stops it there. `plots` of
+    the run are kept where a plot is what the document showed."""
 
-    def __init__(self, name, preset, settings=(), classifier="", data="", minutes=5, fails=""):
+    def __init__(self, name, preset, settings=(), classifier="", data="", minutes=5, fails="", plots=()):
         self.name, self.preset, self.settings = name, preset, list(settings)
-        self.classifier, self.data, self.minutes, self.fails = classifier, data, minutes, fails
+        self.classifier, self.data, self.minutes, self.fails, self.plots = classifier, data, minutes, fails, plots
 
 
 MNIST, FASHION = "classifier-mnist", "classifier-fashion"
 EXPERIMENTS = [
-    Experiment("000-a", "000-a-mlp-gan-mnist", classifier=MNIST, minutes=5),
+    Experiment("000-a", "000-a-mlp-gan-mnist", classifier=MNIST, minutes=5, plots=["losses"]),
     Experiment("000-b", "000-b-mlp-gan-fashion", ["epochs=10"], classifier=FASHION, minutes=2),
     Experiment("000-c", "000-c-cnn-gan-mnist", classifier=MNIST, minutes=3),
     Experiment("000-c-raw", "000-c-cnn-gan-mnist-raw-input", classifier=MNIST, minutes=3),
@@ -46,13 +47,13 @@ EXPERIMENTS = [
     Experiment("000-e", "000-e-cnn-gan-faces", ["epochs=4"] + SMALL_FACES, data="faces", minutes=6),
     Experiment("000-f", "000-f-wgan-mnist", classifier=MNIST, minutes=3),
     Experiment("000-g-collapse", "000-g-mode-collapse", classifier=MNIST, minutes=2),
-    Experiment("000-g-vanishing", "000-g-vanishing-gradients", minutes=1),
-    Experiment("001-a", "001-a-keras-mlp-mnist", classifier=MNIST, minutes=3),
+    Experiment("000-g-vanishing", "000-g-vanishing-gradients", minutes=1, plots=["gradient_norms"]),
+    Experiment("001-a", "001-a-keras-mlp-mnist", classifier=MNIST, minutes=3, plots=["pixels"]),
     Experiment("001-b", "001-b-keras-mlp-fashion", classifier=FASHION, minutes=3),
     Experiment("002-published", "002-classic-mnist-gan-as-published", ["epochs=10"], classifier=MNIST, minutes=2),
     Experiment("002-fixed", "002-classic-mnist-gan-fixed", ["epochs=10"], classifier=MNIST, minutes=2),
-    Experiment("003-a", "003-a-mlp-batch-norm", ["epochs=25"], minutes=4),
-    Experiment("003-b", "003-b-mlp-dropout", ["epochs=25"], minutes=4),
+    Experiment("003-a", "003-a-mlp-batch-norm", ["epochs=25"], minutes=4, plots=["losses", "weights", "gradients"]),
+    Experiment("003-b", "003-b-mlp-dropout", ["epochs=25"], minutes=4, plots=["losses"]),
     Experiment("003-d", "003-d-mlp-sprites", ["epochs=50"] + FOUR, data="sprites", minutes=3),
     Experiment("003-e", "003-e-dcgan-sprites", ["epochs=3"] + FOUR, data="sprites", minutes=5),
     Experiment("003-e-refactored", "003-e-dcgan-refactored-as-published", ["epochs=10"] + FOUR, data="sprites", minutes=4),
@@ -60,20 +61,20 @@ EXPERIMENTS = [
     Experiment("003-f-published", "003-f-dcgan-128-as-published", data="sprites", fails="2048"),
     Experiment("003-f-fixed", "003-f-dcgan-128-fixed", ["steps=300"] + NARROW, data="sprites", minutes=4),
     Experiment("003-g-published", "003-g-transposed-as-published", data="sprites", fails="97, 97"),
-    Experiment("003-g-allowed", "003-g-transposed-mismatch-allowed", ["steps=400"] + NARROW, data="sprites", minutes=3),
+    Experiment("003-g-allowed", "003-g-transposed-mismatch-allowed", ["steps=400"] + NARROW, data="sprites", minutes=3, plots=["losses"]),
     Experiment("003-g-fixed", "003-g-transposed-fixed", ["steps=400"] + NARROW, data="sprites", minutes=3),
     Experiment("003-h-published", "003-h-generator-5-times-as-published", ["steps=120"] + NARROW, data="sprites", minutes=3),
     Experiment("003-h-fixed", "003-h-generator-5-times-fixed", ["steps=120"] + NARROW, data="sprites", minutes=3),
-    Experiment("003-i-clip", "003-i-wgan-clip-as-published", ["steps=1000"] + FOUR, minutes=2),
+    Experiment("003-i-clip", "003-i-wgan-clip-as-published", ["steps=1000"] + FOUR, minutes=2, plots=["losses"]),
     Experiment("003-i-clip-fixed", "003-i-wgan-clip-fixed", ["steps=1000"] + FOUR, minutes=2),
-    Experiment("003-i-mnist", "003-i-wgan-gp-mnist-as-published", ["steps=1000"] + FOUR, minutes=3),
+    Experiment("003-i-mnist", "003-i-wgan-gp-mnist-as-published", ["steps=1000"] + FOUR, minutes=3, plots=["losses"]),
     Experiment("003-i-mnist-fixed", "003-i-wgan-gp-mnist-fixed", ["steps=1000"] + FOUR, minutes=3),
     Experiment("003-i-sprites", "003-i-wgan-gp-sprites-as-published", ["steps=600"] + FOUR, data="sprites", minutes=2),
     Experiment("003-i-sprites-norm", "003-i-wgan-gp-sprites-fixed-norm", ["steps=600"] + FOUR, data="sprites", minutes=2),
     Experiment("003-i-sprites-fixed", "003-i-wgan-gp-sprites-fixed", ["steps=600"] + FOUR, data="sprites", minutes=2),
     Experiment("004-a", "004-a-dcgan-faces", ["steps=390"] + SMALL_FACES, data="faces", minutes=8),
     Experiment("004-b", "004-b-mode-collapse", ["optimizer.discriminator.lr=2e-3", "optimizer.generator.lr=1e-6", "steps=200",
-                                                "log_every=5"] + SMALL_FACES, data="faces", minutes=4),
+                                                "log_every=5"] + SMALL_FACES, data="faces", minutes=4, plots=["losses"]),
 ]
 
 
@@ -156,6 +157,8 @@ def train(experiment, options):
             raise RuntimeError(done.stderr.strip().splitlines()[-1])
         figures["evaluate"] = {k: v for k, v in json.loads(done.stdout).items() if k not in ("source", "classifier")}
     shutil.copyfile(last_picture(run), os.path.join(KEPT, experiment.name + ".png"))
+    for plot in experiment.plots:
+        shutil.copyfile(os.path.join(run, "plots", plot + ".svg"), os.path.join(KEPT, f"{experiment.name}-{plot}.svg"))
     return figures
 
 
@@ -199,6 +202,7 @@ def paragraph(experiment, figures):
     for event in figures["events"]:
         text.append(f"**Alarm**, {event}.")
     text.append(f"\n![{experiment.name}](seeds/{experiment.name}.png)")
+    text += [f"![{plot} of {experiment.name}](seeds/{experiment.name}-{plot}.svg)" for plot in experiment.plots]
     return "\n".join(text) + "\n"
 
 

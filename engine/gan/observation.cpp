@@ -239,6 +239,8 @@ config::Members Observation::line() const {
     if (!std::isnan(accuracy_real)) {
         out.emplace_back("accuracy_real", accuracy_real);
         out.emplace_back("accuracy_fake", accuracy_fake);
+    } else {
+        out.emplace_back("w_estimate", brief(score_real - score_fake));
     }
     if (!std::isnan(penalty_norm)) out.emplace_back("penalty_norm", brief(penalty_norm));
     for (const auto& network : networks) out.push_back(network);
