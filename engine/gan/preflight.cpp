@@ -1,6 +1,7 @@
 #include "engine/gan/preflight.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/error.h"
 
@@ -22,17 +23,86 @@ void check_batch_norms(const Sequence& sequence, int64_t batch) {
     }
 }
 
-// What would make a generator of this output fit, if one key does.
-std::string generator_advice(const config::ModelConfig& config, const SampleShape& out, const SampleShape& image) {
-    if (out.size() == image.size()) return "end the generator with {\"layer\": \"reshape\", \"shape\": \"image\"}";
-    if (out.vector) return "give the last layer \"units\": \"image\"";
-    if (out.H == image.H && out.W == image.W) return "give the last layer \"channels\": \"image\"";
-    const bool odd_growth = std::any_of(config.generator.begin(), config.generator.end(), [](const config::LayerConfig& layer) {
-        return layer.type == "conv_transpose2d" && layer.keys.integer("kernel") % 2 == 1 && layer.keys.integer("stride") == 2 &&
-               layer.keys.integer("output_padding") == 0;
-    });
-    if (odd_growth) return "a conv_transpose2d with odd kernel and stride 2 doubles the size with \"output_padding\": 1";
-    return "change kernel, stride, padding or output_padding, or data.size";
+// Every conv_transpose2d of a list, however deep: those that `repeat` makes of one entry of the file together.
+using Entry = std::vector<config::LayerConfig*>;
+void collect_transposed(Layers& list, std::vector<Entry>& found) {
+    for (config::LayerConfig& layer : list) {
+        if (layer.type == "conv_transpose2d") {
+            const std::string place = layer.keys.where();
+            const auto same =
+                std::find_if(found.begin(), found.end(), [&](const Entry& e) { return e[0]->keys.where() == place; });
+            if (same == found.end()) found.push_back({&layer});
+            else same->push_back(&layer);
+        }
+        for (auto& [name, inner] : layer.lists) collect_transposed(inner, found);
+    }
+}
+
+// An output padding that gives the generator the data's size. Tried, not guessed: what it adds is doubled on the way, or lost.
+class OutputPadding {
+public:
+    OutputPadding(const config::ModelConfig& config, const Network& generator, const SampleShape& image)
+        : config_(config), generator_(generator), image_(image), list_(config.generator) {
+        collect_transposed(list_, entries_);
+    }
+
+    // The place of the entry that needs another one, or of the list where several lack theirs; "" where neither helps.
+    std::pair<std::string, std::string> advice() {
+        for (const Entry& entry : entries_)
+            for (int64_t padding = 0; padding < entry[0]->keys.integer("stride"); ++padding)
+                if (fits(entry, padding))
+                    return {entry[0]->keys.where(), "give this conv_transpose2d \"output_padding\": " + std::to_string(padding)};
+        Entry odd;  // those that double the size with it
+        for (const Entry& entry : entries_) {
+            const config::Object& keys = entry[0]->keys;
+            if (keys.integer("stride") == 2 && keys.integer("kernel") == 2 * keys.integer("padding") + 1 &&
+                keys.integer("output_padding") == 0)
+                odd.insert(odd.end(), entry.begin(), entry.end());
+        }
+        if (!odd.empty() && fits(odd, 1))
+            return {where_last(config_.generator, "generator"),
+                    "a conv_transpose2d with odd kernel and stride 2 doubles the size with \"output_padding\": 1"};
+        return {};
+    }
+
+private:
+    bool fits(const Entry& layers, int64_t padding) {
+        std::vector<config::Value> given;
+        for (config::LayerConfig* layer : layers) {
+            config::Value& value = layer->keys.value("output_padding");
+            given.push_back(value);
+            value.data = padding;
+        }
+        bool fit = false;
+        try {
+            BuildContext context{
+                .net = generator_.net(), .image = image_, .config = config_, .device = generator_.flat_values().device()};
+            const SampleShape out = build_sequence(list_, generator_.name(), generator_.in(), context).out;
+            fit = !out.vector && out.H == image_.H && out.W == image_.W;
+        } catch (const Error&) {  // a later layer does not take that size
+        }
+        for (std::size_t i = 0; i < layers.size(); ++i) layers[i]->keys.value("output_padding") = given[i];
+        return fit;
+    }
+
+    const config::ModelConfig& config_;
+    const Network& generator_;
+    SampleShape image_;
+    Layers list_;  // a copy to try things on
+    std::vector<Entry> entries_;
+};
+
+// The place to change, and what would make a generator of this output fit, if one key does.
+std::pair<std::string, std::string> generator_advice(const config::ModelConfig& config, const Network& generator,
+                                                     const SampleShape& image) {
+    const SampleShape out = generator.out();
+    const std::string last = where_last(config.generator, "generator");
+    if (out.size() == image.size()) return {last, "end the generator with {\"layer\": \"reshape\", \"shape\": \"image\"}"};
+    if (out.vector) return {last, "give the last layer \"units\": \"image\""};
+    if (out.H == image.H && out.W == image.W) return {last, "give the last layer \"channels\": \"image\""};
+    const auto padding = OutputPadding(config, generator, image).advice();
+    if (!padding.first.empty()) return padding;
+    return {last, "change kernel, stride, padding or output_padding, or data.size"};
 }
 
 }  // namespace
@@ -40,9 +110,10 @@ std::string generator_advice(const config::ModelConfig& config, const SampleShap
 void check_networks(const config::ModelConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image) {
     const bool mismatch = config.allow_size_mismatch && !generator.out().vector && generator.out().C == image.C;
-    if (generator.out() != image && !mismatch)
-        throw Error("the generator makes " + generator.out().str() + ", the data are " + image.str(),
-                    where_last(config.generator, "generator"), generator_advice(config, generator.out(), image));
+    if (generator.out() != image && !mismatch) {
+        const auto [place, to_do] = generator_advice(config, generator, image);
+        throw Error("the generator makes " + generator.out().str() + ", the data are " + image.str(), place, to_do);
+    }
     if (discriminator.out().size() != 1)
         throw Error("the discriminator ends in " + discriminator.out().str() + ", not in one score",
                     where_last(config.discriminator, "discriminator"),
