@@ -110,11 +110,13 @@ TEST_CASE("observation: no tensor stays") {
 // A linear critic's gradient is its weight, whatever the image.
 TEST_CASE("observation: the gradient's norm under a penalty") {
     const config::ModelConfig config =
-        small_config("wgan", {"discriminator=[{\"layer\": \"flatten\"}, {\"layer\": \"linear\", \"units\": 1}]"});
+        small_config("wgan", {"discriminator=[{\"layer\": \"flatten\"}, {\"layer\": \"linear\", \"units\": 1}]",
+                              "objective.gradient_penalty.target=0.75"});
     GanTrainer trainer(config, few_images(), Device::cpu());
     double squares = 0;
     for (const real w : trainer.discriminator().parameters()[0]->value.to_host()) squares += double(w) * double(w);
     CHECK(observe(trainer).penalty_norm == doctest::Approx(std::sqrt(squares)).epsilon(1e-4));
+    CHECK(number(at(observe(trainer).line(), {"penalty_target"})) == 0.75);
 }
 
 TEST_CASE("observation: the first layer that is not finite is named") {

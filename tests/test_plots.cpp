@@ -277,8 +277,8 @@ TEST_CASE("plots: every file of a GAN's log, and none without data") {
 
 TEST_CASE("plots: a critic's scores and a classifier's losses") {
     const Plots critic(
-        "{\"step\":10,\"observed\":{\"score_real\":7,\"score_fake\":-2,\"penalty_norm\":1.2}}\n"
-        "{\"step\":20,\"observed\":{\"score_real\":null,\"score_fake\":-2,\"penalty_norm\":1.1}}\n");
+        "{\"step\":10,\"observed\":{\"score_real\":7,\"score_fake\":-2,\"penalty_norm\":1.2,\"penalty_target\":0.9}}\n"
+        "{\"step\":20,\"observed\":{\"score_real\":null,\"score_fake\":-2,\"penalty_norm\":1.1,\"penalty_target\":0.9}}\n");
     CHECK(critic.written() == Names{"scores"});
     CHECK(has(critic["scores"], "it is positive when"));
     CHECK(has(critic["scores"], "its target"));
@@ -291,6 +291,27 @@ TEST_CASE("plots: a critic's scores and a classifier's losses") {
     CHECK(count_of(classifier["losses"], ">step</text>") == 2);
     CHECK(has(classifier["losses"], ">test_accuracy</text>"));
     CHECK(has(classifier["gradient_norms"], ">grad_norm</text>"));
+}
+
+// A norm that is constant lies on its target where they are the same, above it where the target is less.
+TEST_CASE("plots: a penalty's target is drawn where it is") {
+    const auto heights = [](const char* target) {  // of norm and target, from the top
+        std::string log;
+        for (const char* step : {"10", "20"})
+            log += std::string("{\"step\":") + step + ",\"observed\":{\"penalty_norm\":4" + target + "}}\n";
+        const std::string svg = Plots(log)["scores"];
+        std::vector<double> at;
+        for (std::size_t path = svg.find("<path fill=\"none\""); path != std::string::npos;
+             path = svg.find("<path fill=\"none\"", path + 1))
+            at.push_back(std::stod(svg.substr(svg.find(' ', svg.find(" d=\"M", path) + 3))));
+        return at;
+    };
+    const std::vector<double> same = heights(",\"penalty_target\":4"), less = heights(",\"penalty_target\":2.5");
+    REQUIRE(same.size() == 2);
+    CHECK(same[0] == same[1]);
+    REQUIRE(less.size() == 2);
+    CHECK(less[0] < less[1]);
+    CHECK(heights("").size() == 1);  // of a log that does not have it
 }
 
 TEST_CASE("plots: histograms over time") {

@@ -128,7 +128,10 @@ public:
         out.samples = spread_of(sampler.images(latents_).to_host(), count_);
         out.data = spread_of(reals_.to_host(), count_);
         scores(real_scores.to_host(), fake_scores.to_host(), out);
-        if (trainer_.objective().penalty) out.penalty_norm = penalty_norm(fake);
+        if (const auto& penalty = trainer_.objective().penalty) {
+            out.penalty_norm = penalty_norm(fake);
+            out.penalty_target = double(penalty->target);
+        }
         return out;
     }
 
@@ -242,7 +245,10 @@ config::Members Observation::line() const {
     } else {
         out.emplace_back("w_estimate", brief(score_real - score_fake));
     }
-    if (!std::isnan(penalty_norm)) out.emplace_back("penalty_norm", brief(penalty_norm));
+    if (!std::isnan(penalty_norm)) {
+        out.emplace_back("penalty_norm", brief(penalty_norm));
+        out.emplace_back("penalty_target", brief(penalty_target));
+    }
     for (const auto& network : networks) out.push_back(network);
     return out;
 }

@@ -24,6 +24,7 @@ struct Observation {
     double score_real = NAN, score_fake = NAN;        // the discriminator's mean scores
     double accuracy_real = NAN, accuracy_fake = NAN;  // share on the right side of the middle; NaN with `wasserstein`
     double penalty_norm = NAN;                        // mean norm that the gradient penalty holds near its target
+    double penalty_target = NAN;                      // that of the configuration
     config::Members networks;                         // by network: weights, gradients, activations
 
     // As the log has it: {"samples": ..., "data": ..., "generator": {"weights": {"0.weight": {...}}}, ...}

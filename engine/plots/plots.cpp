@@ -195,7 +195,7 @@ Figure scores(const History& history) {
     add_verdict(figure, history);
     Chart penalty{"gradient norm in the penalty"};
     add_line(penalty, history, "observed/penalty_norm", "norm", {green, 1.8, 1, ""});
-    if (!penalty.lines.empty()) penalty.lines.push_back({"its target", {{0, history.last_step}, {1, 1}}, {black, 1.5, 1, "6 4"}});
+    if (!penalty.lines.empty()) add_line(penalty, history, "observed/penalty_target", "its target", {black, 1.5, 1, "6 4"});
     add_chart(figure, penalty);
     figure.columns = std::max<std::size_t>(1, figure.charts.size());
     return figure;
