@@ -18,8 +18,8 @@ namespace {
 
 const char* const fetch_again = "copy or download the file again";
 
-// Images do not shrink much: what unpacks to a gigabyte and to this many times its size was made to fill a disk.
-constexpr int64_t bomb_bytes = int64_t(1) << 30, bomb_factor = 200;
+// Images do not shrink much: what unpacks to more than data.max_bytes and to this many times its size was made to fill a disk.
+constexpr int64_t bomb_factor = 200;
 
 struct Close {
     void operator()(archive* a) const { archive_read_free(a); }
@@ -42,22 +42,23 @@ std::string name_of(archive_entry* entry, int64_t number) {
 
 class Archive : public ImageSource {
 public:
-    Archive(const std::string& path, int64_t largest) : ImageSource(path, largest) {
+    Archive(const std::string& path, const SourceLimits& limits) : ImageSource(path, limits.file) {
         size_ = int64_t(std::filesystem::file_size(path));
         if (size_ == 0) throw Error("the file is empty", printable(path), fetch_again);
         const Handle a = start();
         std::vector<std::pair<std::string, int64_t>> found;
+        const int64_t most = std::max(limits.unpacked, size_ * bomb_factor);
         int64_t number = 0, unpacked = 0;
         for (archive_entry* entry = nullptr; next(a.get(), entry); ++number) {
             if (number == 0) check_end(a.get());
             const std::string name = name_of(entry, number);
             if (archive_entry_filetype(entry) == AE_IFDIR) continue;
             // Added up before the bytes are passed over, which for a compressed tar means to unpack them.
-            const int64_t bytes = std::max<int64_t>(archive_entry_size(entry), 0),
-                          most = std::max(bomb_bytes, size_ * bomb_factor);
+            const int64_t bytes = std::max<int64_t>(archive_entry_size(entry), 0);
             if (bytes > most - unpacked)
-                throw Error("the archive of " + grouped(size_) + " bytes unpacks to more than " + grouped(most), printable(path),
-                            "images do not shrink so much; if these do, unpack them and give the folder");
+                throw Error(
+                    "the archive of " + grouped(size_) + " bytes unpacks to more than " + grouped(most), printable(path),
+                    "images do not shrink so much; if these do, raise data.max_bytes, or unpack them and give the folder");
             unpacked += bytes;
             const bool file = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
             if (file && !is_hidden(name) && is_image_name(name)) found.emplace_back(name, number);
@@ -172,8 +173,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<ImageSource> open_archive(const std::string& path, int64_t largest) {
-    return std::make_unique<Archive>(path, largest);
+std::unique_ptr<ImageSource> open_archive(const std::string& path, const SourceLimits& limits) {
+    return std::make_unique<Archive>(path, limits);
 }
 
 }  // namespace gannet

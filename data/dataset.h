@@ -33,6 +33,7 @@ struct DatasetOptions {
     bool skip_broken = false;          // leave a broken file out instead of throwing
     bool cache = true;                 // keep decoded images on disk, and take them from there
     int64_t max_pixels = 100000000;    // of a file; more are refused before any are decoded
+    int64_t max_bytes = 1073741824;    // that an archive may unpack to
     LoadProgress progress;             // may be empty
     std::function<void(const std::string& line)> say;  // what was ignored or left out, for the user; may be empty
 

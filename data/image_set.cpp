@@ -190,9 +190,10 @@ void check(const DatasetOptions& options) {
     if (options.split != "train")
         throw Error("a folder has no split \"" + printable(options.split) + "\"", options.where("split"),
                     "leave data.split away, and set data.path to the folder of those images");
-    if (options.crop < 0 || options.max_pixels < 1)
-        throw Error("crop " + std::to_string(options.crop) + ", max_pixels " + std::to_string(options.max_pixels),
-                    options.where("crop"), "give a crop of 0 (none) or more, and 1 pixel or more");
+    if (options.crop < 0 || options.max_pixels < 1 || options.max_bytes < 1)
+        throw Error("crop " + std::to_string(options.crop) + ", max_pixels " + std::to_string(options.max_pixels) +
+                        ", max_bytes " + std::to_string(options.max_bytes),
+                    options.where("crop"), "give a crop of 0 (none) or more, and 1 pixel and byte or more");
 }
 
 uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSource& source, int64_t count,
@@ -222,7 +223,7 @@ Dataset load_images(const DatasetOptions& options) {
     check(options);
     const auto start = std::chrono::steady_clock::now();
     const Decoder decoder(options);
-    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, decoder.largest_file());
+    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes});
     const int64_t all = int64_t(source->names().size()), count = options.first > 0 ? options.first : all;
     if (options.first > all)
         throw Error("the first " + std::to_string(options.first) + " images are wanted, there are " + std::to_string(all),
@@ -265,7 +266,7 @@ DatasetInfo images_info(const DatasetOptions& options) {
     const int64_t side = options.size > 0 ? options.size : options.crop;
     std::error_code error;
     if (side > 0 && std::filesystem::exists(options.path, error)) return {side, side, decoder.channels()};
-    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, decoder.largest_file());
+    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes});
     // The others must be like the first; load_images sees to it.
     for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
         Decoded decoded;

@@ -72,7 +72,7 @@ std::string IgnoredFiles::text() const {
     return text + (rest ? ", " + grouped(rest) + " more" : "");
 }
 
-std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, int64_t largest) {
+std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const SourceLimits& limits) {
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(path, error);
     if (error || status.type() == std::filesystem::file_type::not_found)
@@ -83,7 +83,7 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, int64_t 
         throw Error("neither a folder nor a file", printable(path), "set data.path to a folder, or a tar or zip archive");
     std::string trimmed = path;
     while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
-    std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, largest) : open_archive(trimmed, largest);
+    std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, limits.file) : open_archive(trimmed, limits);
     if (!source->names().empty()) return source;
     const int64_t others = source->ignored().count();
     if (others == 0)

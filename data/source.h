@@ -29,13 +29,17 @@ private:
     std::map<std::string, int64_t> kinds_;
 };
 
+struct SourceLimits {
+    int64_t file;      // bytes of a file; one of more is unreadable
+    int64_t unpacked;  // bytes of all that is in an archive, or 200 times the archive's own; one of more is refused
+};
+
 class ImageSource {
 public:
     using Take = std::function<void(std::vector<ImageFile>& files)>;
 
-    // A folder or an archive. A file of more than `largest` bytes is unreadable. Throws Error if there is no such thing, or
-    // no image in it.
-    static std::unique_ptr<ImageSource> open(const std::string& path, int64_t largest);
+    // A folder or an archive. Throws Error if there is no such thing, or no image in it.
+    static std::unique_ptr<ImageSource> open(const std::string& path, const SourceLimits& limits);
     virtual ~ImageSource() = default;
 
     // Of the images, sorted folder by folder; folders that all of them are in are left away.
@@ -69,6 +73,6 @@ constexpr std::size_t bytes_at_once = std::size_t(64) << 20;  // of files in mem
 constexpr std::size_t files_at_once = 256;
 
 std::unique_ptr<ImageSource> open_folder(const std::string& path, int64_t largest);
-std::unique_ptr<ImageSource> open_archive(const std::string& path, int64_t largest);
+std::unique_ptr<ImageSource> open_archive(const std::string& path, const SourceLimits& limits);
 
 }  // namespace gannet

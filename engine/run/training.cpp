@@ -44,6 +44,7 @@ DatasetOptions dataset_options(const config::Object& data) {
             .skip_broken = data.text("broken") == "skip",
             .cache = data.boolean("cache"),
             .max_pixels = data.integer("max_pixels"),
+            .max_bytes = data.integer("max_bytes"),
             .where = [data](const std::string& key) { return data.where(key); }};
 }
 
