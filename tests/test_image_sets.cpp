@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "data/dataset.h"
 #include "tests/image_files.h"
@@ -52,6 +53,50 @@ struct Pictures {
         return file;
     }
 };
+
+// One entry of an archive that nobody packs by accident.
+struct Entry {
+    std::string name, bytes;
+    std::string symlink = {}, hardlink = {};  // what it points to
+    int64_t claimed = 0;                      // a size that is not that of `bytes`, of the last entry
+};
+
+std::string pack_entries(const std::string& file, int (*format)(archive*), int (*filter)(archive*),
+                         const std::vector<Entry>& entries) {
+    archive* out = archive_write_new();
+    format(out);
+    filter(out);
+    archive_write_set_bytes_per_block(out, 0);
+    REQUIRE(archive_write_open_filename(out, file.c_str()) == ARCHIVE_OK);
+    for (const Entry& e : entries) {
+        archive_entry* entry = archive_entry_new();
+        archive_entry_set_pathname(entry, e.name.c_str());
+        archive_entry_set_perm(entry, 0644);
+        archive_entry_set_filetype(entry, e.symlink.empty() ? AE_IFREG : AE_IFLNK);
+        archive_entry_set_size(entry, e.claimed ? e.claimed : int64_t(e.bytes.size()));
+        if (!e.symlink.empty()) archive_entry_set_symlink(entry, e.symlink.c_str());
+        if (!e.hardlink.empty()) archive_entry_set_hardlink(entry, e.hardlink.c_str());
+        CHECK(archive_write_header(out, entry) == ARCHIVE_OK);
+        archive_write_data(out, e.bytes.data(), e.bytes.size());
+        archive_entry_free(entry);
+    }
+    const bool cut = !entries.empty() && entries.back().claimed;
+    if (cut) archive_write_fail(out);  // or it would be filled up to the claimed size
+    archive_write_free(out);
+    if (cut) std::ofstream(file, std::ios::binary | std::ios::app) << std::string(1024, '\0');
+    return file;
+}
+
+constexpr auto tar = archive_write_set_format_pax_restricted, zip = archive_write_set_format_zip;
+constexpr auto plain = archive_write_add_filter_none, gz = archive_write_add_filter_gzip;
+
+// Every file and link below a folder, but for those of the cache.
+std::set<std::string> all_files_of(const std::string& folder) {
+    std::set<std::string> all;
+    for (const auto& found : fs::recursive_directory_iterator(folder))
+        if (!has(found.path().string(), folder + "/cache")) all.insert(found.path().string());
+    return all;
+}
 
 // What is said while a set is loaded, in one text.
 std::string said(DatasetOptions options, Dataset* set = nullptr) {
@@ -149,17 +194,145 @@ TEST_CASE("image sets: what cannot be a set") {
     CHECK_FALSE(error_of([&] { load_dataset(options); }).empty());
     options.path = "";
     CHECK(has(error_of([&] { load_dataset(options); }), "needs a path (data.path, m.json:3)"));
-    options.path = p.folder / "empty";
-    fs::create_directory(options.path);
-    CHECK_FALSE(error_of([&] { load_dataset(options); }).empty());
-    options.path = p.folder.write("text.tar", "no archive");
-    CHECK_FALSE(error_of([&] { load_dataset(options); }).empty());
+    const auto refused = [&](const std::string& path) {
+        options.path = path;
+        const std::string info = error_of([&] { dataset_info(options); });
+        const std::string message = error_of([&] { load_dataset(options); });
+        CHECK((info.empty() || info == message));  // with a size, no file is opened to know the shape
+        return message;
+    };
+    fs::create_directory(p.folder / "empty");
+    CHECK(has(refused(p.folder / "empty"), "the folder is empty ("));
+    fs::create_directory(p.folder / "empty/deeper");
+    CHECK(has(refused(p.folder / "empty"), "the folder is empty ("));
+    p.folder.write("empty/deeper/notes.txt", "no image");
+    CHECK(has(refused(p.folder / "empty"), "no PNG or JPEG images, only 1 other file: 1 .txt ("));
+    CHECK(has(refused(pack_entries(p.folder / "none.tar", tar, plain, {})), "the archive is empty ("));
+    CHECK(has(refused(p.folder.write("nothing.tar", "")), "the file is empty ("));
+    const std::string none = refused(p.folder.write("text.tar", "no archive"));
+    CHECK_MESSAGE(has(none, "a tar or zip archive is wanted"), none);
     options = p.options();
     options.background = "pale";
     CHECK(has(error_of([&] { load_dataset(options); }), "is no colour (data.background, m.json:3)"));
     options = p.options(4096);
     options.split = "test";
     CHECK(has(error_of([&] { load_dataset(options); }), "a folder has no split \"test\" (data.split, m.json:3)"));
+}
+
+TEST_CASE("image sets: a crop larger than an image") {
+    const Pictures p;
+    p.add("1.png", "rgb.png");  // 21 x 13
+    for (const int64_t size : {0, 16}) {
+        DatasetOptions options = p.options(size);
+        options.crop = 14;
+        CHECK(has(error_of([&] { load_dataset(options); }),
+                  "a broken image, 21 x 13 pixels, smaller than data.crop (14) (" + p.folder.path + "/set/1.png)"));
+        options.skip_broken = true;
+        CHECK(has(error_of([&] { load_dataset(options); }), "none of 1 image can be used"));
+        options.crop = 13;
+        const Dataset set = load_dataset(options);
+        CHECK(set.H == (size ? size : 13));
+        CHECK(set.W == set.H);
+    }
+}
+
+// A MiB of zeros is a kilobyte in either format.
+TEST_CASE("image sets: archives that were made to fill a disk") {
+    const Pictures p;
+    const std::string image = read_text(fixture_file("rgb.png")), zeros(1 << 18, '\0');
+    const std::vector<Entry> entries{{"1.png", image}, {"a", zeros}, {"b", zeros}, {"c", zeros}, {"d", zeros}};
+    DatasetOptions options = p.options();
+    for (const std::string& file :
+         {pack_entries(p.folder / "set.zip", zip, plain, entries), pack_entries(p.folder / "set.tgz", tar, gz, entries)}) {
+        CAPTURE(file);
+        REQUIRE(fs::file_size(file) * 200 < 900000);
+        options.path = file;
+        options.max_bytes = 900000;
+        const std::string message = error_of([&] { load_dataset(options); });
+        CHECK_MESSAGE(has(message, " bytes unpacks to more than 900,000 (" + file + "): "), message);
+        CHECK_MESSAGE(has(message, "data.max_bytes"), message);
+        options.size = 0;  // the shape is then read from an image
+        CHECK(error_of([&] { dataset_info(options); }) == message);
+        options.size = 16;
+        options.max_bytes = 4 * int64_t(zeros.size()) + int64_t(image.size());
+        CHECK(load_dataset(options).count == 1);
+    }
+    options.max_bytes = 1;  // but not many times its own size
+    options.path = pack_entries(p.folder / "set.tar", tar, plain, entries);
+    CHECK(load_dataset(options).count == 1);
+
+    // By default a gibibyte, whatever is there.
+    options = p.options();
+    options.path = pack_entries(p.folder / "claims.tar", tar, plain, {{.name = "1.png", .bytes = image, .claimed = 1 << 30}});
+    CHECK_FALSE(has(error_of([&] { load_dataset(options); }), "unpacks to"));
+    options.path =
+        pack_entries(p.folder / "claims.tar", tar, plain, {{.name = "1.png", .bytes = image, .claimed = (1 << 30) + 1}});
+    CHECK(has(error_of([&] { load_dataset(options); }), "unpacks to more than 1,073,741,824"));
+}
+
+// No more of it is read than an image of max_pixels can take.
+TEST_CASE("image sets: a file larger than any image") {
+    const Pictures p;
+    p.add("1.png", "rgb.png");
+    const std::string huge(2 << 20, '\0'), image = read_text(fixture_file("rgb.png"));
+    p.folder.write("set/2.png", huge);
+    DatasetOptions options = p.options();
+    options.max_pixels = 21 * 13;
+    options.skip_broken = true;
+    CHECK(has(said(options), "1 broken image left out: 2.png (a file of 2,097,152 bytes)"));
+    const std::vector<Entry> entries{{"1.png", image}, {"2.png", huge}};
+    for (const std::string& file :
+         {pack_entries(p.folder / "set.zip", zip, plain, entries), pack_entries(p.folder / "set.tgz", tar, gz, entries)}) {
+        CAPTURE(file);
+        options.path = file;
+        CHECK(has(said(options), "1 broken image left out: 2.png (a file of more than 1,050,760 bytes)"));
+    }
+}
+
+// Nothing is unpacked: a name is no more than a name, and a link has no image in it.
+TEST_CASE("image sets: entries that point elsewhere") {
+    const Pictures p;
+    const std::string image = read_text(fixture_file("rgb.png")), grey = read_text(fixture_file("grey8.png"));
+    const std::string outside = p.folder.write("outside.png", grey), name = "gannet-test-climbs.png";
+    for (const bool zipped : {false, true}) {
+        CAPTURE(zipped);
+        std::vector<Entry> entries{{"1.png", image},
+                                   {"../../" + name, image},
+                                   {p.folder / "absolute.png", image},
+                                   {.name = "link.png", .symlink = outside},
+                                   {.name = "folder", .symlink = p.folder.path},
+                                   {"folder/through.png", image}};
+        if (!zipped)
+            entries.push_back({.name = "hard.png", .hardlink = "1.png"}),
+                entries.push_back({.name = "out.png", .hardlink = outside});
+        DatasetOptions options = p.options();
+        options.path = pack_entries(p.folder / (zipped ? "set.zip" : "set.tar"), zipped ? zip : tar, plain, entries);
+        const auto before = all_files_of(p.folder.path);
+        Dataset set;
+        const std::string lines = said(options, &set);
+        CHECK_MESSAGE(has(lines, zipped ? "2 files ignored: 1 .png, 1 others" : "4 files ignored: 3 .png, 1 others"), lines);
+        REQUIRE(set.count == 4);
+        const std::vector<uint8_t> first(set.pixels.begin(), set.pixels.begin() + 16 * 16 * 3);
+        for (int64_t i = 1; i < 4; ++i)  // never the grey one
+            CHECK(std::equal(first.begin(), first.end(), set.pixels.begin() + i * 16 * 16 * 3));
+        CHECK(all_files_of(p.folder.path) == before);
+    }
+    CHECK(read_text(outside) == grey);
+    for (const std::string& from : {p.folder.path, p.folder / "cache/gannet", std::string(".")})
+        for (const char* up : {"/", "/../", "/../../"}) CHECK_FALSE(fs::exists(from + up + name));
+}
+
+TEST_CASE("image sets: links in a folder") {
+    const Pictures p;
+    p.add("a/1.png", "rgb.png");
+    fs::create_directory_symlink(p.folder / "set", p.folder / "set/a/loop");
+    fs::create_symlink(fixture_file("rgb.png"), p.folder / "set/a/dead.png");  // relative to the link
+    fs::create_symlink(fs::absolute(fixture_file("grey8.png")), p.folder / "set/a/live.png");
+    DatasetOptions options = p.options();
+    CHECK(has(error_of([&] { load_dataset(options); }),
+              "cannot open it: No such file or directory (" + p.folder.path + "/set/a/dead.png)"));
+    fs::remove(p.folder / "set/a/dead.png");
+    CHECK(load_dataset(options).count == 2);
 }
 
 TEST_CASE("image sets: MNIST in colour") {
