@@ -72,7 +72,7 @@ check "every kernel has a case, and no other" test ! -s err
 check "no case is there twice" test "$(sort out | uniq -d | wc -l)" -eq 0
 runs "$bench" --kernels --filter '^(add|tanh|matmul) (50176|64x100 -> 128)' --seconds 0 --device cpu
 check "a row for each case, and three above" test "$(wc -l <out)" -eq 7
-check "a row" grep -qE '^add +50176( +[0-9.]+){5,6}  (L[123]|memory)$' out
+check "a row" grep -qE '^add +50176( +[0-9.]+){5,6} +(L[123]|memory)$' out
 runs "$bench" --kernels --filter '^(matmul 64x256 -> 1|adam_update 533505|optimizer_advance)' --seconds 0.01 --json --device cpu --threads 1
 holds "[c['kernel'] for c in r['cases']] == ['matmul'] * 3 + ['adam_update', 'optimizer_advance_update']"
 holds "all(c['us'] > 0 for c in r['cases']) and all(c['percent'] > 0 for c in r['cases'][:4])"
