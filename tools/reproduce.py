@@ -44,7 +44,7 @@ EXPERIMENTS = [
     Experiment("000-c", "000-c-cnn-gan-mnist", classifier=MNIST, minutes=3),
     Experiment("000-c-raw", "000-c-cnn-gan-mnist-raw-input", classifier=MNIST, minutes=3),
     Experiment("000-d", "000-d-cnn-gan-fashion", classifier=FASHION, minutes=3),
-    Experiment("000-e", "000-e-cnn-gan-faces", ["epochs=4"] + SMALL_FACES, data="faces", minutes=6),
+    Experiment("000-e", "000-e-cnn-gan-faces", ["epochs=2"] + SMALL_FACES, data="faces", minutes=4),
     Experiment("000-f", "000-f-wgan-mnist", classifier=MNIST, minutes=3),
     Experiment("000-g-collapse", "000-g-mode-collapse", classifier=MNIST, minutes=2),
     Experiment("000-g-vanishing", "000-g-vanishing-gradients", minutes=1, plots=["gradient_norms"]),
