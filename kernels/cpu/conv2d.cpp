@@ -202,9 +202,10 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
                   Stream stream) {
     if (s.in_size() <= 0) return;
     const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({dx, dy, w, bias, s, act, true}); };
-    if (with_filtering(s, filtered)) {
-    } else if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act);
-    else direct_conv2d_dgrad(dx, dy, w, bias, s, act);
+    if (!with_filtering(s, filtered)) {
+        if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act);
+        else direct_conv2d_dgrad(dx, dy, w, bias, s, act);
+    }
     if (moments) GANNET_ISA::moments(moments, dx, RowsShape{s.N * s.H * s.W, s.C}, stream);
 }
 

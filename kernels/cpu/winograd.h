@@ -68,13 +68,13 @@ struct F4 {
         t[3] = difference + eight * m[3] + m[4];
     }
     // t = G g
-    static void filter_axis(vec (&t)[5], vec g0, vec g1) {
+    static void filter_axis(vec (&t)[5], const vec (&g)[2]) {
         const real half = 0.5, sixth = real(1) / 6, two = 2;
-        t[0] = half * g0;
-        t[1] = -half * (g0 + g1);
-        t[2] = sixth * (g1 - g0);
-        t[3] = sixth * (g0 + two * g1);
-        t[4] = g1;
+        t[0] = half * g[0];
+        t[1] = -half * (g[0] + g[1]);
+        t[2] = sixth * (g[1] - g[0]);
+        t[3] = sixth * (g[0] + two * g[1]);
+        t[4] = g[1];
     }
     // t = G^T m
     static void filter_axis_adjoint(vec (&t)[2], const vec (&m)[5]) {
@@ -131,11 +131,11 @@ struct F7 {
         t[5] = p.odd1 + real(32) * p.odd2 + real(1) / 32 * p.odd3;
         t[6] = p.even1 + real(64) * p.even2 + real(1) / 64 * p.even3 + m[7];
     }
-    static void filter_axis(vec (&t)[8], vec g0, vec g1) {
-        t[0] = g0, t[7] = g1;
-        t[1] = real(-2) / 9 * (g0 + g1), t[2] = real(-2) / 9 * (g0 - g1);
-        t[3] = real(1) / 90 * (g0 + real(2) * g1), t[4] = real(1) / 90 * (g0 - real(2) * g1);
-        t[5] = real(16) / 45 * (real(2) * g0 + g1), t[6] = real(16) / 45 * (real(2) * g0 - g1);
+    static void filter_axis(vec (&t)[8], const vec (&g)[2]) {
+        t[0] = g[0], t[7] = g[1];
+        t[1] = real(-2) / 9 * (g[0] + g[1]), t[2] = real(-2) / 9 * (g[0] - g[1]);
+        t[3] = real(1) / 90 * (g[0] + real(2) * g[1]), t[4] = real(1) / 90 * (g[0] - real(2) * g[1]);
+        t[5] = real(16) / 45 * (real(2) * g[0] + g[1]), t[6] = real(16) / 45 * (real(2) * g[0] - g[1]);
     }
     static void filter_axis_adjoint(vec (&t)[2], const vec (&m)[8]) {
         const Parts p(m);
@@ -219,134 +219,69 @@ bool with_filtering(const ConvShape& s, const Body& body) {
 
 // ---- both axes, of one vector of channels ----------------------------------------------------------------------------
 
+// put(row, column, value) of the out x out matrix that `axis` makes of the in x in one, columns first.
+template <int in, int out, class Load, class Put>
+inline void both_axes(void (*axis)(vec (&)[out], const vec (&)[in]), const Load& load, const Put& put) {
+    vec t[in][out];  // [column][row of the result]
+#pragma GCC unroll 8
+    for (int j = 0; j < in; ++j) {
+        vec column[in];
+#pragma GCC unroll 8
+        for (int i = 0; i < in; ++i) column[i] = load(i, j);
+        axis(t[j], column);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < out; ++i) {
+        vec row[in], v[out];
+#pragma GCC unroll 8
+        for (int j = 0; j < in; ++j) row[j] = t[j][i];
+        axis(v, row);
+#pragma GCC unroll 8
+        for (int j = 0; j < out; ++j) put(i, j, v[j]);
+    }
+}
+
+// A tile's points are n x n, row-major: point i n + j.
+
 // put(point, value) for all points of the image d(row, column).
-template <class F, class Load, class Store>
-inline void image_to_points(const Load& d, const Store& put) {
-    constexpr int n = F::inputs;
-    vec t[n][n];  // [column][point of the rows]
-#pragma GCC unroll 8
-    for (int j = 0; j < n; ++j) {
-        vec column[n];
-#pragma GCC unroll 8
-        for (int i = 0; i < n; ++i) column[i] = d(i, j);
-        F::image_axis(t[j], column);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < n; ++i) {
-        vec row[n], v[n];
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) row[j] = t[j][i];
-        F::image_axis(v, row);
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) put(n * i + j, v[j]);
-    }
+template <class F, class Load, class Put>
+inline void image_to_points(const Load& d, const Put& put) {
+    both_axes(F::image_axis, d, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
 }
 
 // put(row, column, value) of the image that the points m(point) make.
-template <class F, class Load, class Store>
-inline void points_to_image(const Load& m, const Store& put) {
-    constexpr int n = F::inputs;
-    vec t[n][n];
-#pragma GCC unroll 8
-    for (int j = 0; j < n; ++j) {
-        vec column[n];
-#pragma GCC unroll 8
-        for (int i = 0; i < n; ++i) column[i] = m(n * i + j);
-        F::image_axis_adjoint(t[j], column);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < n; ++i) {
-        vec row[n], v[n];
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) row[j] = t[j][i];
-        F::image_axis_adjoint(v, row);
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) put(i, j, v[j]);
-    }
+template <class F, class Load, class Put>
+inline void points_to_image(const Load& m, const Put& put) {
+    both_axes(
+        F::image_axis_adjoint, [&](int i, int j) { return m(F::inputs * i + j); }, put);
 }
 
 // put(point, value) for all points of the outputs' gradient dy(row, column).
-template <class F, class Load, class Store>
-inline void gradient_to_points(const Load& dy, const Store& put) {
-    constexpr int n = F::inputs, o = F::outputs;
-    vec t[o][n];
-#pragma GCC unroll 8
-    for (int j = 0; j < o; ++j) {
-        vec column[o];
-#pragma GCC unroll 8
-        for (int i = 0; i < o; ++i) column[i] = dy(i, j);
-        F::output_axis_adjoint(t[j], column);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < n; ++i) {
-        vec row[o], v[n];
-#pragma GCC unroll 8
-        for (int j = 0; j < o; ++j) row[j] = t[j][i];
-        F::output_axis_adjoint(v, row);
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) put(n * i + j, v[j]);
-    }
+template <class F, class Load, class Put>
+inline void gradient_to_points(const Load& dy, const Put& put) {
+    both_axes(F::output_axis_adjoint, dy, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
 }
 
 // put(row, column, value) of the outputs that the points m(point) make.
-template <class F, class Load, class Store>
-inline void points_to_outputs(const Load& m, const Store& put) {
-    constexpr int n = F::inputs, o = F::outputs;
-    vec t[n][o];
-#pragma GCC unroll 8
-    for (int j = 0; j < n; ++j) {
-        vec column[n];
-#pragma GCC unroll 8
-        for (int i = 0; i < n; ++i) column[i] = m(n * i + j);
-        F::output_axis(t[j], column);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < o; ++i) {
-        vec row[n], v[o];
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) row[j] = t[j][i];
-        F::output_axis(v, row);
-#pragma GCC unroll 8
-        for (int j = 0; j < o; ++j) put(i, j, v[j]);
-    }
+template <class F, class Load, class Put>
+inline void points_to_outputs(const Load& m, const Put& put) {
+    both_axes(
+        F::output_axis, [&](int i, int j) { return m(F::inputs * i + j); }, put);
 }
 
 // put(point, value) for all points of the 2x2 filter g, row-major.
-template <class F, class Store>
-inline void filter_to_points(vec g00, vec g01, vec g10, vec g11, const Store& put) {
-    constexpr int n = F::inputs;
-    vec t[2][n];
-    F::filter_axis(t[0], g00, g10);
-    F::filter_axis(t[1], g01, g11);
-#pragma GCC unroll 8
-    for (int i = 0; i < n; ++i) {
-        vec v[n];
-        F::filter_axis(v, t[0][i], t[1][i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) put(n * i + j, v[j]);
-    }
+template <class F, class Put>
+inline void filter_to_points(vec g00, vec g01, vec g10, vec g11, const Put& put) {
+    const vec g[2][2] = {{g00, g01}, {g10, g11}};
+    both_axes(
+        F::filter_axis, [&](int i, int j) { return g[i][j]; }, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
 }
 
 // put(row, column, value) of the 2x2 filter's gradient that the points m(point) make.
-template <class F, class Load, class Store>
-inline void points_to_filter(const Load& m, const Store& put) {
-    constexpr int n = F::inputs;
-    vec t[n][2];
-#pragma GCC unroll 8
-    for (int j = 0; j < n; ++j) {
-        vec column[n];
-#pragma GCC unroll 8
-        for (int i = 0; i < n; ++i) column[i] = m(n * i + j);
-        F::filter_axis_adjoint(t[j], column);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-        vec row[n], v[2];
-#pragma GCC unroll 8
-        for (int j = 0; j < n; ++j) row[j] = t[j][i];
-        F::filter_axis_adjoint(v, row);
-        put(i, 0, v[0]), put(i, 1, v[1]);
-    }
+template <class F, class Load, class Put>
+inline void points_to_filter(const Load& m, const Put& put) {
+    both_axes(
+        F::filter_axis_adjoint, [&](int i, int j) { return m(F::inputs * i + j); }, put);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -59,17 +59,16 @@ struct WinogradConv {
     }
 };
 
-// Columns [n0, n0 + m.depth) of the products of tiles, k in [k0, k1), added to what is there from k = 0 on. u's columns begin at
-// u0, its k at `uk`.
-inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const FilterPoints& u, int64_t n0, int64_t u0, int64_t k0,
-                            int64_t k1, int64_t uk) {
+// All columns of m: the products of v and u, k in [k0, k1), added to what is there from k = 0 on. u begins at m's columns and at
+// k0.
+inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const FilterPoints& u, int64_t k0, int64_t k1) {
     const RowPanels panels{m.tiles};
     for (int point = 0; point < m.points; ++point)
         for (int64_t k = k0, next = k; k < k1; k = next) {
             next = std::min(k1, (k / v.run() + 1) * v.run());
             const Run run{0, 0, int(next - k)};
             for (int64_t n = 0; n < m.depth; n += tile_cols) {
-                const Panel panel{u.at(point, n0 - u0 + n, k - uk), tile_cols, &run, 1};
+                const Panel panel{u.at(point, n, k - k0), tile_cols, &run, 1};
                 for (int64_t p = 0; p < panels.count; ++p) {
                     real* row[tile_rows];
                     for (int i = 0; i < panels.size(p); ++i) row[i] = m.at(point, panels.begin(p) + i, 0);
@@ -103,7 +102,7 @@ void convolve_few_tiles(const WinogradConv<F>& d) {
             for (int64_t k = 0; k < d.depth; k += piece) {
                 const int64_t end = std::min(d.depth, k + piece);
                 d.filter_points(u, n0, width, k, end);
-                multiply_points(m, v, u, n0, n0, k, end, k);
+                multiply_points(m, v, u, k, end);
             }
             d.write(m, image, count, n0, width);
         });
@@ -131,7 +130,7 @@ void convolve_many_tiles(const WinogradConv<F>& d) {
         m.data = scratch_reals(a_slot, v.size() + m.size());
         v.data = m.data + m.size();
         for (int64_t i = 0; i < mine; ++i) d.to_points(v, i, image * per_image + i);
-        multiply_points(m, v, u, 0, 0, 0, d.depth, 0);
+        multiply_points(m, v, u, 0, d.depth);
         d.write(m, image, count, 0, d.cols);
     });
 }

@@ -81,8 +81,8 @@ void winograd_wgrad_by_columns(real* dw, const real* x, const real* dy, const Co
     PointMatrix of_dy = gradient_points<F>(tiles, s);
     of_dy.data = scratch_reals(shared_b_slot, of_dy.size());
     parallel_for(tiles, [&](int64_t tile) { transform_gradient<F>(of_dy, tile, tile, dy, s); });
-    const int64_t columns =
-        tiles <= wgrad_tiles ? 32 : 64;  // the gradient's points are read once for each, the sums once a batch
+    // the gradient's points are read once for each block of columns, its sums once for each batch of tiles
+    const int64_t columns = tiles <= wgrad_tiles ? 32 : 64;
     parallel_for(4 * s.C / columns, [&](int64_t task) {
         const int64_t n0 = task * columns;
         PointMatrix of_x = image_points<F>(wgrad_tiles, columns), sums = filter_sums<F>(columns, s);
