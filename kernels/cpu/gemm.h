@@ -288,6 +288,7 @@ inline void finish_rows(real* const* c, int64_t rows, int64_t cols, const real* 
 struct Cut {
     int64_t rows, cols, slices;
     int64_t row_blocks, col_blocks;
+    bool by_rows;  // the order of tasks, and so a thread's share of them
     int64_t tasks() const { return row_blocks * col_blocks * slices; }
 };
 
@@ -326,7 +327,8 @@ void multiply(real* c, int64_t M, int64_t N, int64_t K, const A& a, const B& b, 
     real* const partial = cut.slices > 1 ? scratch_reals(shared_partial_slot, cut.slices * M * N) : c;
     parallel_for(cut.tasks(), [&](int64_t task) {
         const int64_t slice = task % cut.slices, block = task / cut.slices;
-        const int64_t m0 = block % cut.row_blocks * cut.rows, n0 = block / cut.row_blocks * cut.cols;
+        const int64_t m0 = (cut.by_rows ? block / cut.col_blocks : block % cut.row_blocks) * cut.rows,
+                      n0 = (cut.by_rows ? block % cut.col_blocks : block / cut.row_blocks) * cut.cols;
         const int64_t rows = std::min(cut.rows, M - m0), cols = std::min(cut.cols, N - n0);
         if (rows <= 0) return;  // equal shares may leave the last block empty
         real* row[block_rows];

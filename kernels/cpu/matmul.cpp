@@ -39,12 +39,12 @@ struct PanelsInTask {
     }
 
 private:
-    // After (n, k) come the other columns of the task, the next of its k, and another task.
+    // After (n, k) come the other columns of the task, the next of its k, and the thread's next task.
     void look_ahead(PanelAhead& out, int64_t n, int64_t k) const {
         const int64_t task = n / task_cols * task_cols;
         n += tile_cols;
         if (n >= std::min(task + task_cols, matrix.N)) n = task, k += block_k;
-        if (k >= matrix.K) n = task + task_cols * threads(), k = 0;
+        if (k >= matrix.K) n = task + task_cols, k = 0;
         if (n >= matrix.N) return;
         const int64_t cols = std::min<int64_t>(tile_cols, matrix.N - n), count = std::min<int64_t>(block_k, matrix.K - k);
         constexpr int per_line = 64 / int(sizeof(real));
@@ -65,7 +65,8 @@ int64_t slices_of(const MatmulShape& s) {
 template <class A>
 void product(real* c, const A& a, const real* b, const real* bias, const MatmulShape& s, Activation act) {
     const MatrixB matrix{b, s.N, s.K, s.transpose_b};
-    const Cut cut = cut_product(s.M, s.N, 8 * tile_rows, slices_of(s));
+    Cut cut = cut_product(s.M, s.N, 8 * tile_rows, slices_of(s));
+    cut.by_rows = s.M > s.K;  // a thread then writes whole rows where C, a weight's gradient, is larger than B
     if (cut.row_blocks == 1) return multiply(c, s.M, s.N, s.K, a, PanelsInTask{matrix, cut.cols}, cut, bias, act);
     const real* packed = pack_all(s.N, s.K, [&](auto... args) { matrix.pack(args...); });
     multiply(c, s.M, s.N, s.K, a, PackedPanels{packed, s.K}, cut, bias, act);

@@ -25,7 +25,7 @@ namespace {
 using Task = void (*)(void* context, int64_t i);
 
 constexpr auto spin_time = std::chrono::microseconds(80);
-constexpr int64_t most_tasks = int64_t(1) << 31;  // of one job: what fits into half of Pool::claims_
+constexpr int64_t most_tasks = int64_t(1) << 31;  // of one job: what fits into half of Pool::Share::claims
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -90,16 +90,29 @@ public:
     }
 
 private:
+    // Tasks that a thread takes first, in order; then it helps the others with theirs. So the same part of a buffer is with the
+    // same core from kernel to kernel, as far as the cuts agree: a line that another core has written is slow to fetch.
+    struct alignas(64) Share {
+        std::atomic<uint64_t> claims{0};  // the low half counts unclaimed tasks, the high half names the job
+        std::atomic<int64_t> end{0};
+    };
+
     void run_job(int64_t first, int64_t tasks, Task task, void* context) {
-        // No task of the job before is unclaimed, so nobody acts on these fields until claims_ names the new job.
-        first_.store(first, std::memory_order_release);
-        tasks_.store(tasks, std::memory_order_release);
+        // No task of the job before is unclaimed, so nobody acts on these fields until a share's claims name the new job.
         task_.store(task, std::memory_order_release);
         context_.store(context, std::memory_order_release);
         unfinished_.store(tasks, std::memory_order_release);
-        ++job_;
+        const uint64_t job = job_.load(std::memory_order_relaxed) + 1;
+        const int64_t count = threads();
+        int64_t begin = 0;
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t end = ((i + 1) * tasks + count - 1) / count;
+            shares_[std::size_t(i)].end.store(first + end, std::memory_order_release);
+            shares_[std::size_t(i)].claims.store(job << 32 | uint64_t(end - begin), std::memory_order_release);
+            begin = end;
+        }
         // Sequentially consistent, as sleepers_ is: either the caller sees a sleeper or the sleeper sees the job.
-        claims_.store((uint64_t(job_) << 32) | uint64_t(tasks));
+        job_.store(uint32_t(job));
         if (sleepers_.load() > 0) {
             std::lock_guard lock(mutex_);
             if (tasks > int64_t(workers_.size())) {
@@ -108,28 +121,34 @@ private:
                 for (int64_t i = 1; i < tasks; ++i) wake_.notify_one();
             }
         }
-        work();
+        work(0);
         const auto done = [&] { return unfinished_.load(std::memory_order_acquire) == 0; };
         while (!spin(done)) std::this_thread::yield();
     }
 
-    // Claims and runs tasks until none is left. The low half of claims_ counts unclaimed tasks, the high half names the job:
-    // a worker that read the fields of an older or newer job than it claims from fails the exchange.
-    void work() {
-        uint64_t seen = claims_.load(std::memory_order_acquire);
+    // Claims and runs tasks until none is left, beginning with the share of thread number `own`.
+    void work(std::size_t own) {
+        for (std::size_t i = 0; i < shares_.size(); ++i) work_on(shares_[(own + i) % shares_.size()]);
+    }
+
+    // A worker that read the fields of an older or newer job than it claims from fails the exchange.
+    void work_on(Share& share) {
+        uint64_t seen = share.claims.load(std::memory_order_acquire);
         while (uint32_t(seen) != 0) {
-            const int64_t first = first_.load(std::memory_order_acquire), tasks = tasks_.load(std::memory_order_acquire);
+            const int64_t end = share.end.load(std::memory_order_acquire);
             const Task task = task_.load(std::memory_order_acquire);
             void* const context = context_.load(std::memory_order_acquire);
-            if (!claims_.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-            task(context, first + tasks - int64_t(uint32_t(seen)));
+            if (!share.claims.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire))
+                continue;
+            task(context, end - int64_t(uint32_t(seen)));
             unfinished_.fetch_sub(1, std::memory_order_acq_rel);
-            seen = claims_.load(std::memory_order_acquire);
+            seen = share.claims.load(std::memory_order_acquire);
         }
     }
 
-    void worker() {
-        const auto called = [this] { return uint32_t(claims_.load()) != 0 || stopping_.load(std::memory_order_relaxed); };
+    void worker(std::size_t own) {
+        uint32_t seen = 0;
+        const auto called = [&] { return job_.load() != seen || stopping_.load(std::memory_order_relaxed); };
         for (;;) {
             if (!spin(called)) {
                 std::unique_lock lock(mutex_);
@@ -138,13 +157,16 @@ private:
                 sleepers_.fetch_sub(1);
             }
             if (stopping_.load(std::memory_order_relaxed)) return;
-            work();
+            seen = job_.load();  // before the work: a job that comes meanwhile is seen after it
+            work(own);
         }
     }
 
     void start(int threads) {
         stopping_.store(false);
-        for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
+        shares_ = std::vector<Share>(std::size_t(threads));
+        job_.store(0);
+        for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(std::size_t(i)); });
     }
 
     void stop() {
@@ -162,9 +184,8 @@ private:
     std::condition_variable wake_;
     std::atomic<int> sleepers_{0};
     std::atomic<bool> stopping_{false}, busy_{false};
-    uint32_t job_ = 0;
-    alignas(64) std::atomic<uint64_t> claims_{0};
-    std::atomic<int64_t> first_{0}, tasks_{0};
+    std::vector<Share> shares_;
+    alignas(64) std::atomic<uint32_t> job_{0};
     std::atomic<Task> task_{nullptr};
     std::atomic<void*> context_{nullptr};
     alignas(64) std::atomic<int64_t> unfinished_{0};
