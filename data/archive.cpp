@@ -119,7 +119,8 @@ private:
         archive_read_support_format_zip_seekable(a.get());  // by its directory, so that a file cut short is noticed
         if (archive_read_open_filename(a.get(), path_.c_str(), std::size_t(1) << 18) != ARCHIVE_OK)
             throw Error("cannot open the archive: " + complaint(a.get()), printable(path_),
-                        "check its permissions, or copy it again: a tar or zip archive is wanted");
+                        "a readable .tar, .tar.gz or .zip file of PNG and JPEG images is wanted; check its permissions, or copy "
+                        "it again");
         return a;
     }
 

@@ -13,6 +13,7 @@ public:
           what_(what),
           where_(where),
           to_do_(to_do) {}
+    Error with_advice(const std::string& to_do) const { return Error(what_, where_, to_do); }
     Error also_at(const std::string& place) const { return Error(what_, (where_.empty() ? "" : where_ + ", ") + place, to_do_); }
 
 private:

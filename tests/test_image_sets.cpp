@@ -211,7 +211,7 @@ TEST_CASE("image sets: what cannot be a set") {
     CHECK(has(refused(pack_entries(p.folder / "none.tar", tar, plain, {})), "the archive is empty ("));
     CHECK(has(refused(p.folder.write("nothing.tar", "")), "the file is empty ("));
     const std::string none = refused(p.folder.write("text.tar", "no archive"));
-    CHECK_MESSAGE(has(none, "a tar or zip archive is wanted"), none);
+    CHECK_MESSAGE(has(none, "file of PNG and JPEG images is wanted"), none);
     options = p.options();
     options.background = "pale";
     CHECK(has(error_of([&] { load_dataset(options); }), "is no colour (data.background, m.json:3)"));

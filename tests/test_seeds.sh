@@ -112,6 +112,27 @@ while read -r preset expected; do
     [[ -z ${SEEDS_CUDA:-} || ! $preset =~ ${SEEDS_CUDA_ONLY:-.} ]] || on_cuda "$preset"
 done <<<"$listed"
 
+# The seed's own table of layers, its second dense row as its total needs it; batch norm counted with its statistics, as Keras does.
+run summary 001-a-keras-mlp-mnist
+while read -r layer type trainable statistics; do
+    row=$(awk -v layer="$layer" -v type="$type" '$1 == layer && $2 == type { sub(/.*\)/, ""); print $1, type == "batch_norm" ? $2 : "" }' "$work/out")
+    if [ "$row" = "$trainable ${statistics:-}" ]; then ok; else bad "001-a: $layer $type has '$row', not '$trainable $statistics'"; fi
+done <<'END'
+generator.0 linear 25,856
+generator.2 batch_norm 512 512
+generator.3 linear 131,584
+generator.5 batch_norm 1,024 1,024
+generator.6 linear 525,312
+generator.8 batch_norm 2,048 2,048
+generator.9 linear 803,600
+discriminator.1 linear 401,920
+discriminator.3 linear 131,328
+discriminator.5 linear 257
+END
+for total in "generator: 1,489,936 trainable parameters .*, 1,493,520 in all" "discriminator: 533,505 trainable parameters .*, 533,505 in all"; do
+    if grep -q "^$total" "$work/out"; then ok; else bad "001-a: no $total"; fi
+done
+
 : >"$work/err"
 for file in models/seeds/*.json; do
     preset=$(basename "$file" .json)

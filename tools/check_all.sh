@@ -7,6 +7,7 @@
 #   simt        CUDA kernels in every order of threads, as sm_75, and with bugs planted in them; needs plain
 #   emulated    the nvcc-built programs under an emulator, EMULATOR=COMMAND
 #   code        what the CUDA compiler made of the kernels
+#   figures     the models at full length: what the classifiers know, all ten digits; needs plain
 #
 # What a run said is printed where it failed. The last line is `N passed, N failed, N skipped`.
 cd "$(dirname "$0")/.." || exit 1
@@ -56,17 +57,18 @@ with_nvcc() { # NAME COMMAND...
     fi
 }
 
-for part in ${*:-plain variants sanitizers simt emulated code}; do
+for part in ${*:-plain variants sanitizers simt emulated code figures}; do
     case $part in
         plain) suite "plain" make "$jobs" test ;;
         variants | sanitizers | simt) $part ;;
+        figures) suite "figures" tests/test_figures.sh ;;
         emulated) with_nvcc "emulated" tools/test_emulated.sh full ;;
         code)
             with_nvcc "ptxas" make ptxas
             with_nvcc "machine code" make sass
             ;;
         *)
-            echo "check_all.sh: no part '$part': plain, variants, sanitizers, simt, emulated or code" >&2
+            echo "check_all.sh: no part '$part': plain, variants, sanitizers, simt, emulated, code or figures" >&2
             exit 1
             ;;
     esac

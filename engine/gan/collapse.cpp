@@ -60,10 +60,19 @@ std::string CollapseAlarm::pinned(const StepLosses& l) {
                 l.loss_d, l.loss_g, l.grad_norm_g);
 }
 
+// The opposite of a sure discriminator, and as much of an end: nothing that the generator could make would be told from the data.
+std::string CollapseAlarm::fooled(const StepLosses& l) {
+    if (!counts_to(fooled_lines_, !saturating_ && l.loss_g < certain && l.loss_d > exploded, lines_in_a_row)) return "";
+    return text(
+        "the discriminator takes every image for real (loss_d %.1f, loss_g %.4f): the generator has nothing to learn from",
+        l.loss_d, l.loss_g);
+}
+
 std::string CollapseAlarm::losses(const StepLosses& l) {
     if (!cross_entropy_) return "";
-    const std::string first = saturated(l), second = pinned(l);
-    return first.empty() ? second : first;
+    for (const std::string& what : {saturated(l), pinned(l), fooled(l)})
+        if (!what.empty()) return what;
+    return "";
 }
 
 std::string CollapseAlarm::samples(int64_t step, const Spread& samples, const Spread& data) {

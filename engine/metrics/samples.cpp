@@ -79,8 +79,12 @@ Samples SampleSource::of_folder(const SampleShape& image) const {
     DatasetOptions options{.set = "folder", .path = path_, .channels = image.C, .cache = false};
     if (image.H == image.W) options.size = image.H;  // else they must be of one size, and are stretched
     options.where = [this](const std::string&) { return path_; };
-    Dataset set = load_and_show(std::move(options));
-    return {std::move(set.pixels), {set.H, set.W, set.C}};
+    try {
+        Dataset set = load_and_show(std::move(options));
+        return {std::move(set.pixels), {set.H, set.W, set.C}};
+    } catch (const Error& error) {  // there is no model file whose keys could be changed
+        throw error.with_advice("give a folder of whole PNG or JPEG images, all of one size");
+    }
 }
 
 Samples SampleSource::of_array() const {
