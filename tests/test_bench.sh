@@ -51,7 +51,7 @@ holds "sum(v for k, v in r['gflop_per_step'].items() if k != 'total') - r['gflop
 holds "abs(sum(v for k, v in r['gb_per_step'].items() if k != 'total') - r['gb_per_step']['total']) < 1e-9"
 holds "abs(r['gb_per_step']['optimizers'] - (5 * (7 + 3) * 138369 + 7 * 759680) * 4e-9) < 1e-12 and r['kernels_per_step'] is None"
 holds "r['peaks']['gflop_per_s']['scalar'] > 0 and r['peaks']['gb_per_s']['memory'] > 0"
-holds "{'conv2d', 'conv_transpose2d', 'batch_norm', 'linear', 'rest'} <= set(r['ms_by_layer'])"
+holds "{'conv2d', 'conv_transpose2d', 'batch_norm', 'linear', 'optimizer', 'rest'} <= set(r['ms_by_layer'])"
 runs "$bench" "$root/models/vanilla.json" "${small[@]}" --json --threads 1 --seconds 0
 holds "r['threads'] == 1"
 runs env GANNET_ISA=scalar "$bench" "$root/models/vanilla.json" "${small[@]}"
@@ -133,6 +133,10 @@ END
     check "an unknown model is named" grep -q 'unknown model "mpl"' err
     "$python" "$side_by_side" --peer nowhere --bench "$bench" >out 2>err
     check "a missing peer is named" grep -q 'no .*nowhere/torch_gans.py: check --peer' err
+    "$python" "$side_by_side" --peer peer --python ./nowhere --bench "$bench" >out 2>err
+    check "a missing interpreter is named" grep -q -- '--python .*/nowhere: .*name an interpreter' err
+    "$python" "$side_by_side" --peer peer --python /bin/true --bench "$bench" --models mlp,wgan --rounds 1 --steps 1 >out 2>err
+    check "no peer at all is an error" test $? -eq 1 -a "$(grep -c 'no peer ran' err)" -eq 1
 else
     skip "no python3: tools/side_by_side.py"
 fi

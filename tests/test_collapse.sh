@@ -45,6 +45,8 @@ still=(--set optimizer.generator.lr=0)
 both saturated "sure of every image .* explodes" "${still[@]}" --set optimizer.discriminator.lr=0.05
 both fooled "takes every image for real" --set init.std=0.3 --set discriminator.1.init=normal --set discriminator.3.init=normal \
     --set optimizer.discriminator.lr=0 --set optimizer.generator.lr=0.05 --set observe.every=100000
+both vanished "sure of every image .* gradient has vanished" "${still[@]}" --set objective.generator_loss=saturating \
+    --set optimizer.discriminator.lr=0.05
 both pinned "pinned at ln 2" "${still[@]}" --set init.std=0 --set discriminator.1.init=normal --set discriminator.3.init=normal \
     --set init.bias=zeros --set optimizer.discriminator.lr=0
 both alike "samples are all alike" "${still[@]}" --set init.std=1e-4 --set generator.0.init=normal --set generator.2.init=normal \

@@ -55,6 +55,8 @@ TEST_CASE("observation: the spread of images") {
     // distances 5, 5 and 6
     CHECK(spread_of({0, 0, 3, 4, 6, 0}, 3).distance == doctest::Approx(std::sqrt((25 + 25 + 36) / 3.0)));
     CHECK(spread_of({7, 7}, 1).distance == 0);
+    CHECK(one.nearest == 0);
+    CHECK(spread_of({0, 0, 3, 4, 6, 0, 6, 1}, 4).nearest == doctest::Approx(std::sqrt(18.0)));  // 5, sqrt(18), 1, 1
 }
 
 TEST_CASE("observation: what it says is so, and changes no number") {
@@ -174,4 +176,34 @@ TEST_CASE("alarm: samples that no longer differ") {
     CHECK(never.samples(250, alike, data).empty());
     CHECK(never.samples(260, alike, data).empty());
     CHECK_FALSE(never.samples(270, alike, data).empty());
+}
+
+// Six images again and again are as far from each other as the data's.
+TEST_CASE("alarm: samples that are a few images") {
+    const Spread data{.mean = 0, .deviation = 1, .distance = 10, .nearest = 6};
+    const auto samples = [](double nearest) { return Spread{.mean = 0, .deviation = 1, .distance = 9, .nearest = nearest}; };
+    CollapseAlarm alarm(small_config("vanilla"), 1000);
+    CHECK(alarm.samples(10, samples(3), data).empty());
+    CHECK(alarm.samples(100, samples(0.3), data).empty());
+    CHECK(alarm.samples(110, samples(0.3), data).empty());
+    CHECK(has(alarm.samples(120, samples(0.3), data), "a few images again and again: the nearest other one is at 5.0 %"));
+    CHECK(alarm.samples(130, samples(0.3), data).empty());
+    CollapseAlarm never(small_config("vanilla"), 1000);  // they were anything else
+    for (int step = 10; step < 270; step += 10) CHECK(never.samples(step, samples(0.3), data).empty());
+    CHECK_FALSE(never.samples(270, samples(0.3), data).empty());
+    CollapseAlarm healthy(small_config("vanilla"), 1000);
+    for (int step = 10; step < 1000; step += 10) CHECK(healthy.samples(step, samples(2), data).empty());
+    // points lie near each other in the data, too
+    CollapseAlarm points(small_config("vanilla"), 1000);
+    const Spread near{.mean = 0, .deviation = 1, .distance = 10, .nearest = 0.1};
+    for (int step = 10; step < 1000; step += 10) CHECK(points.samples(step, samples(0.1), near).empty());
+}
+
+TEST_CASE("alarm: a generator that learns nothing of a sure discriminator") {
+    CollapseAlarm alarm(small_config("vanilla", {"objective.generator_loss=saturating"}), 1000);
+    CHECK(after(alarm, losses(0.01, -0.01, 1), 100).empty());
+    CHECK(has(after(alarm, losses(1e-4, -1e-4, 1e-3), 20), "gradient has vanished"));
+    CollapseAlarm fooled(small_config("vanilla"), 1000);
+    CHECK(after(fooled, losses(0.5, 1e-5, 1), 100).empty());
+    CHECK(has(after(fooled, losses(40, 1e-5, 1), 20), "takes every image for real"));
 }

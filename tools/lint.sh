@@ -53,6 +53,10 @@ report "folders" "apps -> engine -> kernels, and data below engine"
 files '*.h' '*.cpp' '*.inl' '*.cu' '*.cuh' '*.py' '*.sh' Makefile | xargs wc -l | awk '$1 > 600 && $2 != "total" { print $2 ": " $1 " lines" }' >"$log"
 report "length" "no file is longer than 600 lines"
 
+files '*.png' '*.svg' '*.jpg' '*.jpeg' '*.JPG' | xargs cat | wc -c |
+    awk '$1 > 3000000 { print "pictures take " $1 " bytes, more than 3,000,000: keep fewer or smaller ones" }' >"$log"
+report "pictures" "less than 3 MB"
+
 { files '*.sh' && files '.ci/run'; } | while read -r script; do
     case $(head -n 1 "$script") in
     *bash) bash -n "$script" ;;

@@ -100,8 +100,8 @@ def variants_of(options, name):
             yield variant
 
 
-def compare(options, name, cores):
-    """Entries by program, Gannet's under \"gannet\"."""
+def compare(options, name, cores, left_out):
+    """Entries by program, Gannet's under \"gannet\"; why others have none goes to left_out."""
     model, steps, *_ = MODELS[name]
     steps = options.steps or steps
     entries = {"gannet": Entry()}
@@ -118,7 +118,8 @@ def compare(options, name, cores):
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 failed.add(variant)
                 entries.pop(variant, None)
-                print(f"{name}: {variant} is left out: {error}", file=sys.stderr)
+                left_out.append(f"{name}: {variant} is left out: {error}")
+                print(left_out[-1], file=sys.stderr)
         shown = ", ".join(f"{key} {entry.times[-1]:.1f}" for key, entry in entries.items())
         print(f"{name}, round {number + 1} of {options.rounds}, ms per step: {shown}", file=sys.stderr, flush=True)
     return entries
@@ -173,6 +174,14 @@ def listed(text, known, what):
     return names
 
 
+def check_python(python):
+    """Before anything is measured."""
+    try:
+        subprocess.run([python, "-c", ""], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"side_by_side.py: --python {python}: {error}: name an interpreter that has torch") from error
+
+
 def main():
     if sys.argv[1:2] == ["--as-child"]:
         return as_child(sys.argv[2:])
@@ -198,8 +207,11 @@ def main():
     for file, to_do in needed:
         if not os.path.exists(file):
             raise SystemExit(f"side_by_side.py: no {file}: {to_do}")
-    if options.rounds < 1:
-        raise SystemExit("side_by_side.py: --rounds: use 1 or more")
+    for option, least in (("rounds", 1), ("threads", 0), ("steps", 0)):
+        if getattr(options, option) < least:
+            raise SystemExit(f"side_by_side.py: --{option}: use {least} or more")
+    if options.peer:
+        check_python(options.python)
     cores = sorted(os.sched_getaffinity(0))
     if options.threads > len(cores):
         raise SystemExit(f"side_by_side.py: --threads {options.threads}: there are {len(cores)} cores")
@@ -208,14 +220,18 @@ def main():
     load = os.getloadavg()[0]
     if load > len(cores) / 4:
         print(f"side_by_side.py: the machine is busy, load average {load:.1f}: figures will say little", file=sys.stderr)
-    results = {}
+    results, left_out = {}, []
     for name in models:
         if os.path.exists(f"models/{MODELS[name][0]}.json"):
-            results[name] = compare(options, name, cores)
+            results[name] = compare(options, name, cores, left_out)
+            if options.peer and len(results) == 1 and len(results[name]) == 1:
+                raise SystemExit(f"side_by_side.py: no peer ran: see why above; --python {options.python} is to have torch")
         else:
             print(f"{name}: skipped, there is no models/{MODELS[name][0]}.json", file=sys.stderr)
     print(f"{processor()}, {len(cores)} threads, rounds: {options.rounds}, load average before the first: {load:.1f}\n")
     print(table(results) if options.peer else table_alone(results))
+    if left_out:
+        print("\n" + "\n".join(left_out))
     return 0
 
 

@@ -20,12 +20,12 @@ struct Ledger {
     // Ends a stretch of time, which belongs to the innermost range.
     void settle() {
         const Clock::time_point now = Clock::now();
-        // "discriminator.2 conv2d" is a layer; "step", "discriminator update" and "backward" are not.
+        // "discriminator.2 conv2d" is a layer; "optimizer", "step", "discriminator update" and "backward" are not.
         const char *range = open.empty() ? "" : open.back(), *space = std::strchr(range, ' ');
         const bool layer = space && std::memchr(range, '.', std::size_t(space - range));
         bool backward = false;
         for (const char* outer : open) backward = backward || std::strcmp(outer, "backward") == 0;
-        Family& family = families[layer ? space + 1 : "rest"];
+        Family& family = families[layer ? space + 1 : std::strcmp(range, "optimizer") == 0 ? range : "rest"];
         (backward ? family.backward : family.forward) += std::chrono::duration<double>(now - since).count();
         since = now;
     }

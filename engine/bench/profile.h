@@ -11,7 +11,7 @@ struct Family {
 };
 
 // Runs `work` once and adds up what passes while each range of it (kernels/place.h) is the innermost one: "conv2d", "linear",
-// ..., each with its fused activation, and "rest" for what belongs to no layer (draws, data, losses, optimizers). For devices
+// ..., each with its fused activation, "optimizer", and "rest" for the others (draws, data, losses, penalty). For devices
 // that compute before a call returns, as CPUs do.
 std::map<std::string, Family> profile(const std::function<void()>& work);
 

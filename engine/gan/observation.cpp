@@ -203,8 +203,28 @@ private:
     Tensor latents_, reals_;
 };
 
+double median_of_nearest(const std::vector<real>& images, int64_t count, int64_t size) {
+    std::vector<double> nearest(std::size_t(count), INFINITY);
+    kernels::cpu::parallel_for(count, [&](int64_t i) {
+        const real* const a = images.data() + i * size;
+        for (int64_t k = 0; k < count; ++k) {
+            if (k == i) continue;
+            const real* const b = images.data() + k * size;
+            real sum = 0;
+#pragma omp simd reduction(+ : sum)
+            for (int64_t j = 0; j < size; ++j) sum += (a[j] - b[j]) * (a[j] - b[j]);
+            nearest[std::size_t(i)] = std::min(nearest[std::size_t(i)], double(sum));
+        }
+    });
+    std::nth_element(nearest.begin(), nearest.begin() + count / 2, nearest.end());
+    return std::sqrt(nearest[std::size_t(count / 2)]);
+}
+
 config::Members members(const Spread& spread) {
-    return {{"mean", brief(spread.mean)}, {"std", brief(spread.deviation)}, {"distance", brief(spread.distance)}};
+    return {{"mean", brief(spread.mean)},
+            {"std", brief(spread.deviation)},
+            {"distance", brief(spread.distance)},
+            {"nearest", brief(spread.nearest)}};
 }
 
 }  // namespace
@@ -230,7 +250,10 @@ Spread spread_of(const std::vector<real>& images, int64_t count) {
     spread.mean = all / n;
     spread.deviation = std::sqrt(std::max(0.0, all_squares / n - spread.mean * spread.mean));
     // the mean of |x_i - x_k|^2 over pairs is twice the sum of the unbiased variances
-    if (count > 1) spread.distance = std::sqrt(2 * within / double(count - 1));
+    if (count > 1) {
+        spread.distance = std::sqrt(2 * within / double(count - 1));
+        spread.nearest = std::isfinite(within) ? median_of_nearest(images, count, size) : NAN;
+    }
     return spread;
 }
 

@@ -102,6 +102,9 @@ std::vector<std::string> warnings(const config::ModelConfig& config) {
         affine_pairs(*list, warn);
     }
     output_range(config, warn);
+    if (config.allow_size_mismatch)
+        warn("the generator's images may be of another size than the data's, which alone tells them apart", "allow_size_mismatch",
+             "leave it away: what does not fit is then named");
     return warn.lines;
 }
 

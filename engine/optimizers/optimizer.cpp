@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/error.h"
+#include "kernels/place.h"
 
 namespace gannet {
 
@@ -17,6 +18,7 @@ Tensor Optimizer::add_state(const std::string& name) {
 }
 
 void Optimizer::update() {
+    const Range range("optimizer");
     const Device device = values_.device();
     RUN(device, optimizer_advance_update(state_.data(), beta1_, beta2_, device.stream()));
     run(device, values_.data(), gradients_.data(), state_.data(), values_.size());

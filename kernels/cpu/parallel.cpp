@@ -13,6 +13,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -166,7 +167,15 @@ private:
         stopping_.store(false);
         shares_ = std::vector<Share>(std::size_t(threads));
         job_.store(0);
-        for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(std::size_t(i)); });
+        try {
+            for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(std::size_t(i)); });
+        } catch (const std::system_error& error) {
+            const auto started = std::to_string(workers_.size() + 1);
+            stop();
+            shares_ = std::vector<Share>(1);
+            throw Error("the system starts " + started + " of " + std::to_string(threads) + " threads: " + error.code().message(),
+                        "--threads or GANNET_THREADS", "use fewer");
+        }
     }
 
     void stop() {
