@@ -107,8 +107,8 @@ const ObjectSpec& file_spec() {
             {.name = "join_batches",
              .kind = Kind::boolean,
              .doc = "the discriminator takes real and fake images as one batch where none of its layers couples samples or draws "
-                    "random numbers; sums over the batch are then rounded in another order: the norm of a gradient differs by "
-                    "1e-4 of itself at most",
+                    "random numbers; sums over the batch are then rounded in another order: in the first update the norm of "
+                    "its gradient differs by less than 1e-4 of itself",
              .otherwise = true},
             {.name = "allow_size_mismatch",
              .kind = Kind::boolean,

@@ -16,8 +16,8 @@ constexpr double near_balance = 2e-3, vanished = 0.02;
 // Samples that differ by less than this share of what the data do are one image. In a healthy run they begin so, too: an alarm
 // needs that they have differed, or that so much of the run is over.
 constexpr double one_image = 0.1, several_images = 0.3, share_to_begin = 0.25;
-// The nearest other sample's distance, as a share of that between any two, beside the same share of the data: 0.03 of 0.6 in a
-// run that made six images, 0.35 of 0.5 at the least in thirty others.
+// The nearest other sample's distance, as a share of that between any two, beside the same share of the data: 0.03 beside 0.69
+// in a run that made six images, 0.35 at the least in 29 others.
 constexpr double near_twins = 0.15, single_images = 0.5;
 constexpr int observations_in_a_row = 3;
 
