@@ -12,6 +12,7 @@ suite "CUDA on the CPU" tools/test_cuda.sh "$build/simt" "$build/simt/apps/train
 [ "$build" != build ] || suite "three planted bugs" tools/simt/mutants.sh quick
 suite "programs" tests/test_programs.sh
 suite "evaluate" tests/test_evaluate.sh
+suite "old runs" tests/test_old_runs.sh
 suite "bench" tests/test_bench.sh
 suite "collapse" tests/test_collapse.sh
 suite "what models warn of" tests/test_preflight.sh
