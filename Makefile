@@ -6,6 +6,7 @@
 #   make CUDART=shared   links the CUDA runtime as a shared library
 #   make V=1 ...      shows the commands
 #   make reproduce    runs the experiments of docs/seeds.md and writes what came of them into it (ID=002: those of one name)
+#   make crash        breaks trainings off in every way and compares what they leave (CRASH=N or slice: fewer tries; docs/reliability.md)
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
 #   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
 
@@ -55,7 +56,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -188,6 +189,15 @@ profile: all
 # Bugs planted in the kernels, and how many of them the suite finds.
 mutants: build-simt
 	@tools/simt/mutants.sh
+
+# Kills, failing calls, full disks, power cuts: CRASH=N at most N tries of each part and command, KILLS=N kills at random moments,
+# PARTS="kill power" only these.
+CRASH_SLICE := --tries 5 --kills 6
+$(BUILD)/crash/shim.so: tools/crash/shim.cpp
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++20 -O1 $(WARN) -Wno-shadow -shared -fPIC -o $@ $< -ldl
+crash: all $(BUILD)/crash/shim.so
+	@tools/crash/crash.py --apps $(PROGRAMS) --shim $(BUILD)/crash/shim.so $(PARTS) $(if $(filter slice,$(CRASH)),$(CRASH_SLICE),$(CRASH:%=--tries %)) $(KILLS:%=--kills %)
 
 # What the compiler made of the kernels: docs/cuda.md.
 ptxas:

@@ -1,0 +1,209 @@
+"""The commands that crash.py breaks off, each small enough to end within a tenth of a second, and what they leave."""
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+
+ERROR_LINE = re.compile(r"gannet: [^ ].* \(.+\): .+")
+CACHED = re.compile(r"cache/gannet/[0-9a-f]{16}\.images")
+DIFFERS = ("seconds", "img_per_s")  # what a resumed run's log may say otherwise
+
+
+def png(path, side, value):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes((value * (x + 1) * (y + 2)) % 256 for x in range(side)) for y in range(side))
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def linear(units, **more):
+    return {"layer": "linear", "units": units, **more}
+
+
+def models(folder):
+    """Writes the model files and a folder of images of two classes; returns the models' paths by name."""
+    for label in ("left", "right"):
+        os.makedirs(f"{folder}/images/{label}")
+        for i in range(6):
+            png(f"{folder}/images/{label}/{i}.png", 4, i + (1 if label == "left" else 40))
+    small = {"log_every": 1, "checkpoint_every": 0}
+    gan = {
+        "data": {"set": "ring", "first": 64}, "latent": {"size": 2},
+        "generator": [linear(3), {"layer": "relu"}, linear("image"), {"layer": "tanh"}, {"layer": "reshape", "shape": "image"}],
+        "discriminator": [{"layer": "flatten"}, linear(3), {"layer": "leaky_relu"}, linear(1)],
+        "objective": {"loss": "bce_with_logits"}, "optimizer": {"type": "adam", "lr": 1e-3},
+        "samples": {"rows": 2, "columns": 2, "every": 2}, "observe": {"every": 2}, "batch": 4, "steps": 4, **small,
+    }
+    images = {"set": "folder", "path": f"{folder}/images", "size": 4}
+    classifier = {"data": images, "classifier": [{"layer": "flatten"}, linear(4), {"layer": "relu"}, linear(2)],
+                  "optimizer": {"type": "adam", "lr": 1e-3}, "batch": 4, "steps": 4, **small}
+    alike = {**gan, "data": images, "observe": {"every": 1}, "steps": 5, "init": {"std": 1e-4}}
+    alike["optimizer"] = {**gan["optimizer"], "generator": {"lr": 0}}
+    alike["generator"] = [{**layer, "init": "normal"} if layer["layer"] == "linear" else layer for layer in gan["generator"]]
+    files = {}
+    for name, model in {"gan": gan, "alarm": alike, "classifier": classifier}.items():
+        files[name] = f"{folder}/{name}.json"
+        with open(files[name], "w") as f:
+            json.dump(model, f)
+    return files
+
+
+def content(path):
+    """A file as it is compared: a log without what may differ."""
+    with open(path, "rb") as f:
+        data = f.read()
+    if os.path.basename(path) != "log.jsonl":
+        return data
+    try:
+        rows = [json.loads(line) for line in data.decode().splitlines()]
+        return [{k: v for k, v in row.items() if k not in DIFFERS} for row in rows]
+    except ValueError:
+        return data
+
+
+def tree(folder):
+    """All files and folders below, by their path; folders end in a slash and have no content."""
+    found = {}
+    for top, folders, files in os.walk(folder):
+        for name in folders:
+            found[os.path.relpath(os.path.join(top, name), folder) + "/"] = None
+        for name in files:
+            path = os.path.join(top, name)
+            found[os.path.relpath(path, folder)] = content(path)
+    return found
+
+
+def differences(got, want):
+    """What a tree has too much, too little or otherwise, one text each. One more entry of the cache is no harm."""
+    got = {name: c for name, c in got.items() if name in want or not CACHED.fullmatch(name)}
+    texts = [f"{name} is left over" for name in got.keys() - want.keys()] + [f"{name} is missing" for name in want.keys() - got.keys()]
+    for name in sorted(got.keys() & want.keys()):
+        a, b = got[name], want[name]
+        if a == b:
+            continue
+        if isinstance(a, list) and isinstance(b, list):
+            row = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+            texts.append(f"{name} differs from row {row + 1} of {len(b)} on ({len(a)} rows)")
+        else:
+            texts.append(f"{name} differs")
+    return texts
+
+
+def whole_safetensors(data):
+    if not data or len(data) < 8:
+        return False
+    start = 8 + int.from_bytes(data[:8], "little")
+    try:
+        arrays = json.loads(data[8:start])
+    except ValueError:
+        return False
+    return len(data) == start + max(array["data_offsets"][1] for name, array in arrays.items() if name != "__metadata__")
+
+
+class Case:
+    """A command, the folder that it starts in, and what it leaves there when nothing happens."""
+
+    def __init__(self, name, command, template, work, stdout=False, shim=None, trace=None):
+        self.name, self.command, self.template, self.stdout, self.shim, self.trace = name, command, template, stdout, shim, trace
+        self.whole = f"{work}/whole-{name}"
+        self.start(self.whole)
+        status, out, err = self.run(self.whole)
+        if status:
+            raise SystemExit(f"crash: {name} fails by itself, status {status}: {err.strip()}")
+        self.want, self.out = tree(self.whole), out
+
+    def start(self, cwd):
+        shutil.rmtree(cwd, ignore_errors=True)
+        shutil.copytree(self.template, cwd)
+
+    def run(self, cwd, limit=None, **shim):
+        """Runs the command, under the shim where it is told something; returns status, stdout and stderr."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("GANNET_", "CRASH_", "XDG_"))}
+        env.update(XDG_CACHE_HOME=f"{cwd}/cache", HOME=cwd)
+        if shim:
+            env.update({f"CRASH_{key.upper()}": str(value) for key, value in shim.items()}, LD_PRELOAD=self.shim)
+        try:
+            done = subprocess.run(self.command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                                  preexec_fn=limit, check=False)
+        except subprocess.TimeoutExpired:
+            return None, b"", ""
+        return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+    def finish(self, cwd):
+        """Repeats the command until it is done, and returns what is wrong then, as texts."""
+        for _ in range(3):
+            status, out, err = self.run(cwd)
+            if status == 0:
+                got = tree(cwd)
+                if self.trace and whole_safetensors(got.get(self.trace)):
+                    got[self.trace] = self.want[self.trace]  # of other steps, where the run was resumed
+                wrong = differences(got, self.want)
+                return wrong + ["its output differs"] if self.stdout and out != self.out else wrong
+            if status is None or status < 0:
+                break
+        said = err.strip().splitlines()[-1:] or ["(no line)"]
+        return [f"STUCK: the command that is repeated ends with status {status}: {said[0]}"]
+
+    def refused(self, status, err):
+        """What is wrong with how a command ended that met a failure: it says one line, or did not mind."""
+        if status is None:
+            return ["it hangs"]
+        errors = [line for line in err.splitlines() if line.startswith("gannet: ") and not line.startswith("gannet: warning: ")]
+        if status == 0 and not errors:
+            return []
+        if status != 1 or len(errors) != 1 or not ERROR_LINE.fullmatch(errors[0]):
+            return [f"status {status} and {len(errors)} error lines: {' | '.join(errors)}"]
+        return []
+
+
+def calls_of(case, cwd, which=""):
+    """The calls of a command that count, as (letter, path)."""
+    case.start(cwd)
+    listing = f"{cwd}.list"
+    if os.path.exists(listing):
+        os.unlink(listing)
+    options = {"list": listing, **({"calls": which} if which else {})}
+    case.run(cwd, **options)
+    if not os.path.exists(listing):
+        return []
+    with open(listing) as f:
+        return [(line[0], line[2:].rstrip("\n")) for line in f]
+
+
+def make_cases(apps, shim, work):
+    """All of them, by name. `whole` of the trainings serves the commands that read a run."""
+    files = models(f"{work}/models")
+    empty = f"{work}/empty"
+    os.makedirs(empty)
+
+    def training(name, model, *more, **options):
+        command = [f"{apps}/train", files[model], "--device", "cpu", "--threads", "1", "--out", f"runs/{name}", "--resume-if-exists"]
+        return Case(name, command + list(more), empty, work, shim=shim, **options)
+
+    cases = [training("train", "gan"), training("alarm", "alarm"), training("classifier", "classifier")]
+    runs = f"{work}/runs"  # what the others read
+    shutil.copytree(f"{cases[1].whole}/runs", f"{runs}/runs")
+    shutil.copytree(f"{cases[2].whole}/runs", f"{runs}/runs", dirs_exist_ok=True)
+
+    # A run that was killed when its checkpoint of step 2 had got its name.
+    cut = f"{work}/cut"
+    names = [i for i, (letter, path) in enumerate(calls_of(cases[1], cut), 1) if letter == "r" and path.endswith("checkpoint.safetensors")]
+    cases[1].start(cut)
+    cases[1].run(cut, at=names[2], do="kill-after")
+    cases.append(Case("resume", cases[1].command, cut, work, shim=shim))
+
+    def reading(name, program, *arguments, **more):
+        return Case(name, [f"{apps}/{program}", *arguments, "--device", "cpu", "--threads", "1"], runs, work, shim=shim, **more)
+
+    cases += [
+        reading("grid", "generate", "runs/alarm", "--out", "grid.png", "-n", "4"),
+        reading("folder", "generate", "runs/alarm", "--out", "images/", "-n", "4"),
+        reading("evaluate", "evaluate", "runs/alarm", "--classifier", "runs/classifier", "-n", "20", stdout=True),
+        training("trace", "gan", "--trace", "trace.safetensors", "--trace-steps", "2", trace="trace.safetensors"),
+    ]
+    return {case.name: case for case in cases}

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Breaks off trainings and other commands in every way, repeats them until they are done, and compares every file that they leave
+with what an undisturbed run leaves. `make crash` runs it; docs/reliability.md says what it found.
+
+    kill       kill -9 at each system call that changes a file: before it, after it, and in the middle of a write
+    random     kill -9 at random moments, again and again until the command is done
+    fail       each such call fails, once or from there on, with each error that it may give; writes accept half of the bytes
+    read       each opening of a file to read, and each read, fails
+    power      power cuts: after each call, what a disk may hold when only synced data survive
+    full       the file system is full: a tmpfs of each number of pages and of files (needs root), then enlarged
+    limit      a limit on file sizes (ulimit -f) of each half kilobyte, then lifted
+    output     stdout or stderr are full or closed
+
+--tries N runs at most N tries of each part and command (0: all of them), spread over all of them. Each try is one check.
+The last line is `N passed, N failed, N skipped`.
+"""
+import argparse
+import collections
+import errno
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import cases as crash_cases
+import powercut
+
+ERRORS = {  # what each call may say
+    "o": "ENOSPC EACCES EMFILE EROFS", "w": "ENOSPC EIO EFBIG EDQUOT", "f": "EIO ENOSPC", "r": "ENOSPC EACCES EIO", "u": "EACCES",
+    "m": "ENOSPC EACCES EROFS", "t": "EIO", "c": "EIO ENOSPC", "l": "ENOLCK EINTR", "h": "EPERM", "k": "EPERM", "x": "EMFILE EIO", "R": "EIO",
+}
+TRAININGS = ("train", "alarm", "classifier", "resume", "trace")
+WRITERS = TRAININGS + ("grid", "folder")
+
+
+def spread(tries, most, seed):
+    """At most so many of a list, each as likely, in its order; the same each time."""
+    if not most or len(tries) <= most:
+        return tries
+    return [tries[i] for i in sorted(random.Random(seed).sample(range(len(tries)), most))]
+
+
+class Crash:
+    def __init__(self, options, work):
+        self.options, self.work = options, work
+        self.counts = collections.defaultdict(lambda: [0, 0])  # (part, case) -> passed, failed
+        self.skipped, self.shown, self.lock = 0, 0, threading.Lock()
+        self.cases = crash_cases.make_cases(options.apps, options.shim, work)
+
+    def report(self, part, case, what, wrong):
+        with self.lock:
+            self.counts[part, case.name][bool(wrong)] += 1
+            if wrong and (self.shown < self.options.show or not self.options.show):
+                print(f"FAILED: {part} {case.name}, {what}: {'; '.join(wrong)}", flush=True)
+            self.shown += bool(wrong)
+
+    def each(self, part, names, tries_of, attempt):
+        """attempt(case, try, folder) returns what is wrong, for all tries of a case; a folder of their own for each."""
+        for case in (self.cases[name] for name in names):
+            if self.options.case and case.name not in self.options.case:
+                continue
+            begin = time.monotonic()
+            tries = spread(tries_of(case), self.options.tries, f"{part} {case.name}")
+
+            def one(number_and_try, case=case):
+                number, what = number_and_try
+                cwd = f"{self.work}/{part}-{case.name}-{number}"
+                try:
+                    wrong = attempt(case, what, cwd)
+                except Exception as error:
+                    wrong = [f"crash.py itself: {error!r}"]
+                label = " ".join(str(w) for w in what if not isinstance(w, dict)) if isinstance(what, tuple) else str(what)
+                self.report(part, case, label, wrong)
+                shutil.rmtree(cwd, ignore_errors=True)
+
+            with ThreadPoolExecutor(self.options.jobs) as pool:
+                list(pool.map(one, enumerate(tries)))
+            passed, failed = self.counts[part, case.name]
+            print(f"{part:7}{case.name:11}{passed:6} passed {failed:5} failed {time.monotonic() - begin:7.1f} s", flush=True)
+
+    # ---- the parts ----------------------------------------------------------------------------------------------------
+
+    def kill(self):
+        def tries(case):
+            calls = crash_cases.calls_of(case, f"{self.work}/calls")
+            return [(how, number, letter, path) for number, (letter, path) in enumerate(calls, 1)
+                    for how in ("kill-before", "kill-after") + (("kill-middle",) if letter == "w" else ())]
+
+        def attempt(case, what, cwd):
+            how, number, *_ = what
+            case.start(cwd)
+            status, *_ = case.run(cwd, at=number, do=how)
+            return [f"not killed, status {status}"] if status != -signal.SIGKILL else case.finish(cwd)
+
+        self.each("kill", WRITERS, tries, attempt)
+
+    def random(self):
+        def attempt(case, what, cwd):
+            draw = random.Random(f"{case.name} {what}")
+            case.start(cwd)
+            environment = {**os.environ, "XDG_CACHE_HOME": f"{cwd}/cache"}
+            for _ in range(6):
+                with subprocess.Popen(case.command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL) as program:
+                    try:
+                        program.wait(draw.uniform(0, self.duration))
+                        break
+                    except subprocess.TimeoutExpired:
+                        program.kill()
+            return case.finish(cwd)
+
+        begin = time.monotonic()
+        self.cases["train"].start(f"{self.work}/timed")
+        self.cases["train"].run(f"{self.work}/timed")
+        self.duration = time.monotonic() - begin
+        names = [name for name in ("train", "alarm", "classifier") if not self.options.case or name in self.options.case]
+        self.each("random", names, lambda case: list(range(self.options.kills // 3)), attempt)
+
+    def failing(self, part, names, which, hows):
+        def tries(case):
+            calls = crash_cases.calls_of(case, f"{self.work}/calls", which)
+            found = [(how, number, letter, path, name) for number, (letter, path) in enumerate(calls, 1) for how in hows
+                     for name in ERRORS[letter].split()]
+            return found + [("short", number, letter, path, "EIO") for number, (letter, path) in enumerate(calls, 1) if letter == "w"]
+
+        def attempt(case, what, cwd):
+            how, number, _, _, name = what
+            case.start(cwd)
+            options = {"calls": which} if which else {}
+            status, _, err = case.run(cwd, at=number, do=how, errno=getattr(errno, name), **options)
+            return case.refused(status, err) + case.finish(cwd)
+
+        self.each(part, names, tries, attempt)
+
+    def fail(self):
+        self.failing("fail", WRITERS, "", ("fail", "fail-on"))
+
+    def read(self):
+        self.failing("read", ("resume", "classifier", "grid", "evaluate"), "xR", ("fail", "fail-on"))
+
+    def power(self):
+        def tries(case):
+            journal = f"{self.work}/journal"
+            if os.path.exists(journal):
+                os.unlink(journal)
+            cwd = f"{self.work}/power"
+            case.start(cwd)
+            case.run(cwd, journal=journal)
+            return list(powercut.cuts(cwd, case.template, journal))
+
+        def attempt(case, what, cwd):
+            _, _, kind, kept, state = what
+            if kind == "now":  # the recorder itself: it saw every change
+                powercut.to_disk(state, cwd)
+                return crash_cases.differences(crash_cases.tree(cwd), crash_cases.tree(f"{self.work}/power"))
+            powercut.to_disk(state, cwd)
+            return ([] if kept else ["a checkpoint that was saved is lost"]) + case.finish(cwd)
+
+        self.each("power", ("train", "alarm", "classifier", "resume"), tries, attempt)
+
+    def full(self):
+        probe = f"{self.work}/probe"
+        os.makedirs(probe)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "crash", probe], stderr=subprocess.DEVNULL, check=False).returncode:
+            print("full   skipped: a tmpfs cannot be mounted (not root)")
+            self.skipped += 1
+            return
+        subprocess.run(["umount", probe], check=True)
+
+        def tries(case):
+            pages = sum(1 + os.path.getsize(os.path.join(top, name)) // 4096 for top, _, files in os.walk(case.whole) for name in files)
+            files = sum(len(files) + len(folders) for _, folders, files in os.walk(case.whole))
+            return [(f"size={4 * n}k",) for n in range(1, pages + 8)] + [(f"size=64m,nr_inodes={n}",) for n in range(2, files + 4)]
+
+        def attempt(case, what, cwd):
+            os.makedirs(cwd)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", what[0], "crash", cwd], check=True)
+            try:
+                try:
+                    shutil.copytree(case.template, cwd, dirs_exist_ok=True)
+                except (OSError, shutil.Error):
+                    return []  # too small even for what the command starts from
+                status, _, err = case.run(cwd)
+                wrong = case.refused(status, err)
+                subprocess.run(["mount", "-o", "remount,size=64m,nr_inodes=10000", cwd], check=True)
+                return wrong + case.finish(cwd)
+            finally:
+                subprocess.run(["umount", cwd], check=False)
+
+        self.each("full", ("train", "classifier", "grid", "folder"), tries, attempt)
+
+    def limit(self):
+        def tries(case):
+            largest = max(os.path.getsize(os.path.join(top, name)) for top, _, files in os.walk(case.whole) for name in files)
+            return [(f"ulimit -f, {size} bytes", size) for size in range(0, largest + 1024, 512)]
+
+        def attempt(case, what, cwd):
+            case.start(cwd)
+            status, _, err = case.run(cwd, limit=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (what[1], what[1])))
+            return case.refused(status, err) + case.finish(cwd)
+
+        self.each("limit", ("train", "classifier", "grid"), tries, attempt)
+
+    def output(self):
+        def attempt(case, what, cwd):
+            def spoil():
+                for descriptor in what[1]:
+                    if what[0] == "full":
+                        os.dup2(os.open("/dev/full", os.O_WRONLY), descriptor)
+                    else:
+                        os.close(descriptor)
+            case.start(cwd)
+            status, *_ = case.run(cwd, limit=spoil)
+            wrong = [] if status in (0, 1) else [f"status {status}"]
+            if status == 0 and case.stdout and 1 in what[1]:
+                wrong.append("status 0, and nothing could be printed")
+            return wrong + case.finish(cwd)
+
+        tries = [(how, files) for how in ("full", "closed") for files in ((1,), (2,), (1, 2))]
+        self.each("output", TRAININGS + ("grid", "folder", "evaluate"), lambda case: tries, attempt)
+
+
+PARTS = ("kill", "random", "fail", "read", "power", "full", "limit", "output")
+
+
+def main():
+    top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    line.add_argument("parts", nargs="*", help="some of: " + " ".join(PARTS))
+    line.add_argument("--apps", default=f"{top}/apps", help="folder of the programs")
+    line.add_argument("--shim", default=f"{top}/build/crash/shim.so", help="the fault injector")
+    line.add_argument("--case", action="append", help="only this command; may be repeated")
+    line.add_argument("--tries", type=int, default=0, help="at most so many of each part and command; 0: all")
+    line.add_argument("--kills", type=int, default=432, help="how many runs are killed at random moments")
+    line.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
+    line.add_argument("--show", type=int, default=40, help="how many failures are printed; 0: all")
+    line.add_argument("--keep", action="store_true", help="keeps the work folder")
+    options = line.parse_args()
+    options.apps, options.shim = os.path.abspath(options.apps), os.path.abspath(options.shim)
+    if unknown := set(options.parts) - set(PARTS):
+        line.error(f"no part {' '.join(unknown)}")
+    # In memory, where a sync costs nothing.
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 1 << 28 else None
+    work = tempfile.mkdtemp(prefix="gannet-crash-", dir=memory)
+    try:
+        crash = Crash(options, work)
+        for part in options.parts or PARTS:
+            getattr(crash, part)()
+    finally:
+        if options.keep:
+            print(f"kept {work}")
+        else:
+            shutil.rmtree(work, ignore_errors=True)
+    passed, failed = (sum(count[i] for count in crash.counts.values()) for i in (0, 1))
+    print(f"{passed} passed, {failed} failed, {crash.skipped} skipped")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
