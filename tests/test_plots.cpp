@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <clocale>
 #include <cmath>
+#include <sstream>
 #include <vector>
 
 #include "engine/plots/chart.h"
@@ -12,6 +13,7 @@
 #include "engine/plots/scale.h"
 #include "engine/plots/svg.h"
 #include "engine/run/files.h"
+#include "engine/run/log.h"
 #include "tests/temporary.h"
 
 using namespace gannet;
@@ -98,10 +100,18 @@ const std::string sample_statistics =
     "\"samples\":{\"mean\":-0.7,\"std\":0.5,\"distance\":12},\"data\":{\"mean\":-0.73,\"std\":0.61,\"distance\":14}";
 const std::string all_files[] = {"losses", "gradient_norms", "pixels", "scores", "weights", "gradients", "activations"};
 
+History history_of(const std::string& log) {
+    History history;
+    std::istringstream rows(log);
+    for (std::string row; std::getline(rows, row);) history.add(config::parse_json(row, "log"));
+    return history;
+}
+
 // What write_plots makes of a log.
 struct Plots {
     TemporaryFolder folder;
-    explicit Plots(const std::string& log) { write_plots(folder.write("log.jsonl", log), folder / "deep/plots"); }
+    explicit Plots(const History& history) { write_plots(history, folder / "deep/plots"); }
+    explicit Plots(const std::string& log) : Plots(history_of(log)) {}
     std::string path(const std::string& name) const { return folder / "deep/plots/" + name + ".svg"; }
     std::string operator[](const std::string& name) const { return exists(path(name)) ? read_file(path(name)) : ""; }
     std::vector<std::string> written() const {
@@ -190,24 +200,24 @@ TEST_CASE("plots: thin lines keep what stands out") {
     CHECK(std::count_if(thinned.y.begin(), thinned.y.end(), [](double y) { return std::isnan(y); }) == 1);
 }
 
-TEST_CASE("plots: medians and ranges are not moved by a spike") {
+TEST_CASE("plots: smooth lines and ranges are not moved by a spike") {
     Series line;
     for (int i = 0; i < 100; ++i) line.x.push_back(i), line.y.push_back(i == 40 ? 1e6 : i);
     line.y[70] = NAN;
-    const Series smooth = median_filter(line, 11);
+    const Series smooth = smoothed(line, 11);
     CHECK(smooth.y[20] == 20);
     CHECK(smooth.y[40] < 50);
     CHECK(std::isnan(smooth.y[70]));
     CHECK(std::abs(smooth.y[71] - 71) <= 1);
     CHECK(smooth.y[0] < 3);  // as far back as ahead
-    CHECK(median_window(1000) == 101);
-    CHECK(median_window(100) == 21);
-    CHECK(median_window(3) == 1);
+    CHECK(smoothing_window(1000) == 101);
+    CHECK(smoothing_window(100) == 21);
+    CHECK(smoothing_window(3) == 1);
     CHECK(usual_range(line.y).high < 1000);
     CHECK(usual_range(line.y).low == 0);
     CHECK(usual_range({NAN, 3, 5, INFINITY}).high == 5);
     CHECK(usual_range({NAN}).empty());
-    CHECK(median_filter({{1, 2, 3, 4}, {1, 2, 3, 9}}, 7).y == std::vector<double>{1.5, 2, 3, 6});
+    CHECK(smoothed({{1, 2, 3, 4}, {1, 2, 3, 9}}, 7).y == std::vector<double>{1.5, 2, 3, 6});
     Range range{2, 3};
     range.add(Range{});  // as of a line of gaps, or of zeros on a logarithmic axis
     CHECK(range.low == 2);
@@ -262,7 +272,7 @@ TEST_CASE("plots: every file of a GAN's log, and none without data") {
         CHECK(malformed(plots[name]) == "");
     }
     CHECK(has(plots["losses"], "collapse at step 30: &lt;all&gt; &amp; &quot;alike&quot;"));
-    CHECK(has(plots["losses"], "the median of the 11 lines"));
+    CHECK(has(plots["losses"], "Pale: every row of the log. Strong: the interquartile mean of the 11 rows around it."));
     CHECK(has(plots["weights"], "discriminator.1.bias"));
     CHECK_FALSE(has(plots["weights"], "left out"));
     CHECK(has(plots["activations"], "1 linear"));
@@ -270,15 +280,20 @@ TEST_CASE("plots: every file of a GAN's log, and none without data") {
     CHECK_FALSE(has(plots["scores"], "Wasserstein"));
     CHECK(count_of(plots["scores"], ">step</text>") == 2);  // panels
 
-    write_plots(plots.folder / "log.jsonl", plots.folder / "deep/plots");  // in place of the old ones
-    CHECK_FALSE(exists(plots.path("losses") + ".tmp"));
-    CHECK(has(error_of([&] { write_plots(plots.folder / "absent.jsonl", plots.folder.path); }), "absent.jsonl"));
+    CHECK(has(plots["losses"], ">Losses \xC2\xB7 deep<"));  // the run's name
+
+    write_plots(history_of(log), plots.folder / "deep/plots");  // in place of the old ones
+    CHECK(std::distance(std::filesystem::directory_iterator(plots.folder / "deep/plots"), {}) == std::size(all_files));
+    plots.folder.write("file", "");
+    CHECK(has(error_of([&] { write_plots(history_of(log), plots.folder / "file"); }), "file"));
 }
 
 TEST_CASE("plots: a critic's scores and a classifier's losses") {
     const Plots critic(
-        "{\"step\":10,\"observed\":{\"score_real\":7,\"score_fake\":-2,\"penalty_norm\":1.2,\"penalty_target\":0.9}}\n"
-        "{\"step\":20,\"observed\":{\"score_real\":null,\"score_fake\":-2,\"penalty_norm\":1.1,\"penalty_target\":0.9}}\n");
+        "{\"step\":10,\"observed\":{\"score_real\":7,\"score_fake\":-2,\"w_estimate\":9,\"penalty_norm\":1.2,\"penalty_target\":"
+        "0.9}}\n"
+        "{\"step\":20,\"observed\":{\"score_real\":null,\"score_fake\":-2,\"w_estimate\":null,\"penalty_norm\":1.1,\"penalty_"
+        "target\":0.9}}\n");
     CHECK(critic.written() == Names{"scores"});
     CHECK(has(critic["scores"], "it is positive when"));
     CHECK(has(critic["scores"], "its target"));
@@ -315,21 +330,20 @@ TEST_CASE("plots: a penalty's target is drawn where it is") {
 }
 
 TEST_CASE("plots: histograms over time") {
-    TemporaryFolder folder;
-    const History history = read_history(folder.write("log.jsonl",
-                                                      "{\"step\":4,\"observed\":{\"generator\":{\"weights\":{"
-                                                      "\"a/weights/b\":{\"min\":-1,\"max\":1,\"histogram\":[1,2,1]},"
-                                                      "\"nan\":{\"min\":null,\"max\":null,\"histogram\":[0,0,0]},"
-                                                      "\"wide\":{\"min\":-1e308,\"max\":1e308,\"histogram\":[1,1]}}}}}"));
+    const History history = history_of(
+        "{\"step\":4,\"observed\":{\"generator\":{\"weights\":{"
+        "\"a/weights/b\":{\"min\":-1,\"max\":1,\"histogram\":[1,2,1]},"
+        "\"nan\":{\"min\":null,\"max\":null,\"histogram\":[0,0,0]},"
+        "\"wide\":{\"min\":-1e308,\"max\":1e308,\"histogram\":[1,1]}}}}}");
     REQUIRE(history.histograms.size() == 3);
     CHECK(history.histograms[0].name == "a/weights/b");
-    CHECK(history.histograms[0].steps[0].counts == std::vector<double>{1, 2, 1});
+    CHECK(history.histograms[0].steps[0].counts == std::vector<float>{1, 2, 1});
     CHECK(history.histograms[1].steps[0].counts.empty());
     CHECK(history.histograms[2].steps[0].counts.empty());
 
     // Half of the values lie at -1, half at 1: two strokes from the first step to the last, at the bottom and at the top.
     Canvas canvas;
-    std::vector<double> counts(32, 0);
+    std::vector<float> counts(32, 0);
     counts.front() = counts.back() = 5;
     CHECK_FALSE(draw_heat_map(canvas, {0, 0, 100, 96}, {"g", "weights", "w", {{0, -1, 1, counts}, {10, -1, 1, counts}}}, 10));
     CHECK(has(canvas.file(1, 1, ""), "d=\"M0 0h100M0 31h100\""));
@@ -343,17 +357,11 @@ TEST_CASE("plots: histograms over time") {
     CHECK_FALSE(has(weights, ".bias"));
 }
 
-TEST_CASE("plots: a line that is being written, and lines that are none") {
-    std::string log = "garbage\n3\n[1]\n{\"loss_d\":9}\n{\"step\":\"one\",\"loss_d\":9}\n\n";
+TEST_CASE("plots: rows that hold nothing to draw are passed over") {
+    std::string log = "3\n[1]\n{\"loss_d\":9}\n{\"step\":\"one\",\"loss_d\":9}\n{\"step\":null}\nnull\n";
     for (int step = 1; step <= 9; ++step) log += figures(step);
-    const Plots whole(log);
-    CHECK(whole.written() == Names{"losses", "gradient_norms"});
-    TemporaryFolder folder;
-    for (const char* tail : {"{\"step\":10,\"lo", "{\"step\":1000,\"loss_d\":777}}", "{", "\x01"}) {
-        CAPTURE(tail);
-        CHECK(read_history(folder.write("log.jsonl", log + tail)).last_step == 9);
-    }
-    CHECK(read_history(folder.write("log.jsonl", log + "{\"step\":10,\"loss_d\":1}")).last_step == 10);  // complete
+    CHECK(history_of(log).last_step == 9);
+    CHECK(Plots(log).written() == Names{"losses", "gradient_norms"});
 }
 
 TEST_CASE("plots: files stay small") {
@@ -372,4 +380,128 @@ TEST_CASE("plots: files stay small") {
     std::string longer;
     for (int step = 1; step <= 20000; ++step) longer += figures(step, std::to_string(std::sin(step * step)));
     CHECK(Plots(longer)["losses"].size() < 100000);
+}
+
+TEST_CASE("plots: losses that alternate give a straight line, not a sawtooth") {
+    for (const std::size_t count : {60, 500, 1000}) {
+        Series line;
+        for (std::size_t i = 0; i < count; ++i) line.x.push_back(double(i)), line.y.push_back(i % 2 ? 0.2 : 3.0);
+        const std::vector<double> y = smoothed(line, smoothing_window(count)).y;
+        CAPTURE(count);
+        CHECK(*std::max_element(y.begin(), y.end()) == doctest::Approx(1.6));
+        CHECK(*std::min_element(y.begin(), y.end()) == doctest::Approx(1.6));
+    }
+    // Two critics' losses beside each other, with noise and without a straight middle: neighbours differ by a hundredth at most.
+    Series line;
+    for (int i = 0; i < 1000; ++i)
+        line.x.push_back(i), line.y.push_back((i % 2 ? 0.2 : 3.0) + 0.1 * std::sin(i * i) + (i % 37 == 0 ? 20 : 0));
+    const std::vector<double> y = smoothed(line, smoothing_window(1000)).y;
+    for (std::size_t i = 50; i + 50 < y.size(); ++i) CHECK(std::abs(y[i] - y[i - 1]) < 0.05);
+}
+
+TEST_CASE("plots: a track keeps every value while they are few, then what stands out") {
+    Track track;
+    for (int i = 1; i <= 2048; ++i) track.add(i, i == 70 ? NAN : std::sin(i));
+    CHECK(track.groups() == 1024);
+    CHECK(track.stride() == 2);
+    const Series points = track.points();  // of pairs nothing is lost
+    REQUIRE(points.y.size() == 2048);
+    for (int i = 1; i <= 2048; ++i) {
+        CHECK(points.x[std::size_t(i - 1)] == i);
+        CHECK((i == 70 ? std::isnan(points.y[69]) : points.y[std::size_t(i - 1)] == std::sin(i)));
+    }
+    for (int i = 2049; i <= 100000; ++i) track.add(i, i == 77777 ? 50 : i == 90001 ? -60 : i == 80000 ? INFINITY : std::sin(i));
+    CHECK(track.stride() == 128);
+    CHECK(track.groups() == 782);
+    const std::vector<double> x = track.points().x, y = track.points().y;
+    const auto at = [&](double step) { return y[std::size_t(std::find(x.begin(), x.end(), step) - x.begin())]; };
+    CHECK(x.front() == 1);
+    CHECK(x.back() == 100000);
+    CHECK(std::is_sorted(x.begin(), x.end()));
+    CHECK(at(77777) == 50);
+    CHECK(at(90001) == -60);
+    CHECK(std::isnan(at(70)));
+    CHECK(std::isnan(at(80000)));
+    CHECK(track.means().x[0] == 64.5);
+    CHECK(track.means().y[1] == doctest::Approx(0).epsilon(0.02));
+    CHECK(usual_range(y, track.sample()).high < 4);  // a spike does not choose the axis
+
+    Track huge;
+    for (int i = 0; i < 100000; ++i) huge.add(i, 1.7e308);
+    CHECK(huge.means().y[700] == doctest::Approx(1.7e308));
+    Track gaps;
+    for (int i = 0; i < 100000; ++i) gaps.add(i, NAN);
+    CHECK_FALSE(gaps.finite());
+    CHECK(std::isnan(gaps.means().y[3]));
+}
+
+// Counted in what is kept and what is drawn, which time and memory follow.
+TEST_CASE("plots: a picture of a million rows is worth one of a thousand") {
+    History history;
+    std::size_t bytes_of_thousand = 0, largest = 0;
+    for (int step = 1; step <= 1000000; ++step) {
+        const double v = std::sin(0.37 * step * (step % 11));
+        config::Members row{{"step", step}, {"loss_d", v}, {"loss_g", 1 + v * v}, {"grad_norm_d", 2 + v}, {"grad_norm_g", 3 + v}};
+        history.add(config::Value(std::move(row)));
+        if (step % 100 == 0) history.add(config::parse_json(observation(step, 2, sample_statistics), "log"));
+        largest = std::max(largest, history.find("loss_d")->groups());
+        if (step == 1000) bytes_of_thousand = Plots(history)["losses"].size();
+    }
+    CHECK(largest == Track::capacity);
+    const Plots plots(history);
+    CHECK(double(plots["losses"].size()) <= 1.1 * double(bytes_of_thousand));
+    CHECK(history.find("observed/samples/mean")->groups() <= Track::capacity);
+    REQUIRE(history.histograms.size() == 8);
+    for (const HistogramSeries& parameter : history.histograms) {
+        CHECK(parameter.steps.size() <= HistogramSeries::capacity);
+        CHECK(parameter.steps.back().step == 1000000);
+    }
+    CHECK(has(plots["losses"], "Pale: the lowest and the highest of every 1024 rows of the log. Strong: the means of 1024 rows"));
+}
+
+TEST_CASE("plots: many events") {
+    std::string log = figures(1);
+    for (int i = 0; i < 5000; ++i) log += "{\"step\":2,\"event\":\"collapse\",\"what\":\"again\"}\n";
+    const History history = history_of(log);
+    CHECK(history.events.size() == History::most_events);
+    CHECK(has(Plots(history)["losses"], "and 4994 more events."));
+}
+
+// A run hands its rows to the history as it writes them; one that resumes reads them again, up to the step it resumes after.
+TEST_CASE("plots: a resumed run's plots equal an uninterrupted one's, byte for byte") {
+    constexpr int steps = 3000;
+    const auto train = [](const std::string& log, History& history, int after, int until) {
+        const auto reader = [&](const config::Value& row) { history.add(row); };
+        RunLog out = after == 0 ? RunLog::create(log, reader) : RunLog::resume(log, after, reader);
+        for (int step = after + 1; step <= until; ++step) {
+            const double v = std::sin(step * step);
+            out.write({{"step", step},
+                       {"epoch", step / 7.0},
+                       {"loss_d", step == 700 ? INFINITY : v},
+                       {"loss_g", 1 / 3.0 + v},
+                       {"grad_norm_d", step % 5 ? v * v : NAN},
+                       {"grad_norm_g", 2},
+                       {"seconds", after + 0.25 * step}});
+            if (step % 9 == 0)
+                out.write(
+                    *config::parse_json(observation(step, 2, sample_statistics + ",\"w_estimate\":" + std::to_string(v)), "")
+                         .members());
+            if (step % 1000 == 0) out.write({{"step", step}, {"event", "collapse"}, {"what", "\xC3\xA9 <\n>"}});
+        }
+    };
+    TemporaryFolder folder;
+    History whole;
+    train(folder / "whole.jsonl", whole, 0, steps);
+    const Plots expected(whole);
+    CHECK(expected.written().size() == std::size(all_files));
+    for (const int cut : {1, 1023, 1025, 2048, 2999}) {
+        CAPTURE(cut);
+        const std::string log = folder / ("cut" + std::to_string(cut));
+        History killed, resumed;
+        train(log, killed, 0, std::min(steps, cut + 40));  // beyond its checkpoint
+        std::filesystem::resize_file(log, std::filesystem::file_size(log) - 3);
+        train(log, resumed, cut, steps);
+        const Plots plots(resumed);
+        for (const std::string& name : all_files) CHECK_MESSAGE(plots[name] == expected[name], name);
+    }
 }

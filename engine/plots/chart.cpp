@@ -8,14 +8,17 @@ namespace {
 const Pen frame{"#8c8c8c", 1, 1, ""}, grid{"#e8e8e8", 1, 1, ""}, event{"#7a3b8f", 1, 0.9, "4 3"};
 constexpr const char* grey = "#666666";
 
+// As they stand on the axis.
+std::vector<double> on_axis(std::vector<double> values, bool logarithmic) {
+    if (logarithmic)
+        for (double& value : values) value = value > 0 ? std::log10(value) : NAN;
+    return values;
+}
+
 Scale y_scale(const Chart& chart) {
     Range range;
-    for (const Line& line : chart.lines) {
-        std::vector<double> values = line.data.y;
-        if (chart.logarithmic)
-            for (double& value : values) value = value > 0 ? std::log10(value) : NAN;
-        range.add(usual_range(values));
-    }
+    for (const Line& line : chart.lines)
+        range.add(usual_range(on_axis(line.data.y, chart.logarithmic), on_axis(line.sample, chart.logarithmic)));
     if (chart.logarithmic)
         return logarithmic_scale(range.empty() ? range : Range{std::pow(10, range.low), std::pow(10, range.high)});
     for (const double value : chart.shown) range.add(value);

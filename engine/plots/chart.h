@@ -13,6 +13,7 @@ struct Line {
     std::string name;  // for the legend; "" stays out of it
     Series data;
     Pen pen;
+    std::vector<double> sample;  // of usual values, which choose the axis; those of `data` where it is empty
 };
 
 // A vertical line.

@@ -42,13 +42,13 @@ void spread(Column& column, double low, double high, double share, const Scale& 
 Column column_of(const Histogram& histogram, double weight, const Scale& y) {
     Column column{};
     double total = 0;
-    for (const double count : histogram.counts) total += count;
+    for (const float count : histogram.counts) total += double(count);
     if (!(total > 0)) return column;
     const double bins = double(histogram.counts.size()), width = (histogram.high - histogram.low) / bins;
     for (std::size_t b = 0; b < histogram.counts.size(); ++b)
         if (histogram.counts[b] > 0)
             spread(column, histogram.low + double(b) * width, histogram.low + double(b + 1) * width,
-                   weight * histogram.counts[b] / total, y);
+                   weight * double(histogram.counts[b]) / total, y);
     return column;
 }
 

@@ -2,113 +2,107 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "engine/config/value.h"
-#include "engine/run/files.h"
-#include "kernels/error.h"
+#include <optional>
 
 namespace gannet::plots {
 namespace {
 
 using config::Value;
 
-double number(const Value* value) {
-    if (value)
-        if (const int64_t* n = std::get_if<int64_t>(&value->data)) return double(*n);
-    const double* d = value ? std::get_if<double>(&value->data) : nullptr;
-    return d ? *d : NAN;
+// What the log writes as null is NaN, as in a row that was not yet written.
+std::optional<double> number(const Value& value) {
+    if (const int64_t* n = std::get_if<int64_t>(&value.data)) return double(*n);
+    if (const double* d = std::get_if<double>(&value.data)) return std::isfinite(*d) ? *d : NAN;
+    return value.is_null() ? std::optional<double>(NAN) : std::nullopt;
 }
 
-std::string text(const Value* value) { return value && value->text() ? *value->text() : ""; }
+double number_at(const Value& row, const char* key) {
+    const Value* value = row.find(key);
+    return value ? number(*value).value_or(NAN) : NAN;
+}
 
-class Reader {
-public:
-    explicit Reader(History& history) : history_(history) {}
-
-    void line(const Value& line) {
-        step_ = number(line.find("step"));
-        if (!std::isfinite(step_)) return;
-        history_.last_step = std::max(history_.last_step, step_);
-        if (const Value* event = line.find("event")) {
-            history_.events.push_back({step_, text(event), text(line.find("what"))});
-            return;
-        }
-        if (!line.members()) return;
-        for (const auto& [key, value] : *line.members())
-            if (key == "observed") observation(value);
-            else if (key != "step") numbers(key, value);
-    }
-
-private:
-    // Histograms are under observed/NETWORK/KIND/NAME, which may hold any character, so they are told apart here.
-    void observation(const Value& observed) {
-        if (!observed.members()) return;
-        for (const auto& [network, parts] : *observed.members()) {
-            if (!parts.members()) {
-                numbers("observed/" + network, parts);
-                continue;
-            }
-            for (const auto& [kind, entries] : *parts.members())
-                if (kind == "weights" || kind == "gradients") histograms(network, kind, entries);
-                else numbers("observed/" + network + "/" + kind, entries);
-        }
-    }
-
-    void histograms(const std::string& network, const std::string& kind, const Value& entries) {
-        if (!entries.members()) return;
-        for (const auto& [name, entry] : *entries.members()) {
-            Histogram histogram{step_, number(entry.find("min")), number(entry.find("max")), {}};
-            const Value* counts = entry.find("histogram");
-            if (counts && counts->list() && histogram.low <= histogram.high && std::isfinite(histogram.high - histogram.low))
-                for (const Value& count : *counts->list()) histogram.counts.push_back(std::fmax(0.0, number(&count)));
-            parameter(network, kind, name).steps.push_back(std::move(histogram));
-        }
-    }
-
-    HistogramSeries& parameter(const std::string& network, const std::string& kind, const std::string& name) {
-        const auto [place, added] = parameters_.try_emplace({network, kind, name}, history_.histograms.size());
-        if (added) history_.histograms.push_back({network, kind, name, {}});
-        return history_.histograms[place->second];
-    }
-
-    void numbers(const std::string& name, const Value& value) {
-        if (value.members()) {
-            for (const auto& [key, inner] : *value.members()) numbers(name + "/" + key, inner);
-        } else if (value.is_null() || !std::isnan(number(&value))) {
-            const auto [place, added] = history_.series.try_emplace(name);
-            if (added) history_.names.push_back(name);
-            place->second.x.push_back(step_);
-            place->second.y.push_back(number(&value));
-        }
-    }
-
-    History& history_;
-    std::map<std::vector<std::string>, std::size_t> parameters_;
-    double step_ = 0;
-};
+std::string text_at(const Value& row, const char* key) {
+    const Value* value = row.find(key);
+    return value && value->text() ? *value->text() : "";
+}
 
 }  // namespace
 
-const Series* History::find(const std::string& name) const {
-    const auto found = series.find(name);
-    if (found == series.end()) return nullptr;
-    const std::vector<double>& y = found->second.y;
-    return std::any_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); }) ? &found->second : nullptr;
+void HistogramSeries::add(Histogram histogram) {
+    if (added > 0 && (added - 1) % stride != 0) steps.pop_back();  // it was the last
+    if (steps.size() == capacity) {
+        for (std::size_t i = 0; i < capacity / 2; ++i) steps[i] = std::move(steps[2 * i]);
+        steps.resize(capacity / 2);
+        stride *= 2;
+    }
+    steps.push_back(std::move(histogram));
+    ++added;
 }
 
-History read_history(const std::string& log) {
-    const std::string content = read_file(log);
-    History history;
-    Reader reader(history);
-    for (std::size_t begin = 0; begin < content.size();) {
-        const std::size_t end = std::min(content.find('\n', begin), content.size());
-        try {
-            reader.line(config::parse_json(content.substr(begin, end - begin), "log"));
-        } catch (const Error&) {  // the program that trains may be writing it now
-        }
-        begin = end + 1;
+void History::add(const Value& row) {
+    const double step = number_at(row, "step");
+    if (!std::isfinite(step)) return;
+    last_step = std::max(last_step, step);
+    if (row.find("event")) {
+        ++event_count;
+        if (events.size() < most_events) events.push_back({step, text_at(row, "event"), text_at(row, "what")});
+        return;
     }
-    return history;
+    for (const auto& [key, value] : *row.members())
+        if (key == "observed") observation(step, value);
+        else if (key != "step" && key != "epoch" && key != "seconds" && key != "img_per_s") numbers(step, key, value);
+}
+
+// Histograms are under observed/NETWORK/KIND/NAME, which may hold any character, so they are told apart here.
+void History::observation(double step, const Value& observed) {
+    if (!observed.members()) return;
+    for (const auto& [network, parts] : *observed.members()) {
+        if (!parts.members()) {
+            numbers(step, "observed/" + network, parts);
+            continue;
+        }
+        for (const auto& [kind, entries] : *parts.members())
+            if (kind == "weights" || kind == "gradients") histograms_of(step, network, kind, entries);
+            else numbers(step, "observed/" + network + "/" + kind, entries);
+    }
+}
+
+void History::histograms_of(double step, const std::string& network, const std::string& kind, const Value& entries) {
+    if (!entries.members()) return;
+    for (const auto& [name, entry] : *entries.members()) {
+        Histogram histogram{step, number_at(entry, "min"), number_at(entry, "max"), {}};
+        const Value* counts = entry.find("histogram");
+        if (counts && counts->list() && histogram.low <= histogram.high && std::isfinite(histogram.high - histogram.low))
+            for (const Value& count : *counts->list())
+                histogram.counts.push_back(float(std::fmax(0.0, number(count).value_or(0))));
+        const std::vector<std::string> key{network, kind, name};
+        auto place = parameters_.find(key);
+        if (place == parameters_.end()) {
+            if (histograms.size() == most_names) continue;
+            place = parameters_.emplace(key, histograms.size()).first;
+            histograms.push_back({network, kind, name, {}});
+        }
+        histograms[place->second].add(std::move(histogram));
+    }
+}
+
+void History::numbers(double step, const std::string& name, const Value& value) {
+    if (value.members()) {
+        for (const auto& [key, inner] : *value.members()) numbers(step, name + "/" + key, inner);
+    } else if (const std::optional<double> n = number(value)) {
+        auto place = tracks_.find(name);
+        if (place == tracks_.end()) {
+            if (names.size() == most_names) return;
+            place = tracks_.emplace(name, Track()).first;
+            names.push_back(name);
+        }
+        place->second.add(step, *n);
+    }
+}
+
+const Track* History::find(const std::string& name) const {
+    const auto found = tracks_.find(name);
+    return found != tracks_.end() && found->second.finite() ? &found->second : nullptr;
 }
 
 }  // namespace gannet::plots

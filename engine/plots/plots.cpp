@@ -81,22 +81,32 @@ struct Curve {
     std::string name, colour;  // the name in the log
 };
 
-// Every value thin and pale, their median strong. Says so in the figure's notes.
+Line line_of(const std::string& name, const Track& track, const Pen& pen) { return {name, track.points(), pen, track.sample()}; }
+
+// What is drawn pale and what strong: of every row, or of groups of them.
+std::string smoothing_note(std::size_t window, int64_t stride) {
+    const std::string rows = std::to_string(stride), around = std::to_string(window);
+    if (stride == 1) return "Pale: every row of the log. Strong: the interquartile mean of the " + around + " rows around it.";
+    return "Pale: the lowest and the highest of every " + rows + " rows of the log. Strong: the means of " + rows +
+           " rows, smoothed: the interquartile mean of the " + around + " around each.";
+}
+
+// Every value thin and pale, a smooth line strong. Says so in the figure's notes.
 void add_smoothed(Figure& figure, Chart chart, const History& history, const std::vector<Curve>& curves) {
-    std::vector<Line> medians;
+    std::vector<Line> smooth;
     std::size_t window = 0;
+    int64_t stride = 1;
     for (const Curve& curve : curves) {
-        const Series* values = history.find(curve.name);
-        if (!values) continue;
-        window = median_window(values->y.size());
-        if (window > 1) chart.lines.push_back({"", *values, {curve.colour, 1, 0.3, ""}});
-        medians.push_back({curve.name, median_filter(*values, window), {curve.colour, 1.8, 1, ""}});
+        const Track* track = history.find(curve.name);
+        if (!track) continue;
+        window = smoothing_window(track->groups());
+        stride = track->stride();
+        if (window > 1) chart.lines.push_back(line_of("", *track, {curve.colour, 1, 0.3, ""}));
+        smooth.push_back({curve.name, smoothed(track->means(), window), {curve.colour, 1.8, 1, ""}, {}});
     }
-    if (medians.empty()) return;
-    chart.lines.insert(chart.lines.end(), medians.begin(), medians.end());
-    if (window > 1 && figure.notes.empty())
-        figure.notes.push_back("Pale: every line of the log. Strong: the median of the " + std::to_string(window) +
-                               " lines around it.");
+    if (smooth.empty()) return;
+    chart.lines.insert(chart.lines.end(), smooth.begin(), smooth.end());
+    if (window > 1 && figure.notes.empty()) figure.notes.push_back(smoothing_note(window, stride));
     figure.charts.push_back(std::move(chart));
 }
 
@@ -110,7 +120,7 @@ void add_events(Figure& figure, const History& history) {
             figure.notes.push_back(number + ": " + events[i].kind + " at step " + decimal(events[i].step, 0) +
                                    (events[i].what.empty() ? "" : ": " + events[i].what));
     }
-    if (events.size() > most) figure.notes.push_back("and " + std::to_string(events.size() - most) + " more events.");
+    if (history.event_count > most) figure.notes.push_back("and " + std::to_string(history.event_count - most) + " more events.");
 }
 
 Figure losses(const History& history) {
@@ -118,9 +128,9 @@ Figure losses(const History& history) {
     add_smoothed(figure, {"", "loss"}, history, {{"loss_d", blue}, {"loss_g", orange}});
     add_smoothed(figure, {"", "loss"}, history, {{"loss", blue}});
     add_smoothed(figure, {"", "accuracy"}, history, {{"accuracy", blue}});
-    if (const Series* test = history.find("test_accuracy")) {
+    if (const Track* test = history.find("test_accuracy")) {
         if (figure.charts.empty() || figure.charts.back().y_label != "accuracy") figure.charts.push_back({"", "accuracy"});
-        figure.charts.back().lines.push_back({"test_accuracy", *test, {orange, 1.8, 1, ""}});
+        figure.charts.back().lines.push_back(line_of("test_accuracy", *test, {orange, 1.8, 1, ""}));
     }
     figure.height = figure.charts.size() == 1 ? 340 : 230;
     add_events(figure, history);
@@ -137,7 +147,7 @@ Figure gradient_norms(const History& history) {
 }
 
 void add_line(Chart& chart, const History& history, const std::string& path, const std::string& name, const Pen& pen) {
-    if (const Series* values = history.find(path)) chart.lines.push_back({name, *values, pen});
+    if (const Track* track = history.find(path)) chart.lines.push_back(line_of(name, *track, pen));
 }
 
 void add_chart(Figure& figure, const Chart& chart) {
@@ -159,26 +169,15 @@ Figure pixels(const History& history) {
     return figure;
 }
 
-// The difference where both are known at a step.
-Series difference(const Series& a, const Series& b) {
-    Series out;
-    for (std::size_t i = 0, j = 0; i < a.x.size(); ++i) {
-        while (j < b.x.size() && b.x[j] < a.x[i]) ++j;
-        if (j < b.x.size() && b.x[j] == a.x[i]) out.x.push_back(a.x[i]), out.y.push_back(a.y[i] - b.y[j]);
-    }
-    return out;
-}
-
 void add_verdict(Figure& figure, const History& history) {
     Chart chart{"share that it judges rightly"};
     chart.shown = {0, 1};
     add_line(chart, history, "observed/accuracy_real", "real", {blue, 1.8, 1, ""});
     add_line(chart, history, "observed/accuracy_fake", "fake", {orange, 1.8, 1, ""});
-    const Series *real = history.find("observed/score_real"), *fake = history.find("observed/score_fake");
-    if (chart.lines.empty() && real && fake) {
+    if (chart.lines.empty() && history.find("observed/w_estimate")) {
         chart = {"Wasserstein estimate"};
         chart.shown = {0};
-        chart.lines.push_back({"score of real minus score of fake", difference(*real, *fake), {green, 1.8, 1, ""}});
+        add_line(chart, history, "observed/w_estimate", "score of real minus score of fake", {green, 1.8, 1, ""});
         figure.notes.emplace_back(
             "The critic's estimate of the Wasserstein distance, mean score of real minus mean score of fake: it is positive when "
             "the critic tells them apart, and falls towards 0 as the samples improve; loss_d is its negative plus the penalty.");
@@ -287,11 +286,10 @@ Drawing histograms(const History& history, const std::string& kind, const std::s
 }  // namespace
 }  // namespace plots
 
-void write_plots(const std::string& log, const std::string& folder) {
+void write_plots(const plots::History& history, const std::string& folder) {
     using namespace plots;
-    const History history = read_history(log);
-    const std::string run = std::filesystem::path(log).parent_path().filename().string();
     make_folders(folder);
+    const std::string run = std::filesystem::canonical(folder).parent_path().filename().string();
     const auto write = [&](const std::string& name, const Drawing& drawing) {
         if (!drawing.empty()) atomic_write(folder + "/" + name + ".svg", drawing);
     };

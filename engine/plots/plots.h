@@ -1,12 +1,14 @@
-// The plots of a run: SVG files that any browser shows, drawn from its log.
+// The plots of a run: SVG files that any browser shows, drawn from its history.
 #pragma once
 #include <string>
 
+#include "engine/plots/history.h"
+
 namespace gannet {
 
-// Draws what the log holds into `folder` (made if absent): losses.svg, gradient_norms.svg, pixels.svg, scores.svg, weights.svg,
-// gradients.svg, activations.svg. Old files are replaced as a whole; one whose data are absent is not written. Lines that hold
-// nothing to draw are passed over, also one that is being written. Throws Error if the log cannot be read or a file not written.
-void write_plots(const std::string& log, const std::string& folder);
+// Draws the history into RUN/plots (`folder`, made if absent): losses.svg, gradient_norms.svg, pixels.svg, scores.svg,
+// weights.svg, gradients.svg, activations.svg, titled by the run's name. Old files are replaced as a whole; one whose data are
+// absent is not written. Its time and memory do not depend on the length of the log. Throws Error if a file cannot be written.
+void write_plots(const plots::History& history, const std::string& folder);
 
 }  // namespace gannet

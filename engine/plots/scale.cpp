@@ -77,6 +77,24 @@ Range widened(Range range) {
     return {range.low - room, range.high + room};
 }
 
+struct Weighted {
+    double value, weight;
+};
+
+// The mean of the middle half of the weight. Sorts what it is given.
+double interquartile_mean(std::vector<Weighted>& values) {
+    std::sort(values.begin(), values.end(), [](const Weighted& a, const Weighted& b) { return a.value < b.value; });
+    double all = 0, before = 0, above = 0;  // above: than a value near it, so that the mean of equal values is exactly theirs
+    for (const Weighted& v : values) all += v.weight;
+    const double base = values[values.size() / 2].value;
+    for (const Weighted& v : values) {
+        const double low = std::max(before, all / 4), high = std::min(before + v.weight, 3 * all / 4);
+        if (high > low) above += (v.value - base) * ((high - low) / (all / 2));
+        before += v.weight;
+    }
+    return base + above;
+}
+
 }  // namespace
 
 Series thin(const Series& line, std::size_t most) {
@@ -106,34 +124,38 @@ Series thin(const Series& line, std::size_t most) {
     return out;
 }
 
-Series median_filter(const Series& line, std::size_t window) {
+Series smoothed(const Series& line, std::size_t window) {
     Series out = line;
     const std::size_t count = line.y.size(), half = window / 2;
-    std::vector<double> near;
+    std::vector<Weighted> near;
     for (std::size_t i = 0; i < count; ++i) {
         if (std::isnan(line.y[i])) continue;
         // As far back as ahead, or the first values would be drawn towards those after them.
         const std::size_t reach = std::clamp(std::min(i, count - 1 - i), half / 3, half);
+        const std::size_t begin = i > reach ? i - reach : 0, last = std::min(count - 1, i + reach);
         near.clear();
-        for (std::size_t j = i > reach ? i - reach : 0; j < std::min(count, i + reach + 1); ++j)
-            if (!std::isnan(line.y[j])) near.push_back(line.y[j]);
-        const auto middle = near.begin() + std::ptrdiff_t(near.size() / 2);
-        std::nth_element(near.begin(), middle, near.end());
-        out.y[i] = *middle;
-        if (near.size() % 2 == 0) out.y[i] = 0.5 * out.y[i] + 0.5 * *std::max_element(near.begin(), middle);
+        for (std::size_t j = begin; j <= last; ++j)
+            if (!std::isnan(line.y[j])) near.push_back({line.y[j], j == begin || j == last ? 0.5 : 1.0});
+        out.y[i] = interquartile_mean(near);
     }
     return out;
 }
 
-std::size_t median_window(std::size_t points) { return std::min<std::size_t>(101, points / 5 / 2 * 2 + 1); }
+std::size_t smoothing_window(std::size_t points) {
+    return std::min(points / 5, std::max<std::size_t>(21, points / 10)) / 2 * 2 + 1;
+}
 
-Range usual_range(std::vector<double> values) {
-    std::erase_if(values, [](double v) { return !std::isfinite(v); });
+Range usual_range(std::vector<double> values, std::vector<double> sample) {
+    const auto keep_finite = [](std::vector<double>& all) { std::erase_if(all, [](double v) { return !std::isfinite(v); }); };
+    keep_finite(values);
+    keep_finite(sample);
     if (values.empty()) return {};
-    std::sort(values.begin(), values.end());
-    const std::size_t tail = (values.size() - 1) / 20;
-    const double q05 = values[tail], q95 = values[values.size() - 1 - tail], width = q95 - q05;
-    Range range{values.front(), values.back()};
+    if (sample.empty()) sample = values;
+    std::sort(sample.begin(), sample.end());
+    const std::size_t tail = (sample.size() - 1) / 20;
+    const double q05 = sample[tail], q95 = sample[sample.size() - 1 - tail], width = q95 - q05;
+    const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
+    Range range{*lowest, *highest};
     if (width > 0 && range.high > q95 + 6 * width) range.high = q95 + width;
     if (width > 0 && range.low < q05 - 6 * width) range.low = q05 - width;
     return range;

@@ -15,10 +15,12 @@ struct Series {
 
 // At most `most` points, with the smallest and the largest of every stretch, its gap if it has one, and both ends.
 Series thin(const Series& line, std::size_t most = 1000);
-// The median of `window` points around each, of fewer near the ends; gaps stay and do not count.
-Series median_filter(const Series& line, std::size_t window);
-// 101 points, in shorter lines a fifth of them; odd.
-std::size_t median_window(std::size_t points);
+// The interquartile mean of `window` points around each, of fewer near the ends: the mean of the middle half of their values,
+// which spikes do not move. The outermost two count half, so that values that alternate give no sawtooth. Gaps stay and do not
+// count.
+Series smoothed(const Series& line, std::size_t window);
+// A fifth of few points, a tenth of many; odd.
+std::size_t smoothing_window(std::size_t points);
 
 struct Range {
     double low = std::numeric_limits<double>::infinity(), high = -low;
@@ -27,8 +29,9 @@ struct Range {
     void add(const Range& other) { low = std::fmin(low, other.low), high = std::fmax(high, other.high); }
 };
 
-// Of the finite values; where a few lie so far off that all others would look like one, without those.
-Range usual_range(std::vector<double> values);
+// Of the finite values; where a few lie so far off that all others would look like one, without those. How far that is follows
+// from a sample of usual values, if there is one.
+Range usual_range(std::vector<double> values, std::vector<double> sample = {});
 
 struct Tick {
     double value;

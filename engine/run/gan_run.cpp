@@ -52,7 +52,7 @@ void GanRun::pictures(bool last) {
     if (step() % observe_every_ == 0 || step() == total()) write_observation();
     if (step() % sample_every_ == 0 || last) {
         write_grid();
-        write_plots(folder_.log(), folder_.path() + "/plots");
+        write_plots(history_, folder_.path() + "/plots");
     }
 }
 

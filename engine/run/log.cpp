@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "engine/run/files.h"
@@ -13,17 +14,23 @@
 namespace gannet {
 namespace {
 
-// The step that a line of the log is of; 0 if it names none.
-double step_of(const std::string& line, const std::string& place) {
-    const char* const to_do = "remove the line, or move the file away";
-    config::Value value;
+constexpr const char* to_do = "remove the line, or move the file away";
+constexpr std::size_t longest_line = std::size_t(16) << 20;  // an observation of 1,000 parameters takes 0.5 MB
+
+config::Value row_of(const std::string& line, const std::string& place) {
+    config::Value row;
     try {
-        value = config::parse_json(line, place);
+        row = config::parse_json(line, place);
     } catch (const Error&) {
-        throw Error("this is no line of a run's log", place, to_do);
+        throw Error("this is not a line of a run's log", place, to_do);
     }
-    if (!value.members()) throw Error("a line of the log is " + value.type_name() + ", not an object", place, to_do);
-    const config::Value* step = value.find("step");
+    if (!row.members()) throw Error("a line of the log is " + row.type_name() + ", not an object", place, to_do);
+    return row;
+}
+
+// The step that a row is of; 0 if it names none.
+double step_of(const config::Value& row, const std::string& place) {
+    const config::Value* step = row.find("step");
     if (!step) return 0;
     if (const int64_t* n = std::get_if<int64_t>(&step->data)) return double(*n);
     const double* number = std::get_if<double>(&step->data);
@@ -31,43 +38,83 @@ double step_of(const std::string& line, const std::string& place) {
     return *number;
 }
 
+// A file's lines, one after the other.
+class Lines {
+public:
+    explicit Lines(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rbe")) {
+        if (!file_) throw_file_error("read the log", path_, errno);
+    }
+    Lines(const Lines&) = delete;
+    Lines& operator=(const Lines&) = delete;
+    ~Lines() { std::fclose(file_); }
+
+    // False at the end; what follows the last line feed is no line.
+    bool next() {
+        line.clear();
+        begin = end_;
+        for (int c; (c = ::getc_unlocked(file_)) != EOF;) {
+            if (c == '\n') {
+                end_ = begin + int64_t(line.size()) + 1;
+                ++number;
+                return true;
+            }
+            if (line.size() == longest_line)
+                throw Error("a line of the log is longer than 16 MB", path_ + ", line " + std::to_string(number + 1), to_do);
+            line.push_back(char(c));
+        }
+        if (std::ferror(file_)) throw_file_error("read the log", path_, errno);
+        return false;
+    }
+
+    std::string line;
+    int64_t number = 0;  // of the line, from 1
+    int64_t begin = 0;   // where it begins, in bytes
+
+private:
+    std::string path_;
+    std::FILE* file_;
+    int64_t end_ = 0;
+};
+
 }  // namespace
 
-RunLog::RunLog(const std::string& path, bool empty) : path_(path) {
+RunLog::RunLog(const std::string& path, bool empty, Reader reader) : path_(path), reader_(std::move(reader)) {
     file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (empty ? O_TRUNC : 0), 0666);
     if (file_ < 0) throw_file_error("write the log", path, errno);
 }
 
-RunLog::RunLog(RunLog&& other) noexcept : path_(std::move(other.path_)), file_(std::exchange(other.file_, -1)) {}
+RunLog::RunLog(RunLog&& other) noexcept
+    : path_(std::move(other.path_)), reader_(std::move(other.reader_)), file_(std::exchange(other.file_, -1)) {}
 
 RunLog::~RunLog() {
     if (file_ >= 0) ::close(file_);
 }
 
-RunLog RunLog::create(const std::string& path) { return RunLog(path, true); }
+RunLog RunLog::create(const std::string& path, Reader reader) { return RunLog(path, true, std::move(reader)); }
 
-RunLog RunLog::resume(const std::string& path, int64_t step) {
-    if (exists(path)) {
-        const std::string old = read_file(path);
-        std::string kept;
-        int64_t number = 1;
-        for (std::size_t begin = 0; begin < old.size(); ++number) {
-            const std::size_t end = old.find('\n', begin);
-            if (end == std::string::npos) break;  // the program was stopped while it wrote
-            const std::string line = old.substr(begin, end - begin);
-            if (step_of(line, path + ", line " + std::to_string(number)) <= double(step)) kept += line + "\n";
-            begin = end + 1;
-        }
-        if (kept != old) atomic_write(path, kept);
+RunLog RunLog::resume(const std::string& path, int64_t step, Reader reader) {
+    if (!exists(path)) return RunLog(path, false, std::move(reader));
+    Lines lines(path);
+    while (lines.next()) {
+        const std::string place = path + ", line " + std::to_string(lines.number);
+        const config::Value row = row_of(lines.line, place);
+        if (step_of(row, place) > double(step)) break;
+        if (reader) reader(row);
     }
-    return RunLog(path, false);
+    RunLog log(path, false, std::move(reader));
+    if (::ftruncate(log.file_, off_t(lines.begin)) != 0) throw_file_error("cut the log back", path, errno);
+    return log;
 }
 
 void RunLog::write(const config::Members& line) {
-    const std::string text = config::dump_json(config::Value(line), -1) + "\n";
+    const config::Value row(line);
+    const std::string text = config::dump_json(row, -1) + "\n";
     const off_t before = ::lseek(file_, 0, SEEK_END);
     const int error = write_all(file_, text.data(), text.size());
-    if (!error) return;
+    if (!error) {
+        if (reader_) reader_(row);
+        return;
+    }
     if (before >= 0 && ::ftruncate(file_, before) != 0) {
     }  // a device; the write's error is what counts
     throw_file_error("write the log", path_, error);

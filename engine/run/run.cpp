@@ -21,7 +21,8 @@ Run::Run(Trainer& trainer, RunFolder folder, bool resumed)
       base_(trainer),
       first_(trainer.step_count()),
       total_(total_steps(trainer.config(), trainer)),
-      log_(resumed ? RunLog::resume(folder_.log(), first_) : RunLog::create(folder_.log())),
+      log_(resumed ? RunLog::resume(folder_.log(), first_, [this](const config::Value& row) { history_.add(row); })
+                   : RunLog::create(folder_.log(), [this](const config::Value& row) { history_.add(row); })),
       progress_(total_, first_) {
     log_every_ = config().log_every > 0 ? config().log_every : std::max<int64_t>(1, total_ / 1000);
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/plots/history.h"
 #include "engine/run/log.h"
 #include "engine/run/progress.h"
 #include "engine/run/run_folder.h"
@@ -50,6 +51,7 @@ private:
     int64_t first_, total_, log_every_ = 1, saved_step_ = -1;
 
 protected:
+    plots::History history_;  // what the log holds
     RunLog log_;
 
 private:
