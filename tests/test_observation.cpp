@@ -54,7 +54,12 @@ TEST_CASE("observation: the spread of images") {
     CHECK(one.distance == doctest::Approx(0));
     // distances 5, 5 and 6
     CHECK(spread_of({0, 0, 3, 4, 6, 0}, 3).distance == doctest::Approx(std::sqrt((25 + 25 + 36) / 3.0)));
-    CHECK(spread_of({7, 7}, 1).distance == 0);
+    CHECK(std::isnan(spread_of({7, 7}, 1).distance));  // an image alone has no other
+    CHECK(std::isnan(spread_of({7, 7}, 1).nearest));
+    Observation single;
+    single.samples = single.data = spread_of({7, 7}, 1);
+    CHECK(config::dump_json(*config::Value(single.line()).find("samples"), -1) ==
+          R"({"mean": 7.0, "std": 0.0, "distance": null, "nearest": null})");
     CHECK(one.nearest == 0);
     CHECK(spread_of({0, 0, 3, 4, 6, 0, 6, 1}, 4).nearest == doctest::Approx(std::sqrt(18.0)));  // 5, sqrt(18), 1, 1
 }
@@ -179,6 +184,11 @@ TEST_CASE("alarm: samples that no longer differ") {
 }
 
 // Six images again and again are as far from each other as the data's.
+TEST_CASE("alarm: a batch of one has no distances to judge by") {
+    CollapseAlarm alarm(small_config("vanilla"), 100);
+    for (int step = 1; step <= 100; ++step) CHECK(alarm.samples(step, spread_of({1, 2}, 1), spread_of({3, 4}, 1)) == "");
+}
+
 TEST_CASE("alarm: samples that are a few images") {
     const Spread data{.mean = 0, .deviation = 1, .distance = 10, .nearest = 6};
     const auto samples = [](double nearest) { return Spread{.mean = 0, .deviation = 1, .distance = 9, .nearest = nearest}; };

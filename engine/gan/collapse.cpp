@@ -85,7 +85,7 @@ std::string CollapseAlarm::losses(const StepLosses& l) {
 }
 
 std::string CollapseAlarm::samples(int64_t step, const Spread& samples, const Spread& data) {
-    if (data.distance <= 0) return "";
+    if (!(data.distance > 0)) return "";  // a batch of one has no distances
     const double share = samples.distance / data.distance;
     differed_ = differed_ || share > several_images;
     const bool begun = double(step) >= share_to_begin * double(steps_);

@@ -12,9 +12,9 @@ namespace gannet {
 
 // Mean and standard deviation of the values; the root mean square distance between two of the images (biased to no side by
 // their number), which a generator that makes one image only has none of; and the median distance of an image to the nearest
-// other one, which a generator of a few images has none of.
+// other one, which a generator of a few images has none of. Both are NaN of a single image, which has no other.
 struct Spread {
-    double mean = 0, deviation = 0, distance = 0, nearest = 0;
+    double mean = 0, deviation = 0, distance = NAN, nearest = NAN;
 };
 // `count` images in a row, of as many values each.
 Spread spread_of(const std::vector<real>& images, int64_t count);
