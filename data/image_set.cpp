@@ -1,7 +1,5 @@
 #include "data/image_set.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -14,6 +12,7 @@
 #include "data/text.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/error.h"
+#include "kernels/limits.h"
 
 namespace gannet {
 namespace {
@@ -212,10 +211,10 @@ uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSour
 
 void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where) {
     const double bytes = double(count) * double(H) * double(W) * double(C);
-    const double memory = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
-    if (memory > 0 && bytes > memory)
-        throw Error(std::to_string(count) + " images of " + extents(W, H) + " take " + std::to_string(int64_t(bytes / 1e9)) +
-                        " GB, more than this machine's memory",
+    const double free = double(free_memory());
+    if (bytes > free)
+        throw Error(std::to_string(count) + " images of " + extents(W, H) + " take " + std::to_string(int64_t(bytes / 1e6)) +
+                        " MB, more than the " + std::to_string(int64_t(free / 1e6)) + " MB of memory that are free",
                     where, "use a smaller data.size, or fewer images with data.first");
 }
 

@@ -1,32 +1,44 @@
 #include "engine/tensor/device.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 
 #ifdef GANNET_CUDA
 #include "engine/tensor/cuda.h"
 #endif
 #include "kernels/error.h"
+#include "kernels/limits.h"
 
 namespace gannet {
 namespace {
 
-// The system grants more than there is and kills whoever touches it, so what cannot fit is refused here.
-std::size_t physical_memory() {
-    static const std::size_t bytes =
-        std::size_t(std::max(sysconf(_SC_PHYS_PAGES), 0L)) * std::size_t(std::max(sysconf(_SC_PAGESIZE), 0L));
-    return bytes > 0 ? bytes : std::size_t(-1) / 4;
+std::size_t most_memory() {
+    static const std::size_t bytes = std::size_t(memory_limit());
+    return bytes;
+}
+
+// The system grants more than there is and kills whoever touches it, so what cannot fit is refused here. What is free is asked
+// for again once a sixteenth of it has been taken.
+bool fits(std::size_t bytes) {
+    static std::size_t granted = 0;
+    if (bytes > granted) {
+        const std::size_t left = std::size_t(free_memory());
+        if (bytes > left) return false;
+        granted = std::max(left / 16, bytes);
+    }
+    granted -= bytes;
+    return true;
 }
 
 // What holds a large page or more lies in large pages: a step goes through more memory than the address caches know small ones
 // of. The rest of a block after its last whole one stays in small pages.
 void* allocate_pages(std::size_t bytes) {
+    if (!fits(bytes)) return nullptr;
     constexpr std::size_t large_page = std::size_t(1) << 21;
     if (bytes < large_page) return std::aligned_alloc(64, bytes);
     void* data = nullptr;  // aligned_alloc wants sizes of whole alignments
@@ -36,8 +48,10 @@ void* allocate_pages(std::size_t bytes) {
 }
 
 Pool& cpu_pool() {
-    static Pool instance({allocate_pages, std::free, physical_memory,
-                          [] { return "the machine has " + std::to_string(physical_memory() >> 20) + " MiB"; }, "out of memory"});
+    static Pool instance(
+        {allocate_pages, std::free, most_memory,
+         [] { return std::to_string(free_memory() >> 20) + " of " + std::to_string(most_memory() >> 20) + " MiB are free"; },
+         "out of memory"});
     return instance;
 }
 
@@ -161,12 +175,7 @@ int64_t Device::available_memory() const {
 #ifdef GANNET_CUDA
     if (is_cuda()) return cuda::available_memory();
 #endif
-    std::ifstream file("/proc/meminfo");
-    std::string word;
-    int64_t kibibytes = 0;
-    while (file >> word)
-        if (word == "MemAvailable:" && file >> kibibytes) return kibibytes * 1024;
-    return int64_t(physical_memory());
+    return free_memory();
 }
 
 }  // namespace gannet

@@ -54,7 +54,7 @@ public:
     void copy_from_host(void* to, const void* from, std::size_t bytes) const;
     void copy_to_host(void* to, const void* from, std::size_t bytes) const;
     MemoryStats memory() const;
-    int64_t available_memory() const;  // bytes that nobody uses now
+    int64_t available_memory() const;  // bytes that this process can still take
     DevicePeaks peaks() const;         // of a GPU, by its clocks; a CPU does not tell
 
     // How long what `work` gives to the device takes there: between two events of a GPU, by the clock of a CPU.

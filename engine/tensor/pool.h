@@ -23,7 +23,7 @@ struct MemorySource {
     void* (*allocate)(std::size_t bytes);  // null if there is none
     void (*release)(void* data);
     std::size_t (*limit)();   // more than this is not even asked for
-    std::string (*excess)();  // "the machine has 24105 MiB", for the error
+    std::string (*excess)();  // "10410 of 24105 MiB are free", for the error
     const char* out_of;       // "out of memory"
     bool watched = false;     // AddressSanitizer finds the use of free blocks, and beyond what was asked; not within regions
 };

@@ -2,7 +2,6 @@
 // is late (descheduled, still waking) is never waited for, only tasks already claimed are.
 #include "kernels/cpu/parallel.h"
 
-#include <sched.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "kernels/error.h"
+#include "kernels/limits.h"
 #include "kernels/precision.h"
 
 namespace gannet::kernels::cpu {
@@ -47,17 +47,10 @@ bool spin(Ready&& ready) {
     return ready();
 }
 
-int usable_cores() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-    return std::max(1, int(std::thread::hardware_concurrency()));
-}
-
-// All usable cores, or what GANNET_THREADS says.
+// As many as can run at the same time, or what GANNET_THREADS says.
 int default_threads() {
     const char* wanted = std::getenv("GANNET_THREADS");
-    if (!wanted || !*wanted) return usable_cores();
+    if (!wanted || !*wanted) return usable_threads();
     char* end = nullptr;
     const long count = std::strtol(wanted, &end, 10);
     if (*end || count < 1 || count > 1024)
