@@ -34,14 +34,20 @@ int main(int argc, char** argv) {
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
-        line.option("--resume", options.resume, "RUN", "goes on with an interrupted run");
+        line.option("--resume", options.resume, "RUN", "resumes an interrupted run");
+        line.flag("--resume-if-exists", options.resume_if_exists,
+                  "resumes the run in --out, or starts it: repeat one command until it exits with 0");
         line.flag("--dry-run", options.dry_run, "checks everything and prints the effective configuration");
         if (!line.parse(count, arguments)) return 0;
 
         if (options.model.empty() && options.resume.empty())
             throw Error("no model file", "command line", "give one, as in: ./apps/train models/wgan.json");
         if (!options.resume.empty() && !options.out.empty())
-            throw Error("--resume and --out together", "command line", "a resumed run stays in its folder; leave --out away");
+            throw Error("--resume and --out together", "command line", "a resumed run stays in its folder; omit --out");
+        if (options.resume_if_exists && !options.resume.empty())
+            throw Error("--resume and --resume-if-exists together", "command line", "choose one");
+        if (options.resume_if_exists && options.out.empty())
+            throw Error("--resume-if-exists without --out", "command line", "name the folder of the run with --out");
         if (!options.resume.empty() && !options.init.empty())
             throw Error("--resume and --init together", "command line", "choose one");
         if (epochs && steps) throw Error("--epochs and --steps together", "command line", "choose one");

@@ -165,6 +165,8 @@ TEST_CASE("run folder: names, refusal, no half folders") {
     const std::string out = folder / "mine";
     CHECK(RunFolder::create("wgan", out + "/", "{}").path() == out);
     CHECK(has(error_of([&] { RunFolder::create("wgan", out, "{}"); }), "ended before its first checkpoint"));
+    CHECK(has(error_of([&] { RunFolder::create("wgan", first.path(), "{}"); }), "another program is training this run"));
+    CHECK(files_in(base) == 3);
     std::ofstream(out + "/checkpoint.safetensors") << "any";
     const std::string error = error_of([&] { RunFolder::create("wgan", out, "{}"); });
     CHECK(has(error, "--out"));
@@ -175,6 +177,21 @@ TEST_CASE("run folder: names, refusal, no half folders") {
         CHECK_FALSE(error_of([&] { RunFolder::create("wgan", folder / "full", std::string(5000, ' ')); }).empty());
     }
     CHECK_FALSE(exists(folder / "full"));
+    // Files of `fill` are there before the folder is; if it fails, nothing is left.
+    const std::string filled = folder / "filled";
+    RunFolder::create("m", filled, "{}", "runs", [&](const RunFolder& run) {
+        CHECK_FALSE(exists(filled));
+        atomic_write(run.checkpoint(), "first");
+    });
+    CHECK(read_file(filled + "/checkpoint.safetensors") == "first");
+    CHECK_FALSE(error_of([&] {
+                    RunFolder::create("m", folder / "n", "{}", "runs", [](const RunFolder&) { throw Error("no"); });
+                }).empty());
+    CHECK(files_in(folder.path) == 3);
+    // An empty folder is used as it is.
+    make_folders(folder / "empty");
+    CHECK(RunFolder::create_inside(folder / "empty/", "{}").path() == folder / "empty");
+    CHECK(has(error_of([&] { RunFolder::create_inside(folder / "empty", "{}"); }), "ended before its first checkpoint"));
 
     CHECK(RunFolder::open(out + "/").path() == out);
     CHECK(has(error_of([&] { RunFolder::open(folder / "absent"); }), "no such run"));

@@ -382,7 +382,6 @@ same tiny.json kept.json
 refuses_at_once "no config.json.*digits" "$train" --resume digits
 refuses_at_once "tiny.json" "$train" --resume tiny.json
 mkdir new && cp run/config.json new
-refuses_at_once "has no checkpoint yet" "$train" --resume new
 refuses_at_once "has no checkpoint yet" "$generate" new
 damaged() { # pattern: neither program takes damaged/checkpoint.safetensors, and it stays as it is
     local before

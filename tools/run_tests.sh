@@ -11,6 +11,7 @@ suite "CUDA's shim" "$build/simt/shim_tests"
 suite "CUDA on the CPU" tools/test_cuda.sh "$build/simt" "$build/simt/apps/train"
 [ "$build" != build ] || suite "three planted bugs" tools/simt/mutants.sh quick
 suite "programs" tests/test_programs.sh
+suite "run folders" tests/test_run_folder.sh
 suite "evaluate" tests/test_evaluate.sh
 suite "old runs" tests/test_old_runs.sh
 suite "bench" tests/test_bench.sh

@@ -16,20 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string folder_of(const std::string& path) {
-    const std::string folder = fs::path(path).parent_path().string();
-    return folder.empty() ? "." : folder;
-}
-
-// Makes a rename survive a power cut. Some file systems cannot sync a folder; that is no failure of the write.
-int sync_folder(const std::string& folder) {
-    const int f = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (f < 0) return errno == EACCES ? 0 : errno;  // a folder one may write to but not list
-    const int error = ::fsync(f) != 0 && errno != EINVAL && errno != ENOTSUP ? errno : 0;
-    ::close(f);
-    return error;
-}
-
 // Where links lead. A link to nothing yet is followed too: the file appears where it points.
 std::string follow_links(std::string path) {
     std::error_code error;
@@ -81,11 +67,39 @@ bool is_folder(const std::string& path) {
     return fs::is_directory(path, error);
 }
 
-void make_folders(const std::string& path) {
+bool is_empty_folder(const std::string& path) {
     std::error_code error;
-    fs::create_directories(path, error);
-    if (error) throw_file_error("create the folder", path, error.value());
-    if (!is_folder(path)) throw_file_error("create the folder", path, ENOTDIR);
+    for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
+        if (entry->path().filename() != "config.json.tmp") return false;
+    return !error;
+}
+
+std::string parent_of(const std::string& path) {
+    const std::string folder = fs::path(path).parent_path().string();
+    return folder.empty() ? "." : folder;
+}
+
+void make_folders(const std::string& path) {
+    if (is_folder(path)) return;
+    const fs::path here(path);
+    if (!here.has_filename()) return make_folders(here.parent_path().string());  // "a/"
+    make_folders(parent_of(path));
+    if (::mkdir(path.c_str(), 0777) != 0) {
+        const int error = errno;
+        if (error == EEXIST && is_folder(path)) return;
+        throw_file_error("create the folder", path, error == EEXIST ? ENOTDIR : error);
+    }
+    sync_folder(parent_of(path));
+}
+
+// Some file systems cannot sync a folder, and one may write to a folder that one cannot list: no failure of the write.
+void sync_folder(const std::string& path) {
+    const int f = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f < 0 && errno == EACCES) return;
+    if (f < 0) throw_file_error("sync the folder", path, errno);
+    const int error = ::fsync(f) != 0 && errno != EINVAL && errno != ENOTSUP ? errno : 0;
+    ::close(f);
+    if (error) throw_file_error("sync the folder", path, error);
 }
 
 std::string read_file(const std::string& path) {
@@ -145,7 +159,7 @@ void AtomicFile::commit() {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
     ::close(file_);
     file_ = -1;
-    if (const int error = sync_folder(folder_of(path_))) throw_file_error("sync the folder of", path_, error);
+    sync_folder(parent_of(path_));
 }
 
 void atomic_write(const std::string& path, std::string_view content) {

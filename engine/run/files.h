@@ -8,7 +8,10 @@ namespace gannet {
 
 bool exists(const std::string& path);
 bool is_folder(const std::string& path);
-void make_folders(const std::string& path);  // and those above it; no error where they exist
+bool is_empty_folder(const std::string& path);
+std::string parent_of(const std::string& path);  // the folder that holds it: "." for a bare name
+void make_folders(const std::string& path);      // and those above it; no error where they exist
+void sync_folder(const std::string& path);       // makes the names in it survive a power cut
 std::string read_file(const std::string& path);
 
 // Writes `content` so that after a crash, a full disk or a kill the file is either the old one or the new one.

@@ -1,13 +1,13 @@
 #include "engine/run/run_folder.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <random>
 
 #include "engine/run/files.h"
 #include "kernels/error.h"
@@ -17,51 +17,126 @@ namespace {
 
 namespace fs = std::filesystem;
 
+const char* const action = "create the run's folder";
+const std::string mark = ".gannet-";  // ".NAME.gannet-1f2e3d": the folder of a run that is not complete yet
+constexpr std::size_t digits = 6;
+
 std::string without_slash(std::string path) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     return path;
 }
 
-// mkdir is the one test for existence that two programs cannot both pass.
-bool make_new_folder(const std::string& path) {
-    if (::mkdir(path.c_str(), 0777) == 0) return true;
-    if (errno != EEXIST) throw_file_error("create the run's folder", path, errno);
-    return false;
+bool is_temporary(const std::string& name) {
+    const std::size_t at = name.rfind(mark);
+    return name[0] == '.' && at != std::string::npos && at > 0 && name.size() == at + mark.size() + digits &&
+           name.find_first_not_of("0123456789abcdef", at + mark.size()) == std::string::npos;
+}
+
+void remove(const std::string& folder) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+}
+
+// Programs that were killed while they made a run's folder left these; those of living programs are locked.
+void remove_dead_temporaries(const std::string& parent) {
+    std::error_code error;
+    for (fs::directory_iterator entry(parent, error), end; !error && entry != end; entry.increment(error)) {
+        std::error_code ignored;
+        if (!is_temporary(entry->path().filename().string()) || entry->is_symlink(ignored) || !entry->is_directory(ignored))
+            continue;
+        try {
+            const std::optional<FolderLock> lock = FolderLock::take(entry->path().string());
+            if (lock && lock->works()) remove(entry->path().string());
+        } catch (const Error&) {  // of another user, or gone
+        }
+    }
+}
+
+// False if `to` exists: it is never replaced.
+bool rename_to_new(const std::string& from, const std::string& to) {
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+    if (errno == EEXIST) return false;
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) throw_file_error(action, to, errno);
+    // A file system without this kind of rename. Two programs cannot both make a folder, and renaming replaces an empty one.
+    if (::mkdir(to.c_str(), 0777) != 0) {
+        if (errno == EEXIST) return false;
+        throw_file_error(action, to, errno);
+    }
+    if (::rename(from.c_str(), to.c_str()) == 0) return true;
+    const int error = errno;
+    ::rmdir(to.c_str());
+    throw_file_error(action, to, error);
+}
+
+Error in_the_way(const std::string& path) {
+    if (!exists(path + "/config.json"))
+        return Error("--out exists already, and is not the folder of a run", path, "choose another --out, or move it away");
+    if (!FolderLock::take(path))
+        return Error("another program is training this run", path, "wait for it, or choose another --out");
+    if (!exists(path + "/checkpoint.safetensors"))
+        return Error("the folder of the run exists already; it ended before its first checkpoint", path,
+                     "choose another --out, or start it again with --resume " + path);
+    return Error("the folder of the run exists already", path, "choose another --out, or resume that run with --resume " + path);
 }
 
 }  // namespace
 
-RunFolder RunFolder::create(const std::string& model, const std::string& out, const std::string& config_json,
-                            const std::string& base) {
-    std::string path = without_slash(out);
-    if (!out.empty()) {
-        const std::string above = fs::path(path).parent_path().string();
-        if (!above.empty()) make_folders(above);
-        if (!make_new_folder(path))
-            throw exists(path + "/config.json") && !exists(path + "/checkpoint.safetensors")
-                ? Error("the folder of a run exists already, which ended before its first checkpoint", path,
-                        "remove it, or choose another --out")
-            : exists(path + "/config.json")
-                ? Error("the folder of the run exists already", path,
-                        "choose another --out, or continue that run with --resume " + path)
-                : Error("--out exists already, and is not the folder of a run", path, "choose another --out, or move it away");
-    } else {
-        make_folders(base);
-        const std::string first = base + "/" + (model.empty() ? "run" : model);
-        path = first;
-        for (int64_t n = 2; !make_new_folder(path); ++n) path = first + "-" + std::to_string(n);
+RunFolder RunFolder::temporary(const std::string& path) {
+    std::random_device random;
+    for (;;) {
+        char number[digits + 1];
+        std::snprintf(number, sizeof number, "%06x", random() & 0xffffffU);
+        const fs::path parent = parent_of(path);
+        const std::string name = fs::path(path).filename().string().substr(0, 200);  // names have at most 255 bytes
+        RunFolder run((parent / ("." + name + mark + number)).string());
+        if (::mkdir(run.path_.c_str(), 0777) != 0) {
+            if (errno == EEXIST) continue;
+            throw_file_error(action, path, errno);
+        }
+        try {
+            // A program that removes dead temporaries may have been quicker.
+            if ((run.lock_ = FolderLock::take(run.path_)) && exists(run.path_)) return run;
+        } catch (const Error&) {
+            if (exists(run.path_)) throw;
+        }
     }
-    RunFolder run(path);
+}
+
+RunFolder RunFolder::create(const std::string& model, const std::string& out, const std::string& config_json,
+                            const std::string& base, const Fill& fill) {
+    const std::string path = out.empty() ? base + "/" + (model.empty() ? "run" : model) : without_slash(out);
+    if (!out.empty() && exists(path)) throw in_the_way(path);
+    const std::string parent = parent_of(path);
+    make_folders(parent);
+    remove_dead_temporaries(parent);
+    RunFolder run = temporary(path);
     try {
-        make_folders(path + "/samples");
+        make_folders(run.path_ + "/samples");
         atomic_write(run.config(), config_json);
+        if (fill) fill(run);
+        std::string name = path;
+        for (int64_t n = 2; !rename_to_new(run.path_, name); ++n) {
+            if (!out.empty()) throw in_the_way(path);
+            name = path + "-" + std::to_string(n);
+        }
+        run.path_ = name;
+        sync_folder(parent);
     } catch (...) {
-        // All of it was made above.
-        ::unlink(run.config().c_str());
-        ::rmdir((path + "/samples").c_str());
-        ::rmdir(path.c_str());
+        remove(run.path_);
         throw;
     }
+    return run;
+}
+
+RunFolder RunFolder::create_inside(const std::string& path, const std::string& config_json, const Fill& fill) {
+    RunFolder run(without_slash(path));
+    run.lock();
+    if (!is_empty_folder(run.path_)) {
+        run.lock_.reset();
+        throw in_the_way(run.path_);
+    }
+    if (fill) fill(run);
+    atomic_write(run.config(), config_json);  // last, as it makes the folder that of a run
     return run;
 }
 
@@ -74,15 +149,8 @@ RunFolder RunFolder::open(const std::string& path) {
 }
 
 void RunFolder::lock() {
-    const int folder = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) throw_file_error("open", path_, errno);
-    const auto close = [](const int* descriptor) {
-        ::close(*descriptor);
-        delete descriptor;
-    };
-    lock_ = std::shared_ptr<const int>(new int(folder), close);
-    if (::flock(folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)  // a file system without locks is no reason to stop
-        throw Error("another program is training this run", path_, "wait for it, or stop it");
+    lock_ = FolderLock::take(path_);
+    if (!lock_) throw Error("another program is training this run", path_, "wait for it, or stop it");
 }
 
 std::string RunFolder::sample(int64_t step) const {
@@ -97,9 +165,10 @@ std::string find_checkpoint(const std::string& run_or_file) {
             throw Error("no such run or checkpoint", run_or_file, "give the folder of a run or a .safetensors file");
         return run_or_file;
     }
-    const std::string file = RunFolder::open(run_or_file).checkpoint();
-    if (!exists(file)) throw Error("the run has no checkpoint yet", file, "train it anew, with another --out");
-    return file;
+    const RunFolder run = RunFolder::open(run_or_file);
+    if (!exists(run.checkpoint()))
+        throw Error("the run has no checkpoint yet", run.checkpoint(), "start it with --resume " + run.path());
+    return run.checkpoint();
 }
 
 }  // namespace gannet

@@ -1,17 +1,26 @@
 // The folder of one run, and what is where in it.
 #pragma once
 #include <cstdint>
-#include <memory>
+#include <functional>
+#include <optional>
 #include <string>
+
+#include "engine/run/lock.h"
 
 namespace gannet {
 
 class RunFolder {
 public:
+    // Writes more files into a new folder before it appears under its name.
+    using Fill = std::function<void(const RunFolder&)>;
+
     // A new folder: `out` if it is given, else runs/MODEL, runs/MODEL-2, ...: the first that does not exist. Two programs
-    // started at once get two folders. Throws Error if `out` exists or nothing can be written there; then no folder is left.
+    // started at once get two folders. It appears under its name with config.json inside, locked as by lock(). Throws Error
+    // if `out` exists or nothing can be written there; then no folder is left.
     static RunFolder create(const std::string& model, const std::string& out, const std::string& config_json,
-                            const std::string& base = "runs");
+                            const std::string& base = "runs", const Fill& fill = {});
+    // The same in a folder that exists and is empty.
+    static RunFolder create_inside(const std::string& path, const std::string& config_json, const Fill& fill = {});
     // One that exists. Throws Error unless it holds a config.json.
     static RunFolder open(const std::string& path);
 
@@ -24,13 +33,12 @@ public:
     std::string checkpoint() const { return path_ + "/checkpoint.safetensors"; }
     std::string sample(int64_t step) const;  // samples/step_000000.png
     std::string reals() const { return path_ + "/samples/reals.png"; }
-    std::string film() const { return path_ + "/samples.gif"; }
-    std::string report() const { return path_ + "/report.html"; }
 
 private:
     explicit RunFolder(std::string path) : path_(std::move(path)) {}
+    static RunFolder temporary(const std::string& path);
     std::string path_;
-    std::shared_ptr<const int> lock_;  // the folder's descriptor
+    std::optional<FolderLock> lock_;
 };
 
 // RUN or CHECKPOINT, as programs take it, to the checkpoint's path. Throws Error if there is none.

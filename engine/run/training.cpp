@@ -30,6 +30,22 @@ void start_from(const std::string& file, Trainer& trainer) {
     for (const Trainer::Part& part : trainer.parts()) load_state(content, file, part.network, nullptr);
 }
 
+// The run to resume, locked; nothing if a new one is to begin.
+std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
+    std::string path = options.resume;
+    if (options.resume_if_exists && exists(options.out) && !is_empty_folder(options.out)) path = options.out;
+    if (path.empty()) return std::nullopt;
+    std::optional<RunFolder> folder = RunFolder::open(path);
+    folder->lock();
+    return folder;
+}
+
+int say_finished(const config::ModelConfig& config, int64_t steps, const std::string& path) {
+    std::fprintf(stderr, "finished: the run has all its %lld steps (%s)\nto train it further: --resume %s --%s N\n",
+                 static_cast<long long>(steps), path.c_str(), path.c_str(), config.steps > 0 ? "steps" : "epochs");
+    return 0;
+}
+
 }  // namespace
 
 DatasetOptions dataset_options(const config::Object& data) {
@@ -64,16 +80,13 @@ int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer) {
 
 int run_training(const TrainingOptions& options, Device device) {
     ignore_write_signals();
-    std::optional<Checkpoint> checkpoint;
-    std::optional<RunFolder> folder;
-    if (!options.resume.empty()) {
-        folder = RunFolder::open(options.resume);
-        folder->lock();
-        checkpoint = load_checkpoint(find_checkpoint(folder->path()));
-    }
+    std::optional<RunFolder> folder = run_to_resume(options);
+    std::optional<Checkpoint> checkpoint;  // a run that ended before its first starts anew
+    if (folder && exists(folder->checkpoint())) checkpoint = load_checkpoint(folder->checkpoint());
     const std::string file = !options.model.empty() ? options.model : folder->config();
     const config::ModelConfig config = config::load_model(file, options.settings);
     if (checkpoint) check_same_config(*checkpoint, config);
+    else if (folder) check_same_config({.file = folder->config(), .config = config::load_json(folder->config())}, config);
 
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
     std::unique_ptr<GanTrainer> gan;
@@ -85,24 +98,28 @@ int run_training(const TrainingOptions& options, Device device) {
     Trainer& trainer = gan ? static_cast<Trainer&>(*gan) : *classifier;
     if (gan)
         for (const std::string& line : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
-    if (!options.init.empty()) start_from(options.init, trainer);
     if (checkpoint) restore(*checkpoint, trainer);
+    else if (!options.init.empty()) start_from(options.init, trainer);
     const int64_t total = total_steps(config, trainer);
     if (total < trainer.step_count())
         throw Error(
             "the run has " + std::to_string(trainer.step_count()) + " steps already, " + std::to_string(total) + " are asked for",
-            folder->path(), "ask for more with --steps, or leave it away");
+            folder->path(), "give more with --steps, or omit it");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
     if (options.dry_run) {
         std::fputs(config_text(config).c_str(), stdout);
         return 0;
     }
+    if (checkpoint && trainer.step_count() == total) return say_finished(config, total, folder->path());
     watch_interrupts();
-    if (checkpoint) {
+    if (folder) {
         atomic_write(folder->config(), config_text(config));  // `steps` and a few more may have changed
     } else {
-        folder = RunFolder::create(config.name, options.out, config_text(config));
-        folder->lock();
+        RunFolder::Fill fill;  // config.json does not name the weights to start from
+        if (!options.init.empty()) fill = [&](const RunFolder& run) { save_checkpoint(run.checkpoint(), trainer, config); };
+        folder = options.resume_if_exists && is_folder(options.out)
+                     ? RunFolder::create_inside(options.out, config_text(config), fill)
+                     : RunFolder::create(config.name, options.out, config_text(config), "runs", fill);
     }
     std::fprintf(stderr, "%s: %lld steps on %s, batch %lld, %lld images of %s; writing %s\n", config.name.c_str(),
                  static_cast<long long>(total),

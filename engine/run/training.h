@@ -12,17 +12,18 @@ namespace gannet {
 struct TrainingOptions {
     std::string model;  // the model file; with `resume` it may be empty: the run's own configuration
     config::Settings settings;
-    std::string out;     // the run folder; "": runs/MODEL, runs/MODEL-2, ...
-    std::string resume;  // a run folder to go on with
-    std::string init;    // weights to start from
-    std::string trace;   // where to write the trace of the first `trace_steps` steps
+    std::string out;                // the run folder; "": runs/MODEL, runs/MODEL-2, ...
+    std::string resume;             // the folder of a run to resume
+    bool resume_if_exists = false;  // resumes the run in `out`, with what `model` says, where there is one
+    std::string init;               // weights to start from
+    std::string trace;              // where to write the trace of the first `trace_steps` steps
     int64_t trace_steps = 1;
     std::string why_cpu;   // why there is no GPU, for the first line
     bool dry_run = false;  // check everything, print the effective configuration, train nothing
 };
 
-// Returns the exit status: 0 done, 130 interrupted after saving. Throws Error; of a collapse (on_collapse: stop) after saving,
-// too.
+// Returns the exit status: 0 done (also where it was done before), 130 interrupted after saving. Throws Error; of a collapse
+// (on_collapse: stop) after saving, too.
 int run_training(const TrainingOptions& options, Device device);
 
 // The section `data` as the readers take it.

@@ -1,0 +1,26 @@
+// Locks that end with the program that holds them, however it ends.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace gannet {
+
+enum class Locked { yes, by_another, unsupported };
+
+// An exclusive lock on an open file, without waiting; it lasts until the descriptor is closed.
+Locked lock_file(int file);
+
+// An exclusive lock on a folder, held while this object or a copy of it lives.
+class FolderLock {
+public:
+    // Nothing if another program holds it. Throws Error if the folder cannot be opened.
+    static std::optional<FolderLock> take(const std::string& folder);
+    bool works() const { return works_; }  // false: the file system has no locks
+
+private:
+    std::shared_ptr<const int> file_;
+    bool works_ = true;
+};
+
+}  // namespace gannet

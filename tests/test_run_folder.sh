@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# The folder of a run: how it appears, who may write it, and that a run that is killed, interrupted or started twice loses
+# nothing. GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+train=$programs/train generate=$programs/generate
+unset GANNET_ISA GANNET_THREADS GANNET_DATA
+work=$(mktemp -d)
+started=""
+cleanup() {
+    for id in $started; do kill -9 "$id" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+cd "$work" || exit 1
+passed=0 failed=0 skipped=0
+. "$root/tests/program_helpers.sh"
+
+cat >tiny.json <<'END_OF_MODEL'
+{
+  "data":   { "set": "ring", "first": 256 },
+  "latent": { "size": 4 },
+  "generator": [ { "layer": "linear", "units": 8 }, { "layer": "relu" }, { "layer": "linear", "units": "image" }, { "layer": "reshape", "shape": "image" } ],
+  "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 8 }, { "layer": "leaky_relu" }, { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" },
+  "optimizer": { "type": "adam", "lr": 1e-3 },
+  "batch": 8, "steps": 4
+}
+END_OF_MODEL
+last=checkpoint.safetensors
+runs "$train" tiny.json --out whole
+
+# ---- a run that has no checkpoint yet ------------------------------------------------------------------------------------
+mkdir early && cp whole/config.json early
+refuses_at_once "has no checkpoint yet.*start it with --resume early" "$generate" early
+refuses_at_once "exists already.*ended before its first checkpoint \(early\).*--resume early" "$train" tiny.json --out early
+refuses_at_once "'optimizer\.?[a-z.]*lr' is not what the run was made with" "$train" --resume early --set optimizer.lr=1
+printf '{"step": 9, "loss_d"' >early/log.jsonl
+runs "$train" --resume early
+same whole/$last early/$last
+check "a log of its own" test "$(grep -c loss_d early/log.jsonl)" -eq 4
+
+# ---- the one command of a supervisor -------------------------------------------------------------------------------------
+again=("$train" tiny.json --resume-if-exists)
+refuses_at_once "--resume-if-exists without --out.*--out" "${again[@]}"
+refuses_at_once "--resume and --resume-if-exists together" "${again[@]}" --resume whole
+refuses_at_once "no model file" "$train" --out whole --resume-if-exists
+runs "${again[@]}" --out kept
+same whole/$last kept/$last
+before=$(sum_of kept)
+runs "${again[@]}" --out kept
+check "it says that the run is finished" grep -q 'finished.* 4 steps (kept)' err
+check "and how to train it further" grep -q -- '--resume kept --steps N' err
+check "a finished run stays as it is" test "$before" = "$(sum_of kept)"
+runs "$train" --resume kept
+check "--resume says so, too" grep -q -- '--resume kept --steps N' err
+refuses_at_once "'optimizer\.?[a-z.]*lr' is not what the run was made with" "${again[@]}" --out kept --set optimizer.lr=1
+mkdir changed && sed 's/1e-3/1e-4/' tiny.json >changed/tiny.json
+refuses_at_once "'optimizer\.?[a-z.]*lr' is not what the run was made with" "$train" changed/tiny.json --out kept --resume-if-exists
+runs "${again[@]}" --out kept --steps 6
+runs "$train" tiny.json --out straight --steps 6
+same straight/$last kept/$last
+mkdir early2 empty && cp whole/config.json early2
+runs "${again[@]}" --out early2
+same whole/$last early2/$last
+runs "${again[@]}" --out empty
+same whole/$last empty/$last
+(mkdir here && cd here && "$train" ../tiny.json --resume-if-exists --out . >../out 2>../err </dev/null)
+check "an empty folder that cannot be renamed to" cmp -s whole/$last here/$last
+mkdir foreign && : >foreign/notes.txt && : >file && ln -s nowhere dangling
+refuses_at_once "no config.json.*foreign" "${again[@]}" --out foreign
+for other in file dangling; do refuses_at_once "$other" "${again[@]}" --out $other; done
+check "they are as they were" test "$(ls foreign)" = notes.txt -a ! -s file -a ! -e nowhere
+# Weights to start from are in the folder when it appears, as config.json does not name them.
+runs "$train" tiny.json --out init --init whole/$last
+runs "${again[@]}" --out init2 --init whole/$last
+runs "${again[@]}" --out init2 --init whole/$last
+same init/$last init2/$last
+
+# ---- killed at any moment ------------------------------------------------------------------------------------------------
+moments=0
+for ((kills = 0; kills < 25; ++kills)); do
+    "$train" tiny.json --out killed/run --resume-if-exists --steps 40 --set checkpoint_every=0 >/dev/null 2>&1 </dev/null &
+    id=$!
+    sleep 0.0$((RANDOM % 9 + 1))
+    kill -9 $id
+    wait $id
+    [ $? -eq 0 ] || moments=$((moments + 1))
+done 2>/dev/null
+check "some were killed" test $moments -gt 0
+runs "${again[@]}" --out killed/run --steps 40 --set checkpoint_every=0
+runs "$train" tiny.json --out uncut --steps 40 --set checkpoint_every=0
+same uncut/$last killed/run/$last
+check "nothing beside it is left" test "$(ls -A killed)" = run
+# What a killed program left beside the new folder goes; what is not its own stays.
+mkdir -p beside/.mine.gannet-0a1b2c/samples beside/.mine.gannet-0a1b2 beside/.gannet-0a1b2c beside/mine.gannet-0a1b2c
+: >beside/.mine.gannet-0a1b2c/config.json
+ln -s ../whole beside/.link.gannet-0a1b2c
+mkdir beside/.alive.gannet-0a1b2c
+exec 9<beside/.alive.gannet-0a1b2c
+flock -n 9
+runs "$train" tiny.json --out beside/other
+exec 9<&-
+check "only dead temporaries go" test "$(ls -A beside | LC_ALL=C sort | tr '\n' ' ')" = \
+    ".alive.gannet-0a1b2c .gannet-0a1b2c .link.gannet-0a1b2c .mine.gannet-0a1b2 mine.gannet-0a1b2c other "
+check "links are not followed" test -s whole/$last
+
+# ---- two programs at once ------------------------------------------------------------------------------------------------
+"$train" tiny.json --out busy --steps 100000000 >busy.log 2>&1 </dev/null &
+busy=$!
+started="$started $busy"
+check "a run begins" wait_for 60 test -s busy/$last
+for try in "--resume busy" "tiny.json --out busy" "tiny.json --out busy --resume-if-exists"; do
+    # shellcheck disable=SC2086  # words
+    refuses_at_once "another program is training this run \(busy\): wait for it" "$train" $try
+    check "nobody is told to remove it" test -z "$(grep -iE 'remove|move it' err)"
+done
+kill -TERM $busy && wait $busy
+wrong=0 winners=0
+for ((race = 0; race < 12; ++race)); do
+    for racer in 1 2 3; do
+        "$train" tiny.json --out race$race >/dev/null 2>race.$racer </dev/null &
+        eval "racer$racer=$!"
+    done
+    for racer in 1 2 3; do
+        eval "wait \$racer$racer"
+        if [ $? -eq 0 ]; then winners=$((winners + 1))
+        else grep -qE '^gannet: (another program is training|the folder of the run exists already \()' race.$racer || wrong=$((wrong + 1)); fi
+    done
+    cmp -s whole/$last race$race/$last || wrong=$((wrong + 1))
+done
+check "one of three wins each race" test $winners -eq 12
+check "the others are told what is there" test $wrong -eq 0
+check "nothing is left of the others" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
