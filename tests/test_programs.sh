@@ -528,7 +528,7 @@ refuses_at_once "interpolate 1" "$generate" run --interpolate 1
 refuses_at_once "1000 rows of 1001 images|interpolate 1001" "$generate" run -n 1000 --interpolate 1001
 refuses_at_once "1000000 rows of 1000 images" "$generate" run -n 1000000 --interpolate 1000
 refuses_at_once "nowhere/grid.png" "$generate" run --out nowhere/grid.png
-refuses_at_once "tiny.json/" "$generate" run --out tiny.json/
+refuses_at_once "\(tiny.json\): a part of the path is a file" "$generate" run --out tiny.json/
 
 runs "$summary" "$root/models/keras-mlp.json"
 check "Keras's count of the generator" grep -q '1,493,520' out
