@@ -7,6 +7,7 @@
 #   make V=1 ...      shows the commands
 #   make reproduce    runs the experiments of docs/seeds.md and writes what came of them into it (ID=002: those of one name)
 #   make crash        breaks trainings off in every way and compares what they leave (CRASH=N or slice: fewer tries; docs/reliability.md)
+#   make fuzz         fuzzes every reader (MINUTES=10 for each target, JOBS=1 at a time, TARGETS="json net")
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
 #   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
 
@@ -56,7 +57,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -130,6 +131,23 @@ $(BUILD)/version.o: $(BUILD)/version.cpp
 	$(Q)$(CXX) $(FLAGS) -c $< -o $@
 .PHONY: FORCE
 FORCE:
+
+# ---- fuzzers: docs/reliability.md -----------------------------------------------------------------------------------------
+# What reads and builds once more, by clang with libFuzzer and sanitizers; the rest is the programs' own. `replay` is of the plain build.
+CLANG      := clang++
+FUZZED_SRC := $(wildcard data/*.cpp $(foreach f,config checkpoint layers network plots,engine/$f/*.cpp)) $(foreach f,run/files run/log gan/preflight gan/warnings,engine/$f.cpp)
+FUZZ_SRC   := $(filter-out tests/fuzz/replay.cpp,$(wildcard tests/fuzz/*.cpp))
+$(BUILD)/fuzz/%.o: CXX := $(CLANG)
+$(BUILD)/fuzz/%.o: FLAGS := -std=c++20 -I. -O1 -g1 -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-math-errno -pthread -MMD -MP
+$(BUILD)/fuzz/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(FLAGS) -c $< -o $@
+$(BUILD)/fuzz/fuzz: $(patsubst %.cpp,$(BUILD)/fuzz/%.o,$(FUZZ_SRC) $(FUZZED_SRC)) $(BUILD)/version.o $(BUILD)/float/libgannet.a
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) $(LIBS_float)
+$(BUILD)/float/replay: $(patsubst %.cpp,$(BUILD)/float/%.o,$(filter-out tests/fuzz/fuzz.cpp,$(wildcard tests/fuzz/*.cpp))) $(BUILD)/float/libgannet.a $(BUILD)/version.o
+	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS) $(LIBS_float)
+fuzz: $(BUILD)/fuzz/fuzz $(BUILD)/float/replay
+	@tools/fuzz.py --build $(BUILD) --replay-program $(BUILD)/float/replay $(MINUTES:%=--minutes %) $(JOBS:%=--jobs %) $(TARGETS)
 
 # ---- programs --------------------------------------------------------------------------------------------------------
 $(PROGRAMS)/%: $(BUILD)/float/apps/%.o $(BUILD)/version.o $(BUILD)/float/libgannet.a $(BUILD)/link_flags

@@ -1,0 +1,97 @@
+// What people write: model files, settings, expressions, tables; and the networks that they declare.
+#include <sstream>
+
+#include "engine/config/parts.h"
+#include "engine/gan/preflight.h"
+#include "engine/network/network.h"
+#include "kernels/error.h"
+#include "tests/fuzz/target.h"
+
+namespace gannet::fuzz {
+namespace {
+
+const char* const small_model = R"({
+  "data": { "set": "ring" }, "latent": { "size": 2 },
+  "variables": { "units": 3 },
+  "generator": [ { "layer": "linear", "units": "$units" }, { "layer": "relu" }, { "layer": "linear", "units": "image" },
+    { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
+  "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 3 }, { "layer": "leaky_relu" },
+    { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 1e-3 }, "batch": 4, "steps": 4 })";
+
+int64_t count(const Sequence& sequence) {
+    int64_t sum = 0;
+    for (const Layer& layer : sequence.layers) {
+        for (const auto& parameter : layer.parameters)
+            if (__builtin_add_overflow(sum, parameter->shape.elements(), &sum)) throw Error("too many parameters");
+        for (const Child& child : layer.children)
+            if (__builtin_add_overflow(sum, count(child.layers), &sum)) throw Error("too many parameters");
+    }
+    return sum;
+}
+
+// Shapes of any size are inferred, but memory is taken only for small networks.
+Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
+              const config::ModelConfig& config) {
+    BuildContext context{.net = net, .image = image, .config = config, .device = Device::cpu()};
+    if (count(build_sequence(list, "net", in, context)) > 1000000) throw Error("more than is tried here");
+    return {net, list, in, image, config, Device::cpu()};
+}
+
+}  // namespace
+
+void run_json(const std::string& bytes) {
+    const std::string text = config::dump_json(config::parse_json(bytes, "fuzz.json"));
+    hold(config::dump_json(config::parse_json(text, "again.json")) == text, "what was written reads back otherwise");
+}
+
+void run_model(const std::string& bytes) {
+    const config::ModelConfig config = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
+    const std::string effective = config::dump_json(config.effective);
+    const config::ModelConfig again = config::parse_model(effective, "config.json", {});
+    hold(config::dump_json(again.effective) == effective, "an effective configuration is read otherwise than it was written");
+}
+
+void run_settings(const std::string& bytes) {
+    config::Settings settings;
+    std::istringstream lines(bytes);
+    for (std::string line; std::getline(lines, line);) settings.add(line, "--set " + config::printable(line));
+    config::parse_model(small_model, file_of(small_model, "fuzz.json"), settings);
+}
+
+// Lines NAME=INTEGER, then the expression.
+void run_expression(const std::string& bytes) {
+    config::Variables variables;
+    std::istringstream lines(bytes);
+    std::string line;
+    while (std::getline(lines, line) && !lines.eof()) {
+        const std::size_t at = line.find('=');
+        if (at != std::string::npos) variables.emplace_back(line.substr(0, at), std::atoll(line.c_str() + at + 1));
+    }
+    config::evaluate(line, variables, "fuzz.json:1");
+}
+
+void run_tune(const std::string& bytes) {
+    config::Value table(file_of(bytes, "tune.json"));
+    table.path = "cuda.tune";
+    config::read_tuning(table, "fp32");
+}
+
+void run_net(const std::string& bytes) {
+    const config::ModelConfig config = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
+    const int64_t size = config.data.integer("size"), channels = config.data.integer("channels");
+    if (size > 256) throw Error("more than is tried here");
+    const SampleShape image{size ? size : 28, size ? size : 28, channels ? channels : 1, false};
+    if (config.is_classifier()) {
+        hold(!summary(built(Net::classifier, config.classifier, image, image, config)).empty(), "an empty summary");
+        return;
+    }
+    const Network generator = built(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config);
+    Network discriminator = built(Net::discriminator, config.discriminator, image, image, config);
+    hold(!summary(generator).empty() && !summary(discriminator).empty(), "an empty summary");
+    check_networks(config, generator, discriminator, image);
+    if (generator.out() != image) discriminator.also_take(generator.out(), config.discriminator, image, config);
+    warnings(config);
+}
+
+}  // namespace gannet::fuzz

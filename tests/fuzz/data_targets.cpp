@@ -1,0 +1,76 @@
+// What comes from elsewhere: images, archives of them, arrays of bytes, the cache.
+#include <cstring>
+
+#include "data/cache.h"
+#include "data/dataset.h"
+#include "data/decode.h"
+#include "data/idx.h"
+#include "data/image_set.h"
+#include "data/npy.h"
+#include "data/source.h"
+#include "kernels/error.h"
+#include "tests/fuzz/target.h"
+
+namespace gannet::fuzz {
+namespace {
+
+constexpr int64_t most_pixels = 1000000, most_bytes = 10000000;
+
+}  // namespace
+
+void run_image(const std::string& bytes) {
+    try {
+        const Picture picture = decode_image({bytes.begin(), bytes.end()}, {.max_pixels = most_pixels});
+        hold(picture.H * picture.W <= most_pixels && int64_t(picture.bytes.size()) == picture.H * picture.W * picture.C,
+             "a picture whose pixels are not as many as its extents say");
+    } catch (const BrokenImage&) {
+    }
+}
+
+void run_archive(const std::string& bytes) {
+    const auto source = ImageSource::open(file_of(bytes, "fuzz.archive"), {most_pixels, most_bytes});
+    int64_t files = 0;
+    source->read(0, int64_t(source->names().size()), [&](std::vector<ImageFile>& some) { files += int64_t(some.size()); });
+    hold(files == int64_t(source->names().size()), "an archive that hands over another number of files than it names");
+}
+
+// The first byte chooses options, the rest is an archive.
+void run_set(const std::string& bytes) {
+    const int choice = bytes.empty() ? 0 : uint8_t(bytes[0]);
+    DatasetOptions options{.set = "folder", .path = file_of(bytes.substr(bytes.empty() ? 0 : 1), "fuzz.archive")};
+    options.size = choice % 4 * 5;
+    options.channels = choice / 4 % 4;
+    options.crop = choice / 16 % 2 * 7;
+    options.first = choice / 32 % 2;
+    options.skip_broken = choice / 64 % 2;
+    options.cache = false;
+    options.max_pixels = most_pixels;
+    options.max_bytes = most_bytes;
+    const Dataset set = load_images(options);
+    hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C, "a set whose pixels are not as many as it says");
+    hold(set.labels.empty() || int64_t(set.labels.size()) == set.count, "a set whose labels are not as many as its images");
+}
+
+void run_cache(const std::string& bytes) {
+    Dataset set;
+    std::vector<std::string> lines;
+    uint64_t key = 0;
+    if (bytes.size() >= 24) std::memcpy(&key, bytes.data() + 16, sizeof key);  // the file's own: a key is easily checked
+    if (read_cache(file_of(bytes, "fuzz.images"), key, set, lines))
+        hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C, "a set whose pixels are not as many as it says");
+}
+
+void run_idx(const std::string& bytes) {
+    const std::string file = file_of(bytes, "fuzz-idx");
+    for (const int axes : {1, 3}) {
+        try {
+            read_idx_shape(file, axes);
+            read_idx(file, axes);
+        } catch (const Error&) {
+        }
+    }
+}
+
+void run_npy(const std::string& bytes) { read_npy(file_of(bytes, "fuzz.npy")); }
+
+}  // namespace gannet::fuzz

@@ -1,0 +1,43 @@
+// What the fuzzers call: each reader and each builder takes any bytes. It may refuse them with an Error; whatever else happens
+// (another exception, a signal, a finding of a sanitizer, much time or memory) is a fault.
+#pragma once
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace gannet::fuzz {
+
+struct Target {
+    const char* name;
+    void (*run)(const std::string& bytes);
+};
+const std::vector<Target>& targets();
+
+// The bytes as a file NAME in a folder of this process's own in memory, the working directory; its path.
+std::string file_of(const std::string& bytes, const std::string& name);
+
+// What a target found out that should always hold.
+inline void hold(bool holds, const char* what) {
+    if (!holds) throw std::logic_error(what);
+}
+
+void run_model(const std::string& bytes);
+void run_settings(const std::string& bytes);
+void run_json(const std::string& bytes);
+void run_expression(const std::string& bytes);
+void run_tune(const std::string& bytes);
+void run_net(const std::string& bytes);
+void run_safetensors(const std::string& bytes);
+void run_checkpoint(const std::string& bytes);
+void run_log(const std::string& bytes);
+void run_history(const std::string& bytes);
+void run_plots(const std::string& bytes);
+void run_archive(const std::string& bytes);
+void run_image(const std::string& bytes);
+void run_set(const std::string& bytes);
+void run_cache(const std::string& bytes);
+void run_idx(const std::string& bytes);
+void run_npy(const std::string& bytes);
+
+}  // namespace gannet::fuzz
