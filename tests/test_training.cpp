@@ -379,3 +379,32 @@ TEST_CASE("checkpoint: another network's file is refused by the array that does 
                          doctest::Contains("'optimizer.lr'"), Error);
     check_same_config(load_checkpoint(file), golden_config("vanilla", {"steps=99", "samples.rows=2"}));
 }
+
+TEST_CASE("checkpoint: a state that is not finite is refused by the first array that is not, wherever it is loaded") {
+    const TemporaryFolder folder;
+    const std::string file = folder / "checkpoint.safetensors";
+    const config::ModelConfig config = golden_config("vanilla");
+    state_after(config, 1, "", file);
+    const Safetensors sound = read_safetensors(file);
+    const auto with = [&](std::initializer_list<const char*> names, real value) {
+        Safetensors content = sound;
+        for (Array& array : content.arrays)
+            for (const char* name : names)
+                if (array.name == name) std::memcpy(array.data.data() + array.data.size() - sizeof value, &value, sizeof value);
+        write_safetensors(file, content);
+        return load_checkpoint(file);
+    };
+    GanTrainer trainer(config, few_images(), Device::cpu());
+    const auto error = [&](const Checkpoint& checkpoint) { return error_of([&] { restore(checkpoint, trainer); }); };
+    CHECK(error(with({"generator.0.weight"}, 1)).empty());
+    for (const real bad : {real(NAN), real(INFINITY), real(-INFINITY)}) {
+        CHECK(has(error(with({"discriminator.1.weight", "generator.2.bias"}, bad)),
+                  "'generator.2.bias' holds values that are not finite (" + file + "): "));
+        CHECK(has(error(with({"optimizer.discriminator.1.weight.exp_avg"}, bad)),
+                  "'optimizer.discriminator.1.weight.exp_avg' holds"));
+    }
+    // what generate and evaluate load
+    const Checkpoint diverged = with({"discriminator.1.weight"}, NAN);
+    load_state(diverged.content, file, trainer.generator(), nullptr);
+    CHECK(has(error_of([&] { load_state(diverged.content, file, trainer.discriminator(), nullptr); }), "not finite"));
+}

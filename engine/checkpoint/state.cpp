@@ -1,7 +1,9 @@
 #include "engine/checkpoint/state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/error.h"
 
@@ -26,9 +28,19 @@ std::vector<real> converted(const Array& array) {
 // Variances and means of squares: a root is taken of them.
 bool is_square(const std::string& name) { return name.ends_with("var") || name.ends_with("_sq") || name.ends_with("square_avg"); }
 
+// Without a branch in the loop: one comparison a value, small beside reading the file.
+bool all_finite(const std::vector<real>& values) {
+    bool finite = true;
+    for (const real v : values) finite &= std::abs(v) <= std::numeric_limits<real>::max();  // false for NaN
+    return finite;
+}
+
 std::vector<real> reals_of(const Array& array, const std::string& file) {
     if (array.dtype == "F32" || array.dtype == "F64") {
         std::vector<real> values = array.dtype == "F32" ? converted<float>(array) : converted<double>(array);
+        if (!all_finite(values))
+            throw Error("'" + array.name + "' holds values that are not finite", file,
+                        "the training has diverged: use an earlier checkpoint, or train again with a lower learning rate");
         if (is_square(array.name) && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
             throw Error("'" + array.name + "' has negative values", file, "give a checkpoint that this program wrote");
         return values;

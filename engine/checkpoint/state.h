@@ -16,7 +16,7 @@ Array to_array(const std::string& name, const Tensor& value, const TransposeShap
 // ("optimizer.generator.0.weight.exp_avg", "optimizer.generator.step"), each name after `prefix`.
 void append_state(std::vector<Array>& arrays, const std::string& prefix, const Network& network, const Optimizer* optimizer);
 
-// The reverse. Every array must be there with its shape; `file` is named in errors. F32 and F64 are both read.
+// The reverse. Every array must be there with its shape, all values finite; `file` is named in errors. F32 and F64 are both read.
 void load_state(const Safetensors& content, const std::string& file, const Network& network, Optimizer* optimizer);
 
 }  // namespace gannet
