@@ -1,13 +1,12 @@
 // A tar archive, plain or compressed, or a zip file. It is read twice from its start to its end: for the names, then for what
 // is in the chosen files.
-#include <archive.h>
-#include <archive_entry.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 #include <unordered_map>
 
+#include "data/entry_name.h"
 #include "data/hash.h"
 #include "data/source.h"
 #include "data/text.h"
@@ -31,40 +30,27 @@ std::string complaint(archive* a) {
     return text ? printable(text) : "unknown error";
 }
 
-// In UTF-8 where the archive says so, whatever the locale. Without what could point elsewhere: "./", a '/' at the start.
-std::string name_of(archive_entry* entry, int64_t number) {
-    const char* raw = archive_entry_pathname_utf8(entry);
-    if (!raw) raw = archive_entry_pathname(entry);
-    std::string name = raw ? raw : "#" + std::to_string(number);
-    while (name.starts_with('/') || name.starts_with("./")) name.erase(0, name[0] == '/' ? 1 : 2);
-    return name;
-}
+// As a key of what is in the archive.
+std::string normal(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
 
 class Archive : public ImageSource {
 public:
-    Archive(const std::string& path, const SourceLimits& limits) : ImageSource(path, limits.file) {
+    Archive(const std::string& path, const SourceLimits& limits) : ImageSource(path, limits) {
         size_ = int64_t(std::filesystem::file_size(path));
         if (size_ == 0) throw Error("the file is empty", printable(path), fetch_again);
-        const Handle a = start();
-        std::vector<std::pair<std::string, int64_t>> found;
-        const int64_t most = std::max(limits.unpacked, size_ * bomb_factor);
-        int64_t number = 0, unpacked = 0;
-        for (archive_entry* entry = nullptr; next(a.get(), entry); ++number) {
-            if (number == 0) check_end(a.get());
-            const std::string name = name_of(entry, number);
-            if (archive_entry_filetype(entry) == AE_IFDIR) continue;
-            // Added up before the bytes are passed over, which for a compressed tar means to unpack them.
-            const int64_t bytes = std::max<int64_t>(archive_entry_size(entry), 0);
-            if (bytes > most - unpacked)
-                throw Error(
-                    "the archive of " + grouped(size_) + " bytes unpacks to more than " + grouped(most), printable(path),
-                    "images do not shrink so much; if these do, raise data.max_bytes, or unpack them and give the folder");
-            unpacked += bytes;
-            const bool file = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
-            if (file && !is_hidden(name) && is_image_name(name)) found.emplace_back(name, number);
-            else ignored_.add(name);
-        }
-        numbers_ = settle(std::move(found));
+        most_unpacked_ = std::max(limits.unpacked, size_ * bomb_factor);
+        entry_names_ = std::make_unique<EntryNames>(is_zip());
+        list();
+        for (const auto& [name, target] : links_) add_link(name, target);
+        std::set<std::string> runs;
+        std::erase_if(found_, [&](const auto& image) {
+            const std::string run = run_above(image.first);
+            if (!run.empty() && runs.insert(run).second) ignored_.add(run, "run folder");
+            return !run.empty();
+        });
+        numbers_ = settle(std::move(found_));
+        files_.clear();
+        links_.clear();
     }
 
     // Of the whole archive: it is one file.
@@ -82,8 +68,8 @@ public:
     }
 
     void read(int64_t begin, int64_t end, const Take& take) const override {
-        std::unordered_map<int64_t, int64_t> wanted;  // index by number
-        for (int64_t i = begin; i < end; ++i) wanted[numbers_[std::size_t(i)]] = i;
+        std::unordered_map<int64_t, std::vector<int64_t>> wanted;  // indices by number: a file may have several names
+        for (int64_t i = begin; i < end; ++i) wanted[numbers_[std::size_t(i)]].push_back(i);
         Handle a = start();
         std::vector<ImageFile> files;
         std::size_t bytes = 0;
@@ -91,23 +77,114 @@ public:
         for (int64_t number = 0; !wanted.empty() && next(a.get(), entry); ++number) {
             const auto found = wanted.find(number);
             if (found == wanted.end()) continue;
-            files.push_back({found->second, {}, {}});
+            const std::vector<int64_t> indices = std::move(found->second);
             wanted.erase(found);
-            if (!read_entry(a.get(), files.back())) {  // what was read before is no longer wanted
+            ImageFile file;
+            if (!read_entry(a.get(), file)) {  // what was read before is no longer wanted
                 a = start();
                 number = -1;
             }
-            bytes += files.back().bytes.size();
-            if (bytes < bytes_at_once && files.size() < files_at_once) continue;
-            take(files);
-            files.clear();
-            bytes = 0;
+            for (const int64_t index : indices) {
+                file.index = index;
+                files.push_back(file);
+                bytes += file.bytes.size();
+                if (bytes < bytes_at_once && files.size() < files_at_once) continue;
+                take(files);
+                files.clear();
+                bytes = 0;
+            }
         }
         if (!wanted.empty()) throw Error("the archive changed while it was read", printable(path_), "try again");
         if (!files.empty()) take(files);
     }
 
 private:
+    struct Stored {
+        int64_t number, bytes;
+    };
+
+    void list() {
+        const Handle a = start();
+        int64_t number = 0;
+        for (archive_entry* entry = nullptr; next(a.get(), entry); ++number) {
+            if (number == 0) check_end(a.get());
+            if (archive_entry_filetype(entry) == AE_IFDIR) continue;
+            const Stored stored{number, std::max<int64_t>(archive_entry_size(entry), 0)};
+            add_up(stored.bytes);  // before the bytes are passed over, which for a compressed tar means to unpack them
+            const std::optional<std::string> name = entry_names_->name(entry);
+            const char* hard = archive_entry_hardlink(entry);
+            if (!name) {
+                leave_out("entry " + std::to_string(number + 1), "its name cannot be read");
+            } else if (hard && stored.bytes == 0) {
+                const auto target = files_.find(normal(without_root(hard)));  // which came before
+                if (target == files_.end()) ignored_.add(*name, "unresolved link");
+                else add_up(target->second.bytes), add_file(*name, target->second);
+            } else if (archive_entry_filetype(entry) == AE_IFLNK) {
+                const char* target = archive_entry_symlink(entry);
+                links_[normal(*name)] = target ? target : "";
+            } else if (archive_entry_filetype(entry) == AE_IFREG) {
+                add_file(*name, stored);
+            } else {
+                ignored_.add(*name, "special file");
+            }
+        }
+    }
+
+    // What links point to counts as often as they do: each is decoded.
+    void add_up(int64_t bytes) {
+        if (bytes > most_unpacked_ - unpacked_)
+            throw Error("the archive of " + grouped(size_) + " bytes unpacks to more than " + grouped(most_unpacked_),
+                        printable(path_),
+                        "images do not shrink so much; if these do, raise data.max_bytes, or unpack them and give the folder");
+        unpacked_ += bytes;
+    }
+
+    void add_file(const std::string& name, const Stored& stored) {
+        files_[normal(name)] = stored;
+        if (!is_hidden(name) && is_image_name(name)) found_.emplace_back(name, stored.number);
+        else ignored_.add(name);
+    }
+
+    // A symbolic link to a file of the archive gives that file, as if all were unpacked.
+    void add_link(const std::string& name, std::string target) {
+        constexpr int longest_chain = 40;  // Linux's own limit
+        std::string at = name;
+        for (int i = 0; i < longest_chain; ++i) {
+            at = normal((std::filesystem::path(at).parent_path() / target).string());
+            const auto file = files_.find(at);
+            const auto link = links_.find(at);
+            if (file != files_.end()) {
+                add_up(file->second.bytes);
+                if (!is_hidden(name) && is_image_name(name)) found_.emplace_back(name, file->second.number);
+                else ignored_.add(name);
+                return;
+            }
+            if (link == links_.end()) break;
+            target = link->second;
+        }
+        ignored_.add(name, "unresolved link");
+    }
+
+    // The folder of a run that the file is in, or "". Not the root: an archive of a run alone is asked for its pictures.
+    std::string run_above(const std::string& name) const {
+        for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+            const std::string folder = normal(name.substr(0, slash)) + "/";
+            const auto has = [&](const std::string& what) {
+                const auto below = files_.lower_bound(folder + what + "/");
+                return files_.contains(folder + what) || (below != files_.end() && below->first.starts_with(folder + what + "/"));
+            };
+            if (is_run(has)) return folder;
+        }
+        return "";
+    }
+
+    bool is_zip() const {
+        const Handle a = start();
+        archive_entry* entry = nullptr;
+        archive_read_next_header(a.get(), &entry);
+        return (archive_format(a.get()) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_ZIP;
+    }
+
     Handle start() const {
         Handle a(archive_read_new());
         if (!a) throw std::bad_alloc();
@@ -126,7 +203,7 @@ private:
 
     // False at the end.
     bool next(archive* a, archive_entry*& entry) const {
-        const int status = archive_read_next_header(a, &entry);
+        const int status = entry_names_->next(a, entry);
         if (status == ARCHIVE_EOF) return false;
         if (status >= ARCHIVE_WARN) return true;
         if (archive_format(a) == 0)
@@ -168,8 +245,14 @@ private:
 
     static bool is_tar(archive* a) { return (archive_format(a) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR; }
 
+    std::unique_ptr<EntryNames> entry_names_;
     std::vector<int64_t> numbers_;  // of the names, in the archive's own order
-    int64_t size_ = 0;
+    int64_t size_ = 0, unpacked_ = 0, most_unpacked_ = 0;
+
+    // While it is listed
+    std::map<std::string, Stored> files_;
+    std::map<std::string, std::string> links_;  // what each points to
+    std::vector<std::pair<std::string, int64_t>> found_;
 };
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <set>
+#include <map>
 #include <system_error>
 
 #include "data/hash.h"
@@ -40,7 +40,7 @@ std::string read_whole(const std::string& file, int64_t largest, std::vector<uin
 
 class Folder : public ImageSource {
 public:
-    Folder(const std::string& path, int64_t largest) : ImageSource(path, largest) {
+    Folder(const std::string& path, const SourceLimits& limits) : ImageSource(path, limits) {
         walk("");
         settle(std::move(found_));
     }
@@ -87,38 +87,56 @@ public:
 private:
     std::string full(int64_t index) const { return path_ + "/" + common_ + names_[std::size_t(index)]; }
 
-    // `inside`: the way from path_, "" or with a '/' at its end. Links are followed; a folder is entered once, so that they end.
+    using Id = std::pair<dev_t, ino_t>;
+
+    // `inside`: the way from path_, "" or with a '/' at its end. Links are followed, also two to one place, but not back to a
+    // folder on the way, so that they end.
     void walk(const std::string& inside) {
-        struct stat info {};
         const std::string here = path_ + "/" + inside;
-        if (::stat(here.c_str(), &info) != 0 || !entered_.insert({info.st_dev, info.st_ino}).second) return;
-        std::error_code error;
+        struct stat info {};
+        if (::stat(here.c_str(), &info) != 0) return leave_out(inside, "cannot enter the folder: " + reason(errno));
+        const Id id{info.st_dev, info.st_ino};
+        if (std::find(way_.begin(), way_.end(), id) != way_.end()) return;
+        constexpr int most_ways = 1000;  // links to links double at each level
+        if (++entered_[id] > most_ways)
+            throw Error("more than " + std::to_string(most_ways) + " links lead to the folder", printable(here), "remove some");
+        const auto has = [&](const std::string& name) { return ::access((here + name).c_str(), F_OK) == 0; };
+        if (!inside.empty() && is_run(has)) return ignored_.add(inside, "run folder");
+        way_.push_back(id);
         std::vector<std::string> folders;
+        std::error_code error;
         fs::directory_iterator entry(here, error);
-        for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-            const std::string name = entry->path().filename().string();
-            std::error_code no_status;
-            const fs::file_status status = entry->status(no_status);
-            const bool link_to_nothing = status.type() == fs::file_type::not_found;
-            const bool hidden = is_hidden(name);
-            if (!hidden && fs::is_directory(status)) folders.push_back(name);
-            else if (!hidden && is_image_name(name) && (fs::is_regular_file(status) || link_to_nothing))
-                found_.emplace_back(inside + name, int64_t(found_.size()));
-            else ignored_.add(name);
-        }
-        if (error) throw Error("cannot list the folder: " + error.message(), printable(here), "check its permissions");
+        for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+            if (is_folder(*entry, inside)) folders.push_back(entry->path().filename().string());
+        if (error) leave_out(inside, "cannot list the folder: " + error.message());
         std::sort(folders.begin(), folders.end());  // the way in does not depend on the disk's order
         for (const std::string& name : folders) walk(inside + name + "/");
+        way_.pop_back();
+    }
+
+    // Notes what is no folder. What may be an image and cannot be asked says why when it is read.
+    bool is_folder(const fs::directory_entry& entry, const std::string& inside) {
+        const std::string name = entry.path().filename().string();
+        if (is_hidden(name)) return ignored_.add(name), false;
+        std::error_code error;
+        if (entry.is_directory(error)) return true;
+        const bool file = !error && entry.is_regular_file(error), image = is_image_name(name);
+        if (image && (file || error)) found_.emplace_back(inside + name, int64_t(found_.size()));
+        else if (error == std::errc::no_such_file_or_directory) ignored_.add(name, "dead link");
+        else if (error) leave_out(inside + name, reason(error.value()));
+        else ignored_.add(name, file ? "" : "special file");
+        return false;
     }
 
     std::vector<std::pair<std::string, int64_t>> found_;
-    std::set<std::pair<dev_t, ino_t>> entered_;
+    std::vector<Id> way_;
+    std::map<Id, int> entered_;
 };
 
 }  // namespace
 
-std::unique_ptr<ImageSource> open_folder(const std::string& path, int64_t largest) {
-    return std::make_unique<Folder>(path, largest);
+std::unique_ptr<ImageSource> open_folder(const std::string& path, const SourceLimits& limits) {
+    return std::make_unique<Folder>(path, limits);
 }
 
 }  // namespace gannet

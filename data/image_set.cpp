@@ -88,16 +88,11 @@ public:
     }
 
     std::vector<std::string> lines() const {
-        constexpr std::size_t most_named = 3;
         std::vector<std::string> lines;
         if (!broken_.empty()) {
-            std::string line = counted(int64_t(broken_.size()), "broken image", "broken images") + " left out:";
-            std::size_t named = 0;
-            for (const auto& [index, why] : broken_) {
-                if (named == most_named) break;
-                line += (named++ ? ", " : " ") + printable(source_.names()[std::size_t(index)]) + " (" + why + ")";
-            }
-            lines.push_back(line + (broken_.size() > named ? ", ..." : ""));
+            std::vector<std::pair<std::string, std::string>> all;
+            for (const auto& [index, why] : broken_) all.emplace_back(source_.names()[std::size_t(index)], why);
+            lines.push_back(counted(int64_t(all.size()), "broken image", "broken images") + " left out: " + named(all));
         }
         if (enlarged_ > 0)
             lines.push_back(counted(enlarged_, "image is", "images are") + " smaller than " +
@@ -197,12 +192,15 @@ void check(const DatasetOptions& options) {
 
 uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSource& source, int64_t count,
                 const std::vector<uint8_t>& labels) {
+    constexpr uint64_t decoding = 2;  // changes whenever the same file is decoded to other pixels than before
     Hash hash;
+    hash.add(decoding);
     const Colour colour = read_colour(o.background, o.where("background"));
     for (const int64_t setting : {o.size, o.crop, decoder.channels(), o.max_pixels, count, int64_t(o.skip_broken),
                                   int64_t(colour.r), int64_t(colour.g), int64_t(colour.b)})
         hash.add(uint64_t(setting));
     hash.add(labels);  // they may change with files after the first `count`
+    for (int64_t i = 0; i < count; ++i) hash.add(source.names()[std::size_t(i)]);  // which images of an archive
     hash.add(source.content(count, o.progress));
     return hash.value();
 }
@@ -210,7 +208,7 @@ uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSour
 }  // namespace
 
 void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where) {
-    const double bytes = double(count) * double(H) * double(W) * double(C);
+    const double bytes = double(count) * (double(H) * double(W) * double(C) + 1);  // and a label
     const double free = double(free_memory());
     if (bytes > free)
         throw Error(std::to_string(count) + " images of " + extents(W, H) + " take " + std::to_string(int64_t(bytes / 1e6)) +
@@ -222,7 +220,8 @@ Dataset load_images(const DatasetOptions& options) {
     check(options);
     const auto start = std::chrono::steady_clock::now();
     const Decoder decoder(options);
-    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes});
+    const std::unique_ptr<ImageSource> source =
+        ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes, options.skip_broken});
     const int64_t all = int64_t(source->names().size()), count = options.first > 0 ? options.first : all;
     if (options.first > all)
         throw Error("the first " + std::to_string(options.first) + " images are wanted, there are " + std::to_string(all),
@@ -233,6 +232,9 @@ Dataset load_images(const DatasetOptions& options) {
     };
     if (source->ignored().count() > 0)
         say(counted(source->ignored().count(), "file", "files") + " ignored: " + source->ignored().text());
+
+    if (const auto& out = source->unreachable(); !out.empty())
+        say(counted(int64_t(out.size()), "place", "places") + " that cannot be read left out: " + named(out));
 
     Dataset set{.name = options.set, .source = options.path};
     std::vector<std::string> lines;
@@ -265,7 +267,8 @@ DatasetInfo images_info(const DatasetOptions& options) {
     const int64_t side = options.size > 0 ? options.size : options.crop;
     std::error_code error;
     if (side > 0 && std::filesystem::exists(options.path, error)) return {side, side, decoder.channels()};
-    const std::unique_ptr<ImageSource> source = ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes});
+    const std::unique_ptr<ImageSource> source =
+        ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes, options.skip_broken});
     // The others must be like the first; load_images sees to it.
     for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
         Decoded decoded;

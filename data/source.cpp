@@ -10,14 +10,20 @@
 namespace gannet {
 namespace {
 
+std::string lower(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
+    return text;
+}
+
 std::string ending(const std::string& name) {
     const std::size_t slash = name.rfind('/'), dot = name.rfind('.');
     if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) return "";
-    std::string end = name.substr(dot);
-    for (char& c : end)
-        if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
-    return end;
+    return lower(name.substr(dot));
 }
+
+// "run folder"; neither an ending nor "hidden".
+bool is_reason(const std::string& kind) { return kind[0] != '.' && kind.find(' ') != std::string::npos; }
 
 // Folder by folder: a '/' comes before all else.
 bool before(const std::string& a, const std::string& b) {
@@ -44,20 +50,37 @@ bool is_image_name(const std::string& name) {
 }
 
 bool is_hidden(const std::string& path) {
-    for (std::size_t at = 0; at < path.size();) {
-        const std::size_t end = std::min(path.find('/', at), path.size());
-        const std::string_view part(path.data() + at, end - at);
+    // macOS in archives; Synology, QNAP and NetApp; Windows; ext4
+    constexpr std::string_view kept_by_systems[] = {"__macosx",
+                                                    "@eadir",
+                                                    "@recycle",
+                                                    "#recycle",
+                                                    "#snapshot",
+                                                    "@recently-snapshot",
+                                                    "~snapshot",
+                                                    "$recycle.bin",
+                                                    "recycler",
+                                                    "lost+found",
+                                                    "system volume information"};
+    const std::string small = lower(path);
+    for (std::size_t at = 0; at < small.size();) {
+        const std::size_t end = std::min(small.find('/', at), small.size());
+        const std::string_view part(small.data() + at, end - at);
         if (part.starts_with('.') && part != "." && part != "..") return true;
-        if (part == "__MACOSX") return true;
+        if (std::find(std::begin(kept_by_systems), std::end(kept_by_systems), part) != std::end(kept_by_systems)) return true;
         at = end + 1;
     }
     return false;
 }
 
-void IgnoredFiles::add(const std::string& name) {
+bool is_run(const std::function<bool(const std::string& name)>& has) {
+    return has("config.json") && (has("checkpoint.safetensors") || (has("samples") && has("log.jsonl")));
+}
+
+void IgnoredFiles::add(const std::string& name, const std::string& kind) {
     ++count_;
     const std::string end = ending(name);
-    ++kinds_[is_hidden(name) ? "hidden" : end.empty() || end.size() > 10 ? "others" : printable(end)];
+    ++kinds_[is_hidden(name) ? "hidden" : !kind.empty() ? kind : end.empty() || end.size() > 10 ? "others" : printable(end)];
 }
 
 std::string IgnoredFiles::text() const {
@@ -67,9 +90,17 @@ std::string IgnoredFiles::text() const {
     std::size_t kinds = 0;
     for (const auto& [kind, count] : kinds_) {
         if (++kinds > most_kinds) rest += count;
-        else text += (text.empty() ? "" : ", ") + grouped(count) + " " + kind;
+        else text += (text.empty() ? "" : ", ") + grouped(count) + " " + kind + (count > 1 && is_reason(kind) ? "s" : "");
     }
     return text + (rest ? ", " + grouped(rest) + " more" : "");
+}
+
+std::string named(const std::vector<std::pair<std::string, std::string>>& left_out) {
+    constexpr std::size_t most_named = 3;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(left_out.size(), most_named); ++i)
+        text += (i ? ", " : "") + printable(left_out[i].first) + " (" + left_out[i].second + ")";
+    return text + (left_out.size() > most_named ? ", ..." : "");
 }
 
 std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const SourceLimits& limits) {
@@ -83,13 +114,22 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const So
         throw Error("neither a folder nor a file", printable(path), "set data.path to a folder, or a tar or zip archive");
     std::string trimmed = path;
     while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
-    std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, limits.file) : open_archive(trimmed, limits);
+    std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, limits) : open_archive(trimmed, limits);
     if (!source->names().empty()) return source;
+    if (!source->unreachable().empty())
+        throw Error("none of its images can be reached: " + named(source->unreachable()), printable(path),
+                    "check its permissions");
     const int64_t others = source->ignored().count();
     if (others == 0)
         throw Error(folder ? "the folder is empty" : "the archive is empty", printable(path), "put PNG or JPEG images there");
     throw Error("no PNG or JPEG images, only " + counted(others, "other file", "other files") + ": " + source->ignored().text(),
                 printable(path), "the names of images end in .png, .jpg or .jpeg");
+}
+
+void ImageSource::leave_out(const std::string& place, const std::string& why) {
+    if (!skip_broken_)
+        throw Error(why, printable(path_ + "/" + place), "make it readable, or leave all such out with data.broken \"skip\"");
+    unreachable_.emplace_back(place, why);
 }
 
 std::string ImageSource::place(int64_t index) const { return printable(path_ + "/" + common_ + names_[std::size_t(index)]); }
@@ -102,6 +142,7 @@ std::vector<int64_t> ImageSource::settle(std::vector<std::pair<std::string, int6
     for (auto& [name, number] : found) {
         if (!names_.empty() && names_.back() == name) {
             numbers.back() = number;
+            ignored_.add(name, "repeated name");
             continue;
         }
         names_.push_back(std::move(name));

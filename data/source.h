@@ -20,9 +20,10 @@ struct ImageFile {
 // The files that are left out, for one line.
 class IgnoredFiles {
 public:
-    void add(const std::string& name);
+    // `kind`: why it is left out, in the singular; "": for its ending.
+    void add(const std::string& name, const std::string& kind = "");
     int64_t count() const { return count_; }
-    std::string text() const;  // "3 hidden, 2 .txt"
+    std::string text() const;  // "3 hidden, 1 run folder, 2 .txt"
 
 private:
     int64_t count_ = 0;
@@ -32,6 +33,7 @@ private:
 struct SourceLimits {
     int64_t file;      // bytes of a file; one of more is unreadable
     int64_t unpacked;  // bytes of all that is in an archive, or 200 times the archive's own; one of more is refused
+    bool skip_broken;  // leave out what cannot be reached instead of throwing
 };
 
 class ImageSource {
@@ -46,6 +48,8 @@ public:
     const std::vector<std::string>& names() const { return names_; }
     std::string place(int64_t index) const;  // for errors
     const IgnoredFiles& ignored() const { return ignored_; }
+    // What may hold images and could not be reached, and why: place within the source, reason.
+    const std::vector<std::pair<std::string, std::string>>& unreachable() const { return unreachable_; }
 
     // Tells names and contents of the first `count` images apart from others.
     virtual uint64_t content(int64_t count, const LoadProgress& progress) const = 0;
@@ -53,26 +57,35 @@ public:
     virtual void read(int64_t begin, int64_t end, const Take& take) const = 0;
 
 protected:
-    ImageSource(std::string path, int64_t largest) : path_(std::move(path)), largest_(largest) {}
+    ImageSource(std::string path, const SourceLimits& limits)
+        : path_(std::move(path)), largest_(limits.file), skip_broken_(limits.skip_broken) {}
+    void leave_out(const std::string& place, const std::string& why);  // or throws
     // Sorts what was found, each name with a number of its own; returns the numbers in the order of names().
     std::vector<int64_t> settle(std::vector<std::pair<std::string, int64_t>> found);
 
     std::string path_;
     int64_t largest_;
+    bool skip_broken_;
     std::vector<std::string> names_;
     std::string common_;  // the folders left away, with a '/' at the end; or ""
     IgnoredFiles ignored_;
+    std::vector<std::pair<std::string, std::string>> unreachable_;
 };
+
+// "a.png (why), b.png (why), ...", of places and reasons.
+std::string named(const std::vector<std::pair<std::string, std::string>>& left_out);
 
 // By its name: PNG or JPEG.
 bool is_image_name(const std::string& name);
-// A part of the path begins with '.', or is what macOS adds to archives.
+// A part of the path begins with '.', or is a folder that a system keeps beside files: thumbnails, waste baskets, snapshots.
 bool is_hidden(const std::string& path);
+// Whether what is in a folder makes it the folder of a run, whose pictures are no data.
+bool is_run(const std::function<bool(const std::string& name)>& has);
 
 constexpr std::size_t bytes_at_once = std::size_t(64) << 20;  // of files in memory before they are decoded
 constexpr std::size_t files_at_once = 256;
 
-std::unique_ptr<ImageSource> open_folder(const std::string& path, int64_t largest);
+std::unique_ptr<ImageSource> open_folder(const std::string& path, const SourceLimits& limits);
 std::unique_ptr<ImageSource> open_archive(const std::string& path, const SourceLimits& limits);
 
 }  // namespace gannet

@@ -185,7 +185,8 @@ const ObjectSpec& data_spec() {
              .otherwise = "white"},
             {.name = "broken",
              .kind = Kind::text,
-             .doc = "of `folder`: a file that cannot be decoded is an `error`, or left out and counted (`skip`)",
+             .doc = "of `folder`: a file that cannot be decoded, or a folder that cannot be read, is an `error`, or is omitted "
+                    "and counted (`skip`)",
              .otherwise = "error",
              .choices = {"error", "skip"}},
             {.name = "cache",

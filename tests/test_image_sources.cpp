@@ -1,0 +1,291 @@
+// Where images come from: names in archives, links, folders of systems and of runs, and what cannot be reached.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <clocale>
+
+#include "data/source.h"
+#include "tests/image_sets.h"
+#include "tests/skip.h"
+
+using namespace gannet;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string image() { return read_text(fixture_file("rgb.png")); }
+
+// A zip as other programs write it: names are bytes, which libarchive's own writer would convert.
+struct ZipName {
+    std::string name, unicode = {};  // `unicode`: Info-ZIP's extra field 0x7075
+    bool utf8_flag = false;
+};
+
+std::string little_endian(uint64_t value, int bytes) {
+    std::string text;
+    for (int i = 0; i < bytes; ++i) text += char(value >> 8 * i & 255);
+    return text;
+}
+
+uint32_t sum_of(const std::string& text) {
+    return uint32_t(crc32(0, reinterpret_cast<const Bytef*>(text.data()), uInt(text.size())));
+}
+
+std::string zip_of(const std::string& file, const std::vector<ZipName>& names) {
+    const std::string bytes = image();
+    std::string out, directory;
+    for (const ZipName& n : names) {
+        std::string extra;
+        if (!n.unicode.empty())
+            extra = little_endian(0x7075, 2) + little_endian(5 + n.unicode.size(), 2) + "\1" + little_endian(sum_of(n.name), 4) +
+                    n.unicode;
+        const std::string common = little_endian(20, 2) + little_endian(n.utf8_flag ? 0x800 : 0, 2) + little_endian(0, 2) +
+                                   little_endian(0x210000, 4) + little_endian(sum_of(bytes), 4) + little_endian(bytes.size(), 4) +
+                                   little_endian(bytes.size(), 4) + little_endian(n.name.size(), 2) +
+                                   little_endian(extra.size(), 2);
+        directory +=
+            "PK\1\2" + little_endian(20, 2) + common + little_endian(0, 10) + little_endian(out.size(), 4) + n.name + extra;
+        out += "PK\3\4" + common + n.name + extra + bytes;
+    }
+    out += directory + "PK\5\6" + little_endian(0, 4) + little_endian(names.size(), 2) + little_endian(names.size(), 2) +
+           little_endian(directory.size(), 4) + little_endian(out.size(), 4) + little_endian(0, 2);
+    std::ofstream(file, std::ios::binary) << out;
+    return file;
+}
+
+std::vector<std::string> names_in(const std::string& file, bool skip_broken = false) {
+    return ImageSource::open(file, {1 << 20, 1 << 30, skip_broken})->names();
+}
+
+// Root may do what others may not.
+class AsNobody {
+public:
+    AsNobody() : root_(::geteuid() == 0) {
+        if (root_) works_ = ::seteuid(65534) == 0;
+    }
+    ~AsNobody() {
+        if (root_ && works_) REQUIRE(::seteuid(0) == 0);
+    }
+    bool works() const { return works_; }
+
+private:
+    bool root_, works_ = true;
+};
+
+}  // namespace
+
+TEST_CASE("image sources: names in a zip, in any encoding and under any locale") {
+    const Pictures p;
+    const std::string file = zip_of(p.folder / "names.zip", {
+                                                                {"a.png"},
+                                                                {.name = "\xc3\xa9.png", .utf8_flag = true},
+                                                                {"\x82t\x82.png"},             // code page 437
+                                                                {"\xc3\xbc.png"},              // UTF-8 without saying so
+                                                                {"_.png", "\xe7\x8c\xab.png"}  // Info-ZIP
+                                                            });
+    const std::vector<std::string> expected{"a.png", "\xc3\xa9.png", "\xc3\xa9t\xc3\xa9.png", "\xc3\xbc.png", "\xe7\x8c\xab.png"};
+    const std::string before = std::setlocale(LC_ALL, nullptr);
+    for (const char* locale : {"C", "C.UTF-8", "POSIX"}) {
+        CAPTURE(locale);
+        REQUIRE(std::setlocale(LC_ALL, locale));
+        CHECK(names_in(file) == expected);
+        CHECK(std::setlocale(LC_ALL, nullptr) == std::string(locale == std::string("POSIX") ? "C" : locale));
+    }
+    std::setlocale(LC_ALL, before.c_str());
+    DatasetOptions options = p.options();
+    options.path = file;
+    CHECK(load_dataset(options).count == 5);
+    options.path = zip_of(p.folder / "folders.zip",
+                          {{.name = "caf\xc3\xa9/1.png", .utf8_flag = true}, {.name = "\xe7\x8c\xab/2.png", .utf8_flag = true}});
+    CHECK(load_dataset(options).classes == std::vector<std::string>{"caf\xc3\xa9", "\xe7\x8c\xab"});
+}
+
+TEST_CASE("image sources: names in a tar are bytes, whatever the format") {
+    const Pictures p;
+    // A letter, the same one composed of two, and what is no UTF-8
+    const std::vector<Entry> entries{{"e\xcc\x81.png", image()}, {"\xc3\xa9.png", image()}, {"\xff.png", image()}};
+    const std::string before = std::setlocale(LC_ALL, nullptr);
+    for (const auto format : {archive_write_set_format_pax, archive_write_set_format_gnutar, archive_write_set_format_ustar}) {
+        REQUIRE(std::setlocale(LC_ALL, "C.UTF-8"));  // or the pax format says that its names are bytes
+        const std::string file = pack_entries(p.folder / "names.tar", format, plain, entries);
+        for (const char* locale : {"C", "C.UTF-8"}) {
+            REQUIRE(std::setlocale(LC_ALL, locale));
+            CHECK(names_in(file) == std::vector<std::string>{"e\xcc\x81.png", "\xc3\xa9.png", "\xff.png"});
+        }
+        std::setlocale(LC_ALL, before.c_str());
+    }
+}
+
+TEST_CASE("image sources: an entry whose name cannot be read is named") {
+    const Pictures p;
+    DatasetOptions options = p.options();
+    options.path = zip_of(p.folder / "set.zip", {{"a.png"}, {"b.png"}, {.name = "\xff.png", .utf8_flag = true}});
+    const std::string message = error_of([&] { load_dataset(options); });
+    CHECK_MESSAGE(has(message, "its name cannot be read (" + options.path + "/entry 3): "), message);
+    CHECK(has(message, "data.broken \"skip\""));
+    options.skip_broken = true;
+    Dataset set;
+    const std::string lines = said(options, &set);
+    CHECK_MESSAGE(has(lines, "1 place that cannot be read left out: entry 3 (its name cannot be read)"), lines);
+    CHECK(set.count == 2);
+    CHECK_FALSE(has(lines, "others"));
+    options.path = zip_of(p.folder / "none.zip", {{.name = "\xff.png", .utf8_flag = true}});
+    CHECK(has(error_of([&] { load_dataset(options); }), "none of its images can be reached: entry 1 ("));
+}
+
+TEST_CASE("image sources: links in an archive give the files that they point to") {
+    const Pictures p;
+    const std::string grey = read_text(fixture_file("grey8.png"));
+    std::vector<Entry> entries{{.name = "b/soft.png", .symlink = "../c/1.png"},  // before what it points to
+                               {.name = "b/chain.png", .symlink = "./soft.png"},
+                               {.name = "b/loop.png", .symlink = "loop.png"},
+                               {.name = "b/climbs.png", .symlink = "../../c/1.png"},
+                               {"a/blob", image()},
+                               {"c/1.png", grey}};
+    DatasetOptions options = p.options();
+    for (const bool zipped : {false, true}) {
+        CAPTURE(zipped);
+        if (!zipped)
+            entries.push_back({.name = "./a/hard.png", .hardlink = "./a/blob"}),
+                entries.push_back({.name = "a/again.png", .hardlink = "a/hard.png"});
+        else entries.resize(6);
+        options.path = pack_entries(p.folder / "set.archive", zipped ? zip : tar, plain, entries);
+        Dataset set;
+        const std::string lines = said(options, &set);
+        CHECK_MESSAGE(has(lines, "3 files ignored: 1 others, 2 unresolved links"), lines);
+        CHECK(set.count == (zipped ? 3 : 5));
+        CHECK(set.classes == (zipped ? std::vector<std::string>{"b", "c"} : std::vector<std::string>{"a", "b", "c"}));
+        const auto pixels = [&](int64_t i) {
+            return std::vector<uint8_t>(set.pixels.begin() + i * 16 * 16 * 3, set.pixels.begin() + (i + 1) * 16 * 16 * 3);
+        };
+        for (int64_t i = 0; i < set.count; ++i) CHECK((pixels(i) == pixels(set.count - 1)) == (zipped || i >= 2));
+    }
+    // A file that many links point to is counted as often.
+    options.max_bytes = 1;
+    entries = {{"1.png", std::string(1 << 18, '\0')}};
+    for (int i = 0; i < 2000; ++i) entries.push_back({.name = std::to_string(i) + ".png", .hardlink = "1.png"});
+    options.path = pack_entries(p.folder / "many.tgz", tar, gz, entries);
+    CHECK(has(error_of([&] { load_dataset(options); }), "unpacks to more than "));
+    // What a tar has twice is not lost without a word.
+    options = p.options();
+    options.path = pack_entries(p.folder / "twice.tar", tar, plain, {{"1.png", grey}, {"1.png", image()}});
+    CHECK(has(said(options), "1 file ignored: 1 repeated name"));
+}
+
+TEST_CASE("image sources: links in a folder, two to one place and in a circle") {
+    const Pictures p;
+    p.add("../faces/1.png", "rgb.png"), p.add("../faces/2.png", "grey8.png");
+    fs::create_directories(p.folder / "set");
+    for (const char* name : {"a", "b"}) fs::create_directory_symlink(p.folder / "faces", p.folder / (std::string("set/") + name));
+    const Dataset set = load_dataset(p.options());
+    CHECK(set.count == 4);
+    CHECK(set.labels == std::vector<uint8_t>{0, 0, 1, 1});
+    fs::create_directory_symlink(p.folder / "set", p.folder / "faces/up");
+    CHECK(names_in(p.folder / "set").size() == 4);  // not around again
+
+    // Each level doubles the ways in.
+    for (int i = 0; i < 12; ++i) {
+        const std::string level = p.folder / ("many/" + std::to_string(i));
+        fs::create_directories(level);
+        for (const char* name : {"a", "b"}) fs::create_directory_symlink("../" + std::to_string(i + 1), level + "/" + name);
+    }
+    p.add("../many/12/1.png", "rgb.png");
+    CHECK(has(error_of([&] { names_in(p.folder / "many/0"); }), "more than 1000 links lead to the folder ("));
+
+    fs::create_symlink(p.folder / "nothing", p.folder / "set/gone");
+    CHECK(has(said(p.options()), "1 file ignored: 1 dead link"));
+}
+
+TEST_CASE("image sources: folders that systems keep are hidden") {
+    const Pictures p;
+    p.add("a/1.png", "rgb.png"), p.add("b/2.png", "grey8.png");
+    const std::vector<std::string> kept{
+        "@eaDir/1.jpg", "#recycle", "#snapshot",   "$RECYCLE.BIN", "$Recycle.Bin", "System Volume Information",
+        "lost+found",   "__MACOSX", ".Trash-1000", "@Recycle"};
+    for (const std::string& name : kept) p.add(name + "/x.png", "rgb.png"), p.add("a/" + name + "/x.png", "rgb.png");
+    for (const bool archived : {false, true}) {
+        CAPTURE(archived);
+        DatasetOptions options = p.options();
+        if (archived) options.path = p.pack("set.tar", tar);
+        Dataset set;
+        const std::string lines = said(options, &set);
+        CHECK(set.count == 2);
+        CHECK(set.classes == std::vector<std::string>{"a", "b"});
+        CHECK_MESSAGE(has(lines, "20 files ignored: 20 hidden"), lines);
+    }
+}
+
+TEST_CASE("image sources: folders of runs in the data are left out") {
+    const Pictures p;
+    p.add("1.png", "rgb.png"), p.add("2.png", "grey8.png");
+    p.add("runs/one/samples/step_000000.png", "rgb.png"), p.add("runs/two/samples/reals.png", "rgb.png");
+    for (const char* file :
+         {"runs/one/config.json", "runs/one/checkpoint.safetensors", "runs/two/config.json", "runs/two/log.jsonl"})
+        p.folder.write(std::string("set/") + file, "{}");
+    p.add("mine/samples/3.png", "rgb.png");  // no run: only its words
+    p.folder.write("set/mine/config.json", "{}");
+    DatasetOptions options = p.options();
+    Dataset set;
+    std::string lines = said(options, &set);
+    CHECK(set.count == 3);
+    CHECK_MESSAGE(has(lines, "3 files ignored: 1 .json, 2 run folders"), lines);
+    options.path = p.pack("set.zip", zip);
+    lines = said(options, &set);
+    CHECK(set.count == 3);
+    CHECK_MESSAGE(has(lines, ", 2 run folders"), lines);
+    CHECK(names_in(p.folder / "set/runs/one").size() == 1);  // who names it wants it
+}
+
+TEST_CASE("image sources: folders that cannot be entered or listed") {
+    const Pictures p;
+    p.add("1.png", "rgb.png"), p.add("2.png", "grey8.png");
+    p.add("bad/deeper/3.png", "rgb.png");
+    fs::permissions(p.folder.path, fs::perms(0755));
+    const std::string bad = p.folder / "set/bad";
+    DatasetOptions options = p.options();
+    const auto refused = [&](int mode, bool skip) {
+        options.skip_broken = skip;
+        fs::permissions(bad, fs::perms(mode));
+        const AsNobody nobody;
+        return skip ? said(options) : error_of([&] { load_dataset(options); });
+    };
+    if (!AsNobody().works()) return skipped("cannot give up root's rights");
+    CHECK(has(refused(0444, false), "cannot enter the folder: Permission denied (" + bad + "/deeper/): "));
+    CHECK(has(refused(0444, true),
+              "1 place that cannot be read left out: bad/deeper/ (cannot enter the folder: Permission denied)"));
+    CHECK(has(refused(0000, false), "cannot list the folder: Permission denied (" + bad + "/): "));
+    CHECK(has(refused(0000, true), "1 place that cannot be read left out: bad/ (cannot list the folder: Permission denied)"));
+    fs::permissions(bad, fs::perms(0755));
+    p.add("bad/4.png", "rgb.png");
+    fs::remove_all(bad + "/deeper");
+    CHECK(has(refused(0444, false), "a broken image, cannot open it: Permission denied (" + bad + "/4.png): "));
+    CHECK(has(refused(0444, true), "1 broken image left out: bad/4.png (cannot open it: Permission denied)"));
+    fs::permissions(bad, fs::perms(0755));
+
+    // Deeper than a path may be long
+    const std::string part(250, 'x');
+    const int start = ::open((p.folder / "set").c_str(), O_RDONLY | O_DIRECTORY);
+    int at = ::dup(start);
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(::mkdirat(at, part.c_str(), 0755) == 0);
+        const int next = ::openat(at, part.c_str(), O_RDONLY | O_DIRECTORY);
+        ::close(at);
+        at = next;
+    }
+    ::close(at);
+    ::close(start);
+    options.skip_broken = false;
+    CHECK(has(error_of([&] { load_dataset(options); }), "cannot enter the folder: File name too long ("));
+    options.skip_broken = true;
+    CHECK(has(said(options), "1 place that cannot be read left out: "));
+}
+
+TEST_CASE("image sources: what is no file is counted with its reason") {
+    const Pictures p;
+    p.add("1.png", "rgb.png");
+    REQUIRE(::mkfifo((p.folder / "set/pipe.png").c_str(), 0644) == 0);
+    CHECK(has(said(p.options()), "1 file ignored: 1 special file"));
+    REQUIRE(::mkfifo((p.folder / "set/other").c_str(), 0644) == 0);
+    CHECK(has(said(p.options()), "2 files ignored: 2 special files"));
+}
