@@ -8,6 +8,7 @@
 #   make reproduce    runs the experiments of docs/seeds.md and writes what came of them into it (ID=002: those of one name)
 #   make crash        breaks trainings off in every way and compares what they leave (CRASH=N or slice: fewer tries; docs/reliability.md)
 #   make fuzz         fuzzes every reader (MINUTES=10 for each target, JOBS=1 at a time, TARGETS="json net")
+#   make soak         whether a training of MINUTES=20 keeps its pace and its memory
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
 #   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
 
@@ -57,7 +58,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz soak simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -147,7 +148,7 @@ $(BUILD)/fuzz/fuzz: $(patsubst %.cpp,$(BUILD)/fuzz/%.o,$(FUZZ_SRC) $(FUZZED_SRC)
 $(BUILD)/float/replay: $(patsubst %.cpp,$(BUILD)/float/%.o,$(filter-out tests/fuzz/fuzz.cpp,$(wildcard tests/fuzz/*.cpp))) $(BUILD)/float/libgannet.a $(BUILD)/version.o
 	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS) $(LIBS_float)
 fuzz: $(BUILD)/fuzz/fuzz $(BUILD)/float/replay
-	@tools/fuzz.py --build $(BUILD) --replay-program $(BUILD)/float/replay $(MINUTES:%=--minutes %) $(JOBS:%=--jobs %) $(TARGETS)
+	@tools/fuzz.py --build $(BUILD) --replay-program $(BUILD)/float/replay $(MINUTES:%=--minutes %) $(JOBS:%=--jobs %) $(AGAIN:%=--again) $(TARGETS)
 
 # ---- programs --------------------------------------------------------------------------------------------------------
 $(PROGRAMS)/%: $(BUILD)/float/apps/%.o $(BUILD)/version.o $(BUILD)/float/libgannet.a $(BUILD)/link_flags
@@ -163,7 +164,7 @@ $(BUILD)/%/run_tests: $(BUILD)/version.o $(BUILD)/%/libgannet.a $(BUILD)/link_fl
 	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_$*)
 $(foreach r,float double simt,$(eval $(BUILD)/$(r)/run_tests: $(TEST_SRC:%.cpp=$(BUILD)/$(r)/%.o)))
 
-test: all $(BUILD)/float/run_tests $(BUILD)/double/run_tests build-simt
+test: all $(BUILD)/float/run_tests $(BUILD)/double/run_tests build-simt $(BUILD)/float/replay $(BUILD)/crash/shim.so
 	@GANNET_APPS=$(PROGRAMS) tools/run_tests.sh $(BUILD)
 
 gradcheck: $(BUILD)/double/run_tests
@@ -216,6 +217,10 @@ $(BUILD)/crash/shim.so: tools/crash/shim.cpp
 	$(Q)$(CXX) -std=c++20 -O1 $(WARN) -Wno-shadow -shared -fPIC -o $@ $< -ldl
 crash: all $(BUILD)/crash/shim.so
 	@tools/crash/crash.py --apps $(PROGRAMS) --shim $(BUILD)/crash/shim.so $(PARTS) $(if $(filter slice,$(CRASH)),$(CRASH_SLICE),$(CRASH:%=--tries %)) $(KILLS:%=--kills %)
+
+# Whether a long run keeps its pace and its memory; the machine should do nothing else.
+soak: all
+	@tools/soak.py --apps $(PROGRAMS) $(MINUTES:%=--minutes %)
 
 # What the compiler made of the kernels: docs/cuda.md.
 ptxas:

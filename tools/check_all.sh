@@ -5,6 +5,7 @@
 #   variants    the tests with each instruction set, and with one thread and several; needs plain
 #   sanitizers  the suites of `make test` under AddressSanitizer and UndefinedBehaviorSanitizer, CUDA kernels in every order of threads
 #   simt        CUDA kernels in every order of threads, as sm_75, and with bugs planted in them; needs plain
+#   broken      runs broken off in every way and resumed, readers fuzzed, a soak: make crash, fuzz and soak of a few minutes; needs plain
 #   emulated    the nvcc-built programs under an emulator, EMULATOR=COMMAND
 #   code        what the CUDA compiler made of the kernels
 #   figures     the models at full length: what the classifiers know, all ten digits; needs plain
@@ -48,6 +49,16 @@ simt() {
     suite "planted bugs" tools/simt/mutants.sh
     suite "CUDA on the CPU, sm_75" env SIMT_CC=7.5 tools/test_cuda.sh build/simt build/simt/apps/train quick
 }
+broken() {
+    suite "broken off and resumed" make crash CRASH=150 KILLS=150
+    if command -v clang++ >/dev/null; then
+        suite "fuzz" make fuzz MINUTES=0.5 JOBS="$(nproc)" AGAIN=1
+    else
+        echo "== fuzz: skipped, there is no clang++ (make deps-extra)"
+        skipped=$((skipped + 1))
+    fi
+    suite "soak" make soak MINUTES=5
+}
 with_nvcc() { # NAME COMMAND...
     if command -v nvcc >/dev/null; then
         suite "$@"
@@ -57,10 +68,10 @@ with_nvcc() { # NAME COMMAND...
     fi
 }
 
-for part in ${*:-plain variants sanitizers simt emulated code figures}; do
+for part in ${*:-plain variants sanitizers simt broken emulated code figures}; do
     case $part in
         plain) suite "plain" make "$jobs" test ;;
-        variants | sanitizers | simt) $part ;;
+        variants | sanitizers | simt | broken) $part ;;
         figures) suite "figures" tests/test_figures.sh ;;
         emulated) with_nvcc "emulated" tools/test_emulated.sh full ;;
         code)
@@ -68,7 +79,7 @@ for part in ${*:-plain variants sanitizers simt emulated code figures}; do
             with_nvcc "machine code" make sass
             ;;
         *)
-            echo "check_all.sh: no part '$part': plain, variants, sanitizers, simt, emulated, code or figures" >&2
+            echo "check_all.sh: no part '$part': plain, variants, sanitizers, simt, broken, emulated, code or figures" >&2
             exit 1
             ;;
     esac

@@ -172,7 +172,7 @@ def calls_of(case, cwd, which=""):
     if not os.path.exists(listing):
         return []
     with open(listing) as f:
-        return [(line[0], line[2:].rstrip("\n")) for line in f]
+        return [(line[0], line[2:].rstrip("\n").removeprefix(f"{cwd}/")) for line in f]
 
 
 def make_cases(apps, shim, work):
