@@ -37,7 +37,7 @@ CUDA_DEFS := -DGANNET_CUDA -isystem $(CUDA_HOME)/include $(if $(wildcard $(CUDA_
 CUDA_PATH := -L$(CUDA_HOME)/lib64 -Wl$(comma)--enable-new-dtags$(comma)-rpath$(comma)$(CUDA_HOME)/lib64
 CUDA_LIBS_static := $(CUDA_PATH) -lcudart_static -lrt
 CUDA_LIBS_shared := $(CUDA_PATH) -lcudart
-ARCHS     := $(shell nvidia-smi --query-gpu=compute_cap --format=csv$(comma)noheader 2>/dev/null | tr -d . | sort -u)
+ARCHS     := $(shell nvidia-smi --query-gpu=compute_cap --format=csv$(comma)noheader 2>/dev/null | tr -d . | grep -xE "[0-9]+" | sort -u)
 override ARCHS := $(if $(filter all,$(ARCHS)),75 80 86 89 90 100 120,$(ARCHS))
 NVCCFLAGS := -std=c++20 -I. -O3 -lineinfo -Werror all-warnings $(CUDA_DEFS) -Xcompiler -Wall,-Wextra,-Wno-missing-field-initializers \
              -gencode arch=compute_75$(comma)code=compute_75 -gencode arch=compute_80$(comma)code=compute_80 \

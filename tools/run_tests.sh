@@ -15,6 +15,7 @@ suite "run folders" tests/test_run_folder.sh
 suite "evaluate" tests/test_evaluate.sh
 suite "old runs" tests/test_old_runs.sh
 suite "bench" tests/test_bench.sh
+suite "build" tests/test_build.sh
 suite "collapse" tests/test_collapse.sh
 suite "what models warn of" tests/test_preflight.sh
 suite "seeds" tests/test_seeds.sh
