@@ -121,10 +121,18 @@ class Case:
         shutil.rmtree(cwd, ignore_errors=True)
         shutil.copytree(self.template, cwd)
 
+    @staticmethod
+    def environment(cwd):
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("GANNET_", "CRASH_", "XDG_"))}
+        return {**env, "XDG_CACHE_HOME": f"{cwd}/cache", "HOME": cwd}
+
+    def started(self, cwd):
+        return subprocess.Popen(self.command, cwd=cwd, env=self.environment(cwd), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+
     def run(self, cwd, limit=None, **shim):
         """Runs the command, under the shim where it is told something; returns status, stdout and stderr."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("GANNET_", "CRASH_", "XDG_"))}
-        env.update(XDG_CACHE_HOME=f"{cwd}/cache", HOME=cwd)
+        env = self.environment(cwd)
         if shim:
             env.update({f"CRASH_{key.upper()}": str(value) for key, value in shim.items()}, LD_PRELOAD=self.shim)
         try:

@@ -4,6 +4,7 @@ with what an undisturbed run leaves. `make crash` runs it; docs/reliability.md s
 
     kill       kill -9 at each system call that changes a file: before it, after it, and in the middle of a write
     random     kill -9 at random moments, again and again until the command is done
+    signal     the same with SIGINT, SIGTERM, SIGHUP and SIGUSR1, which finish the step and save
     fail       each such call fails, once or from there on, with each error that it may give; writes accept half of the bytes
     read       each opening of a file to read, and each read, fails
     power      power cuts: after each call, what a disk may hold when only synced data survive
@@ -101,27 +102,38 @@ class Crash:
 
         self.each("kill", WRITERS, tries, attempt)
 
-    def random(self):
+    def struck(self, part, signals):
+        """Runs get one of the signals at random moments, up to six times, and then what they need."""
         def attempt(case, what, cwd):
-            draw = random.Random(f"{case.name} {what}")
+            draw = random.Random(f"{part} {case.name} {what}")
             case.start(cwd)
-            environment = {**os.environ, "XDG_CACHE_HOME": f"{cwd}/cache"}
+            wrong = []
             for _ in range(6):
-                with subprocess.Popen(case.command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                      stderr=subprocess.DEVNULL) as program:
+                with case.started(cwd) as program:
                     try:
-                        program.wait(draw.uniform(0, self.duration))
-                        break
+                        status = program.wait(draw.uniform(0, duration))
                     except subprocess.TimeoutExpired:
-                        program.kill()
-            return case.finish(cwd)
+                        sent = draw.choice(signals)
+                        program.send_signal(sent)
+                        status = program.wait(60)
+                        if status not in (0, 130, -sent):  # -sent: before it watches for it
+                            wrong.append(f"{sent.name}: status {status}")
+                if status == 0:
+                    break
+            return wrong + case.finish(cwd)
 
         begin = time.monotonic()
         self.cases["train"].start(f"{self.work}/timed")
         self.cases["train"].run(f"{self.work}/timed")
-        self.duration = time.monotonic() - begin
-        names = [name for name in ("train", "alarm", "classifier") if not self.options.case or name in self.options.case]
-        self.each("random", names, lambda case: list(range(self.options.kills // 3)), attempt)
+        duration = time.monotonic() - begin
+        names = ("train", "alarm", "classifier")
+        self.each(part, names, lambda case: list(range(self.options.kills // len(names))), attempt)
+
+    def random(self):
+        self.struck("random", [signal.SIGKILL])
+
+    def signal(self):
+        self.struck("signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 
     def failing(self, part, names, which, hows):
         def tries(case):
@@ -227,7 +239,7 @@ class Crash:
         self.each("output", TRAININGS + ("grid", "folder", "evaluate"), lambda case: tries, attempt)
 
 
-PARTS = ("kill", "random", "fail", "read", "power", "full", "limit", "output")
+PARTS = ("kill", "random", "signal", "fail", "read", "power", "full", "limit", "output")
 
 
 def main():
