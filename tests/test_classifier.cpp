@@ -30,9 +30,9 @@ TEST_CASE("classifier: learns a hundred digits by heart, and a checkpoint goes o
     ClassifierTrainer trainer(config, few_images(), Device::cpu());
     const double before = trainer.accuracy(few_images());
     for (int i = 0; i < 30; ++i) trainer.step();
-    save_checkpoint(folder / "half.safetensors", trainer, config);
+    write_safetensors(folder / "half.safetensors", checkpoint_of(trainer, {}));
     for (int i = 0; i < 30; ++i) trainer.step();
-    save_checkpoint(folder / "whole.safetensors", trainer, config);
+    write_safetensors(folder / "whole.safetensors", checkpoint_of(trainer, {}));
     CHECK(before < 0.4);
     CHECK(trainer.accuracy(few_images()) > 0.95);
     CHECK(trainer.figures().loss < 0.3);
@@ -40,7 +40,7 @@ TEST_CASE("classifier: learns a hundred digits by heart, and a checkpoint goes o
     ClassifierTrainer resumed(config, few_images(), Device::cpu());
     restore(load_checkpoint(folder / "half.safetensors"), resumed);
     for (int i = 0; i < 30; ++i) resumed.step();
-    save_checkpoint(folder / "resumed.safetensors", resumed, config);
+    write_safetensors(folder / "resumed.safetensors", checkpoint_of(resumed, {}));
     CHECK(read_file(folder / "whole.safetensors") == read_file(folder / "resumed.safetensors"));
 
     const Classifier reader(folder / "whole.safetensors", Device::cpu());
@@ -96,6 +96,6 @@ TEST_CASE("classifier: a GAN's checkpoint is none") {
     const TemporaryFolder folder;
     const config::ModelConfig config = small_config("vanilla");
     GanTrainer trainer(config, few_images(), Device::cpu());
-    save_checkpoint(folder / "gan.safetensors", trainer, config);
+    write_safetensors(folder / "gan.safetensors", checkpoint_of(trainer, {}));
     CHECK(has(error_of([&] { Classifier(folder / "gan.safetensors", Device::cpu()); }), "no classifier"));
 }

@@ -38,6 +38,7 @@ stops() { # the same, with --on-collapse stop: it ends early, saved
     check "$1: it stops before the end, at step $step" test "$step" -lt 400
     check "$1: its event is that of the whole run" test "$(event "$1")" = "$(event "$1-stopped")"
     check "$1: the last step is logged" grep -qE "^\{\"step\": $step, \"epoch\"" "$1-stopped/log.jsonl"
+    check "$1: it has its last grid and its plots" test -s "$(printf '%s-stopped/samples/step_%06d.png' "$1" "$step")" -a -s "$1-stopped/plots/losses.svg"
 }
 both() { alarms "$@" && stops "$@"; }
 
@@ -51,8 +52,16 @@ both pinned "pinned at ln 2" "${still[@]}" --set init.std=0 --set discriminator.
     --set init.bias=zeros --set optimizer.discriminator.lr=0
 both alike "samples are all alike" "${still[@]}" --set init.std=1e-4 --set generator.0.init=normal --set generator.2.init=normal \
     --set optimizer.discriminator.lr=0
-both diverged "the first layer that is not finite: generator\.[02]" --set objective.loss=wasserstein \
-    --set 'optimizer={"type": "sgd", "lr": 1000}'
+diverged=(--set objective.loss=wasserstein --set 'optimizer={"type": "sgd", "lr": 1000}' --set checkpoint_every=0)
+for action in warn stop; do # a state that is not finite is not saved, and ends the run whatever the alarm does
+    refuses "the training diverged: after step [0-9]+ '[^']+' is not finite \(diverged-$action\): the checkpoint keeps step [0-9]+" \
+        "$train" gan.json --out diverged-$action --on-collapse $action "${diverged[@]}"
+    check "the last finite state is kept: $action" test "$(step_of diverged-$action)" -gt 0
+done
+runs "$train" gan.json --out finite "${diverged[@]}" --steps "$(step_of diverged-warn)"
+refuses "the checkpoint keeps step 0" "$train" gan.json --out diverged-late "${diverged[@]}" --set checkpoint_every=300
+check "its event names the layer" test "$(event diverged-late | grep -c 'the first layer that is not finite: generator\.[02]')" -eq 1
+check "it has its plots" test -s diverged-late/plots/losses.svg
 runs "$train" --resume saturated-stopped --on-collapse warn
 check "it goes on to the end where it is told to" test "$(step_of saturated-stopped)" -eq 400
 

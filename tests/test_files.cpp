@@ -213,7 +213,9 @@ TEST_CASE("log: lines, cut back, full disk") {
     }
     const std::string all = read_file(file);
     std::size_t third = 0;
-    for (int line = 0; line < 3; ++line) third = all.find('\n', third) + 1;
+    const std::string first = "{\"step\": 0, \"format\": 2}\n";
+    CHECK(all.starts_with(first));
+    for (int line = 0; line < 4; ++line) third = all.find('\n', third) + 1;
     folder.write("log.jsonl", all + "{\"step\": 6, \"lo");  // cut short by a crash
     { RunLog log = RunLog::resume(file, 5); }
     CHECK(read_file(file) == all);
@@ -232,11 +234,18 @@ TEST_CASE("log: lines, cut back, full disk") {
     }
     CHECK(read_file(file) == cut);  // no torn line
     { RunLog log = RunLog::create(file); }
-    CHECK(read_file(file).empty());
+    CHECK(read_file(file) == first);
+    folder.write("torn.jsonl", all + std::string(700, '\0') + "\n");  // a power cut can leave zeros
+    { RunLog log = RunLog::resume(folder / "torn.jsonl", 5); }
+    CHECK(read_file(folder / "torn.jsonl") == all);
+    folder.write("empty.jsonl", "");
+    { RunLog log = RunLog::resume(folder / "empty.jsonl", 5); }
+    CHECK(read_file(folder / "empty.jsonl") == first);
     { RunLog log = RunLog::resume(folder / "new.jsonl", 3); }
     CHECK(exists(folder / "new.jsonl"));
     CHECK_FALSE(error_of([&] { RunLog::create(folder / "absent/log.jsonl"); }).empty());
-    for (const char* foreign : {"garbage", "3", "{\"step\": \"one\"}", "{\"step\": 1}}"}) {
+    for (const char* foreign : {"garbage", "3", "{\"step\": \"one\"}", "{\"step\": 1}}",
+                                "{\"step\": 0, \"format\": 3}"}) {
         CAPTURE(foreign);
         folder.write("foreign.jsonl", "{\"step\": 1}\n" + std::string(foreign) + "\n");
         const std::string before = read_file(folder / "foreign.jsonl");

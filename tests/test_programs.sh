@@ -99,7 +99,8 @@ check "every line of the log" test "$(grep -cE "$line" run/log.jsonl)" -eq 4
 check "steps of the log" test "$(grep -o '"step": [0-9]*, "epoch"' run/log.jsonl | tr -dc '0-9\n' | tr '\n' ' ')" = "1 2 3 4 "
 observed='^\{"step": [0-9]+, "observed": \{"samples": .*\}\}$'
 check "an observation in the log" test "$(grep -cE "$observed" run/log.jsonl)" -eq 1
-check "nothing else in the log" test "$(grep -cvE "$line|$observed" run/log.jsonl)" -eq 0
+check "the first row" test "$(head -n 1 run/log.jsonl)" = '{"step": 0, "format": 2}'
+check "nothing else in the log" test "$(grep -cvE "$line|$observed" run/log.jsonl)" -eq 1
 for plot in losses gradient_norms pixels scores weights gradients activations; do
     check "plots/$plot.svg" test -s run/plots/$plot.svg
 done
@@ -362,7 +363,7 @@ for closed in '2>&-' '<&- >&- 2>&-'; do
     sh -c "exec \"\$0\" tiny.json --out closed $closed" "$train" >out </dev/null
     check "a run with $closed" test $? -eq 0
     same run/$last closed/$last
-    check "only lines of JSON in the log with $closed" test "$(grep -cE "$line|$observed" closed/log.jsonl)" -eq "$(wc -l <closed/log.jsonl)"
+    check "only lines of JSON in the log with $closed" test "$(grep -cE "$line|$observed|^\{\"step\": 0, \"format\": 2\}$" closed/log.jsonl)" -eq "$(wc -l <closed/log.jsonl)"
 done
 sh -c 'sleep 0.2; exec "$0" tiny.json 2>err' "$summary" | true
 check "a closed pipe is no crash" test "${PIPESTATUS[0]}" -eq 1
@@ -482,7 +483,7 @@ wait_for 60 test -s killed/$last || bad "no checkpoint is written"
 killed
 check "killed" test $status -eq 137
 # The log may be ahead of the checkpoint, and cut short.
-head -n 1 killed/log.jsonl | sed "s/\"step\": 1,/\"step\": $(($(step_of killed) + 1)),/" >>killed/log.jsonl
+sed -n 2p killed/log.jsonl | sed "s/\"step\": 1,/\"step\": $(($(step_of killed) + 1)),/" >>killed/log.jsonl
 printf '{"step": 1' >>killed/log.jsonl
 compare killed --set checkpoint_every=0
 # A second interrupt does not wait for the step, which takes long here.

@@ -32,7 +32,7 @@ std::string state_after(const config::ModelConfig& config, int steps, const std:
     if (!start.empty()) restore(load_checkpoint(start), trainer);
     while (trainer.step_count() < steps) trainer.step();
     const std::string file = save.empty() ? folder / "checkpoint.safetensors" : save;
-    save_checkpoint(file, trainer, config);
+    write_safetensors(file, checkpoint_of(trainer, {}));
     return read_file(file);
 }
 

@@ -1,7 +1,11 @@
 #include "engine/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <filesystem>
+#include <limits>
+#include <type_traits>
 
 #include "engine/run/version.h"
 #include "kernels/error.h"
@@ -21,6 +25,19 @@ int64_t to_integer(const Safetensors& content, const std::string& file, const st
     } catch (const std::exception&) {
     }
     throw Error("'" + key + "' is '" + found->second.substr(0, 40) + "' in its metadata", file, advice);
+}
+
+// Whether the exponent of each value has a zero bit. Written on the bits so that it becomes vector code.
+bool all_finite(const Array& array) {
+    using Bits = std::conditional_t<sizeof(real) == 4, uint32_t, uint64_t>;
+    const Bits exponent = std::bit_cast<Bits>(std::numeric_limits<real>::infinity());
+    Bits found = 0;
+    for (std::size_t i = 0; i < array.data.size(); i += sizeof(Bits)) {
+        Bits bits;
+        std::memcpy(&bits, array.data.data() + i, sizeof bits);
+        found |= Bits((bits & exponent) == exponent);
+    }
+    return !found;
 }
 
 // The path of the first key in which two configurations differ; "" if none.
@@ -52,12 +69,14 @@ std::string difference(const config::Value& a, const config::Value& b, const std
 
 }  // namespace
 
-void save_checkpoint(const std::string& file, Trainer& trainer, const config::ModelConfig& config) {
+Safetensors checkpoint_of(Trainer& trainer, const config::Members& run) {
     Safetensors content;
     const SampleShape image = trainer.image();
+    const config::ModelConfig& config = trainer.config();
     content.metadata = {{"format", "pt"},  // what PyTorch's loaders look for
                         {"program", "gannet"},
                         {"version", version()},
+                        {"checkpoint_format", std::to_string(checkpoint_format)},
                         {"config", config::dump_json(config.effective, -1)},
                         {"image_height", std::to_string(image.H)},
                         {"image_width", std::to_string(image.W)},
@@ -66,8 +85,15 @@ void save_checkpoint(const std::string& file, Trainer& trainer, const config::Mo
                         {"step", std::to_string(trainer.step_count())},
                         {"images_seen", std::to_string(trainer.images_seen())},
                         {"data", trainer.data_key()}};
+    if (!run.empty()) content.metadata["run"] = config::dump_json(config::Value(run), -1);
     for (const Trainer::Part& part : trainer.parts()) append_state(content.arrays, "", part.network, &part.optimizer);
-    write_safetensors(file, content);
+    return content;
+}
+
+std::string first_not_finite(const Safetensors& content) {
+    for (const Array& array : content.arrays)
+        if (array.dtype == dtype_word<real>() && !all_finite(array)) return array.name;
+    return "";
 }
 
 Checkpoint load_checkpoint(const std::string& path) {
@@ -81,6 +107,14 @@ Checkpoint load_checkpoint(const std::string& path) {
         throw Error("no checkpoint of this program", checkpoint.file, advice);
     const auto text = metadata.find("config");
     if (text == metadata.end()) throw Error("no configuration in its metadata", checkpoint.file, advice);
+    const int64_t format =
+        metadata.contains("checkpoint_format") ? to_integer(checkpoint.content, checkpoint.file, "checkpoint_format") : 1;
+    if (format < 1 || format > checkpoint_format)
+        throw Error("this checkpoint has format " + std::to_string(format) + "; this build reads 1 to " +
+                        std::to_string(checkpoint_format),
+                    checkpoint.file, "use the build that wrote it, or a newer one");
+    if (const auto run = metadata.find("run"); run != metadata.end())
+        checkpoint.run = config::parse_json(run->second, checkpoint.file);
     checkpoint.config = config::parse_json(text->second, checkpoint.file);
     const config::Value* cuda = checkpoint.config.find("cuda");
     if (!cuda || !cuda->members()) throw Error("its configuration is none of a model", checkpoint.file, advice);

@@ -7,7 +7,13 @@
 
 namespace gannet {
 
-void save_checkpoint(const std::string& file, Trainer& trainer, const config::ModelConfig& config);
+// The number that a checkpoint carries as `checkpoint_format`. 1, the checkpoints without a number, lack `run`.
+constexpr int64_t checkpoint_format = 2;
+
+// The trainer's state with its configuration; `run` is what else decides how a run continues, and empty before it begins.
+Safetensors checkpoint_of(Trainer& trainer, const config::Members& run);
+// The name of the first array with a value that is not finite; "" if all are finite.
+std::string first_not_finite(const Safetensors& content);
 
 struct Checkpoint {
     std::string file;
@@ -15,6 +21,7 @@ struct Checkpoint {
     config::Value config;  // the effective configuration it was made with
     SampleShape image;     // the data's shape
     Counters position;
+    config::Value run;  // null in format 1, and before the run begins
 };
 
 // `path` is a checkpoint file or a run folder. Throws for files that are no checkpoint of this program.

@@ -100,4 +100,26 @@ std::string CollapseAlarm::samples(int64_t step, const Spread& samples, const Sp
                 100 * samples.nearest / data.nearest);
 }
 
+config::Members CollapseAlarm::state() const {
+    return {{"saturated_lines", saturated_lines_},
+            {"pinned_lines", pinned_lines_},
+            {"fooled_lines", fooled_lines_},
+            {"alike", alike_},
+            {"few", few_},
+            {"largest_gradient", largest_gradient_},
+            {"differed", differed_},
+            {"were_single", were_single_}};
+}
+
+void CollapseAlarm::set_state(const config::SavedState& state) {
+    saturated_lines_ = int(state.integer("saturated_lines"));
+    pinned_lines_ = int(state.integer("pinned_lines"));
+    fooled_lines_ = int(state.integer("fooled_lines"));
+    alike_ = int(state.integer("alike"));
+    few_ = int(state.integer("few"));
+    largest_gradient_ = state.number("largest_gradient");
+    differed_ = state.boolean("differed");
+    were_single_ = state.boolean("were_single");
+}
+
 }  // namespace gannet

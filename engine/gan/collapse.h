@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "engine/config/saved_state.h"
 #include "engine/gan/observation.h"
 
 namespace gannet {
@@ -15,6 +16,10 @@ public:
     // To be called with each line of the log, and each observation. Returns what has happened; empty while all is well.
     std::string losses(const StepLosses& losses);
     std::string samples(int64_t step, const Spread& samples, const Spread& data);
+
+    // What has been counted, for a checkpoint: an alarm that continues from it reports the same at the same step.
+    config::Members state() const;
+    void set_state(const config::SavedState& state);
 
 private:
     std::string saturated(const StepLosses& losses);

@@ -16,8 +16,8 @@ Dataset test_split(const config::ModelConfig& config) {
 
 }  // namespace
 
-ClassifierRun::ClassifierRun(ClassifierTrainer& trainer, const RunFolder& folder, bool resumed)
-    : Run(trainer, folder, resumed), trainer_(trainer), test_(test_split(trainer.config())) {}
+ClassifierRun::ClassifierRun(ClassifierTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint)
+    : Run(trainer, folder, checkpoint), trainer_(trainer), test_(test_split(trainer.config())) {}
 
 config::Members ClassifierRun::figures() {
     const ClassifierFigures f = trainer_.figures();
@@ -31,7 +31,7 @@ std::string ClassifierRun::brief() {
     return text;
 }
 
-void ClassifierRun::pictures(bool last) {
+void ClassifierRun::diagnose(bool last) {
     const int64_t epoch = trainer_.images_per_epoch();
     const bool new_epoch = trainer_.images_seen() / epoch > trainer_.images_before(step() - 1) / epoch;
     if (test_.count == 0 || (!new_epoch && !last)) return;

@@ -7,12 +7,12 @@ namespace gannet {
 
 class ClassifierRun : public Run {
 public:
-    ClassifierRun(ClassifierTrainer& trainer, const RunFolder& folder, bool resumed);
+    ClassifierRun(ClassifierTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint);
 
 private:
     config::Members figures() override;
     std::string brief() override;
-    void pictures(bool last) override;
+    void diagnose(bool last) override;
     Trace new_trace() const override;
 
     ClassifierTrainer& trainer_;

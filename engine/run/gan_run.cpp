@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/config/saved_state.h"
 #include "engine/plots/plots.h"
 #include "engine/run/files.h"
 #include "engine/run/image.h"
@@ -16,14 +17,22 @@ constexpr int64_t least_apart = 100;
 
 }  // namespace
 
-GanRun::GanRun(GanTrainer& trainer, const RunFolder& folder, bool resumed)
-    : Run(trainer, folder, resumed), trainer_(trainer), alarm_(trainer.config(), total()) {
+GanRun::GanRun(GanTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint)
+    : Run(trainer, folder, checkpoint), trainer_(trainer), alarm_(trainer.config(), total()) {
     sample_every_ = config().samples.integer("every");
     if (sample_every_ == 0) sample_every_ = std::max<int64_t>(1, total() / 20);
     observe_every_ = config().observe.integer("every");
     if (observe_every_ == 0) observe_every_ = std::max<int64_t>(least_apart, total() / 50);
     make_folders(folder_.path() + "/samples");
+    if (checkpoint && !checkpoint->run.is_null()) {
+        const config::SavedState state(checkpoint->run, checkpoint->file);
+        finite_ = state.boolean("finite");
+        if (config().on_collapse == "stop") reason_ = state.text("stopped");
+        alarm_.set_state(state.object("alarm"));
+    }
 }
+
+config::Members GanRun::state() const { return {{"finite", finite_}, {"stopped", reason_}, {"alarm", alarm_.state()}}; }
 
 void GanRun::begin() {
     write_reals();
@@ -43,13 +52,16 @@ std::string GanRun::brief() {
     return text;
 }
 
-void GanRun::pictures(bool last) {
+void GanRun::diagnose(bool last) {
     if (logged_) {
         check_finite(*logged_);
         alarm(alarm_.losses(*logged_));
         logged_.reset();
     }
-    if (step() % observe_every_ == 0 || step() == total()) write_observation();
+    if (step() % observe_every_ == 0 || last) write_observation();
+}
+
+void GanRun::pictures(bool last) {
     if (step() % sample_every_ == 0 || last) {
         write_grid();
         write_plots(history_, folder_.path() + "/plots");
@@ -90,8 +102,7 @@ void GanRun::check_finite(const StepLosses& l) {
     if (!finite_ || (std::isfinite(l.loss_d) && std::isfinite(l.loss_g))) return;
     finite_ = false;
     const std::string where = first_not_finite(trainer_);
-    alarm("a loss is not finite: the training has diverged; " +
-          (where.empty() ? "all layers are finite" : "the first layer that is not finite: " + where));
+    alarm("a loss is not finite; " + (where.empty() ? "all layers are finite" : "the first layer that is not finite: " + where));
 }
 
 void GanRun::alarm(const std::string& what) {

@@ -7,15 +7,17 @@ namespace gannet {
 
 class GanRun : public Run {
 public:
-    GanRun(GanTrainer& trainer, const RunFolder& folder, bool resumed);
+    GanRun(GanTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint);
 
 private:
     void begin() override;
     config::Members figures() override;
     std::string brief() override;
+    void diagnose(bool last) override;
     void pictures(bool last) override;
     Trace new_trace() const override;
     std::string reason_to_stop() override { return reason_; }
+    config::Members state() const override;
 
     std::vector<uint8_t> bytes_of(const Tensor& images) const;
     void write_reals();

@@ -25,6 +25,12 @@ config::Value row_of(const std::string& line, const std::string& place) {
         throw Error("this is not a line of a run's log", place, to_do);
     }
     if (!row.members()) throw Error("a line of the log is " + row.type_name() + ", not an object", place, to_do);
+    const config::Value* format = row.find("format");
+    const int64_t* number = format ? std::get_if<int64_t>(&format->data) : nullptr;
+    if (format && !(number && *number >= 1 && *number <= log_format))
+        throw Error(
+            "this log has format " + config::dump_json(*format, -1) + "; this build reads 1 to " + std::to_string(log_format),
+            place, "use the build that wrote it, or a newer one");
     return row;
 }
 
@@ -48,7 +54,7 @@ public:
     Lines& operator=(const Lines&) = delete;
     ~Lines() { std::fclose(file_); }
 
-    // False at the end; what follows the last line feed is no line.
+    // False at the end, which is also where a line was cut short: by a crash, or by a power cut that left zeros.
     bool next() {
         line.clear();
         begin = end_;
@@ -58,6 +64,7 @@ public:
                 ++number;
                 return true;
             }
+            if (c == '\0') return false;
             if (line.size() == longest_line)
                 throw Error("a line of the log is longer than 16 MB", path_ + ", line " + std::to_string(number + 1), to_do);
             line.push_back(char(c));
@@ -90,10 +97,14 @@ RunLog::~RunLog() {
     if (file_ >= 0) ::close(file_);
 }
 
-RunLog RunLog::create(const std::string& path, Reader reader) { return RunLog(path, true, std::move(reader)); }
+RunLog RunLog::create(const std::string& path, Reader reader) {
+    RunLog log(path, true, std::move(reader));
+    log.write({{"step", 0}, {"format", log_format}});
+    return log;
+}
 
 RunLog RunLog::resume(const std::string& path, int64_t step, Reader reader) {
-    if (!exists(path)) return RunLog(path, false, std::move(reader));
+    if (!exists(path)) return create(path, std::move(reader));
     Lines lines(path);
     while (lines.next()) {
         const std::string place = path + ", line " + std::to_string(lines.number);
@@ -103,6 +114,7 @@ RunLog RunLog::resume(const std::string& path, int64_t step, Reader reader) {
     }
     RunLog log(path, false, std::move(reader));
     if (::ftruncate(log.file_, off_t(lines.begin)) != 0) throw_file_error("cut the log back", path, errno);
+    if (lines.begin == 0) log.write({{"step", 0}, {"format", log_format}});
     return log;
 }
 
@@ -118,6 +130,10 @@ void RunLog::write(const config::Members& line) {
     if (before >= 0 && ::ftruncate(file_, before) != 0) {
     }  // a device; the write's error is what counts
     throw_file_error("write the log", path_, error);
+}
+
+void RunLog::sync() {
+    if (::fdatasync(file_) != 0) throw_file_error("sync the log", path_, errno);
 }
 
 }  // namespace gannet

@@ -1,4 +1,4 @@
-// log.jsonl: one JSON object per logged step.
+// log.jsonl: one JSON object per line.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -8,11 +8,14 @@
 
 namespace gannet {
 
+// The number in the first row, {"step": 0, "format": 2}. 1, the logs without it, have a row of their own for each interrupt.
+constexpr int64_t log_format = 2;
+
 class RunLog {
 public:
     using Reader = std::function<void(const config::Value& row)>;
 
-    // A new, empty log, in place of any old one. `reader`, if there is one, gets each row once it is in the file.
+    // A new log, in place of any old one. `reader`, if there is one, gets each row once it is in the file.
     static RunLog create(const std::string& path, Reader reader = {});
     // Continues an old log (or a new one where there is none). It ends before the first line that is of a later step than `step`
     // or that a crash cut short. `reader` gets the rows that are kept first: the file is read once, line by line.
@@ -25,6 +28,8 @@ public:
     // One line, in the file when this returns. NaN and infinities become null. If it cannot be written in full, the log
     // ends with the line before and Error is thrown.
     void write(const config::Members& line);
+    // Returns when the disk has all rows.
+    void sync();
 
 private:
     RunLog(const std::string& path, bool empty, Reader reader);
@@ -32,5 +37,10 @@ private:
     Reader reader_;
     int file_ = -1;
 };
+
+// Calls row(value, step, end) for each row of a log in turn; `step` is the row's (0 if it has none), `end` the offset of the byte
+// after it. Stops at the end, at a row that was cut short, or where `row` returns false. Takes the memory of one row. Throws
+// Error for lines that are not rows, and for a log of a newer format.
+void read_log(const std::string& path, const std::function<bool(const config::Value& row, double step, int64_t end)>& row);
 
 }  // namespace gannet

@@ -1,8 +1,9 @@
 #include "engine/run/run.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
-#include "engine/checkpoint/checkpoint.h"
 #include "engine/run/files.h"
 #include "engine/run/interrupt.h"
 #include "kernels/error.h"
@@ -16,13 +17,14 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Run::Run(Trainer& trainer, RunFolder folder, bool resumed)
+Run::Run(Trainer& trainer, RunFolder folder, const Checkpoint* checkpoint)
     : folder_(std::move(folder)),
       base_(trainer),
       first_(trainer.step_count()),
       total_(total_steps(trainer.config(), trainer)),
-      log_(resumed ? RunLog::resume(folder_.log(), first_, [this](const config::Value& row) { history_.add(row); })
-                   : RunLog::create(folder_.log(), [this](const config::Value& row) { history_.add(row); })),
+      saved_step_(checkpoint ? first_ : -1),
+      log_(checkpoint ? RunLog::resume(folder_.log(), first_, [this](const config::Value& row) { history_.add(row); })
+                      : RunLog::create(folder_.log(), [this](const config::Value& row) { history_.add(row); })),
       progress_(total_, first_) {
     log_every_ = config().log_every > 0 ? config().log_every : std::max<int64_t>(1, total_ / 1000);
 }
@@ -34,33 +36,31 @@ int Run::train(const TrainingOptions& options) {
         begin();
         save();
     }
-    std::string reason;
+    std::string reason = reason_to_stop();  // of the checkpoint
     while (base_.step_count() < total_ && reason.empty()) {
         const bool traced = trace && step() < first_ + options.trace_steps;
         config::blaming(options.settings, [&] { base_.step(traced ? &*trace : nullptr); });
-        bool stop = interrupted() || step() == total_;
-        try {
-            if (trace && (step() == first_ + options.trace_steps || step() == total_)) {
-                write_safetensors(options.trace, trace->content);
-                trace.reset();
-            }
-            if (step() % log_every_ == 0 || stop) write_log();
-            else if (progress_.due(step())) show();
-            pictures(stop);
-            reason = reason_to_stop();
-            stop = stop || !reason.empty();
-            // Last, so that a run killed at any moment has the log line and the pictures of every step it resumes after.
-            if (stop || seconds_since(saved_) >= config().checkpoint_every) save();
-        } catch (...) {  // whatever could not be written, the steps are not lost for it
-            rescue();
-            throw;
+        if (trace && (step() == first_ + options.trace_steps || step() == total_)) {
+            write_safetensors(options.trace, trace->content);
+            trace.reset();
         }
+        const bool last = step() == total_;
+        if (step() % log_every_ == 0 || last) write_log();
+        else if (progress_.due(step())) show();
+        diagnose(last);
+        reason = reason_to_stop();
+        const bool ends = last || !reason.empty() || diverged();
+        if (ends && logged_step_ != step()) write_log();
+        pictures(ends);
+        // Last, so that the log and the folder have all rows and pictures of every step that a run can resume after.
+        const bool stop = ends || interrupted();
+        if (stop || seconds_since(saved_) >= config().checkpoint_every) save();
         if (stop) break;
     }
     progress_.finish();
     if (!reason.empty())
         throw Error("stopped at step " + std::to_string(step()) + ": " + reason, folder_.path(),
-                    "look at its plots; --resume it with --on-collapse warn to go on all the same");
+                    "look at its plots; to continue anyway: train --resume " + folder_.path() + " --on-collapse warn");
     const bool done = step() >= total_;
     std::fprintf(stderr, "%s after %lld of %lld steps: %s\n", done ? "done" : "interrupted", static_cast<long long>(step()),
                  static_cast<long long>(total_), folder_.path().c_str());
@@ -76,23 +76,31 @@ void Run::write_log() {
     const double seconds = seconds_since(start_);
     const double images = double(base_.images_seen() - base_.images_before(first_));
     config::Members line = {{"step", step()}, {"epoch", double(base_.images_seen()) / double(base_.images_per_epoch())}};
-    for (auto& figure : figures()) line.push_back(std::move(figure));
+    for (auto& figure : figures()) {
+        const double* number = std::get_if<double>(&figure.second.data);
+        logged_finite_ = logged_finite_ && !(number && !std::isfinite(*number));
+        line.push_back(std::move(figure));
+    }
     line.emplace_back("img_per_s", images / std::max(seconds, 1e-9));
     line.emplace_back("seconds", seconds);
     log_.write(line);
+    logged_step_ = step();
     if (progress_.due(step())) show();
 }
 
-void Run::rescue() {
-    if (saved_step_ == step()) return;
-    try {
-        save();
-    } catch (const std::exception&) {  // the first failure is the one to report
-    }
-}
+// A loss can be infinite while the state is finite; the state is looked at only where a loss makes it suspect.
+bool Run::diverged() { return !std::exchange(logged_finite_, true) && !first_not_finite(checkpoint_of(base_, {})).empty(); }
 
 void Run::save() {
-    save_checkpoint(folder_.checkpoint(), base_, config());
+    const Safetensors content = checkpoint_of(base_, state());
+    if (const std::string name = first_not_finite(content); !name.empty())
+        throw Error("the training diverged: after step " + std::to_string(step()) + " '" + name + "' is not finite",
+                    folder_.path(),
+                    saved_step_ < 0 ? "no state was saved; change its initial values"
+                                    : "the checkpoint keeps step " + std::to_string(saved_step_) +
+                                          ", the last saved finite state; start again with a lower optimizer.lr");
+    log_.sync();  // before the checkpoint, so that a power cut never leaves a checkpoint without its rows
+    write_safetensors(folder_.checkpoint(), content);
     saved_step_ = step();
     saved_ = std::chrono::steady_clock::now();
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/checkpoint/checkpoint.h"
 #include "engine/plots/history.h"
 #include "engine/run/log.h"
 #include "engine/run/progress.h"
@@ -15,23 +16,30 @@ namespace gannet {
 
 class Run {
 public:
-    Run(Trainer& trainer, RunFolder folder, bool resumed);
+    // `checkpoint`: what the trainer was restored from; null for a new run.
+    Run(Trainer& trainer, RunFolder folder, const Checkpoint* checkpoint);
     virtual ~Run() = default;
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // Returns the exit status: 0 done, 130 interrupted. Throws Error, also where there is a reason to stop. Everything is saved.
+    // Returns the exit status: 0 done, 130 interrupted; the state is saved. Throws Error where there is a reason to stop (saved,
+    // too), where the state is not finite (the last finite checkpoint stays), and where a row or a file of a step could not be
+    // written: that step is not saved, so a resumed run computes it again and writes it.
     int train(const TrainingOptions& options);
 
 protected:
-    // What kinds of runs differ in. All but new_trace() come after the step that trainer's step_count() counts.
+    // What kinds of runs differ in. All but new_trace() come after the step that trainer's step_count() counts. What they write
+    // depends on the number of the step alone: an interrupted run has the same files as one that was not.
     virtual void begin() {}                  // of a new run, before the first step
-    virtual config::Members figures() = 0;   // what a line of the log says of the step
+    virtual config::Members figures() = 0;   // what a row of the log says of the step
     virtual std::string brief() = 0;         // what the progress line says of it
-    virtual void pictures(bool /*last*/) {}  // writes those that are due; after the log's line where there is one
+    virtual void diagnose(bool /*last*/) {}  // measures what is due; after the log's row where there is one
+    virtual void pictures(bool /*last*/) {}  // writes those that are due; after diagnose()
     virtual Trace new_trace() const = 0;
-    // A line that says why training should not go on; empty while it should.
+    // Why training should stop, in one line; empty while it should not.
     virtual std::string reason_to_stop() { return ""; }
+    // All that decides what the run does next and that the trainer does not hold, for the checkpoint.
+    virtual config::Members state() const { return {}; }
 
     void say(const std::string& line) { progress_.say(line); }
     const config::ModelConfig& config() const { return base_.config(); }
@@ -45,10 +53,11 @@ private:
     void write_log();
     void show();
     void save();
-    void rescue();
+    bool diverged();
 
     Trainer& base_;
-    int64_t first_, total_, log_every_ = 1, saved_step_ = -1;
+    int64_t first_, total_, log_every_ = 1, saved_step_, logged_step_ = -1;
+    bool logged_finite_ = true;
 
 protected:
     plots::History history_;  // what the log holds

@@ -116,7 +116,7 @@ int run_training(const TrainingOptions& options, Device device) {
         atomic_write(folder->config(), config_text(config));  // `steps` and a few more may have changed
     } else {
         RunFolder::Fill fill;  // config.json does not name the weights to start from
-        if (!options.init.empty()) fill = [&](const RunFolder& run) { save_checkpoint(run.checkpoint(), trainer, config); };
+        if (!options.init.empty()) fill = [&](const RunFolder& run) { write_safetensors(run.checkpoint(), checkpoint_of(trainer, {})); };
         folder = options.resume_if_exists && is_folder(options.out)
                      ? RunFolder::create_inside(options.out, config_text(config), fill)
                      : RunFolder::create(config.name, options.out, config_text(config), "runs", fill);
@@ -126,8 +126,8 @@ int run_training(const TrainingOptions& options, Device device) {
                  (device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu)).c_str(),
                  static_cast<long long>(config.batch), static_cast<long long>(data.count),
                  (config.data.text("path").empty() ? data.name : data.source).c_str(), folder->path().c_str());
-    if (classifier) return ClassifierRun(*classifier, *folder, bool(checkpoint)).train(options);
-    return GanRun(*gan, *folder, bool(checkpoint)).train(options);
+    if (classifier) return ClassifierRun(*classifier, *folder, checkpoint ? &*checkpoint : nullptr).train(options);
+    return GanRun(*gan, *folder, checkpoint ? &*checkpoint : nullptr).train(options);
 }
 
 }  // namespace gannet

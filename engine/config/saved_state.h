@@ -1,0 +1,30 @@
+// Reads back what a program wrote as JSON: the part of a checkpoint's state that is not an array.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "engine/config/value.h"
+
+namespace gannet::config {
+
+// Each function throws Error, which names the key and the file, if the key is absent or holds another type.
+class SavedState {
+public:
+    // `state` must outlive the object. `file` is named in errors.
+    SavedState(const Value& state, std::string file) : state_(state), file_(std::move(file)) {}
+
+    bool boolean(const std::string& key) const;
+    int64_t integer(const std::string& key) const;  // from 0 to 2^53
+    double number(const std::string& key) const;    // infinite where it is null, as JSON has no infinity
+    const std::string& text(const std::string& key) const;
+    SavedState object(const std::string& key) const;
+
+private:
+    const Value& need(const std::string& key) const;
+    [[noreturn]] void fail(const std::string& key, const std::string& what) const;
+
+    const Value& state_;
+    std::string file_;
+};
+
+}  // namespace gannet::config

@@ -1,0 +1,200 @@
+// Whole runs, interrupted after every step and resumed: every file is that of a run which was not.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/run/files.h"
+#include "engine/run/interrupt.h"
+#include "engine/run/training.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+
+namespace {
+
+// What a run says is not wanted here.
+struct Silence {
+    int out = ::dup(2);
+    Silence() {
+        const int nowhere = ::open("/dev/null", O_WRONLY);
+        ::dup2(nowhere, 2);
+        ::close(nowhere);
+    }
+    ~Silence() {
+        ::dup2(out, 2);
+        ::close(out);
+    }
+};
+
+// As long as it lives, a run ends after one step, as if Ctrl-C had been pressed in it.
+struct RaisedInterrupt {
+    RaisedInterrupt() {
+        const Silence silence;
+        watch_interrupts();
+        std::raise(SIGINT);
+    }
+    ~RaisedInterrupt() { clear_interrupt(); }
+};
+
+// A GAN that makes 8x8 images in a moment, so formed that an alarm sounds.
+const char* const model = R"({ "data": { "set": "mnist", "first": 64, "size": 8 }, "latent": { "size": 4 },
+  "generator": [ { "layer": "linear", "units": 8 }, { "layer": "batch_norm" }, { "layer": "relu" }, { "layer": "dropout", "p": 0.1 },
+    { "layer": "linear", "units": "image" }, { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
+  "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 8 }, { "layer": "leaky_relu" },
+    { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 2e-4, "betas": [0.5, 0.999] }, "batch": 8,
+  "steps": 30, "log_every": 1, "observe": { "every": 3 }, "samples": { "rows": 2, "columns": 2, "every": 10 } })";
+
+std::vector<config::Value> rows_of(const std::string& log) {
+    std::vector<config::Value> rows;
+    std::ifstream file(log);
+    for (std::string line; std::getline(file, line);) rows.push_back(config::parse_json(line, log));
+    return rows;
+}
+
+// By its path in the folder, what each file holds of that is to be equal. `seconds` and `img_per_s` of the log are not.
+std::map<std::string, std::string> contents(const std::string& folder) {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+        if (!entry.is_regular_file()) continue;
+        const std::string path = entry.path(), name = std::filesystem::relative(path, folder);
+        if (name != "log.jsonl") {
+            files[name] = read_file(path);
+            continue;
+        }
+        std::string& rows = files[name];
+        for (config::Value row : rows_of(path)) {
+            for (const char* key : {"seconds", "img_per_s"})
+                if (config::Value* value = row.find(key)) *value = nullptr;
+            rows += config::dump_json(row, -1) + "\n";
+        }
+    }
+    return files;
+}
+
+struct Outcome {
+    int status = 1;
+    std::string error;
+};
+Outcome outcome_of(const TrainingOptions& options) {
+    Outcome outcome;
+    const Silence silence;
+    outcome.error = error_of([&] { outcome.status = run_training(options, Device::cpu()); });
+    return outcome;
+}
+
+void check_equal(const std::string& whole, const std::string& cut) {
+    const auto expected = contents(whole), found = contents(cut);
+    for (const auto& [name, content] : expected) {
+        CAPTURE(name);
+        REQUIRE(found.contains(name));
+        const std::size_t at = std::size_t(
+            std::mismatch(content.begin(), content.end(), found.at(name).begin(), found.at(name).end()).first - content.begin());
+        if (found.at(name) != content)
+            FAIL_CHECK("at byte " << at << ": " << content.substr(at, 300) << "\n-- resumed: " << found.at(name).substr(at, 300));
+    }
+    CHECK(found.size() == expected.size());
+}
+
+std::string events(const std::string& folder) {
+    std::string found;
+    for (const config::Value& row : rows_of(folder + "/log.jsonl"))
+        if (row.find("event")) found += config::dump_json(row, -1) + "\n";
+    return found;
+}
+
+}  // namespace
+
+TEST_CASE("resume: a run that is interrupted after every step has the files of one that is not") {
+    struct Case {
+        std::string name, event;
+        std::vector<std::string> set;
+    };
+    const std::vector<Case> cases = {
+        {"saturated", "sure of every image", {"optimizer.generator.lr=0", "optimizer.discriminator.lr=0.5"}},
+        {"vanished",
+         "has vanished",
+         {"optimizer.generator.lr=0", "optimizer.discriminator.lr=0.5", "objective.generator_loss=saturating"}},
+        {"pinned",
+         "pinned at ln 2",
+         {"optimizer.generator.lr=0", "optimizer.discriminator.lr=0", "init.std=0", "discriminator.1.init=normal",
+          "discriminator.3.init=normal", "init.bias=zeros"}},
+        {"alike",
+         "all alike",
+         {"optimizer.generator.lr=0", "optimizer.discriminator.lr=0", "init.std=1e-4", "generator.4.init=normal"}},
+    };
+    for (const Case& c : cases)
+        for (const std::string action : {"warn", "stop"}) {
+            CAPTURE(c.name);
+            CAPTURE(action);
+            const TemporaryFolder folder;
+            folder.write("model.json", model);
+            TrainingOptions options;
+            options.model = folder / "model.json";
+            std::vector<std::string> set = c.set;
+            set.push_back("on_collapse=" + action);
+            options.settings = config::Settings(set);
+            options.out = folder / "whole/run";
+            const Outcome whole = outcome_of(options);
+            CAPTURE(whole.error);
+            CHECK(whole.status == (action == "warn" ? 0 : 1));
+            CHECK(has(events(folder / "whole/run"), c.event));
+
+            options.out = folder / "cut/run";
+            Outcome cut;
+            int pieces = 0;
+            do {
+                const RaisedInterrupt interrupted;
+                cut = outcome_of(options);
+                options.out = options.model = "";
+                options.resume = folder / "cut/run";
+                options.settings = config::Settings();
+            } while (cut.status == 130 && ++pieces < 100);
+            CHECK(pieces >= 10);
+            CHECK(cut.status == whole.status);
+            CHECK(has(cut.error, "stopped at step") == (action == "stop"));
+            check_equal(folder / "whole/run", folder / "cut/run");
+            if (action == "stop")
+                CHECK(outcome_of(options).error == cut.error);  // a supervisor that repeats it does not train on
+        }
+}
+
+TEST_CASE("resume: a state that is not finite is not saved over a finite one") {
+    const TemporaryFolder folder;
+    folder.write("model.json", model);
+    for (const std::string action : {"warn", "stop"})
+        for (const std::string log_every : {"1", "1000"}) {  // where each row shows the loss, and where only the last save does
+            CAPTURE(action);
+            CAPTURE(log_every);
+            const std::string out = folder / ("run-" + action + log_every);
+            TrainingOptions options;
+            options.model = folder / "model.json";
+            options.out = out;
+            options.settings =
+                config::Settings({"on_collapse=" + action, "objective.loss=wasserstein", "checkpoint_every=0",
+                                  "log_every=" + log_every, "observe.every=1000", "optimizer={\"type\":\"sgd\",\"lr\":1000}"});
+            const Outcome outcome = outcome_of(options);
+            CAPTURE(outcome.error);
+            CHECK(outcome.status == 1);
+            // with `stop` the first infinite loss ends the run while the state is finite still
+            const bool stopped = action == "stop" && log_every == "1";
+            CHECK(has(outcome.error, stopped ? "stopped at step " : "the training diverged: after step "));
+            CHECK(has(outcome.error, "is not finite"));
+            const Checkpoint checkpoint = load_checkpoint(out);
+            CHECK(first_not_finite(checkpoint.content).empty());
+            CHECK(checkpoint.position.step > 0);
+            if (!stopped)
+                CHECK(has(outcome.error, "the checkpoint keeps step " + std::to_string(checkpoint.position.step) + ","));
+            if (log_every == "1") {
+                CHECK(has(events(out), "a loss is not finite"));
+                CHECK(exists(out + "/plots/losses.svg"));
+            }
+        }
+}
