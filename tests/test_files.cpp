@@ -83,8 +83,7 @@ TEST_CASE("files: a full disk is an error, and a device is never replaced") {
     CHECK(has(error, "No space left on device (/dev/full): free some space"));
     CHECK_FALSE(error_of([] { write_safetensors("/dev/full", {}); }).empty());
     CHECK_FALSE(error_of([] { write_png("/dev/full", Image{1, 1, 1, {7}}); }).empty());
-    RunLog log = RunLog::create("/dev/full");
-    CHECK(has(error_of([&] { log.write({{"step", 1}}); }), "No space left"));
+    CHECK(has(error_of([] { RunLog::create("/dev/full"); }), "No space left"));  // its first row does not fit
     struct stat info {};
     CHECK(::stat("/dev/full", &info) == 0);
     CHECK(S_ISCHR(info.st_mode));
