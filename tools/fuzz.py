@@ -10,9 +10,11 @@ go through the plain build, which takes seconds.
 The last line is `N passed, N failed, N skipped`: an input that was replayed is one check, a target that was fuzzed another.
 """
 import argparse
+import hashlib
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -77,6 +79,27 @@ class Fuzz:
         with self.lock:
             self.passed, self.failed = self.passed + good, self.failed + (not good)
 
+    def linked(self, target, corpus, failed):
+        """A folder of links to the seeds but those that have failed, which would end the fuzzer at its start; so they leave the corpus."""
+        known = {name.rsplit("-", 1)[-1] for name in os.listdir(failed)}  # libFuzzer names inputs by their SHA-1
+
+        def fails(path):
+            with open(path, "rb") as f:
+                return hashlib.sha1(f.read()).hexdigest() in known
+
+        links = f"{self.folder}/links/{target}"
+        shutil.rmtree(links, ignore_errors=True)
+        os.makedirs(links)
+        for path in seeds_of(target) + ([self.made[target]] if target in self.made else []):
+            files = [os.path.join(top, name) for top, _, names in os.walk(path) for name in names] if os.path.isdir(path) else [path]
+            for file in files:
+                if not fails(file):
+                    os.symlink(os.path.abspath(file), f"{links}/{file.replace('/', '_')}")
+        for name in os.listdir(corpus):
+            if fails(f"{corpus}/{name}"):
+                os.unlink(f"{corpus}/{name}")
+        return links
+
     def fuzz(self, target):
         seconds = int(self.options.minutes * 60)
         program = f"{self.folder}/fuzz"
@@ -89,27 +112,18 @@ class Fuzz:
         corpus, failed = f"{self.folder}/corpus/{target}", f"{self.folder}/failed/{target}"
         for path in (corpus, failed):
             os.makedirs(path, exist_ok=True)
-        # Files among the seeds go in as a folder of links.
-        links = f"{self.folder}/links/{target}"
-        os.makedirs(links, exist_ok=True)
-        folders = [corpus]
-        for path in seeds_of(target) + ([self.made[target]] if target in self.made else []):
-            if os.path.isdir(path):
-                folders.append(path)
-            elif not os.path.exists(link := f"{links}/{os.path.basename(path)}"):
-                os.symlink(os.path.abspath(path), link)
-        folders.append(links)
-        before = set(os.listdir(failed))
+        for name in os.listdir(failed):  # of an earlier program: tried again
+            os.replace(f"{failed}/{name}", f"{corpus}/{name}")
         result = {"program": stamp, "seconds": seconds, "executions": 0, "edges": 0, "features": 0, "megabytes": 0}
         end = time.monotonic() + seconds
         restarts = 0
         while (left := int(end - time.monotonic())) > 0 and restarts < 20:
             command = [program, f"-max_total_time={left}", f"-max_len={LENGTH}", f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEGABYTES}",
-                       f"-artifact_prefix={failed}/", "-print_final_stats=1", "-reload=0", "-verbosity=1"]
+                       f"-artifact_prefix={failed}/", "-print_final_stats=1", "-reload=0", "-verbosity=1", corpus, self.linked(target, corpus, failed)]
             if target in DICTIONARIES:
-                command.append(f"-dict=tests/fuzz/dictionaries/{DICTIONARIES[target]}.dict")
+                command.insert(1, f"-dict=tests/fuzz/dictionaries/{DICTIONARIES[target]}.dict")
             with open(f"{self.folder}/{target}.log", "ab") as log:
-                done = subprocess.run(command + folders, env={**self.environment, "GANNET_FUZZ": target}, stdin=subprocess.DEVNULL,
+                done = subprocess.run(command, env={**self.environment, "GANNET_FUZZ": target}, stdin=subprocess.DEVNULL,
                                       stdout=log, stderr=subprocess.PIPE, check=False)
                 log.write(done.stderr)
             said = done.stderr.decode(errors="replace")
@@ -123,11 +137,11 @@ class Fuzz:
             if done.returncode == 0:
                 break
             restarts += 1  # it ends at the first input that fails
-            if not ran and not set(os.listdir(failed)) - before:
-                print(f"fuzz {target}: does not start: {said.strip().splitlines()[-1:]}", flush=True)
+            if "Test unit written to" not in said:
+                print(f"fuzz {target}: ends without an input that fails: {said.strip().splitlines()[-1:]}", flush=True)
                 result["broken"] = True
                 break
-        new = set(os.listdir(failed)) - before
+        new = os.listdir(failed)
         result["over"] = sum(name.startswith(("timeout-", "oom-", "slow-unit-")) for name in new)
         result["crashes"] = len(new) - result["over"] + result.pop("broken", False)
         with self.lock:

@@ -19,7 +19,6 @@ struct Folder {
         const char* memory = fs::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
         path = std::string(memory) + "/gannet-fuzz-" + std::to_string(owner);
         fs::create_directories(path);
-        if (::chdir(path.c_str()) != 0) std::abort();
     }
     ~Folder() {
         std::error_code error;

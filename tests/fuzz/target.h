@@ -14,7 +14,7 @@ struct Target {
 };
 const std::vector<Target>& targets();
 
-// The bytes as a file NAME in a folder of this process's own in memory, the working directory; its path.
+// The bytes as a file NAME in a folder of this process's own, in memory; its path.
 std::string file_of(const std::string& bytes, const std::string& name);
 
 // What a target found out that should always hold.
