@@ -28,7 +28,7 @@ std::string default_classifier(const std::string& set) {
 
 int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
-        std::string path, by, device = "auto";
+        std::string path, by, data, device = "auto";
         std::optional<int64_t> n;
         std::optional<uint64_t> seed;
         int64_t threads = 0;
@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
         line.option("--classifier", by, "RUN",
                     "run folder or checkpoint of a classifier; unless given, runs/classifier-mnist or "
                     "-fashion, by the GAN's data set");
+        line.option("--data", data, "PATH", "where the classifier's data set lies now; where it was unless given");
         line.option("-n,--count", n, "N", "how many samples: 10000 unless given, of files all");
         line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
@@ -53,7 +54,7 @@ int main(int argc, char** argv) {
         const Device chosen = choose_device(device, threads);
         const SampleSource source(path);
         if (seed && !source.draws()) throw Error("--seed without a generator", "command line", "leave it away: these are files");
-        const Classifier classifier(by.empty() ? default_classifier(source.data_set()) : by, chosen);
+        const Classifier classifier(by.empty() ? default_classifier(source.data_set()) : by, chosen, data);
         const Samples samples = source.take(n.value_or(source.draws() ? 10000 : 0), seed.value_or(1), classifier.image(), chosen);
 
         config::Members report = {{"samples", int64_t(samples.pixels.size()) / classifier.image().size()},

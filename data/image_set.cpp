@@ -205,6 +205,16 @@ uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSour
     return hash.value();
 }
 
+// Its errors name the key as well, where there is one.
+std::unique_ptr<ImageSource> open_source(const DatasetOptions& options, const Decoder& decoder) {
+    try {
+        return ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes, options.skip_broken});
+    } catch (const Error& error) {
+        const std::string where = options.where("path");
+        throw where == options.path ? error : error.also_at(where);
+    }
+}
+
 }  // namespace
 
 void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where) {
@@ -220,8 +230,7 @@ Dataset load_images(const DatasetOptions& options) {
     check(options);
     const auto start = std::chrono::steady_clock::now();
     const Decoder decoder(options);
-    const std::unique_ptr<ImageSource> source =
-        ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes, options.skip_broken});
+    const std::unique_ptr<ImageSource> source = open_source(options, decoder);
     const int64_t all = int64_t(source->names().size()), count = options.first > 0 ? options.first : all;
     if (options.first > all)
         throw Error("the first " + std::to_string(options.first) + " images are wanted, there are " + std::to_string(all),
@@ -267,8 +276,7 @@ DatasetInfo images_info(const DatasetOptions& options) {
     const int64_t side = options.size > 0 ? options.size : options.crop;
     std::error_code error;
     if (side > 0 && std::filesystem::exists(options.path, error)) return {side, side, decoder.channels()};
-    const std::unique_ptr<ImageSource> source =
-        ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes, options.skip_broken});
+    const std::unique_ptr<ImageSource> source = open_source(options, decoder);
     // The others must be like the first; load_images sees to it.
     for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
         Decoded decoded;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 
 #include "engine/config/model.h"
@@ -222,7 +223,6 @@ TEST_CASE("--set") {
     CHECK(set({"generator[3].channels=32"}).generator[3].keys.integer("channels") == 32);
     CHECK(set({"generator.3.channels=image"}).generator[3].keys.is_image("channels"));
     CHECK(set({"batch=8", "batch=16"}).batch == 16);
-    CHECK(set({"data.path=a b=c"}).data.text("path") == "a b=c");
     CHECK(set({"data.path="}).data.text("path") == "");
     CHECK(set({"optimizer.betas=[0.5, 0.9]"}).generator_optimizer.keys.numbers("betas") == std::vector<double>{0.5, 0.9});
     CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].type == "dropout");
@@ -247,6 +247,12 @@ TEST_CASE("--set") {
         {"batch=big", "'batch' is \"big\", but must be an integer (batch, --set batch=big)"},
         {"batch=99999999999999999999", "is too big"},
         {"generator.0=[1", "cannot read the value (--set generator.0=[1): malformed JSON"},
+        {"name=\"x", "cannot read the value (--set name=\"x): malformed JSON"},
+        {"optimizer.lr=1e999", "cannot read the value (--set optimizer.lr=1e999): malformed JSON"},
+        {"optimizer.lr=true", "'lr' is true, but must be a number"},
+        {"fuse=1", "'fuse' is 1, but must be true or false"},
+        {"batch=1.5", "'batch' is 1.5, but must be an integer"},
+        {"batch=8-", "the expression \"8-\" ends too early"},
         {"optimizer.lr=nan", "'lr' is \"nan\", but must be a number (optimizer.lr, --set optimizer.lr=nan)"},
         {"generator.0.channels=$filters",
          "unknown variable '$filters' (generator[0].channels, --set generator.0.channels=$filters)"},
@@ -264,6 +270,97 @@ TEST_CASE("--set") {
     for (int i = 0; i < 100000; ++i) deep += ".a";
     CHECK(has(error_with({deep + "=1"}), "is no path to a key"));
     CHECK(error_with({"bad\nkey=1"}).find('\n') == std::string::npos);
+}
+
+TEST_CASE("--set: the key decides what a value is") {
+    const auto set = [](const std::vector<std::string>& settings) { return load_model("models/wgan.json", settings); };
+    for (const char* name : {"2024", "true", "1e-4", "[1]", "a b=c", "{}", "+-", "#5"}) {
+        CAPTURE(name);
+        CHECK(set({"name=" + std::string(name)}).name == name);
+        CHECK(set({"data.path=" + std::string(name)}).data.text("path") == std::filesystem::current_path() / name);
+    }
+    CHECK(set({"name=\"a\\tb c\"", "name=\"2024\""}).name == "2024");  // JSON text, too
+    CHECK(set({"name=2024", "name=null"}).name == "wgan");
+    const auto lr = [&](const std::string& text) { return set({"optimizer.lr=" + text}).generator_optimizer.lr; };
+    CHECK(lr(".001") == 0.001);
+    CHECK(lr("1.") == 1);
+    CHECK(lr("+.5e-1") == 0.05);
+    CHECK(lr("1.e-2") == 0.01);
+    CHECK(lr("0") == 0);
+    CHECK(lr("000.250") == 0.25);
+    CHECK(set({"optimizer.betas=[.5,.999]"}).generator_optimizer.keys.numbers("betas") == std::vector<double>{0.5, 0.999});
+    CHECK(set({"optimizer.betas.0=.25"}).generator_optimizer.keys.numbers("betas")[0] == 0.25);
+    CHECK(set({"optimizer={\"type\": \"adam\", \"lr\":.01}"}).generator_optimizer.lr == 0.01);
+    CHECK(set({"seed=007"}).seed == 7);
+    CHECK(set({"batch=+8"}).batch == 8);
+    CHECK(set({"batch=1e1"}).batch == 10);
+    CHECK(set({"batch=8*2"}).batch == 16);
+    CHECK(set({"batch=8-2"}).batch == 6);
+    CHECK(set({"checkpoint_every=-0"}).checkpoint_every == 0);
+    CHECK(set({"data={\"background\": \"007\"}"}).data.text("background") == "007");
+    CHECK(set({"data.background=007"}).data.text("background") == "007");
+}
+
+// What a test puts into the environment.
+struct Home {
+    std::string before = std::getenv("HOME") ? std::getenv("HOME") : "";
+    explicit Home(const std::string& home) { ::setenv("HOME", home.c_str(), 1); }
+    ~Home() { ::setenv("HOME", before.c_str(), 1); }
+};
+
+TEST_CASE("paths count from the file that they are written in, and are absolute") {
+    const TemporaryFolder folder;
+    for (const char* inner : {"inner", "pictures", "inner/more"}) std::filesystem::create_directory(folder / inner);
+    std::filesystem::create_directory_symlink("inner/more", folder / "link");
+    const auto path = [&](const std::string& text, const std::vector<std::string>& settings = {}) {
+        return load_model(folder.write("inner/m.json", text), settings).data.text("path");
+    };
+    const auto with = [&](const std::string& written) { return path(model_text("\"data\": {\"path\": \"" + written + "\"},")); };
+    CHECK(with("pictures") == folder / "inner/pictures");
+    CHECK(with("../pictures/") == folder / "pictures");
+    CHECK(with(".//a/./b/../c") == folder / "inner/a/c");
+    CHECK(with(folder / "link") == folder / "link");                                   // links are kept
+    CHECK(with("../link/../../pictures") == folder / "inner/../link/../../pictures");  // which is not ../pictures
+    CHECK(with("") == "");
+    CHECK(with("/") == "/");
+    const Home home(folder / "home");
+    CHECK(with("~") == folder / "home");
+    CHECK(with("~/x") == folder / "home/x");
+    CHECK(with("a/~") == folder / "inner/a/~");
+    CHECK(with("~no such user/x") == folder / "inner/~no such user/x");
+    CHECK(with("~root/x") == "/root/x");
+    // of a base from the base, of "set" from its file, of --set from the working folder
+    const std::string here = std::filesystem::current_path().string();
+    folder.write("base.json", model_text("\"data\": {\"path\": \"pictures\"},"));
+    CHECK(path(R"({"base": "../base.json"})") == folder / "pictures");
+    CHECK(path(R"({"base": "../base.json", "data": {"path": "own"}})") == folder / "inner/own");
+    CHECK(path(R"({"base": "../base.json", "set": {"data.path": "set"}})") == folder / "inner/set");
+    CHECK(path(R"({"base": "../base.json"})", {"data.path=given"}) == here + "/given");
+    CHECK(path(R"({"base": "../base.json"})", {"data={\"path\": \"given\"}"}) == here + "/given");
+    CHECK(path(R"({"base": "../base.json"})", {"data.path=~/given"}) == folder / "home/given");
+    std::filesystem::copy(folder / "base.json", folder / "home.json");
+    const Home outer(folder.path);
+    CHECK(path(R"({"base": "~/home.json"})") == folder / "pictures");
+    // of a table of products too
+    folder.write("inner/tune.json", R"({"gpu": "any", "precision": "fp32", "products": []})");
+    CHECK(load_model(folder.write("inner/t.json", model_text("\"cuda\": {\"tune\": \"tune.json\"},")), {}).cuda.has("tune"));
+    // a run's configuration: earlier programs kept relative paths, from the working folder
+    const std::string run = folder.write("inner/config.json", model_text("\"data\": {\"path\": \"pictures\"},"));
+    CHECK(load_run_config(run, {}).data.text("path") == here + "/pictures");
+    CHECK(read(model_text("\"data\": {\"path\": \"caf\\udce9\"},")).data.text("path") == here + "/caf\xe9");
+}
+
+TEST_CASE("the identity of a run: what decides its numbers") {
+    const auto identity_of = [](const std::vector<std::string>& settings) {
+        return dump_json(identity(load_model("models/wgan.json", settings).effective));
+    };
+    const std::string whole = identity_of({});
+    // tests/test_identity.sh has a row for every key that is free
+    CHECK(identity_of({"name=x", "data.path=x", "cuda.data=streamed", "samples.rows=1", "epochs=3", "on_collapse=stop"}) ==
+          whole);
+    for (const char* other : {"seed=1", "batch=2", "optimizer.lr=1", "data.range=[-1,1.5]", "data.split=test", "fuse=false",
+                              "join_batches=false", "share_scores=false", "cuda.matmul=own", "generator.1=null"})
+        CHECK_MESSAGE(identity_of({other}) != whole, other);
 }
 
 TEST_CASE("base") {

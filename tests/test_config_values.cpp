@@ -40,6 +40,35 @@ TEST_CASE("json: what is written reads back the same") {
     CHECK_NOTHROW(parse_json(dump_json(Value("\xff not UTF-8")), "x"));
 }
 
+// As Python's json.dumps(os.fsdecode(b"...")).
+TEST_CASE("json: a byte that is not UTF-8 is written as surrogateescape does, and comes back") {
+    const auto back = [](const std::string& text) { return *parse_json(dump_json(Value(text)), "x").text(); };
+    CHECK(dump_json(Value("caf\xe9/\xc3\xa9")) == "\"caf\\udce9/\xc3\xa9\"");
+    CHECK(dump_json(Value("\xe2\x82")) == "\"\\udce2\\udc82\"");
+    std::string all;
+    for (int byte = 1; byte < 256; ++byte) {
+        all += char(byte);
+        CHECK(back(std::string(1, char(byte))) == std::string(1, char(byte)));
+    }
+    CHECK(back(all) == all);
+    CHECK(back(std::string(all.rbegin(), all.rend())) == std::string(all.rbegin(), all.rend()));
+    // longer than need be, a surrogate, above U+10FFFF, cut short
+    for (const char* text : {"\xc0\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf0\x9f\x98",
+                             "\xc3(", "\xf4\x8f\xbf\xbe"})
+        CHECK(back(text) == text);
+    const Value key = parse_json(dump_json(Members{{"\xe9", 1}}), "x");
+    CHECK(key.find("\xe9") != nullptr);
+    CHECK(*parse_json("\"\\uDCE9\"", "x").text() == "\xe9");
+    CHECK(*parse_json("\"\\\\udce9\"", "x").text() == "\\udce9");                           // a backslash, then letters
+    CHECK(*parse_json("\"\\ud83d\\udc80\"", "x").text() == "\xf0\x9f\x92\x80");             // a pair: a skull
+    CHECK(*parse_json("\"\\ud83d\\udc80\\udc80\"", "x").text() == "\xf0\x9f\x92\x80\x80");  // and a byte
+    for (const char* text : {"\"\\udc7f\"", "\"\\udd00\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\xe9\""})
+        CHECK(has(error_of([&] { parse_json(text, "x"); }), "malformed JSON (x:1, column "));
+    for (const char* text : {"\"\xf4\x8f\xbf\xbe\"", "\"\\udbff\\udffe\""})
+        CHECK(has(error_of([&] { parse_json(text, "x"); }), "U+10FFFE"));
+    CHECK(has(error_of([&] { parse_json("[\"\\udce9\", nil]", "x"); }), "x:1, column 13"));
+}
+
 TEST_CASE("expressions") {
     const Variables v = {{"n", 6}, {"big", std::numeric_limits<int64_t>::max()}, {"small", std::numeric_limits<int64_t>::min()}};
     const auto value = [&](const std::string& text) { return evaluate(text, v, "here"); };

@@ -149,7 +149,7 @@ TEST_CASE("image sets: archives that were made to fill a disk") {
         options.path = file;
         options.max_bytes = 900000;
         const std::string message = error_of([&] { load_dataset(options); });
-        CHECK_MESSAGE(has(message, " bytes unpacks to more than 900,000 (" + file + "): "), message);
+        CHECK_MESSAGE(has(message, " bytes unpacks to more than 900,000 (" + file + ", data.path, m.json:3): "), message);
         CHECK_MESSAGE(has(message, "data.max_bytes"), message);
         options.size = 0;  // the shape is then read from an image
         CHECK(error_of([&] { dataset_info(options); }) == message);

@@ -122,7 +122,7 @@ TEST_CASE("image sources: an entry whose name cannot be read is named") {
     DatasetOptions options = p.options();
     options.path = zip_of(p.folder / "set.zip", {{"a.png"}, {"b.png"}, {.name = "\xff.png", .utf8_flag = true}});
     const std::string message = error_of([&] { load_dataset(options); });
-    CHECK_MESSAGE(has(message, "its name cannot be read (" + options.path + "/entry 3): "), message);
+    CHECK_MESSAGE(has(message, "its name cannot be read (" + options.path + "/entry 3, data.path"), message);
     CHECK(has(message, "data.broken \"skip\""));
     options.skip_broken = true;
     Dataset set;
@@ -251,10 +251,10 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
         return skip ? said(options) : error_of([&] { load_dataset(options); });
     };
     if (!AsNobody().works()) return skipped("cannot give up root's rights");
-    CHECK(has(refused(0444, false), "cannot enter the folder: Permission denied (" + bad + "/deeper/): "));
+    CHECK(has(refused(0444, false), "cannot enter the folder: Permission denied (" + bad + "/deeper/, data.path"));
     CHECK(has(refused(0444, true),
               "1 place that cannot be read left out: bad/deeper/ (cannot enter the folder: Permission denied)"));
-    CHECK(has(refused(0000, false), "cannot list the folder: Permission denied (" + bad + "/): "));
+    CHECK(has(refused(0000, false), "cannot list the folder: Permission denied (" + bad + "/, data.path"));
     CHECK(has(refused(0000, true), "1 place that cannot be read left out: bad/ (cannot list the folder: Permission denied)"));
     fs::permissions(bad, fs::perms(0755));
     p.add("bad/4.png", "rgb.png");

@@ -245,11 +245,11 @@ cannot write.*nowhere/trace|tiny.json --out never --trace nowhere/trace
 END
 # A folder of images: none, fewer than a batch, an archive that unpacks to more than it may.
 mkdir few && folder=(tiny.json --out never --set data.set=folder --set data.size=28 --set data.cache=false)
-refuses_at_once "the folder is empty \(few,.*PNG or JPEG" "$train" "${folder[@]}" --set data.path=few
+refuses_at_once "the folder is empty \($work/few, data.path,.*PNG or JPEG" "$train" "${folder[@]}" --set data.path=few
 cp "$root"/tests/images/grey8.png "$root"/tests/images/rgb.png few
-refuses "data set has 2 images, a batch 8 \(few,.*lower \`batch\`" "$train" "${folder[@]}" --set data.path=few
+refuses "data set has 2 images, a batch 8 \($work/few,.*lower \`batch\`" "$train" "${folder[@]}" --set data.path=few
 { cp few/rgb.png few/copy.png && head -c 1000000 /dev/zero >few/zeros && tar czf few.tgz few; } || bad "no archive"
-refuses_at_once "unpacks to more than 900,000 \(few.tgz,.*data.max_bytes" "$train" "${folder[@]}" --set data.path=few.tgz --set data.max_bytes=900000
+refuses_at_once "unpacks to more than 900,000 \($work/few.tgz, data.path,.*data.max_bytes" "$train" "${folder[@]}" --set data.path=few.tgz --set data.max_bytes=900000
 # A channel count that needs terabytes, twice.
 refuses_at_once "out of memory: asked for [0-9]+ MiB.*lower" "$train" convolutions.json --out never \
     --set generator.0.channels=600000 --set generator.3.channels=600000
@@ -305,7 +305,7 @@ data() { rm -rf data && cp -r digits data; } # a fresh copy to damage
 data_refused() { refuses_at_once "$1" "$train" tiny.json --out never --set data.path=data; }
 refuses_at_once "no file train-images-idx3-ubyte.*nowhere" "$train" tiny.json --out never --set data.path=nowhere
 rm -rf data && mkdir data
-data_refused "no file train-images-idx3-ubyte.*in data "
+data_refused "no file train-images-idx3-ubyte.*in [^ ]*/data "
 data && : >data/$X && data_refused "empty.*data/$X"
 data && head -c 10 digits/$X >data/$X && data_refused "ends inside its header.*data/$X"
 data && head -c 30000 digits/$X >data/$X && data_refused "64 x 28 x 28 = 50176 values, the file has 29984 .*data/$X"

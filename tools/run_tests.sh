@@ -14,6 +14,7 @@ suite "programs" tests/test_programs.sh
 suite "run folders" tests/test_run_folder.sh
 suite "evaluate" tests/test_evaluate.sh
 suite "old runs" tests/test_old_runs.sh
+suite "what a resumed run may be given" tests/test_identity.sh
 suite "bench" tests/test_bench.sh
 suite "build" tests/test_build.sh
 suite "collapse" tests/test_collapse.sh

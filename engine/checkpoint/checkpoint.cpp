@@ -121,16 +121,20 @@ Checkpoint load_checkpoint(const std::string& path) {
     checkpoint.image = {to_integer(checkpoint.content, checkpoint.file, "image_height"),
                         to_integer(checkpoint.content, checkpoint.file, "image_width"),
                         to_integer(checkpoint.content, checkpoint.file, "image_channels"), false};
+    if (const auto data = metadata.find("data"); data != metadata.end()) checkpoint.data = data->second;
     checkpoint.position = {to_integer(checkpoint.content, checkpoint.file, "step"),
                            to_integer(checkpoint.content, checkpoint.file, "images_seen")};
     return checkpoint;
 }
 
+bool same_data(const std::string& then, const std::string& now) {
+    return then.empty() || then == now || now.starts_with(then + ", labels ");  // commit 93aca1e did not look at labels
+}
+
 void restore(const Checkpoint& checkpoint, Trainer& trainer) {
-    const auto& metadata = checkpoint.content.metadata;
-    if (const auto data = metadata.find("data"); data != metadata.end() && data->second != trainer.data_key())
+    if (!same_data(checkpoint.data, trainer.data_key()))
         throw Error(
-            "the images are not those of the run: " + trainer.data_key() + " now, " + data->second.substr(0, 80) + " then",
+            "the images are not those of the run: " + trainer.data_key() + " now, " + checkpoint.data.substr(0, 80) + " then",
             checkpoint.file, "give it the same data, or start a new run");
     if (const SampleShape& now = trainer.image(); !(checkpoint.image == now))
         throw Error("its images are " + checkpoint.image.str() + ", the data are " + now.str(), checkpoint.file, advice);
@@ -146,11 +150,9 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
 }
 
 void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config) {
-    config::Value before = checkpoint.config, now = config.effective;
-    for (const char* key : {"steps", "epochs", "log_every", "checkpoint_every", "samples", "observe", "on_collapse", "version"})
-        before.at(key) = now.at(key) = nullptr;
-    before.at("cuda").at("graph") = now.at("cuda").at("graph");  // the same bits
-    const std::string key = difference(before, now, "");
+    // Read again, so that keys which its program did not know have the values that they stand for.
+    const config::ModelConfig before = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+    const std::string key = difference(config::identity(before.effective), config::identity(config.effective), "");
     if (!key.empty())
         throw Error("'" + key + "' is not what the run was made with", checkpoint.file,
                     "resume with the run's own configuration, or start a new run");

@@ -20,6 +20,7 @@ struct Checkpoint {
     Safetensors content;
     config::Value config;  // the effective configuration it was made with
     SampleShape image;     // the data's shape
+    std::string data;      // their key, "" where it is not known
     Counters position;
     config::Value run;  // null in format 1, and before the run begins
 };
@@ -29,8 +30,10 @@ Checkpoint load_checkpoint(const std::string& path);
 // Puts a trainer where the checkpoint was: the next step is the one that would have followed.
 void restore(const Checkpoint& checkpoint, Trainer& trainer);
 
-// Refuses to continue with another configuration: names the first key that differs. Keys that change no number (how long, how
-// often to log, to save, to sample) may differ.
+// Of two data_key, the first out of a checkpoint.
+bool same_data(const std::string& then, const std::string& now);
+
+// Refuses to continue with another configuration: names the first key that differs. Keys that are free_at_resume may differ.
 void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config);
 
 }  // namespace gannet

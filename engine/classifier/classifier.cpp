@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "engine/classifier/trainer.h"
 #include "engine/run/run_folder.h"
@@ -53,16 +54,21 @@ Readings read_images(const Network& network, const std::vector<uint8_t>& pixels,
     return out;
 }
 
-Classifier::Classifier(const std::string& path, Device device) {
+Classifier::Classifier(const std::string& path, Device device, const std::string& data) {
     const Checkpoint checkpoint = load_checkpoint(find_checkpoint(path));
     file_ = checkpoint.file;
-    config_ = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+    data_key_ = checkpoint.data;
+    config::Settings settings;
+    if (!data.empty()) settings.add("data.path=" + std::filesystem::absolute(data).string(), "--data " + config::printable(data));
+    config_ = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, settings);
     if (!config_.is_classifier())
         throw Error("this is a GAN, no classifier", file_, "train one, as in: ./apps/train models/classifier-mnist.json");
     network_ =
         std::make_unique<Network>(Net::classifier, config_.classifier, checkpoint.image, checkpoint.image, config_, device);
     load_state(checkpoint.content, file_, *network_, nullptr);
 }
+
+bool Classifier::was_trained_on(const Dataset& data) const { return same_data(data_key_, data_key(data, true)); }
 
 Readings Classifier::read(const std::vector<uint8_t>& pixels) const {
     const std::vector<double> range = config_.data.numbers("range");

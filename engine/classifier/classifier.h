@@ -22,16 +22,18 @@ Readings read_images(const Network& network, const std::vector<uint8_t>& pixels,
 
 class Classifier {
 public:
-    // Of a run folder or checkpoint file. Throws Error where that holds no classifier.
-    Classifier(const std::string& path, Device device);
+    // Of a run folder or checkpoint file. Throws Error where that holds no classifier. `data`, unless "", is where its data set
+    // lies now.
+    Classifier(const std::string& path, Device device, const std::string& data = "");
 
     SampleShape image() const { return network_->in(); }
     const config::ModelConfig& config() const { return config_; }
     const std::string& file() const { return file_; }
+    bool was_trained_on(const Dataset& data) const;  // true where that is not known
     Readings read(const std::vector<uint8_t>& pixels) const;
 
 private:
-    std::string file_;
+    std::string file_, data_key_;
     config::ModelConfig config_;
     std::unique_ptr<Network> network_;
 };

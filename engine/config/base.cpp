@@ -44,12 +44,14 @@ bool given(const Value& object, const std::string& key) {
     return value && !value->is_null();
 }
 
-std::vector<Setting> read_set(const Value& set) {
+std::vector<Setting> read_set(const Value& set, const std::string& folder) {
     if (!set.members())
         throw Error("'set' is " + set.type_name() + ", but must be an object, { ... }", set.where(),
                     "write \"set\": { \"generator.3.channels\": 64 }");
     std::vector<Setting> settings;
-    for (const auto& [path, value] : *set.members()) settings.push_back({split_path(path, value.where()), value, value.where()});
+    for (const auto& [path, value] : *set.members())
+        settings.push_back(
+            {.path = split_path(path, value.where()), .value = value, .text = {}, .place = value.where(), .folder = folder});
     return settings;
 }
 
@@ -58,7 +60,7 @@ std::string find_base(const Value& base, const std::string& path, const std::vec
     if (!base.text())
         throw Error("'base' is " + base.type_name() + ", but must be the name of a model file", base.where(),
                     "write \"base\": \"other.json\"");
-    const std::string file = (fs::path(path).parent_path() / *base.text()).lexically_normal().string();
+    const std::string file = (fs::path(path).parent_path() / expand_home(*base.text())).lexically_normal().string();
     std::error_code error;
     if (base.text()->empty() || !fs::exists(file, error))
         throw Error("there is no base '" + printable(file) + "'", base.where(),
@@ -72,27 +74,30 @@ std::string find_base(const Value& base, const std::string& path, const std::vec
     return file;
 }
 
-Value resolve(Value root, const std::string& path, std::vector<std::string> chain) {
+Value resolve(Value root, const std::string& path, const std::string& folder, std::vector<std::string> chain) {
     if (!root.members())
         throw Error("a model file must be an object, { ... }, but this is " + root.type_name(), root.where(), "start it with {");
     const Value base = take(root, "base"), set = take(root, "set");
+    place_paths(root, folder);
     if (base.is_null()) {
         if (!set.is_null()) throw Error("'set' without 'base'", set.where(), "write the keys where they belong");
         return root;
     }
     chain.push_back(path);
     const std::string file = find_base(base, path, chain);
-    Value merged = resolve(load_json(file), file, chain);
+    Value merged = resolve(load_json(file), file, fs::path(file).parent_path().string(), chain);
     for (const char* own : {"name", "version"}) take(merged, own);
     if (given(root, "steps") != given(root, "epochs")) take(merged, given(root, "steps") ? "epochs" : "steps");
     merge(merged, root);
     merged.place = root.place;
-    if (!set.is_null()) apply_settings(merged, read_set(set));
+    if (!set.is_null()) apply_settings(merged, read_set(set, folder));
     return merged;
 }
 
 }  // namespace
 
-Value with_bases(Value root, const std::string& path) { return resolve(std::move(root), path, {}); }
+Value with_bases(Value root, const std::string& path, const std::string& folder) {
+    return resolve(std::move(root), path, folder, {});
+}
 
 }  // namespace gannet::config

@@ -168,8 +168,18 @@ ModelConfig read_model(const Value& root, const std::string& path) {
     return classifier ? read_classifier(file, path, variables) : read_gan(root, file, path, variables);
 }
 
-ModelConfig with_settings(Value root, const std::string& path, const Settings& settings) {
-    root = with_bases(std::move(root), path);
+Value without_free_keys(const Value& object, const ObjectSpec& spec) {
+    Members out;
+    for (const auto& [name, value] : *object.members()) {
+        const Key* key = spec.find(name);
+        if (key && key->free_at_resume) continue;
+        out.emplace_back(name, key && key->object && value.members() ? without_free_keys(value, *key->object) : value);
+    }
+    return out;
+}
+
+ModelConfig with_settings(Value root, const std::string& path, const std::string& folder, const Settings& settings) {
+    root = with_bases(std::move(root), path, folder);
     std::vector<Setting> changes;
     for (const Settings::Entry& entry : settings.entries()) changes.push_back(read_setting(entry.text, entry.place));
     apply_settings(root, changes);
@@ -179,11 +189,17 @@ ModelConfig with_settings(Value root, const std::string& path, const Settings& s
 }  // namespace
 
 ModelConfig load_model(const std::string& file, const Settings& settings) {
-    return with_settings(load_json(file), file, settings);
+    return with_settings(load_json(file), file, std::filesystem::path(file).parent_path().string(), settings);
+}
+
+ModelConfig load_run_config(const std::string& file, const Settings& settings) {
+    return with_settings(load_json(file), file, "", settings);
 }
 
 ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings) {
-    return with_settings(parse_json(text, file), file, settings);
+    return with_settings(parse_json(text, file), file, "", settings);
 }
+
+Value identity(const Value& effective) { return without_free_keys(effective, file_spec()); }
 
 }  // namespace gannet::config

@@ -47,8 +47,8 @@ struct ModelConfig {
 };
 
 // What the command line puts over a model file, in its order: "key.path=value", list entries by their number in the file
-// ("generator.3.channels=64"). A value that is no JSON is taken as text, null takes a key away, `steps` and `epochs` replace each
-// other.
+// ("generator.3.channels=64"). The value of a key that holds text is text; others are JSON, or else text. null takes a key away,
+// `steps` and `epochs` replace each other.
 class Settings {
 public:
     struct Entry {
@@ -79,10 +79,16 @@ auto blaming(const Settings& settings, const F& f) {
     }
 }
 
-// Throws Error naming path and line, or the setting.
+// Throws Error naming path and line, or the setting. Paths in the file count from its folder, those in settings from the working
+// folder; ~ is a home folder. In what is read they are absolute.
 ModelConfig load_model(const std::string& file, const Settings& settings);
-// The same of a text, for instance the configuration that a checkpoint holds; `file` names it in messages.
+// The same of a run's config.json, where a relative path, which only earlier programs wrote, counts from the working folder.
+ModelConfig load_run_config(const std::string& file, const Settings& settings);
+// The same of a text, the configuration that a checkpoint holds; `file` names it in messages.
 ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings);
+
+// What of an effective file decides the numbers of a training: all but the keys that are free_at_resume.
+Value identity(const Value& effective);
 
 // Top-level sections in the order of the reference page.
 const std::vector<const ObjectSpec*>& model_specs();

@@ -1,5 +1,7 @@
 // The steps of reading a model file, for model.cpp.
 #pragma once
+#include <optional>
+
 #include "engine/config/model.h"
 
 namespace gannet::config {
@@ -8,7 +10,9 @@ namespace gannet::config {
 struct Setting {
     std::vector<std::string> path;  // "generator", "3", "channels"
     Value value;
-    std::string place;  // "--set generator.3.channels=64", or where a file says it
+    std::optional<std::string> text;  // instead of the value: read by the type of its key
+    std::string place;                // "--set generator.3.channels=64", or where a file says it
+    std::string folder;               // that relative paths count from; "": the working folder
 };
 Setting read_setting(const std::string& setting, const std::string& place);  // "key.path=value"
 // "generator.3.channels" or, as messages write it, "generator[3].channels", in parts.
@@ -17,8 +21,20 @@ std::vector<std::string> split_path(const std::string& path, const std::string& 
 // and those that became a list give way to its entries.
 void apply_settings(Value& file, const std::vector<Setting>& settings);
 
-// The file `path` was parsed as `root`: what it says put on top of the files that "base" names, and then its "set".
-Value with_bases(Value root, const std::string& path);
+// The file `path` was parsed as `root`: what it says put on top of the files that "base" names, and then its "set". Its relative
+// paths count from `folder`, those of a base from the base's own.
+Value with_bases(Value root, const std::string& path, const std::string& folder);
+
+// The key that a path leads to outside of lists and optimizers; null where there is none.
+const Key* key_at(const std::vector<std::string>& path);
+
+// "~" and "~user" at the start as home folders, where they are known.
+std::string expand_home(const std::string& path);
+// `path` from `folder` ("": the working folder), home folders expanded, without "." and ".."; links are kept. "" stays.
+std::string absolute_path(const std::string& path, const std::string& folder);
+// Makes those texts absolute that are paths: in a file, or in the value that `key` (may be null) is given.
+void place_paths(Value& file, const std::string& folder);
+void place_paths(Value& value, const Key* key, const std::string& folder);
 
 // Reads lists of layers; `repeat` is expanded away. 10,000 layers are the most, of all lists together.
 class Expander {

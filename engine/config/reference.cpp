@@ -56,21 +56,36 @@ once, and no key is ignored: one that nobody knows is an error that names the ne
 A division must come out even. Variables may be expressions of those before them.
 
 **From the command line.** `--set key.path=value` changes or adds any key; entries of a list go by their number in the file,
-from 0. The value is JSON, or else text; a later `--set` wins; `null` takes a key away; of `steps` and `epochs` the one that is
-set replaces the other.
+from 0. The value is read by the key's type: of a key that holds text it is that text (`data.path=2024`), or JSON text in quotes.
+Anything else is read as JSON, where numbers may also be written `.5`, `1.` or `007`; what is not JSON is text, for expressions and
+words such as `image`. `cuda.tune` is a path unless it begins with `{`. A later `--set` wins; `null` takes a key away (a folder of
+that name is `./null`); of `steps` and `epochs` the one that is set replaces the other.
 
     ./apps/train models/dcgan.json --set epochs=20 --set data.set=fashion-mnist --set optimizer.lr=1e-4
     ./apps/train models/dcgan.json --set generator.0.channels=256 --set optimizer.discriminator.lr=5e-5
 
-**Variants.** `"base": "other.json"` reads another file first (its path counts from the folder of the file that names it, and it may
-have a base in turn), and puts the keys beside it on top: an object is merged key by key, anything else, lists too, takes the place of
-what the base has, and `null` takes a key of the base away. Of `steps` and `epochs` the one that is given replaces the other; `name`
-and `version` are not inherited. Then come the paths of `"set"`, an object: the same paths as of `--set`, so that a file can reach
-into a list. Set to `null`, an entry of a list goes away; set to a list, it gives way to that list's entries. All numbers are those of
-the list before. What `--set` on the command line changes comes last, and goes by the numbers that have come of it.
+**Variants.** `"base": "other.json"` reads another file first (which may have a base in turn), and puts the keys beside it on top:
+an object is merged key by key, anything else, lists too, takes the place of what the base has, and `null` takes a key of the base
+away. Of `steps` and `epochs` the one that is given replaces the other; `name` and `version` are not inherited. Then come the paths
+of `"set"`, an object: the same paths as of `--set`, so that a file can reach into a list. Set to `null`, an entry of a list goes
+away; set to a list, it gives way to that list's entries. All numbers are those of the list before. What `--set` on the command line
+changes comes last, and goes by the numbers that have come of it.
 
     { "base": "dcgan.json", "data": { "set": "fashion-mnist" }, "epochs": 20 }
     { "base": "dcgan.json", "set": { "generator.0.channels": 256, "discriminator.3": null } }
+
+**Resuming.** `--resume RUN` reads the run's own `config.json`. Keys that change no number of the training may have other values then:
+
+FREE_KEYS.
+
+Any other key that differs is refused. The images are compared by a hash of their pixels, so they may lie elsewhere:
+`--resume RUN --set data.path=PATH`.
+
+**Paths.** A relative path in a file is relative to the folder of that file, in `--set` to the working directory. `~` and `~user` at
+its start are home directories. A run's `config.json` holds absolute paths, without `.` and `..`; symbolic links are kept. Earlier
+programs kept relative paths there: `--resume` takes them as relative to the working directory, as those programs did. In JSON that the
+program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to `\udcff`, as in Python's `surrogateescape`; it is read back
+as that byte.
 
 **What was meant.** A run's `config.json` is again a model file, with every default filled in and every `repeat` written out.
 )";
@@ -130,6 +145,16 @@ std::string default_text(const Key& key) {
     return "`[" + join(entries, ", ") + "]`";
 }
 
+std::vector<std::string> free_keys(const ObjectSpec& spec, const std::string& path) {
+    std::vector<std::string> out;
+    for (const Key& key : spec.keys) {
+        if (key.free_at_resume) out.push_back("`" + path + key.name + "`");
+        else if (key.object)
+            for (const std::string& inner : free_keys(*key.object, path + key.name + ".")) out.push_back(inner);
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string document(const ObjectSpec& spec, int heading_level) {
@@ -143,6 +168,8 @@ std::string document(const ObjectSpec& spec, int heading_level) {
 
 std::string model_reference() {
     std::string out = introduction;
+    const std::string here = "FREE_KEYS";
+    out.replace(out.find(here), here.size(), join(free_keys(file_spec(), ""), " and "));
     for (const ObjectSpec* spec : model_specs())
         out += document(*spec, spec->name.find('.') != std::string::npos || optimizer_spec(spec->name) ? 3 : 2);
     out += "\n";

@@ -1,5 +1,6 @@
 // --set key.path=value, and "set" in files. Only paths are followed here; what comes of it is checked when the file is read.
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "engine/config/parts.h"
@@ -12,13 +13,64 @@ using Path = std::vector<std::string>;
 
 bool all_of(const std::string& text, const char* characters) { return text.find_first_not_of(characters) == std::string::npos; }
 
-// JSON, or else text; but what sets out to be a list, an object or a number is no text.
-Value read_value(const std::string& text, const std::string& place) {
+// "+.5", "1." and "007" as JSON writes them; "" where `word` is not a number.
+std::string json_number(const std::string& word) {
+    std::size_t at = 0;
+    const auto take = [&](const char* any, bool many = false) {
+        const std::size_t from = at;
+        while (at < word.size() && std::strchr(any, word[at]) && (many || at == from)) ++at;
+        return word.substr(from, at - from);
+    };
+    const std::string sign = take("+-");
+    std::string whole = take("0123456789", true);
+    const std::string point = take("."), fraction = point.empty() ? "" : take("0123456789", true);
+    std::string exponent = take("eE");
+    if (!exponent.empty()) {
+        exponent += take("+-");
+        const std::string digits = take("0123456789", true);
+        if (digits.empty()) return "";
+        exponent += digits;
+    }
+    if (at < word.size() || (whole.empty() && fraction.empty())) return "";
+    whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+    return (sign == "-" ? "-" : "") + (whole.empty() ? "0" : whole) + point +
+           (point.empty() || !fraction.empty() ? fraction : "0") + exponent;
+}
+
+// JSON in which numbers may be written as people do.
+std::string with_json_numbers(const std::string& text) {
+    std::string out, word;
+    bool quoted = false;
+    const auto end_word = [&] {
+        const std::string number = json_number(word);
+        out += number.empty() ? word : number;
+        word.clear();
+    };
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const char c = text[at];
+        if (!quoted && !std::strchr(" \t\r\n[]{}:,\"", c)) {
+            word += c;
+            continue;
+        }
+        end_word();
+        out += c;
+        if (c == '"') quoted = !quoted;
+        if (quoted && c == '\\' && at + 1 < text.size()) out += text[++at];
+    }
+    end_word();
+    return out;
+}
+
+// Of a key that holds text the text as it is. Of others JSON, or else text; but what sets out to be a list, an object or a number
+// is no text.
+Value read_value(const std::string& text, const Key* key, const std::string& place) {
     if (all_of(text, " \t\r\n")) return text;
+    const bool holds_text = key && (key->kind == Kind::text || (key->is_path && text[0] != '{'));
+    if (holds_text && text[0] != '"' && text != "null") return text;
     try {
-        return parse_json(text, "value");
+        return parse_json(with_json_numbers(text), "value");
     } catch (const Error& e) {
-        if (std::string("[{\"").find(text[0]) == std::string::npos && !all_of(text, "+-0123456789")) return text;
+        if (std::string("[{\"").find(text[0]) == std::string::npos && json_number(text).empty()) return text;
         throw Error("cannot read the value", place, e.what());
     }
 }
@@ -59,7 +111,7 @@ void check_variable(const Value& file, const std::string& name, const std::strin
 using Entries = std::set<Path>;
 
 void assign(Value& file, const Setting& setting, Entries& touched) {
-    const auto& [path, value, place] = setting;
+    const auto& [path, value, text, place, folder] = setting;
     if (path[0] == "base" || path[0] == "set")
         throw Error("'" + path[0] + "' is read before any setting", place, "write a model file that has it");
     if (path.size() > 1 && path[0] == "variables") check_variable(file, path[1], place);
@@ -81,9 +133,15 @@ void assign(Value& file, const Setting& setting, Entries& touched) {
         if (!at->find(part)) at->at(part).move_to(at->path.empty() ? part : at->path + "." + part, place);
         at = at->find(part);
     }
-    Value placed = value;
-    rename(placed, at->path);
-    *at = std::move(placed);
+    const Key* key = key_at(path);
+    Value given = value;
+    if (text) {
+        given = read_value(*text, key, place);
+        given.move_to(at->path, place);
+    }
+    place_paths(given, key, folder);
+    rename(given, at->path);
+    *at = std::move(given);
     if (in_list) touched.insert(padded);
 
     // one replaces the other
@@ -127,9 +185,7 @@ Path split_path(const std::string& path, const std::string& place) {
 Setting read_setting(const std::string& setting, const std::string& place) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) throw Error("no '=' in the setting", place, "write --set key.path=value");
-    Setting out{split_path(setting.substr(0, equals), place), read_value(setting.substr(equals + 1), place), place};
-    out.value.move_to("", place);
-    return out;
+    return {split_path(setting.substr(0, equals), place), {}, setting.substr(equals + 1), place, ""};
 }
 
 Error Settings::blamed(const Error& e) const {

@@ -35,6 +35,8 @@ struct Key {
     std::size_t length = 0;
     const ObjectSpec* object = nullptr;
     bool above_min = false, below_max = false;  // the limit itself is not allowed
+    bool is_path = false;                       // its text names a file or folder: made absolute when it is read
+    bool free_at_resume = false;                // changes no number of the training: a resumed run may be given another value
 };
 
 struct ObjectSpec {

@@ -22,6 +22,60 @@ constexpr std::size_t deepest = 64;               // more would only serve to ov
 constexpr std::size_t widest = 160;               // columns: any layer is one line
 constexpr std::size_t largest_file = 16'000'000;  // bytes
 
+// A byte of text that is not UTF-8 is written as Python's surrogateescape does, \udc80 to \udcff. The parser refuses these, so it
+// is shown this, which is not a character, and the two digits of the byte: as many bytes as there were.
+const std::string stand_in = "\xF4\x8F\xBF\xBE";  // U+10FFFE
+
+// The code unit of \uXXXX at `at`; -1 if there is none.
+int unit_at(const std::string& text, std::size_t at) {
+    int unit = -1;
+    if (at + 6 > text.size() || text.compare(at, 2, "\\u") != 0) return -1;
+    const auto [end, error] = std::from_chars(&text[at + 2], &text[at + 6], unit, 16);
+    return error == std::errc() && end == &text[at + 6] && unit >= 0 ? unit : -1;
+}
+
+std::string with_stand_ins(std::string text, const std::string& file) {
+    bool taken = text.find(stand_in) != std::string::npos;
+    for (std::size_t at = 0; (at = text.find('\\', at)) != std::string::npos;) {
+        const int unit = unit_at(text, at), next = unit >= 0xD800 && unit <= 0xDBFF ? unit_at(text, at + 6) : -1;
+        if (next >= 0xDC00 && next <= 0xDFFF) {
+            taken = taken || (unit == 0xDBFF && next == 0xDFFE);
+            at += 12;
+        } else {
+            if (unit >= 0xDC80 && unit <= 0xDCFF) text.replace(at, 4, stand_in);
+            at += unit >= 0 ? 6 : 2;
+        }
+    }
+    if (taken) throw Error("U+10FFFE in the text, which is not a character", file, "remove it");
+    return text;
+}
+
+std::string with_bytes(std::string text) {
+    std::size_t from = 0, at = text.find(stand_in);
+    if (at == std::string::npos) return text;
+    std::string out;
+    for (; at != std::string::npos; at = text.find(stand_in, from)) {
+        out.append(text, from, at - from);
+        out += char(std::stoi(text.substr(at + 4, 2), nullptr, 16));
+        from = at + 6;
+    }
+    return out.append(text, from);
+}
+
+// The length of the character at `at`; 0 where the text is not UTF-8.
+std::size_t character_at(const std::string& text, std::size_t at) {
+    const auto byte = [&](std::size_t i) { return at + i < text.size() ? uint8_t(text[at + i]) : uint8_t(0); };
+    const uint8_t first = byte(0), second = byte(1);
+    if (first < 0x80) return 1;
+    const std::size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((byte(i) & 0xC0) != 0x80) return 0;
+    // longer than need be, a surrogate, beyond U+10FFFF, what cannot be read back
+    const bool none = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+                      (first == 0xF4 && second > 0x8F) || text.compare(at, length, stand_in) == 0;
+    return none ? 0 : length;
+}
+
 // Tells how far the parser has read, which it does not itself.
 class Reader {
 public:
@@ -69,7 +123,7 @@ public:
         if (written.find_first_of(".eE") == std::string::npos) too_big(written);
         return add(d);
     }
-    bool string(std::string& s) override { return add(std::move(s)); }
+    bool string(std::string& s) override { return add(with_bytes(std::move(s))); }
     bool binary(nlohmann::json::binary_t&) override { return false; }
     bool start_object(std::size_t) override { return open(Members{}); }
     bool start_array(std::size_t) override { return open(List{}); }
@@ -77,6 +131,7 @@ public:
     bool end_array() override { return close(); }
 
     bool key(std::string& name) override {
+        name = with_bytes(std::move(name));
         const auto [first, is_new] = keys_.back().emplace(name, line());
         if (!is_new)
             throw Error("the key '" + printable(name) + "' is given twice", place(),
@@ -165,7 +220,8 @@ private:
 
 }  // namespace
 
-Value parse_json(const std::string& text, const std::string& file) {
+Value parse_json(const std::string& written, const std::string& file) {
+    const std::string text = with_stand_ins(written, file);
     if (text.find_first_not_of(" \t\r\n") == std::string::npos)
         throw Error("the file is empty", file, "it must hold one JSON object");
     // The parser would take a NUL byte for the end.
@@ -238,6 +294,25 @@ std::string quote(const std::string& text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+std::string json_text(const std::string& text) {
+    const auto dumped = [&](std::size_t from, std::size_t to) {
+        const std::string quoted = nlohmann::json(text.substr(from, to - from)).dump();
+        return quoted.substr(1, quoted.size() - 2);
+    };
+    std::string out = "\"";
+    std::size_t from = 0;
+    for (std::size_t at = 0, length = 0; at < text.size(); at += length) {
+        length = character_at(text, at);
+        if (length > 0) continue;
+        char escape[8];
+        std::snprintf(escape, sizeof escape, "\\udc%02x", unsigned(uint8_t(text[at])));
+        out += dumped(from, at) + escape;
+        length = 1;
+        from = at + 1;
+    }
+    return out + dumped(from, text.size()) + "\"";
+}
+
 std::string number_text(double d) {
     if (!std::isfinite(d)) return "null";
     char buffer[40];
@@ -252,7 +327,7 @@ void dump(const Value& value, int indent, int level, std::size_t prefix, std::st
     if (const auto* b = std::get_if<bool>(&value.data)) out += *b ? "true" : "false";
     else if (const auto* i = std::get_if<int64_t>(&value.data)) out += std::to_string(*i);
     else if (const auto* d = std::get_if<double>(&value.data)) out += number_text(*d);
-    else if (const auto* s = value.text()) out += quote(*s);
+    else if (const auto* s = value.text()) out += json_text(*s);
     else if (value.is_null()) out += "null";
     else {
         const List* list = value.list();
@@ -271,7 +346,7 @@ void dump(const Value& value, int indent, int level, std::size_t prefix, std::st
             if (k > 0) out += broken ? "," : ", ";
             out += margin;
             std::string key;
-            if (members) key = quote((*members)[k].first) + ": ";
+            if (members) key = json_text((*members)[k].first) + ": ";
             out += key;
             const std::size_t column = std::size_t(std::max(indent, 0) * (level + 1)) + key.size();
             dump(list ? (*list)[k] : (*members)[k].second, broken ? indent : -1, level + 1, column, out);

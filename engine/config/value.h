@@ -45,7 +45,7 @@ Value parse_json(const std::string& text, const std::string& file);
 std::string read_text(const std::string& file);  // a file of at most 16 MB
 Value load_json(const std::string& file);
 // indent < 0 writes one line; otherwise what fits into a line of 160 columns is one. Numbers are written so that they
-// read back the same; NaN and infinities as null.
+// read back the same; NaN and infinities as null. Bytes that are not UTF-8 are written as \udc80 to \udcff, and read back.
 std::string dump_json(const Value& value, int indent = 2);
 // For messages: one line, shortened, control characters escaped.
 std::string printable(const std::string& text);

@@ -7,8 +7,10 @@
 #include "engine/metrics/classes.h"
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"
+#include "engine/run/files.h"
 #include "engine/run/loading.h"
 #include "engine/run/training.h"
+#include "kernels/error.h"
 #include "kernels/precision.h"
 
 namespace gannet {
@@ -21,6 +23,9 @@ constexpr double real_twins = 0.01;        // the share of test images that the 
 // The classifier's own data. Of "folder" there is no other split than the one it was trained with.
 Dataset split(const Classifier& classifier, bool test) {
     DatasetOptions options = dataset_options(classifier.config().data);
+    if (!options.path.empty() && !exists(options.path))
+        throw Error("the data set of the classifier is not there", options.path + ", " + options.where("path"),
+                    "say with --data PATH where it lies");
     if (!test) return load_and_show(options);
     if (options.set == "folder") return {};
     options.split = "test";
@@ -34,7 +39,7 @@ public:
         : classifier_(classifier),
           samples_(samples.pixels),
           size_(classifier.image().size()),
-          training_(split(classifier, false).pixels),
+          training_(training()),
           test_(evenly(split(classifier, true).pixels, size_, most_test_images)) {
         kernels::cpu::set_exact_convolutions(classifier.config().cpu.boolean("exact"));
         if (samples.made != classifier.image())
@@ -54,6 +59,12 @@ public:
     }
 
 private:
+    std::vector<uint8_t> training() {
+        Dataset data = split(classifier_, false);
+        if (!classifier_.was_trained_on(data))
+            warn("the images of its data set are not those that the classifier was trained with");
+        return std::move(data.pixels);
+    }
     int64_t count(const std::vector<uint8_t>& pixels) const { return int64_t(pixels.size()) / size_; }
     void warn(const std::string& line) { warnings_.emplace_back(line); }
 
@@ -111,9 +122,9 @@ private:
     const Classifier& classifier_;
     const std::vector<uint8_t>& samples_;
     int64_t size_;
+    config::List warnings_;
     std::vector<uint8_t> training_, test_;
     config::Members out_;
-    config::List warnings_;
 };
 
 }  // namespace

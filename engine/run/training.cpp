@@ -83,8 +83,8 @@ int run_training(const TrainingOptions& options, Device device) {
     std::optional<RunFolder> folder = run_to_resume(options);
     std::optional<Checkpoint> checkpoint;  // a run that ended before its first starts anew
     if (folder && exists(folder->checkpoint())) checkpoint = load_checkpoint(folder->checkpoint());
-    const std::string file = !options.model.empty() ? options.model : folder->config();
-    const config::ModelConfig config = config::load_model(file, options.settings);
+    const config::ModelConfig config = options.model.empty() ? config::load_run_config(folder->config(), options.settings)
+                                                             : config::load_model(options.model, options.settings);
     if (checkpoint) check_same_config(*checkpoint, config);
     else if (folder) check_same_config({.file = folder->config(), .config = config::load_json(folder->config())}, config);
 

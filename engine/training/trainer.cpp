@@ -10,12 +10,12 @@
 namespace gannet {
 namespace {
 
-std::string key_of(const Dataset& data) {
+std::string hash_of(const std::vector<uint8_t>& bytes) {
     Hash hash;
-    hash.add(data.pixels);
+    hash.add(bytes);
     char hex[20];
     std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash.value()));
-    return std::to_string(data.count) + " of " + SampleShape{data.H, data.W, data.C, false}.str() + ", " + hex;
+    return hex;
 }
 
 // How products and convolutions are computed, before the first is.
@@ -30,13 +30,18 @@ const config::ModelConfig& with_choices(const config::ModelConfig& config) {
 
 }  // namespace
 
+std::string data_key(const Dataset& data, bool labels) {
+    return std::to_string(data.count) + " of " + SampleShape{data.H, data.W, data.C, false}.str() + ", " + hash_of(data.pixels) +
+           (labels ? ", labels " + hash_of(data.labels) : "");
+}
+
 Trainer::Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device)
     : config_(with_choices(config)),
       device_(device),
       image_{data.H, data.W, data.C, false},
       counters_(device),
       feed_(config_, data, most_images, device),
-      data_key_(key_of(data)) {}
+      data_key_(gannet::data_key(data, config.is_classifier())) {}
 
 void Trainer::set_position(const Counters& position) {
     position_ = position;

@@ -14,6 +14,9 @@
 
 namespace gannet {
 
+// Tells a data set from others: extents, a hash of the images and, for a classifier, one of their labels.
+std::string data_key(const Dataset& data, bool labels);
+
 class Trainer {
 public:
     // A network and what trains it, in the order of a checkpoint.
@@ -44,7 +47,6 @@ public:
 
     const config::ModelConfig& config() const { return config_; }
     SampleShape image() const { return image_; }
-    // Tells this data set from others: extents and a hash of the images.
     const std::string& data_key() const { return data_key_; }
     // A real batch, images [0, count) of the first epoch's order.
     Tensor reals(int64_t count) const;

@@ -1,0 +1,77 @@
+// Paths in model files and settings, made absolute as soon as they are read: from then on no working folder matters.
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/config/parts.h"
+#include "engine/config/sections.h"
+
+namespace gannet::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of a user, "" for the one who runs the program; "" where it is not known.
+std::string home_of(const std::string& user) {
+    const char* home = user.empty() ? std::getenv("HOME") : nullptr;
+    if (home && *home) return home;
+    const passwd* entry = user.empty() ? ::getpwuid(::getuid()) : ::getpwnam(user.c_str());
+    return entry && entry->pw_dir ? entry->pw_dir : "";
+}
+
+void place(Value& value, const Key& key, const std::string& folder);
+
+void place_members(Value& object, const ObjectSpec& spec, const std::string& folder) {
+    for (const Key& key : spec.keys)
+        if (key.is_path || key.object)
+            if (Value* value = object.find(key.name)) place(*value, key, folder);
+}
+
+void place(Value& value, const Key& key, const std::string& folder) {
+    std::string* text = std::get_if<std::string>(&value.data);
+    if (text && key.is_path) *text = absolute_path(*text, folder);
+    if (key.object) place_members(value, *key.object, folder);
+}
+
+}  // namespace
+
+std::string expand_home(const std::string& path) {
+    if (path.empty() || path[0] != '~') return path;
+    const std::size_t end = std::min(path.find('/'), path.size());
+    const std::string home = home_of(path.substr(1, end - 1));
+    return home.empty() ? path : home + path.substr(end);
+}
+
+std::string absolute_path(const std::string& path, const std::string& folder) {
+    if (path.empty()) return path;
+    std::error_code error;
+    const fs::path whole = fs::absolute(fs::path(folder) / expand_home(path), error);
+    if (error) return path;  // the working folder is gone
+    // "a/.." is another folder than "." where a is a link
+    const fs::path normal = whole.lexically_normal();
+    const bool other = fs::exists(whole, error) && !fs::equivalent(whole, normal, error);
+    std::string out = (other ? whole : normal).string();
+    while (out.size() > 1 && out.back() == '/') out.pop_back();
+    return out;
+}
+
+void place_paths(Value& file, const std::string& folder) { place_members(file, file_spec(), folder); }
+
+void place_paths(Value& value, const Key* key, const std::string& folder) {
+    if (key) place(value, *key, folder);
+}
+
+const Key* key_at(const std::vector<std::string>& path) {
+    const ObjectSpec* spec = &file_spec();
+    const Key* key = nullptr;
+    for (const std::string& part : path) {
+        key = spec ? spec->find(part) : nullptr;
+        spec = key ? key->object : nullptr;
+    }
+    return key;
+}
+
+}  // namespace gannet::config
