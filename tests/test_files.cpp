@@ -15,23 +15,12 @@
 #include "engine/run/progress.h"
 #include "engine/run/run_folder.h"
 #include "tests/skip.h"
+#include "tests/small_disk.h"
 #include "tests/temporary.h"
 
 using namespace gannet;
 
 namespace {
-
-// Writes past `bytes` fail while this lives, as on a full disk.
-struct SmallDisk {
-    rlimit saved{};
-    explicit SmallDisk(rlim_t bytes) {
-        ignore_write_signals();
-        ::getrlimit(RLIMIT_FSIZE, &saved);
-        const rlimit small{bytes, saved.rlim_max};
-        ::setrlimit(RLIMIT_FSIZE, &small);
-    }
-    ~SmallDisk() { ::setrlimit(RLIMIT_FSIZE, &saved); }
-};
 
 std::size_t files_in(const std::string& folder) {
     std::size_t count = 0;

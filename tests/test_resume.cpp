@@ -13,6 +13,7 @@
 #include "engine/run/files.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/training.h"
+#include "tests/small_disk.h"
 #include "tests/temporary.h"
 
 using namespace gannet;
@@ -90,6 +91,19 @@ Outcome outcome_of(const TrainingOptions& options) {
     return outcome;
 }
 
+// One step at a time. `options` end as those of the last resume.
+Outcome in_pieces(TrainingOptions& options, int& pieces) {
+    for (pieces = 0; pieces < 100; ++pieces) {
+        const RaisedInterrupt interrupted;
+        const Outcome outcome = outcome_of(options);
+        if (outcome.status != 130) return outcome;
+        options.resume = options.out.empty() ? options.resume : options.out;
+        options.out = options.model = "";
+        options.settings = config::Settings();
+    }
+    return {};
+}
+
 void check_equal(const std::string& whole, const std::string& cut) {
     const auto expected = contents(whole), found = contents(cut);
     for (const auto& [name, content] : expected) {
@@ -148,15 +162,8 @@ TEST_CASE("resume: a run that is interrupted after every step has the files of o
             CHECK(has(events(folder / "whole/run"), c.event));
 
             options.out = folder / "cut/run";
-            Outcome cut;
             int pieces = 0;
-            do {
-                const RaisedInterrupt interrupted;
-                cut = outcome_of(options);
-                options.out = options.model = "";
-                options.resume = folder / "cut/run";
-                options.settings = config::Settings();
-            } while (cut.status == 130 && ++pieces < 100);
+            const Outcome cut = in_pieces(options, pieces);
             CHECK(pieces >= 10);
             CHECK(cut.status == whole.status);
             CHECK(has(cut.error, "stopped at step") == (action == "stop"));
@@ -164,6 +171,76 @@ TEST_CASE("resume: a run that is interrupted after every step has the files of o
             if (action == "stop")
                 CHECK(outcome_of(options).error == cut.error);  // a supervisor that repeats it does not train on
         }
+}
+
+TEST_CASE("resume: a classifier that is interrupted after every step has the files of one that is not") {
+    const TemporaryFolder folder;
+    folder.write("model.json", R"({ "data": { "set": "mnist", "first": 24, "size": 4 },
+      "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 10 } ],
+      "optimizer": { "type": "adam", "lr": 1e-2 }, "batch": 8, "epochs": 2, "log_every": 2 })");
+    TrainingOptions options;
+    options.model = folder / "model.json";
+    options.out = folder / "whole/run";
+    REQUIRE(outcome_of(options).status == 0);
+    options.out = folder / "cut/run";
+    int pieces = 0;
+    REQUIRE(in_pieces(options, pieces).status == 0);
+    CHECK(pieces == 5);
+    check_equal(folder / "whole/run", folder / "cut/run");
+}
+
+TEST_CASE("resume: a run that could not write a row or a file of a step writes it when it is resumed") {
+    const TemporaryFolder folder;
+    folder.write("model.json", model);
+    TrainingOptions options;
+    options.model = folder / "model.json";
+    options.settings = config::Settings({"steps=12", "samples.every=5"});
+    options.out = folder / "whole/run";
+    REQUIRE(outcome_of(options).status == 0);
+    std::size_t largest = 0;
+    for (const auto& [name, content] : contents(options.out)) largest = std::max(largest, content.size());
+    for (std::size_t limit = 1000, failed = 0; limit < largest; limit += largest / 12) {
+        CAPTURE(limit);
+        TrainingOptions cut = options;
+        cut.out = folder / ("cut-" + std::to_string(limit) + "/run");
+        Outcome outcome;
+        {
+            const SmallDisk disk(limit);
+            outcome = outcome_of(cut);
+        }
+        failed += outcome.status == 1;
+        CHECK(failed > 0);
+        if (outcome.status == 1) CHECK(has(outcome.error, "File too large"));
+        cut.resume_if_exists = true;
+        CHECK(outcome_of(cut).status == 0);
+        check_equal(options.out, cut.out);
+    }
+}
+
+TEST_CASE("resume: a checkpoint of a newer format is refused by its number") {
+    const TemporaryFolder folder;
+    folder.write("model.json", model);
+    TrainingOptions options;
+    options.model = folder / "model.json";
+    options.settings = config::Settings({"steps=1"});
+    options.out = folder / "run";
+    REQUIRE(outcome_of(options).status == 0);
+    Checkpoint checkpoint = load_checkpoint(options.out);
+    CHECK(checkpoint.content.metadata.at("checkpoint_format") == "2");
+    checkpoint.content.metadata["checkpoint_format"] = "3";
+    write_safetensors(checkpoint.file, checkpoint.content);
+    CHECK(has(error_of([&] { load_checkpoint(options.out); }), "this checkpoint has format 3; this build reads 1 to 2"));
+    checkpoint.content.metadata["checkpoint_format"] = "2";
+    for (const char* damage : {"{}", "3", "{\"finite\": 1, \"stopped\": \"\", \"alarm\": {}}",
+                               "{\"finite\": true, \"stopped\": \"\", \"alarm\": {\"alike\": -1}}"}) {
+        CAPTURE(damage);
+        checkpoint.content.metadata["run"] = damage;
+        write_safetensors(checkpoint.file, checkpoint.content);
+        TrainingOptions again;
+        again.resume = options.out;
+        again.settings = config::Settings({"steps=2"});
+        CHECK(has(outcome_of(again).error, "of the saved state"));
+    }
 }
 
 TEST_CASE("resume: a state that is not finite is not saved over a finite one") {

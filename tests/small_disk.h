@@ -1,0 +1,16 @@
+// Files cannot grow beyond a size, as on a disk that is full.
+#pragma once
+#include <sys/resource.h>
+
+#include "engine/run/interrupt.h"
+
+struct SmallDisk {
+    rlimit saved{};
+    explicit SmallDisk(rlim_t bytes) {
+        gannet::ignore_write_signals();
+        ::getrlimit(RLIMIT_FSIZE, &saved);
+        const rlimit small{bytes, saved.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &small);
+    }
+    ~SmallDisk() { ::setrlimit(RLIMIT_FSIZE, &saved); }
+};
