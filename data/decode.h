@@ -20,10 +20,9 @@ struct DecodeOptions {
 // what it is, not its name. Throws BrokenImage for all else and for damage, an early end included.
 Picture decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options);
 
-// Its two halves, and what both read: the orientation in a block of EXIF (TIFF); 1 where there is none.
+// Its two halves, and the limit of both.
 Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options);
 Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options);
-int exif_orientation(const uint8_t* tiff, std::size_t count);
 void check_extents(int64_t H, int64_t W, const DecodeOptions& options);
 
 }  // namespace gannet

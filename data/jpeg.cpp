@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "data/decode.h"
+#include "data/orientation.h"
 
 namespace gannet {
 namespace {
@@ -54,12 +55,11 @@ struct JpegReader {
     }
 };
 
-int orientation(const jpeg_decompress_struct& jpeg) {
-    constexpr unsigned head = 6;
+int orientation_of(const jpeg_decompress_struct& jpeg) {
+    Orientation orientation;
     for (jpeg_saved_marker_ptr m = jpeg.marker_list; m; m = m->next)
-        if (m->marker == JPEG_APP0 + 1 && m->data_length > head && std::memcmp(m->data, "Exif\0", head) == 0)
-            return exif_orientation(m->data + head, m->data_length - head);
-    return 1;
+        orientation.jpeg_app1({reinterpret_cast<const char*>(m->data), m->data_length});
+    return orientation.value();
 }
 
 // Stored inverted, as Photoshop began to; PIL takes all of them so.
@@ -103,7 +103,7 @@ Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& optio
     });
     const int64_t C = r.jpeg.output_components;
     r.bytes.resize(std::size_t(H * W * C));
-    const int turned = orientation(r.jpeg);  // the last call below lets go of it
+    const int turned = orientation_of(r.jpeg);  // the last call below lets go of it
     r.guarded([&] {
         while (r.jpeg.output_scanline < r.jpeg.output_height) {
             JSAMPROW row = r.bytes.data() + int64_t(r.jpeg.output_scanline) * W * C;

@@ -29,15 +29,10 @@ Colour read_colour(const std::string& text, const std::string& where) {
     return {uint8_t(rgb >> 16), uint8_t(rgb >> 8), uint8_t(rgb)};
 }
 
-Picture composited(const Picture& picture, const Colour& behind) {
-    Picture out{picture.H, picture.W, 3, {}};
-    out.bytes.reserve(std::size_t(picture.H * picture.W * 3));
-    for (std::size_t i = 0; i < picture.bytes.size(); i += 4) {
-        const uint8_t* p = &picture.bytes[i];
-        out.bytes.insert(out.bytes.end(),
-                         {blend(p[0], behind.r, p[3]), blend(p[1], behind.g, p[3]), blend(p[2], behind.b, p[3])});
-    }
-    return out;
+void composite(uint8_t* rgb, const uint8_t* rgba, const Colour& behind) {
+    rgb[0] = blend(rgba[0], behind.r, rgba[3]);
+    rgb[1] = blend(rgba[1], behind.g, rgba[3]);
+    rgb[2] = blend(rgba[2], behind.b, rgba[3]);
 }
 
 Picture with_channels(Picture picture, int64_t channels) {

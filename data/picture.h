@@ -7,7 +7,7 @@
 namespace gannet {
 
 struct Picture {
-    int64_t H = 0, W = 0, C = 0;  // C: 1 grey, 3 colour; 4 with alpha
+    int64_t H = 0, W = 0, C = 0;  // C: 1 grey, 3 colour
     std::vector<uint8_t> bytes;   // HWC
 };
 
@@ -18,9 +18,9 @@ struct Colour {
 // "white", "black" or "#rrggbb". Throws Error, which names `where`.
 Colour read_colour(const std::string& text, const std::string& where);
 
-// Four channels to three: transparent pixels show the colour behind them. Bytes are blended as they are, as PIL does, not as
-// light.
-Picture composited(const Picture& picture, const Colour& behind);
+// A pixel of four channels as one of three: where it is transparent, it shows the colour behind it. Bytes are blended as they
+// are, as PIL does, not as light.
+void composite(uint8_t* rgb, const uint8_t* rgba, const Colour& behind);
 // One channel or three; grey is (19595 R + 38470 G + 7471 B) / 2^16, PIL's "L".
 Picture with_channels(Picture picture, int64_t channels);
 // Turned and mirrored so that an image with this EXIF orientation (1 to 8) stands upright.

@@ -1,13 +1,18 @@
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 #include "data/decode.h"
+#include "data/orientation.h"
 
 namespace gannet {
 namespace {
+
+constexpr png_byte metadata_chunks[] = "eXIf\0tEXt\0zTXt\0iTXt";
 
 // libpng reports failure by a jump. All that has a destructor is in here, so that no jump passes one.
 struct PngReader {
@@ -16,8 +21,9 @@ struct PngReader {
     const uint8_t* at = nullptr;
     std::size_t left = 0;
     char complaint[160] = "";
-    std::vector<uint8_t> bytes;
-    std::vector<png_bytep> rows;
+    Orientation orientation;
+    std::vector<uint8_t> row;
+    Picture picture;
 
     ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
 
@@ -35,12 +41,52 @@ struct PngReader {
         reader->left -= count;
     }
 
+    // Metadata are kept only as far as they are used: a file may hold any amount of them.
+    static int metadata(png_structp png, png_unknown_chunkp chunk) {
+        auto* reader = static_cast<PngReader*>(png_get_user_chunk_ptr(png));
+        try {
+            reader->orientation.png_chunk(reinterpret_cast<const char*>(chunk->name),
+                                          {reinterpret_cast<const char*>(chunk->data), chunk->size});
+        } catch (const std::bad_alloc&) {
+            return -1;  // an error
+        }
+        return 1;  // done with it
+    }
+
     template <class Steps>
     void guarded(Steps&& steps) {
         if (setjmp(png_jmpbuf(png))) throw BrokenImage(std::string("damaged PNG: ") + complaint);
         steps();
     }
 };
+
+// Where the pixels of a row of an image belong. An interlaced image comes in seven passes, each a smaller image.
+struct Pass {
+    int64_t top = 0, left = 0, rows_apart = 1, columns_apart = 1, H = 0, W = 0;
+};
+
+std::vector<Pass> passes_of(int64_t H, int64_t W, bool interlaced) {
+    if (!interlaced) return {{0, 0, 1, 1, H, W}};
+    std::vector<Pass> passes;
+    for (int i = 0; i < PNG_INTERLACE_ADAM7_PASSES; ++i) {
+        const Pass pass{PNG_PASS_START_ROW(i),  PNG_PASS_START_COL(i), PNG_PASS_ROW_OFFSET(i),
+                        PNG_PASS_COL_OFFSET(i), PNG_PASS_ROWS(H, i),   PNG_PASS_COLS(W, i)};
+        if (pass.H > 0 && pass.W > 0) passes.push_back(pass);
+    }
+    return passes;
+}
+
+uint8_t* place_of(Picture& picture, const Pass& pass, int64_t y) {
+    return picture.bytes.data() + ((pass.top + y * pass.rows_apart) * picture.W + pass.left) * picture.C;
+}
+
+// `row` has C channels; of four, what is behind the last shows in the picture's three.
+void put_row(Picture& picture, const Pass& pass, int64_t y, const uint8_t* row, int64_t C, const Colour& behind) {
+    uint8_t* to = place_of(picture, pass, y);
+    for (int64_t x = 0; x < pass.W; ++x, row += C, to += pass.columns_apart * picture.C)
+        if (C == 4) composite(to, row, behind);
+        else std::copy_n(row, C, to);
+}
 
 }  // namespace
 
@@ -55,6 +101,8 @@ Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& option
         png_set_read_fn(r.png, &r, PngReader::read);
         png_set_user_limits(r.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);       // check_extents has the limit
         png_set_crc_action(r.png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);  // transparency is ancillary too
+        png_set_read_user_chunk_fn(r.png, &r, PngReader::metadata);
+        png_set_keep_unknown_chunks(r.png, PNG_HANDLE_CHUNK_ALWAYS, metadata_chunks, 4);
         png_read_info(r.png, r.info);
     });
     const int64_t H = png_get_image_height(r.png, r.info), W = png_get_image_width(r.png, r.info);
@@ -67,25 +115,27 @@ Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& option
         png_set_expand(r.png);
         png_set_scale_16(r.png);
         if (alpha) png_set_gray_to_rgb(r.png);
-        png_set_interlace_handling(r.png);
         png_read_update_info(r.png, r.info);
     });
     const int64_t C = png_get_channels(r.png, r.info);
     if (png_get_bit_depth(r.png, r.info) != 8 || (C != 1 && C != 3 && C != 4) ||
         int64_t(png_get_rowbytes(r.png, r.info)) != W * C)
         throw BrokenImage("a PNG of an unknown kind");
-    r.bytes.resize(std::size_t(H * W * C));
-    for (int64_t y = 0; y < H; ++y) r.rows.push_back(r.bytes.data() + y * W * C);
-    png_bytep exif = nullptr;
-    png_uint_32 exif_bytes = 0;
+    r.picture = {H, W, C == 4 ? 3 : C, {}};
+    r.picture.bytes.resize(std::size_t(H * W * r.picture.C));
+    const bool interlaced = png_get_interlace_type(r.png, r.info) != PNG_INTERLACE_NONE;
+    if (interlaced || C == 4) r.row.resize(std::size_t(W * C));
+    const std::vector<Pass> passes = passes_of(H, W, interlaced);
     r.guarded([&] {
-        png_read_image(r.png, r.rows.data());
+        for (const Pass& pass : passes)
+            for (int64_t y = 0; y < pass.H; ++y) {
+                const bool in_place = pass.columns_apart == 1 && C != 4;
+                png_read_row(r.png, in_place ? place_of(r.picture, pass, y) : r.row.data(), nullptr);
+                if (!in_place) put_row(r.picture, pass, y, r.row.data(), C, options.background);
+            }
         png_read_end(r.png, r.info);  // what follows the pixels may be missing too
-        png_get_eXIf_1(r.png, r.info, &exif_bytes, &exif);
     });
-    Picture picture{H, W, C, std::move(r.bytes)};
-    if (C == 4) picture = composited(picture, options.background);
-    return upright(std::move(picture), exif ? exif_orientation(exif, exif_bytes) : 1);
+    return upright(std::move(r.picture), r.orientation.value());
 }
 
 }  // namespace gannet

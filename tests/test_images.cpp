@@ -1,11 +1,21 @@
 // Decoding: PNG and JPEG files of every kind as PIL reads them, damaged ones, absurd ones. tests/images/make.py made the files.
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <new>
 #include <sstream>
 
 #include "data/decode.h"
+#include "data/orientation.h"
 #include "tests/image_files.h"
+#include "tests/skip.h"
 #include "tests/temporary.h"
 
 using namespace gannet;
@@ -36,10 +46,9 @@ int largest_difference(const Bytes& a, const Bytes& b) {
     return largest;
 }
 
-}  // namespace
-
-TEST_CASE("images: every kind of file as PIL reads it, within one level") {
-    std::istringstream lines(read_text(fixture_file("expected.txt")));
+// Compares the files of a folder with what its expected.txt says PIL made of them; make.py has its format. How many there are.
+int compared_with_pil(const std::string& folder) {
+    std::istringstream lines(read_text(folder + "/expected.txt"));
     int count = 0;
     std::string line;
     while (std::getline(lines, line)) {
@@ -50,7 +59,8 @@ TEST_CASE("images: every kind of file as PIL reads it, within one level") {
         CAPTURE(line.substr(0, 60));
         Bytes expected;
         for (std::size_t i = 0; i < hex.size(); i += 2) expected.push_back(uint8_t(std::stoi(hex.substr(i, 2), nullptr, 16)));
-        Picture picture = with_channels(decode(fixture(name), {.background = read_colour(background, "")}), channels);
+        Picture picture =
+            with_channels(decode(bytes_of(folder + "/" + name), {.background = read_colour(background, "")}), channels);
         if (crop > 0) picture = cropped(picture, crop);
         if (size > 0) picture = fitted(picture, size);
         CHECK(picture.W == W);
@@ -59,7 +69,26 @@ TEST_CASE("images: every kind of file as PIL reads it, within one level") {
         CHECK(largest_difference(picture.bytes, expected) <= 1);
         ++count;
     }
-    CHECK(count > 50);
+    return count;
+}
+
+int orientation_of_exif(const Bytes& block) {
+    Orientation orientation;
+    orientation.png_chunk("eXIf", {reinterpret_cast<const char*>(block.data()), block.size()});
+    return orientation.value();
+}
+
+}  // namespace
+
+TEST_CASE("images: every kind of file as PIL reads it, within one level") { CHECK(compared_with_pil("tests/images") > 50); }
+
+TEST_CASE("images: a corpus of files that PIL makes now, within one level of what it reads") {
+    const std::string python = "/usr/bin/python3";
+    if (std::system((python + " -c 'import PIL' 2>/dev/null").c_str()) != 0)
+        return skipped("no PIL in /usr/bin/python3 (Debian's package python3-pil)");
+    TemporaryFolder folder;
+    REQUIRE(std::system((python + " tests/images/corpus.py " + folder.path).c_str()) == 0);
+    CHECK(compared_with_pil(folder.path) > 200);
 }
 
 TEST_CASE("images: the eight EXIF orientations of one picture") {
@@ -97,24 +126,125 @@ TEST_CASE("images: orientations exactly") {
 
 TEST_CASE("images: EXIF blocks that are damaged turn nothing") {
     const Bytes good = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0};
-    CHECK(exif_orientation(good.data(), good.size()) == 6);
-    for (std::size_t length = 0; length < good.size(); ++length) {
-        const Bytes part = cut(good, length);  // a copy, so that a sanitizer sees its end
-        CHECK(exif_orientation(part.data(), part.size()) == 1);
-    }
+    CHECK(orientation_of_exif(good) == 6);
+    for (std::size_t length = 0; length < good.size(); ++length) CHECK(orientation_of_exif(cut(good, length)) == 1);
     for (std::size_t i = 0; i < good.size(); ++i)
         for (const uint8_t value : {0, 9, 255}) {
             Bytes other = good;
             other[i] = value;
-            const int orientation = exif_orientation(other.data(), other.size());
+            const int orientation = orientation_of_exif(other);
             CHECK((orientation == 1 || orientation == 6 || orientation == 9 - 1));
         }
 }
 
+TEST_CASE("images: EXIF's forms, and what counts where they disagree") {
+    const auto tiff = [](const std::string& entries, int count = 1) {
+        return std::string("II*\0\x08\0\0\0", 8) + char(count) + '\0' + entries;
+    };
+    const std::string six("\x12\1\3\0\1\0\0\0\6\0\0\0", 12), of_long("\x12\1\4\0\1\0\0\0\6\0\0\0", 12),
+        of_byte("\x12\1\1\0\1\0\0\0\6\0\0\0", 12), elsewhere("\x12\1\3\0\3\0\0\0\x16\0\0\0", 12),
+        three("\x12\1\3\0\1\0\0\0\3\0\0\0", 12), nine("\x12\1\3\0\1\0\0\0\x09\0\0\0", 12), head("Exif\0\0", 6),
+        xmp("http://ns.adobe.com/xap/1.0/\0<tiff:Orientation>8<", 49);
+    const auto jpeg = [](const std::vector<std::string>& segments) {
+        Orientation o;
+        for (const std::string& segment : segments) o.jpeg_app1(segment);
+        return o.value();
+    };
+    for (const std::string& entry : {six, of_long, of_byte}) CHECK(jpeg({head + tiff(entry)}) == 6);
+    CHECK(jpeg({head + tiff(elsewhere) + std::string("\6\0\6\0\6\0", 6)}) == 6);
+    CHECK(jpeg({head + tiff(elsewhere) + std::string("\6\0\6\0\6", 5)}) == 1);  // beyond the end
+    CHECK(jpeg({head + tiff(six + three, 2)}) == 3);
+    CHECK(jpeg({head + tiff(six + three, 200)}) == 3);
+    CHECK(jpeg({xmp}) == 8);
+    CHECK(jpeg({xmp, head + tiff(six)}) == 6);
+    CHECK(jpeg({head + tiff(nine), xmp}) == 1);  // there is one, and it is not valid
+    CHECK(jpeg({head + tiff("", 0), xmp}) == 8);
+    CHECK(jpeg({"Exif", "", "http://ns.adobe.com/xap/1.0/"}) == 1);
+    const std::string with_head = head + head + tiff(six);
+    CHECK(orientation_of_exif({with_head.begin(), with_head.end()}) == 6);
+}
+
+TEST_CASE("images: raw profiles and XMP that are damaged turn nothing") {
+    const auto orientation = [](const std::string& type, const std::string& data) {
+        Orientation o;
+        o.png_chunk(type, data);
+        return o.value();
+    };
+    const std::string key("Raw profile type exif\0", 22), hex = "4d4D002a00000008\n000101120003000000010006 0000\n";
+    const std::string good = key + "\nexif\n 22\n" + hex;
+    CHECK(orientation("tEXt", good) == 6);
+    for (std::size_t length = 0; length + 6 < good.size(); ++length) CHECK(orientation("tEXt", good.substr(0, length)) == 1);
+    CHECK(orientation("tEXt", key + "\nexif\n 22\nx" + hex) == 1);
+    CHECK(orientation("tEXt", key + hex) == 1);
+    CHECK(orientation("tIME", good) == 1);
+    for (const char* type : {"zTXt", "iTXt"}) CHECK(orientation(type, good) == 1);  // not in their form
+
+    const std::string xmp("XML:com.adobe.xmp\0\0\0\0\0", 22);
+    for (const char* text : {"<a tiff:Orientation=\"6\"/>", "<tiff:Orientation>6<", "tiff:Orientation tiff:Orientation>6"})
+        CHECK(orientation("iTXt", xmp + text) == 6);
+    for (const char* text : {"", "tiff:Orientation", "tiff:Orientation=\"", "tiff:Orientation>", "tiff:Orientation=\"0\"",
+                             "tiff:Orientation>9", "Orientation>6"})
+        CHECK(orientation("iTXt", xmp + text) == 1);
+
+    // A gigabyte of text that is a megabyte on disk is not unpacked.
+    std::string packed(std::size_t(2) << 20, '\0');
+    const std::string much = std::string(std::size_t(64) << 20, ' ') + "tiff:Orientation>6";
+    uLongf size = packed.size();
+    REQUIRE(compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(much.data()), much.size()) ==
+            Z_OK);
+    CHECK(orientation("zTXt", std::string("XML:com.adobe.xmp\0\0", 19) + packed.substr(0, size)) == 1);
+}
+
+TEST_CASE("images: a PNG of one column or one row, and of every small size, interlaced or not") {
+    for (int64_t H = 1; H <= 9; ++H)
+        for (int64_t W = 1; W <= 9; ++W) {
+            for (const bool interlaced : {false, true}) {
+                const Picture picture = decode(png_of(H, W, interlaced));
+                CAPTURE(H);
+                CAPTURE(W);
+                CHECK(picture.H == H);
+                CHECK(picture.W == W);
+                for (int64_t i = 0; i < H * W; ++i) CHECK(picture.bytes[std::size_t(i)] == uint8_t(i / W * 25 + i % W * 7));
+            }
+        }
+}
+
+#ifndef __SANITIZE_ADDRESS__  // which takes any amount of addresses
+TEST_CASE("images: a PNG of millions of lines takes the memory of its pixels") {
+    constexpr int64_t lines = 4000000;
+    for (const bool interlaced : {false, true}) {
+        const Bytes file = png_of(lines, 1, interlaced);
+        const pid_t child = ::fork();
+        if (child == 0) {
+            std::size_t pages = 0;
+            std::ifstream("/proc/self/statm") >> pages;
+            const rlim_t most = pages * std::size_t(::getpagesize()) + 3 * lines;
+            const rlimit limit{most, most};
+            ::setrlimit(RLIMIT_AS, &limit);
+            int status = 1;
+            try {
+                status = decode(file).bytes.back() == uint8_t((lines - 1) * 25) ? 0 : 2;
+            } catch (const std::bad_alloc&) {
+            }
+            ::_exit(status);
+        }
+        int status = -1;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 0);
+    }
+}
+#endif
+
 TEST_CASE("images: colours, transparency, grey") {
-    const Picture p{1, 3, 4, {200, 100, 0, 255, 200, 100, 0, 0, 200, 100, 0, 51}};
-    CHECK(composited(p, {255, 255, 255}).bytes == Bytes{200, 100, 0, 255, 255, 255, 244, 224, 204});
-    CHECK(composited(p, {0, 0, 0}).bytes == Bytes{200, 100, 0, 0, 0, 0, 40, 20, 0});
+    const Bytes pixels = {200, 100, 0, 255, 200, 100, 0, 0, 200, 100, 0, 51};
+    const auto over = [&](const Colour& behind) {
+        Bytes rgb(9);
+        for (std::size_t i = 0; i < 3; ++i) composite(&rgb[3 * i], &pixels[4 * i], behind);
+        return rgb;
+    };
+    CHECK(over({255, 255, 255}) == Bytes{200, 100, 0, 255, 255, 255, 244, 224, 204});
+    CHECK(over({0, 0, 0}) == Bytes{200, 100, 0, 0, 0, 0, 40, 20, 0});
     const Picture colours{1, 4, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}};
     CHECK(with_channels(colours, 1).bytes == Bytes{76, 150, 29, 255});  // PIL's
     CHECK(with_channels({1, 2, 1, {7, 9}}, 3).bytes == Bytes{7, 7, 7, 9, 9, 9});

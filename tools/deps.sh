@@ -5,7 +5,7 @@ set -eu
 packages="g++ make binutils zlib1g-dev libpng-dev libjpeg62-turbo-dev libarchive-dev nlohmann-json3-dev libcli11-dev libeigen3-dev doctest-dev"
 name="make deps"
 if [ "${1:-}" = --extra ]; then
-    packages="python3 python3-numpy python3-torch dataset-fashion-mnist clang-format clang-tidy clang libclang-rt-dev"
+    packages="python3 python3-numpy python3-pil python3-torch dataset-fashion-mnist clang-format clang-tidy clang libclang-rt-dev"
     name="make deps-extra"
 fi
 missing=""

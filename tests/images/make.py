@@ -55,6 +55,20 @@ def exif(orientation, order):
         order + "IHHHIHHHHIHHI", 8, 2, 0x0103, 3, 1, 6, 0, 0x0112, 3, 1, orientation, 0, 0)
 
 
+def text(key, value, kind=b"tEXt"):
+    """A chunk of text; iTXt is compressed where `kind` is b"iTXz"."""
+    packed = zlib.compress(value)
+    body = {b"tEXt": value, b"zTXt": b"\0" + packed, b"iTXt": b"\0\0\0\0" + value, b"iTXz": b"\1\0\0\0" + packed}[kind]
+    return chunk(b"iTXt" if kind == b"iTXz" else kind, key + b"\0" + body)
+
+
+def raw_profile(data, name=b"exif"):
+    """As ImageMagick writes it."""
+    digits = data.hex().encode()
+    lines = b"".join(digits[i : i + 72] + b"\n" for i in range(0, len(digits), 72))
+    return b"\n" + name + b"\n" + b"%8d\n" % len(data) + lines
+
+
 def write(name, data):
     with open(os.path.join(HERE, name), "wb") as file:
         file.write(data)
@@ -185,6 +199,7 @@ def make_jpegs():
         expect("exif%d.jpg" % orientation, 0)
 
 
-make_pngs()
-make_jpegs()
-write("expected.txt", ("\n".join(expected) + "\n").encode())
+if __name__ == "__main__":
+    make_pngs()
+    make_jpegs()
+    write("expected.txt", ("\n".join(expected) + "\n").encode())

@@ -1,0 +1,167 @@
+#include "data/orientation.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace gannet {
+namespace {
+
+constexpr std::string_view exif_head("Exif\0\0", 6), xmp_head("http://ns.adobe.com/xap/1.0/\0", 29);
+constexpr std::size_t most_text = std::size_t(1) << 20;  // decompressed: as much as PIL takes
+
+std::size_t number(std::string_view at, std::size_t bytes, bool little) {
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < bytes; ++i) n = n << 8 | uint8_t(at[little ? bytes - 1 - i : i]);
+    return n;
+}
+
+// Bytes of a value of each TIFF type that holds whole numbers, 0 of the others.
+std::size_t size_of(std::size_t type) {
+    switch (type) {
+        case 1:
+        case 6: return 1;  // BYTE, SBYTE
+        case 3:
+        case 8: return 2;  // SHORT, SSHORT
+        case 4:
+        case 9:
+        case 13: return 4;  // LONG, SLONG, IFD
+    }
+    return 0;
+}
+
+// The orientation in the first directory of a block of EXIF (TIFF); none where there is no such entry, 1 where it is not valid.
+std::optional<int> exif_orientation(std::string_view tiff) {
+    while (tiff.starts_with(exif_head)) tiff.remove_prefix(exif_head.size());
+    constexpr std::size_t entry = 12, orientation = 0x0112, room = 4;
+    if (tiff.size() < 8 || tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return std::nullopt;
+    const bool little = tiff[0] == 'I';
+    const std::size_t version = number(tiff.substr(2), 2, little), directory = number(tiff.substr(4), 4, little);
+    if ((version != 42 && version != 42 << 8) || directory > tiff.size() - 2) return std::nullopt;
+    const std::size_t entries = std::min(number(tiff.substr(directory), 2, little), (tiff.size() - directory - 2) / entry);
+    std::optional<int> found;  // of several the last counts
+    for (std::size_t i = 0; i < entries; ++i) {
+        const std::string_view at = tiff.substr(directory + 2 + i * entry, entry);
+        if (number(at, 2, little) != orientation) continue;
+        const std::size_t size = size_of(number(at.substr(2), 2, little)), count = number(at.substr(4), 4, little);
+        if (size == 0 || count == 0) continue;
+        std::string_view value = at.substr(8);
+        if (count > room / size) {  // it is elsewhere
+            const std::size_t offset = number(value, 4, little);
+            if (offset > tiff.size() || count > (tiff.size() - offset) / size) continue;
+            value = tiff.substr(offset);
+        }
+        const std::size_t n = number(value, size, little);
+        found = n >= 1 && n <= 8 ? int(n) : 1;
+    }
+    return found;
+}
+
+// tiff:Orientation, as an attribute or as an element.
+std::optional<int> xmp_orientation(std::string_view xmp) {
+    constexpr std::string_view name = "tiff:Orientation";
+    for (std::size_t at = xmp.find(name); at != std::string_view::npos; at = xmp.find(name, at + 1)) {
+        std::string_view rest = xmp.substr(at + name.size());
+        if (rest.starts_with("=\"")) rest.remove_prefix(2);
+        else if (rest.starts_with(">")) rest.remove_prefix(1);
+        else continue;
+        if (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') return rest[0] >= '1' && rest[0] <= '8' ? rest[0] - '0' : 1;
+    }
+    return std::nullopt;
+}
+
+int digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// ImageMagick's: a line feed, a line with its name, one with its length, then lines of hexadecimal digits.
+std::string raw_profile(std::string_view text) {
+    for (int line = 0; line < 3; ++line) {
+        const std::size_t end = text.find('\n');
+        if (end == std::string_view::npos) return "";
+        text.remove_prefix(end + 1);
+    }
+    std::string bytes;
+    int high = -1;
+    for (const char c : text) {
+        if (c == '\n' || c == '\r' || c == ' ') continue;
+        const int d = digit(c);
+        if (d < 0) return "";
+        if (high < 0) high = d;
+        else bytes.push_back(char(high * 16 + d)), high = -1;
+    }
+    return bytes;
+}
+
+// Empty where it is damaged or too long.
+std::string inflated(std::string_view data) {
+    std::string out;
+    z_stream stream{};
+    if (inflateInit(&stream) != Z_OK) return "";
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
+    stream.avail_in = uInt(std::min<std::size_t>(data.size(), UINT32_MAX));
+    std::array<char, 16384> part;
+    int status = Z_OK;
+    while (status == Z_OK && out.size() <= most_text) {
+        stream.next_out = reinterpret_cast<Bytef*>(part.data());
+        stream.avail_out = uInt(part.size());
+        status = inflate(&stream, Z_NO_FLUSH);
+        if (status == Z_OK || status == Z_STREAM_END) out.append(part.data(), part.size() - stream.avail_out);
+    }
+    inflateEnd(&stream);
+    return status == Z_STREAM_END && out.size() <= most_text ? out : "";
+}
+
+// What is before the next zero byte, which is taken off too. Empty, and nothing left, where there is none.
+std::string_view before_zero(std::string_view& data) {
+    const std::size_t end = data.find('\0');
+    const std::string_view part = data.substr(0, end == std::string_view::npos ? 0 : end);
+    data.remove_prefix(end == std::string_view::npos ? data.size() : end + 1);
+    return part;
+}
+
+}  // namespace
+
+void Orientation::png_chunk(std::string_view type, std::string_view data) {
+    if (type == "eXIf") exif_ = data;
+    if (type != "tEXt" && type != "zTXt" && type != "iTXt") return;
+    const std::string_view key = before_zero(data);
+    if (key != "Raw profile type exif" && key != "Raw profile type APP1" && key != "XML:com.adobe.xmp") return;
+    bool compressed = type == "zTXt";
+    if (compressed) {
+        if (data.empty() || data[0] != 0) return;  // a method that is not known
+        data.remove_prefix(1);
+    } else if (type == "iTXt") {
+        if (data.size() < 2) return;
+        compressed = data[0] != 0;
+        if (compressed && data[1] != 0) return;
+        data.remove_prefix(2);
+        before_zero(data);  // the language
+        before_zero(data);  // the key in it
+    }
+    text(key, compressed ? inflated(data) : std::string(data));
+}
+
+void Orientation::text(std::string_view key, std::string value) {
+    if (value.empty()) return;
+    if (key == "XML:com.adobe.xmp") xmp_ = std::move(value);
+    else (key == "Raw profile type exif" ? raw_exif_ : raw_app1_) = raw_profile(value);
+}
+
+void Orientation::jpeg_app1(std::string_view data) {
+    if (data.starts_with(exif_head)) exif_ += data.substr(exif_.empty() ? 0 : exif_head.size());  // long ones come in parts
+    else if (data.starts_with(xmp_head)) xmp_ = data.substr(xmp_head.size());
+}
+
+int Orientation::value() const {
+    const std::string& exif = !exif_.empty() ? exif_ : !raw_exif_.empty() ? raw_exif_ : raw_app1_;
+    std::optional<int> found = exif_orientation(exif);
+    if (!found) found = xmp_orientation(xmp_);
+    return found.value_or(1);
+}
+
+}  // namespace gannet
