@@ -15,9 +15,9 @@
 namespace gannet {
 namespace {
 
-// The start of a file; pixels, labels and lines follow.
+// The start of a file; pixels, labels and lines follow. The number changes when a decoder makes something else of a file.
 struct Header {
-    char magic[16] = "gannet images 1";
+    char magic[16] = "gannet images 2";
     uint64_t key = 0;
     int64_t count = 0, H = 0, W = 0, C = 0;
     int64_t labels = 0, text = 0;  // bytes
