@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <clocale>
 #include <cmath>
-#include <sstream>
 #include <vector>
 
 #include "engine/plots/chart.h"
@@ -13,8 +12,7 @@
 #include "engine/plots/scale.h"
 #include "engine/plots/svg.h"
 #include "engine/run/files.h"
-#include "engine/run/log.h"
-#include "tests/temporary.h"
+#include "tests/plots_of_logs.h"
 
 using namespace gannet;
 using namespace gannet::plots;
@@ -59,70 +57,6 @@ std::string malformed(const std::string& xml) {
     }
     return !open.empty() ? open.back() + " is not closed" : roots != 1 ? "not one root" : "";
 }
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-    std::size_t count = 0;
-    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
-    return count;
-}
-
-std::string figures(int step, const std::string& loss_d = "0.5") {
-    const std::string at = std::to_string(step);
-    return "{\"step\":" + at + ",\"loss_d\":" + loss_d + ",\"loss_g\":" + std::to_string(1 + 0.3 * std::sin(step)) +
-           ",\"grad_norm_d\":0.25,\"grad_norm_g\":" + std::to_string(2 + std::cos(step)) + "}\n";
-}
-
-std::string statistics(int step, int of) {
-    std::string counts;
-    for (int bin = 0; bin < 32; ++bin) counts += (bin ? "," : "") + std::to_string((bin * 37 + step * 13 + of * 7) % 50);
-    return "{\"mean\":0,\"std\":1,\"min\":-1,\"max\":" + std::to_string(1 + 0.01 * of) + ",\"histogram\":[" + counts + "]}";
-}
-
-// An observation of networks with that many parameters each; `more` goes in beside them.
-std::string observation(int step, int parameters, const std::string& more) {
-    std::string line = "{\"step\":" + std::to_string(step) + ",\"observed\":{" + more;
-    for (const char* network : {"generator", "discriminator"}) {
-        std::string weights, layers;
-        for (int p = 0; p < parameters; ++p) {
-            const std::string name = std::string(network) + "." + std::to_string(p / 2);
-            weights += (p ? ",\"" : "\"") + name + (p % 2 ? ".bias\":" : ".weight\":") + statistics(step, p);
-            if (p % 2 == 0)
-                layers += (p ? ",\"" : "\"") + name + " linear\":{\"mean\":0." + std::to_string(step % 7) +
-                          ",\"std\":" + std::to_string(p + 1) + "}";
-        }
-        line += std::string(",\"") + network + "\":{\"weights\":{" + weights + "},\"gradients\":{" + weights +
-                "},\"activations\":{" + layers + "}}";
-    }
-    return line + "}}\n";
-}
-
-const std::string sample_statistics =
-    "\"samples\":{\"mean\":-0.7,\"std\":0.5,\"distance\":12},\"data\":{\"mean\":-0.73,\"std\":0.61,\"distance\":14}";
-const std::string all_files[] = {"losses", "gradient_norms", "pixels", "scores", "weights", "gradients", "activations"};
-
-History history_of(const std::string& log) {
-    History history;
-    std::istringstream rows(log);
-    for (std::string row; std::getline(rows, row);) history.add(config::parse_json(row, "log"));
-    return history;
-}
-
-// What write_plots makes of a log.
-struct Plots {
-    TemporaryFolder folder;
-    explicit Plots(const History& history) { write_plots(history, folder / "deep/plots"); }
-    explicit Plots(const std::string& log) : Plots(history_of(log)) {}
-    std::string path(const std::string& name) const { return folder / "deep/plots/" + name + ".svg"; }
-    std::string operator[](const std::string& name) const { return exists(path(name)) ? read_file(path(name)) : ""; }
-    std::vector<std::string> written() const {
-        std::vector<std::string> names;
-        for (const std::string& name : all_files)
-            if (exists(path(name))) names.push_back(name);
-        return names;
-    }
-};
-
-using Names = std::vector<std::string>;
 
 }  // namespace
 
@@ -397,111 +331,4 @@ TEST_CASE("plots: losses that alternate give a straight line, not a sawtooth") {
         line.x.push_back(i), line.y.push_back((i % 2 ? 0.2 : 3.0) + 0.1 * std::sin(i * i) + (i % 37 == 0 ? 20 : 0));
     const std::vector<double> y = smoothed(line, smoothing_window(1000)).y;
     for (std::size_t i = 50; i + 50 < y.size(); ++i) CHECK(std::abs(y[i] - y[i - 1]) < 0.05);
-}
-
-TEST_CASE("plots: a track keeps every value while they are few, then what stands out") {
-    Track track;
-    for (int i = 1; i <= 2048; ++i) track.add(i, i == 70 ? NAN : std::sin(i));
-    CHECK(track.groups() == 1024);
-    CHECK(track.stride() == 2);
-    const Series points = track.points();  // of pairs nothing is lost
-    REQUIRE(points.y.size() == 2048);
-    for (int i = 1; i <= 2048; ++i) {
-        CHECK(points.x[std::size_t(i - 1)] == i);
-        CHECK((i == 70 ? std::isnan(points.y[69]) : points.y[std::size_t(i - 1)] == std::sin(i)));
-    }
-    for (int i = 2049; i <= 100000; ++i) track.add(i, i == 77777 ? 50 : i == 90001 ? -60 : i == 80000 ? INFINITY : std::sin(i));
-    CHECK(track.stride() == 128);
-    CHECK(track.groups() == 782);
-    const std::vector<double> x = track.points().x, y = track.points().y;
-    const auto at = [&](double step) { return y[std::size_t(std::find(x.begin(), x.end(), step) - x.begin())]; };
-    CHECK(x.front() == 1);
-    CHECK(x.back() == 100000);
-    CHECK(std::is_sorted(x.begin(), x.end()));
-    CHECK(at(77777) == 50);
-    CHECK(at(90001) == -60);
-    CHECK(std::isnan(at(70)));
-    CHECK(std::isnan(at(80000)));
-    CHECK(track.means().x[0] == 64.5);
-    CHECK(track.means().y[1] == doctest::Approx(0).epsilon(0.02));
-    CHECK(usual_range(y, track.sample()).high < 4);  // a spike does not choose the axis
-
-    Track huge;
-    for (int i = 0; i < 100000; ++i) huge.add(i, 1.7e308);
-    CHECK(huge.means().y[700] == doctest::Approx(1.7e308));
-    Track gaps;
-    for (int i = 0; i < 100000; ++i) gaps.add(i, NAN);
-    CHECK_FALSE(gaps.finite());
-    CHECK(std::isnan(gaps.means().y[3]));
-}
-
-// Counted in what is kept and what is drawn, which time and memory follow.
-TEST_CASE("plots: a picture of a million rows is worth one of a thousand") {
-    History history;
-    std::size_t bytes_of_thousand = 0, largest = 0;
-    for (int step = 1; step <= 1000000; ++step) {
-        const double v = std::sin(0.37 * step * (step % 11));
-        config::Members row{{"step", step}, {"loss_d", v}, {"loss_g", 1 + v * v}, {"grad_norm_d", 2 + v}, {"grad_norm_g", 3 + v}};
-        history.add(config::Value(std::move(row)));
-        if (step % 100 == 0) history.add(config::parse_json(observation(step, 2, sample_statistics), "log"));
-        largest = std::max(largest, history.find("loss_d")->groups());
-        if (step == 1000) bytes_of_thousand = Plots(history)["losses"].size();
-    }
-    CHECK(largest == Track::capacity);
-    const Plots plots(history);
-    CHECK(double(plots["losses"].size()) <= 1.1 * double(bytes_of_thousand));
-    CHECK(history.find("observed/samples/mean")->groups() <= Track::capacity);
-    REQUIRE(history.histograms.size() == 8);
-    for (const HistogramSeries& parameter : history.histograms) {
-        CHECK(parameter.steps.size() <= HistogramSeries::capacity);
-        CHECK(parameter.steps.back().step == 1000000);
-    }
-    CHECK(has(plots["losses"], "Pale: the lowest and the highest of every 1024 rows of the log. Strong: the means of 1024 rows"));
-}
-
-TEST_CASE("plots: many events") {
-    std::string log = figures(1);
-    for (int i = 0; i < 5000; ++i) log += "{\"step\":2,\"event\":\"collapse\",\"what\":\"again\"}\n";
-    const History history = history_of(log);
-    CHECK(history.events.size() == History::most_events);
-    CHECK(has(Plots(history)["losses"], "and 4994 more events."));
-}
-
-// A run hands its rows to the history as it writes them; one that resumes reads them again, up to the step it resumes after.
-TEST_CASE("plots: a resumed run's plots equal an uninterrupted one's, byte for byte") {
-    constexpr int steps = 3000;
-    const auto train = [](const std::string& log, History& history, int after, int until) {
-        const auto reader = [&](const config::Value& row) { history.add(row); };
-        RunLog out = after == 0 ? RunLog::create(log, reader) : RunLog::resume(log, after, reader);
-        for (int step = after + 1; step <= until; ++step) {
-            const double v = std::sin(step * step);
-            out.write({{"step", step},
-                       {"epoch", step / 7.0},
-                       {"loss_d", step == 700 ? INFINITY : v},
-                       {"loss_g", 1 / 3.0 + v},
-                       {"grad_norm_d", step % 5 ? v * v : NAN},
-                       {"grad_norm_g", 2},
-                       {"seconds", after + 0.25 * step}});
-            if (step % 9 == 0)
-                out.write(
-                    *config::parse_json(observation(step, 2, sample_statistics + ",\"w_estimate\":" + std::to_string(v)), "")
-                         .members());
-            if (step % 1000 == 0) out.write({{"step", step}, {"event", "collapse"}, {"what", "\xC3\xA9 <\n>"}});
-        }
-    };
-    TemporaryFolder folder;
-    History whole;
-    train(folder / "whole.jsonl", whole, 0, steps);
-    const Plots expected(whole);
-    CHECK(expected.written().size() == std::size(all_files));
-    for (const int cut : {1, 1023, 1025, 2048, 2999}) {
-        CAPTURE(cut);
-        const std::string log = folder / ("cut" + std::to_string(cut));
-        History killed, resumed;
-        train(log, killed, 0, std::min(steps, cut + 40));  // beyond its checkpoint
-        std::filesystem::resize_file(log, std::filesystem::file_size(log) - 3);
-        train(log, resumed, cut, steps);
-        const Plots plots(resumed);
-        for (const std::string& name : all_files) CHECK_MESSAGE(plots[name] == expected[name], name);
-    }
 }
