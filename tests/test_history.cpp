@@ -7,7 +7,9 @@
 
 #include "engine/plots/history.h"
 #include "engine/run/log.h"
+#include "tests/memory_limit.h"
 #include "tests/plots_of_logs.h"
+#include "tests/skip.h"
 
 using namespace gannet;
 using namespace gannet::plots;
@@ -117,4 +119,22 @@ TEST_CASE("history: a resumed run's plots equal an uninterrupted one's, byte for
         const Plots plots(resumed);
         for (const std::string& name : all_files) CHECK_MESSAGE(plots[name] == expected[name], name);
     }
+}
+
+TEST_CASE("history: a long log is read again in little memory") {
+    if (!memory_can_be_limited) return skipped("under a sanitizer");
+    TemporaryFolder folder;
+    std::string log;
+    const std::string text(100000, 'x');
+    for (int step = 1; step <= 500; ++step)
+        log += "{\"step\":" + std::to_string(step) + ",\"loss_d\":1,\"note\":\"" + text + "\"}\n";
+    const std::string file = folder.write("log.jsonl", log);
+    const std::size_t before = log.size();
+    log = std::string();
+    CHECK(succeeds_within(std::size_t(16) << 20, [&] {
+        History history;
+        RunLog::resume(file, 400, [&](const config::Value& row) { history.add(row); });
+        return history.last_step == 400;
+    }));
+    CHECK(std::filesystem::file_size(file) < before * 81 / 100);
 }
