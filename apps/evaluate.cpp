@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
         line.option("--classifier", by, "RUN",
                     "run folder or checkpoint of a classifier; unless given, runs/classifier-mnist or "
                     "-fashion, by the GAN's data set");
-        line.option("--data", data, "PATH", "where the classifier's data set lies now; where it was unless given");
+        line.option("--data", data, "PATH", "the classifier's data set, if it has moved since the classifier was trained");
         line.option("-n,--count", n, "N", "how many samples: 10000 unless given, of files all");
         line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");

@@ -85,6 +85,9 @@ says_path() { check "config.json of $1 says $2" grep -qF "\"path\": \"$2\"" "$1/
 says_path elsewhere/run "$here/pictures"
 (cd / && "$train" --resume "$here/elsewhere/run" --steps 8) >out 2>err || bad "resumed from another folder"
 equal elsewhere/run whole
+runs "$train" <(cat gan.json) --out piped --steps 8
+says_path piped "$here/pictures"
+equal piped whole
 cp -r pictures home/data
 runs env HOME="$here/home" "$train" gan.json --out at-home --set 'data.path=~/data/pictures' --steps 8
 says_path at-home "$here/home/data/pictures"
@@ -112,11 +115,11 @@ equal half whole
 says_path half "$here/away"
 runs "$generate" whole -n 2 --out two.png
 rm -r moved
-refuses_at_once "not there \\($here/moved, data.path, .*--data PATH" "$evaluate" whole --classifier classifier -n 50
+refuses_at_once "does not exist \\($here/moved, data.path, .*--data PATH" "$evaluate" whole --classifier classifier -n 50
 runs "$evaluate" whole --classifier classifier -n 50 --data away
-check "the same images" test "$(grep -c 'not those that the classifier' out)" -eq 0
+check "the same images" test "$(grep -c 'other images or labels' out)" -eq 0
 runs "$evaluate" whole --classifier classifier -n 50 --data relabelled
-check "other labels are told" grep -q 'not those that the classifier' out
+check "other labels give a warning" grep -q 'other images or labels' out
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -189,7 +189,10 @@ ModelConfig with_settings(Value root, const std::string& path, const std::string
 }  // namespace
 
 ModelConfig load_model(const std::string& file, const Settings& settings) {
-    return with_settings(load_json(file), file, std::filesystem::path(file).parent_path().string(), settings);
+    namespace fs = std::filesystem;
+    std::error_code error;
+    const bool pipe = fs::is_fifo(file, error);  // which has no folder: `train <(jq ...)`
+    return with_settings(load_json(file), file, pipe ? "" : fs::path(file).parent_path().string(), settings);
 }
 
 ModelConfig load_run_config(const std::string& file, const Settings& settings) {

@@ -81,7 +81,7 @@ FREE_KEYS.
 Any other key that differs is refused. The images are compared by a hash of their pixels, so they may lie elsewhere:
 `--resume RUN --set data.path=PATH`.
 
-**Paths.** A relative path in a file is relative to the folder of that file, in `--set` to the working directory. `~` and `~user` at
+**Paths.** A relative path in a file is relative to the folder of that file, in `--set` and in a pipe to the working directory. `~` and `~user` at
 its start are home directories. A run's `config.json` holds absolute paths, without `.` and `..`; symbolic links are kept. Earlier
 programs kept relative paths there: `--resume` takes them as relative to the working directory, as those programs did. In JSON that the
 program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to `\udcff`, as in Python's `surrogateescape`; it is read back

@@ -24,8 +24,8 @@ constexpr double real_twins = 0.01;        // the share of test images that the 
 Dataset split(const Classifier& classifier, bool test) {
     DatasetOptions options = dataset_options(classifier.config().data);
     if (!options.path.empty() && !exists(options.path))
-        throw Error("the data set of the classifier is not there", options.path + ", " + options.where("path"),
-                    "say with --data PATH where it lies");
+        throw Error("the classifier's data set does not exist", options.path + ", " + options.where("path"),
+                    "give its path with --data PATH");
     if (!test) return load_and_show(options);
     if (options.set == "folder") return {};
     options.split = "test";
@@ -62,7 +62,7 @@ private:
     std::vector<uint8_t> training() {
         Dataset data = split(classifier_, false);
         if (!classifier_.was_trained_on(data))
-            warn("the images of its data set are not those that the classifier was trained with");
+            warn("the classifier was trained with other images or labels than its data set holds now");
         return std::move(data.pixels);
     }
     int64_t count(const std::vector<uint8_t>& pixels) const { return int64_t(pixels.size()) / size_; }
