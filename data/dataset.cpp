@@ -130,7 +130,9 @@ Dataset load_idx_set(const DatasetOptions& options) {
     const Files files = find_files(options);
     Idx images = read_idx(files.images, 3);
     Dataset set{options.set, files.images, images.shape[0], images.shape[1], images.shape[2], 1, std::move(images.values), {}};
-    if (!files.labels.empty()) {
+    if (files.labels.empty()) {
+        set.no_labels = "there is no file of labels beside its images";
+    } else {
         set.labels = read_idx(files.labels, 1).values;
         if (int64_t(set.labels.size()) != set.count)
             throw Error(std::to_string(set.count) + " images but " + std::to_string(set.labels.size()) + " labels",

@@ -14,6 +14,7 @@ struct Dataset {
     std::vector<uint8_t> pixels;            // (count, H, W, C)
     std::vector<uint8_t> labels;            // (count), or empty
     std::vector<std::string> classes = {};  // what the labels of a folder mean: the folders in it
+    std::string no_labels = {};             // why there are none, for errors
 };
 
 // How far some work has come ("decoding", 300, 10000). Called by the caller's own thread.

@@ -17,7 +17,7 @@
 namespace gannet {
 namespace {
 
-constexpr std::size_t most_labels = 256;  // a label is a byte
+constexpr int64_t most_labels = 256;  // a label is a byte
 
 std::string extents(int64_t W, int64_t H) { return std::to_string(W) + " x " + std::to_string(H); }
 
@@ -163,18 +163,27 @@ private:
 // The folders that the images are in, where all are in one: their classes, in the order of the names. Sets labels too.
 void label(Dataset& set, const std::vector<std::string>& names, int64_t count) {
     std::vector<uint8_t> labels;
+    std::string stray, last;
+    int64_t strays = 0, classes = 0;
     for (const std::string& name : names) {
         const std::size_t slash = name.find('/');
-        if (slash == std::string::npos) return;
-        const std::string folder = name.substr(0, slash);  // names are sorted folder by folder
-        if (set.classes.empty() || set.classes.back() != folder) set.classes.push_back(folder);
-        if (set.classes.size() > most_labels) {
-            set.classes.clear();
-            return;
+        if (slash == std::string::npos) {
+            if (strays++ == 0) stray = name;
+            continue;
         }
-        if (int64_t(labels.size()) < count) labels.push_back(uint8_t(set.classes.size() - 1));
+        const std::string folder = name.substr(0, slash);  // names are sorted folder by folder
+        if (classes == 0 || folder != last) ++classes, last = folder;
+        if (classes > most_labels) continue;
+        if (set.classes.size() < std::size_t(classes)) set.classes.push_back(folder);
+        if (int64_t(labels.size()) < count) labels.push_back(uint8_t(classes - 1));
     }
-    set.labels = std::move(labels);
+    if (classes == 0) set.no_labels = "all its images are in one folder";
+    else if (strays > 0)
+        set.no_labels = printable(stray) + " is in no class folder" +
+                        (strays > 1 ? ", nor are " + counted(strays - 1, "other", "others") : "");
+    else if (classes > most_labels) set.no_labels = grouped(classes) + " class folders, at most " + std::to_string(most_labels);
+    if (set.no_labels.empty()) set.labels = std::move(labels);
+    else set.classes.clear();
 }
 
 void check(const DatasetOptions& options) {
@@ -192,7 +201,7 @@ void check(const DatasetOptions& options) {
 
 uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSource& source, int64_t count,
                 const std::vector<uint8_t>& labels) {
-    constexpr uint64_t decoding = 2;  // changes whenever the same file is decoded to other pixels than before
+    constexpr uint64_t decoding = 2;  // to be raised whenever the same file is decoded to other pixels
     Hash hash;
     hash.add(decoding);
     const Colour colour = read_colour(o.background, o.where("background"));

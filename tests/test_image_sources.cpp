@@ -289,3 +289,27 @@ TEST_CASE("image sources: what is no file is counted with its reason") {
     REQUIRE(::mkfifo((p.folder / "set/other").c_str(), 0644) == 0);
     CHECK(has(said(p.options()), "2 files ignored: 2 special files"));
 }
+
+TEST_CASE("image sources: why there are no labels") {
+    const Pictures p;
+    p.add("1.png", "rgb.png");
+    Dataset set = load_dataset(p.options());
+    CHECK(set.no_labels == "all its images are in one folder");
+    p.add("a/1.png", "rgb.png"), p.add("b/1.png", "rgb.png");
+    set = load_dataset(p.options());
+    CHECK(set.no_labels == "1.png is in no class folder");
+    CHECK(set.labels.empty());
+    CHECK(set.classes.empty());
+    p.add("2.png", "rgb.png"), p.add("3.png", "rgb.png");
+    CHECK(load_dataset(p.options()).no_labels == "1.png is in no class folder, nor are 2 others");
+    for (const char* stray : {"1.png", "2.png", "3.png"}) fs::remove(p.folder / (std::string("set/") + stray));
+    for (int i = 2; i < 256; ++i) p.add("c" + std::to_string(i) + "/1.png", "rgb.png");
+    set = load_dataset(p.options());
+    CHECK(set.no_labels.empty());
+    CHECK(set.classes.size() == 256);
+    CHECK(set.labels.size() == 256);
+    CHECK(set.labels.back() == 255);
+    for (int i = 0; i < 44; ++i) p.add("d" + std::to_string(i) + "/1.png", "rgb.png");
+    CHECK(load_dataset(p.options()).no_labels == "300 class folders, at most 256");
+    CHECK(load_dataset(p.options()).no_labels == "300 class folders, at most 256");  // from the cache too
+}

@@ -12,6 +12,7 @@ suite "CUDA on the CPU" tools/test_cuda.sh "$build/simt" "$build/simt/apps/train
 [ "$build" != build ] || suite "three planted bugs" tools/simt/mutants.sh quick
 suite "programs" tests/test_programs.sh
 suite "run folders" tests/test_run_folder.sh
+suite "data" tests/test_data.sh
 suite "evaluate" tests/test_evaluate.sh
 suite "old runs" tests/test_old_runs.sh
 suite "what a resumed run may be given" tests/test_identity.sh

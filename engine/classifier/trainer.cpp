@@ -12,7 +12,8 @@ namespace {
 
 const Dataset& with_labels(const Dataset& data) {
     if (data.labels.empty())
-        throw Error("the data set '" + data.name + "' has no labels", data.source, "a classifier needs them; take another set");
+        throw Error("the data set '" + data.name + "' has no labels" + (data.no_labels.empty() ? "" : ": " + data.no_labels),
+                    data.source, "a classifier needs them: give each class a folder of its images, or choose another set");
     return data;
 }
 

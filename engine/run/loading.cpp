@@ -2,8 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
+
+#include "data/text.h"
+#include "kernels/error.h"
 
 namespace gannet {
 namespace {
@@ -49,6 +54,17 @@ Dataset load_and_show(DatasetOptions options) {
     options.progress = [&](const char* what, int64_t done, int64_t all) { bar.update(what, done, all); };
     options.say = [&](const std::string& line) { bar.say(line); };
     return load_dataset(options);
+}
+
+void refuse_output_in_data(const DatasetOptions& data, const std::string& out) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    if (data.set != "folder" || !fs::is_directory(data.path, error)) return;
+    const std::string place = out.empty() ? "runs" : out;
+    const fs::path folder = fs::canonical(data.path, error), run = fs::weakly_canonical(fs::absolute(place), error);
+    if (error || std::mismatch(folder.begin(), folder.end(), run.begin(), run.end()).first != folder.end()) return;
+    throw Error("the run's folder would be inside its data, " + printable(data.path), printable(place),
+                out.empty() ? "name a folder outside the data with --out" : "choose an --out outside the data");
 }
 
 }  // namespace gannet

@@ -8,4 +8,8 @@ namespace gannet {
 // every few seconds. What is there at once shows nothing.
 Dataset load_and_show(DatasetOptions options);
 
+// Throws Error if the folder `out` of a new run, whose pictures would become images of the next run's data, is to be in the
+// folder of the data; "": runs/.
+void refuse_output_in_data(const DatasetOptions& data, const std::string& out);
+
 }  // namespace gannet

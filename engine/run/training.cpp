@@ -88,6 +88,7 @@ int run_training(const TrainingOptions& options, Device device) {
     if (checkpoint) check_same_config(*checkpoint, config);
     else if (folder) check_same_config({.file = folder->config(), .config = config::load_json(folder->config())}, config);
 
+    if (!folder) refuse_output_in_data(dataset_options(config.data), options.out);
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
     std::unique_ptr<GanTrainer> gan;
     std::unique_ptr<ClassifierTrainer> classifier;

@@ -1,0 +1,62 @@
+#!/bin/bash
+# Programs and folders of images: where a run may write, and what is said of a set that cannot be used.
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+apps=$(cd "${GANNET_APPS:-apps}" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/gannet-data.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+cd "$work" || exit 1
+. "$root/tests/program_helpers.sh"
+export XDG_CACHE_HOME=$work/cache
+
+cat >tiny.json <<'JSON'
+{
+    "data": { "set": "folder", "path": "here", "size": 8 },
+    "latent": { "size": 4 },
+    "generator": [{ "layer": "linear", "units": "image" }, { "layer": "tanh" }, { "layer": "reshape", "shape": "image" }],
+    "discriminator": [{ "layer": "flatten" }, { "layer": "linear", "units": 1 }],
+    "objective": { "loss": "bce_with_logits" },
+    "optimizer": { "type": "adam", "lr": 1e-3 },
+    "batch": 2, "steps": 2
+}
+JSON
+sed -e '/latent\|generator\|objective/d' -e 's/"discriminator"/"classifier"/; s/"units": 1/"units": 300/' tiny.json >classifier.json
+mkdir here
+for i in 1 2 3 4; do cp "$root/tests/images/rgb.png" here/$i.png; done
+
+# The pictures of a run must not become data.
+train() { "$apps/train" "$@"; }
+inside="the run's folder would be inside its data"
+refuses_at_once "$inside, .* \(here/run\): choose an --out outside the data" train tiny.json --out here/run
+refuses_at_once "$inside" train tiny.json --out here/deeper/run
+refuses_at_once "$inside" train tiny.json --out "$work/here/../here/run"
+ln -s here link
+refuses_at_once "$inside" train tiny.json --out link/run
+refuses_at_once "$inside" train tiny.json --set data.path="$work/link" --out here/run
+check "nothing was made" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
+in_here() { (cd here && "$@"); }
+refuses_at_once "$inside, .* \(runs\): name a folder outside the data with --out" \
+    in_here "$apps/train" ../tiny.json --set data.path=.
+runs in_here "$apps/train" ../tiny.json --set data.path=. --out ../run
+check "four images" grep -q ', 4 images of ' err
+runs train tiny.json --out here-too # a name that begins alike
+
+# A run that is there already, from elsewhere or an earlier version, is no data either.
+mkdir here/runs
+mv run here/runs/old
+runs train tiny.json --out two
+check "four images" grep -q ', 4 images of ' err
+check "the run is counted" grep -q '1 file ignored: 1 run folder' err
+runs in_here "$apps/train" --resume runs/old --steps 3
+
+# Labels
+refuses "has no labels: all its images are in one folder .*: a classifier needs them" train classifier.json --out none
+for i in $(seq 300); do mkdir -p "many/$i" && cp here/1.png "many/$i/"; done
+refuses "has no labels: 300 class folders, at most 256 " train classifier.json --set data.path=many --out none
+mkdir classes
+cp -r many/1 many/2 here/3.png classes
+refuses "has no labels: 3.png is in no class folder " train classifier.json --set data.path=classes --out none
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
