@@ -1,6 +1,9 @@
 // Trains a GAN that a model file declares: ./apps/train models/wgan.json
+#include <cstdio>
 #include <filesystem>
 
+#include "data/cache.h"
+#include "data/text.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/training.h"
@@ -8,12 +11,23 @@
 
 using namespace gannet;
 
+namespace {
+
+void say_cleared() {
+    const Cleared cleared = clear_cache();
+    std::printf("%s: %s removed, %s MB%s\n", printable(cache_folder(), 1000).c_str(),
+                counted(cleared.files, "file", "files").c_str(), grouped(cleared.bytes / 1000000).c_str(),
+                cleared.used ? (", " + counted(cleared.used, "file is", "files are") + " in use").c_str() : "");
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
         TrainingOptions options;
         std::string device = "auto", matmul, on_collapse;
         int64_t threads = 0;
-        bool exact = false;
+        bool exact = false, clear = false;
         std::optional<int64_t> epochs, steps, seed;
         std::vector<std::string> set;
         CommandLine line(
@@ -38,7 +52,12 @@ int main(int argc, char** argv) {
         line.flag("--resume-if-exists", options.resume_if_exists,
                   "resumes the run in --out, or starts it: repeat one command until it exits with 0");
         line.flag("--dry-run", options.dry_run, "checks everything and prints the effective configuration");
+        line.flag("--clear-cache", clear, "removes the decoded images that earlier runs kept, then trains if there is a model");
         if (!line.parse(count, arguments)) return 0;
+        if (clear) {
+            say_cleared();
+            if (options.model.empty() && options.resume.empty()) return 0;
+        }
 
         if (options.model.empty() && options.resume.empty())
             throw Error("no model file", "command line", "give one, as in: ./apps/train models/wgan.json");

@@ -1,5 +1,7 @@
 #include "data/cache.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <system_error>
 
 #include "data/hash.h"
+#include "data/text.h"
 
 namespace gannet {
 namespace {
@@ -51,30 +54,34 @@ struct File {
     bool write(const void* from, std::size_t count) const { return !count || std::fwrite(from, 1, count, handle) == count; }
 };
 
+// A new file beside `file`, locked so that nobody takes it for one that a stopped writer left. -1 and errno if there is none.
+int locked_temporary(const std::string& file, std::string& name) {
+    for (;;) {
+        name = file + ".XXXXXX";
+        const int descriptor = ::mkstemp(name.data());
+        if (descriptor < 0) return -1;
+        struct stat info {};
+        ::flock(descriptor, LOCK_EX);  // a file system without locks is no reason to stop
+        if (::fstat(descriptor, &info) != 0 || info.st_nlink > 0) return descriptor;
+        ::close(descriptor);  // somebody took it for one, in between
+    }
+}
+
 }  // namespace
 
-std::string cache_folder() {
-    const char* cache = std::getenv("XDG_CACHE_HOME");
-    if (cache && *cache == '/') return std::string(cache) + "/gannet";  // the standard wants others ignored
-    const char* home = std::getenv("HOME");
-    return home && *home ? std::string(home) + "/.cache/gannet" : "";
-}
-
-std::string cache_file(uint64_t key) {
-    char name[32];
-    std::snprintf(name, sizeof name, "/%016llx.images", static_cast<unsigned long long>(key));
-    const std::string folder = cache_folder();
-    return folder.empty() ? "" : folder + name;
-}
-
 bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines) {
+    const int descriptor = file.empty() ? -1 : ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) return false;
+    const File in{::fdopen(descriptor, "rb")};
     struct stat info {};
-    if (file.empty() || ::stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-    const File in{std::fopen(file.c_str(), "rb")};
     Header h;
     const Header expected;
-    if (!in.handle || !in.read(&h, sizeof h) || std::memcmp(h.magic, expected.magic, sizeof h.magic) != 0 || h.key != key)
+    constexpr mode_t of_others = S_IWGRP | S_IWOTH;
+    if (!in.handle || ::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != ::geteuid() ||
+        (info.st_mode & of_others) || !in.read(&h, sizeof h) || std::memcmp(h.magic, expected.magic, sizeof h.magic) != 0 ||
+        h.key != key)
         return false;
+    ::flock(descriptor, LOCK_SH | LOCK_NB);  // in use. Without it all can be read as well
     // Nothing is allocated that the file does not hold.
     const int64_t pixels = pixel_bytes(h), rest = info.st_size - int64_t(sizeof h);
     if (pixels < 0 || pixels > rest || (h.labels != 0 && h.labels != h.count) || h.text < 0 || h.text > rest ||
@@ -89,6 +96,7 @@ bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector
         !in.read(text.data(), text.size()) || hash_of(found, text) != h.content)
         return false;
     set = std::move(found);
+    ::futimens(descriptor, nullptr);  // used now
     lines.clear();
     for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
         lines.push_back(text.substr(at, end - at));
@@ -97,6 +105,7 @@ bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector
 
 std::string write_cache(const std::string& file, uint64_t key, const Dataset& set, const std::vector<std::string>& lines) {
     if (file.empty()) return "neither XDG_CACHE_HOME nor HOME is set";
+    const int64_t limit = cache_limit();
     std::string text;
     for (const std::string& line : lines) text += line + "\n";
     Header h;
@@ -105,11 +114,16 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
     h.labels = int64_t(set.labels.size()), h.text = int64_t(text.size());
     h.content = hash_of(set, text);
 
+    const int64_t bytes = int64_t(sizeof h) + pixel_bytes(h) + h.labels + h.text;
+    if (bytes > limit)
+        return counted(bytes / 1000000, "MB", "MB") + ", more than GANNET_CACHE_GB, " + counted(limit / 1000000, "MB", "MB");
     std::error_code error;
-    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), error);
+    const std::string folder = std::filesystem::path(file).parent_path().string();
+    std::filesystem::create_directories(folder, error);
     if (error) return error.message();
-    std::string temporary = file + ".XXXXXX";
-    const int descriptor = ::mkstemp(temporary.data());
+    make_room(folder, bytes, limit);
+    std::string temporary;
+    const int descriptor = locked_temporary(file, temporary);
     if (descriptor < 0) return std::generic_category().message(errno);
     int failure = 0;
     {

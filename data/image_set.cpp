@@ -17,6 +17,7 @@
 namespace gannet {
 namespace {
 
+constexpr std::size_t longest_line = 1000;
 constexpr int64_t most_labels = 256;  // a label is a byte
 
 std::string extents(int64_t W, int64_t H) { return std::to_string(W) + " x " + std::to_string(H); }
@@ -201,9 +202,7 @@ void check(const DatasetOptions& options) {
 
 uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSource& source, int64_t count,
                 const std::vector<uint8_t>& labels) {
-    constexpr uint64_t decoding = 2;  // to be raised whenever the same file is decoded to other pixels
     Hash hash;
-    hash.add(decoding);
     const Colour colour = read_colour(o.background, o.where("background"));
     for (const int64_t setting : {o.size, o.crop, decoder.channels(), o.max_pixels, count, int64_t(o.skip_broken),
                                   int64_t(colour.r), int64_t(colour.g), int64_t(colour.b)})
@@ -245,6 +244,7 @@ Dataset load_images(const DatasetOptions& options) {
         throw Error("the first " + std::to_string(options.first) + " images are wanted, there are " + std::to_string(all),
                     printable(options.path), "use a smaller data.first, or 0 for all");
     if (options.size > 0) check_memory(count, options.size, options.size, decoder.channels(), options.where("size"));
+    if (options.cache) cache_limit();  // complains before the images are decoded
     const auto say = [&](const std::string& line) {
         if (options.say) options.say(printable(options.path) + ": " + line);
     };
@@ -260,7 +260,7 @@ Dataset load_images(const DatasetOptions& options) {
     const uint64_t key = options.cache ? key_of(options, decoder, *source, count, set.labels) : 0;
     const std::string kept = options.cache ? cache_file(key) : "";
     if (options.cache && read_cache(kept, key, set, lines)) {
-        for (const std::string& line : lines) say(line);
+        for (const std::string& line : lines) say(printable(line, longest_line));
         return set;
     }
     Collector collector(options, *source, decoder, count);
@@ -273,7 +273,7 @@ Dataset load_images(const DatasetOptions& options) {
     std::string line = counted(set.count, "image", "images") + text;
     if (options.cache) {
         const std::string failure = write_cache(kept, key, set, lines);
-        line += failure.empty() ? ", kept in " + kept : "; not kept for the next time (" + failure + ")";
+        line += failure.empty() ? ", kept in " + printable(kept, longest_line) : "; not kept for the next time (" + failure + ")";
     }
     say(line);
     return set;

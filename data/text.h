@@ -6,8 +6,7 @@
 namespace gannet {
 
 // Names of files come from anywhere: what would break a line or a terminal becomes '?', what is very long is cut.
-inline std::string printable(const std::string& text) {
-    constexpr std::size_t longest = 200;
+inline std::string printable(const std::string& text, std::size_t longest = 200) {
     std::string out;
     for (const char c : text.substr(0, longest)) out += uint8_t(c) < 32 || c == 127 ? '?' : c;
     return text.size() > longest ? out + "..." : out;

@@ -58,5 +58,16 @@ mkdir classes
 cp -r many/1 many/2 here/3.png classes
 refuses "has no labels: 3.png is in no class folder " train classifier.json --set data.path=classes --out none
 
+# What was kept can be removed.
+kept=$(ls cache/gannet | wc -l)
+check "there is something" test "$kept" -gt 1
+: >cache/gannet/0123456789abcdef.images.abcdef
+runs train --clear-cache
+check "it says how much" grep -qx "$XDG_CACHE_HOME/gannet: $((kept + 1)) files removed, 0 MB" out
+check "nothing is left" test -z "$(ls -A cache/gannet)"
+runs train --clear-cache tiny.json --dry-run
+check "and trains where there is a model" grep -q ' 0 files removed, 0 MB' out
+check "with its configuration" grep -q '"generator"' out
+
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -1,0 +1,143 @@
+// The cache of decoded images: what is left behind, how much there may be, and whom it trusts.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/cache.h"
+#include "tests/image_sets.h"
+#include "tests/skip.h"
+
+using namespace gannet;
+namespace fs = std::filesystem;
+
+namespace {
+
+// An entry of a hundred thousand bytes, and its header.
+Dataset hundred_kilobytes() { return {.count = 10, .H = 100, .W = 100, .C = 1, .pixels = std::vector<uint8_t>(100000, 7)}; }
+
+void keep(uint64_t key) { CHECK(write_cache(cache_file(key), key, hundred_kilobytes(), {}) == ""); }
+
+bool there(uint64_t key) {
+    Dataset set;
+    std::vector<std::string> lines;
+    return read_cache(cache_file(key), key, set, lines) && set.pixels == hundred_kilobytes().pixels;
+}
+
+// So many seconds ago, which is not when read_cache was last asked.
+void used_before(uint64_t key, int seconds) {
+    fs::last_write_time(cache_file(key), fs::file_time_type::clock::now() - std::chrono::seconds(seconds));
+}
+
+class Limit {
+public:
+    explicit Limit(const std::string& gigabytes) { ::setenv("GANNET_CACHE_GB", gigabytes.c_str(), 1); }
+    ~Limit() { ::unsetenv("GANNET_CACHE_GB"); }
+};
+
+}  // namespace
+
+TEST_CASE("cache: what stopped writers left is removed by the next, what is being written is not") {
+    const Pictures p;
+    keep(1);
+    const std::string dead = cache_file(2) + ".aB3xYz", alive = cache_file(3) + ".qwerty",
+                      other = cache_folder() + "/notes.images";
+    for (const std::string& file : {dead, alive, other}) std::ofstream(file) << "half";
+    const int writer = ::open(alive.c_str(), O_RDWR);
+    REQUIRE(::flock(writer, LOCK_EX) == 0);
+    keep(4);
+    CHECK_FALSE(fs::exists(dead));
+    CHECK(fs::exists(alive));
+    CHECK(fs::exists(other));
+    ::close(writer);
+    keep(5);
+    CHECK_FALSE(fs::exists(alive));
+    CHECK(fs::exists(other));
+    for (const uint64_t key : {1, 4, 5}) CHECK(there(key));
+}
+
+TEST_CASE("cache: the least recently used goes first, never one in use") {
+    const Pictures p;
+    const Limit limit("0.00035");  // three of them
+    for (const uint64_t key : {1, 2, 3}) keep(key), used_before(key, int(100 - 10 * key));
+    CHECK(there(1));  // the oldest, but now the last that was used
+    keep(4);
+    CHECK_FALSE(fs::exists(cache_file(2)));
+    for (const uint64_t key : {1, 3, 4}) CHECK(fs::exists(cache_file(key)));
+    used_before(3, 1000);
+    const int reader = ::open(cache_file(3).c_str(), O_RDONLY);
+    REQUIRE(::flock(reader, LOCK_SH) == 0);
+    used_before(1, 500);
+    keep(5);
+    CHECK(fs::exists(cache_file(3)));
+    CHECK_FALSE(fs::exists(cache_file(1)));
+    const Cleared cleared = clear_cache();
+    CHECK(cleared.files == 2);
+    CHECK(cleared.bytes > 200000);
+    CHECK(cleared.used == 1);
+    ::close(reader);
+    CHECK(clear_cache().files == 1);
+    CHECK(fs::is_empty(cache_folder()));
+}
+
+TEST_CASE("cache: what does not fit is not kept, and the run goes on") {
+    const Pictures p;
+    p.add("1.png", "rgb.png");
+    {
+        const Limit limit("0.0001");
+        const Dataset set = hundred_kilobytes();  // and its header
+        CHECK(has(write_cache(cache_file(1), 1, set, {}), "more than GANNET_CACHE_GB, 0 MB"));
+        CHECK_FALSE(fs::exists(cache_file(1)));
+    }
+    {
+        const Limit none("0");
+        CHECK(has(said(p.options()), "not kept for the next time ("));
+    }
+    for (const char* wrong : {"much", "-1", "nan", "1e300", "5GB"}) {
+        const Limit limit(wrong);
+        CHECK(has(error_of([&] { load_dataset(p.options()); }),
+                  "a cache of '" + std::string(wrong) + "' gigabytes (GANNET_CACHE_GB): "));
+    }
+}
+
+TEST_CASE("cache: a file that others could have written is not trusted") {
+    const Pictures p;
+    keep(1);
+    CHECK(there(1));
+    for (const int mode : {0620, 0602, 0666}) {
+        REQUIRE(::chmod(cache_file(1).c_str(), mode_t(mode)) == 0);
+        CHECK_FALSE(there(1));
+    }
+    REQUIRE(::chmod(cache_file(1).c_str(), 0644) == 0);
+    CHECK(there(1));
+    fs::rename(cache_file(1), p.folder / "elsewhere");
+    fs::create_symlink(p.folder / "elsewhere", cache_file(1));
+    CHECK_FALSE(there(1));
+    keep(1);  // replaces the link, not what it points to
+    CHECK(there(1));
+    CHECK_FALSE(fs::is_symlink(cache_file(1)));
+    if (::geteuid() != 0) return skipped("only root gives files away");
+    REQUIRE(::chown(cache_file(1).c_str(), 1234, 1234) == 0);
+    CHECK_FALSE(there(1));
+    fs::remove(cache_file(1));
+    REQUIRE(::mkfifo(cache_file(1).c_str(), 0600) == 0);
+    CHECK_FALSE(there(1));  // and does not wait
+}
+
+TEST_CASE("cache: lines of it cannot steer a terminal") {
+    const Pictures p;
+    p.add("1.png", "rgb.png");
+    std::string kept;
+    DatasetOptions options = p.options();
+    load_dataset(options);
+    for (const auto& file : fs::directory_iterator(cache_folder())) kept = file.path().filename().string();
+    const uint64_t key = std::stoull(kept, nullptr, 16);
+    Dataset set;
+    std::vector<std::string> lines;
+    REQUIRE(read_cache(cache_file(key), key, set, lines));
+    REQUIRE(write_cache(cache_file(key), key, set, {"red \x1b[31m"}) == "");
+    const std::string text = said(options);
+    CHECK(has(text, "red ?[31m"));
+    CHECK_FALSE(has(text, "\x1b"));
+}
