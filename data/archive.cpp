@@ -195,10 +195,21 @@ private:
         archive_read_support_format_tar(a.get());
         archive_read_support_format_zip_seekable(a.get());  // by its directory, so that a file cut short is noticed
         if (archive_read_open_filename(a.get(), path_.c_str(), std::size_t(1) << 18) != ARCHIVE_OK)
-            throw Error("cannot open the archive: " + complaint(a.get()), printable(path_),
-                        "a readable .tar, .tar.gz or .zip file of PNG and JPEG images is wanted; check its permissions, or copy "
-                        "it again");
+            refuse_unopened(complaint(a.get()));
         return a;
+    }
+
+    [[noreturn]] void refuse_unopened(const std::string& why) const {
+        const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(path_.c_str(), "rb"), std::fclose);
+        char bytes[4] = {};
+        const std::string_view magic(bytes, in ? std::fread(bytes, 1, sizeof bytes, in.get()) : 0);
+        if (magic == "PK\5\6") throw Error("the archive is empty", printable(path_), "put PNG or JPEG images there");
+        for (const auto& [start, name] : {std::pair("7z\xbc\xaf", "7z"), {"Rar!", "rar"}})
+            if (magic == start)
+                throw Error(std::string("cannot read ") + name + " archives", printable(path_),
+                            "pack the images as .tar or .zip, or set data.path to a folder of them");
+        throw Error("cannot open the archive: " + why, printable(path_),
+                    "give a readable .tar, .tar.gz or .zip file of PNG and JPEG images; check its permissions, or copy it again");
     }
 
     // False at the end.

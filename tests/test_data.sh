@@ -58,6 +58,12 @@ mkdir classes
 cp -r many/1 many/2 here/3.png classes
 refuses "has no labels: 3.png is in no class folder " train classifier.json --set data.path=classes --out none
 
+# What does not fit is refused before any of it is made; where it is not, the limit stops it.
+two_fifths=$(awk '/^MemTotal/ { printf "%.0f", $2 * 1024 * 0.4 }' /proc/meminfo)
+within_limit() { (ulimit -v 4000000 && "$@"); }
+refuses_at_once "more than the [0-9]+ MB of memory that are free \(data.first" \
+    within_limit train tiny.json --set data.set=ring --set data.path= --set data.size=0 --set data.first="$two_fifths" --out none
+
 # What was kept can be removed.
 kept=$(ls cache/gannet | wc -l)
 check "there is something" test "$kept" -gt 1

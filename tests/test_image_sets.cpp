@@ -108,9 +108,12 @@ TEST_CASE("image sets: what cannot be a set") {
     p.folder.write("empty/deeper/notes.txt", "no image");
     CHECK(has(refused(p.folder / "empty"), "no PNG or JPEG images, only 1 other file: 1 .txt ("));
     CHECK(has(refused(pack_entries(p.folder / "none.tar", tar, plain, {})), "the archive is empty ("));
+    CHECK(has(refused(pack_entries(p.folder / "none.zip", zip, plain, {})), "the archive is empty ("));
+    CHECK(has(refused(p.folder.write("a.7z", "7z\xbc\xaf and more")), "cannot read 7z archives ("));
+    CHECK(has(refused(p.folder.write("a.rar", "Rar!\x1a\a")), "cannot read rar archives ("));
     CHECK(has(refused(p.folder.write("nothing.tar", "")), "the file is empty ("));
     const std::string none = refused(p.folder.write("text.tar", "no archive"));
-    CHECK_MESSAGE(has(none, "file of PNG and JPEG images is wanted"), none);
+    CHECK_MESSAGE(has(none, "give a readable .tar, .tar.gz or .zip file of PNG and JPEG images"), none);
     options = p.options();
     options.background = "pale";
     CHECK(has(error_of([&] { load_dataset(options); }), "is no colour (data.background, m.json:3)"));
