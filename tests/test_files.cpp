@@ -1,11 +1,16 @@
 // What a run writes: atomic files, PNG, run folders, the log, the progress line.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cmath>
+#include <csignal>
+#include <cstdlib>
 #include <limits>
+#include <thread>
 
 #include "engine/checkpoint/safetensors.h"
 #include "engine/run/files.h"
@@ -247,8 +252,9 @@ TEST_CASE("progress: plain lines where there is no terminal") {
     std::FILE* out = std::fopen((folder / "out").c_str(), "w");
     REQUIRE(out);
     {
-        Progress progress(100, 0, out);
-        for (int step = 1; step <= 100; ++step) progress.update({step, step * 64, "loss_d 0.2500  loss_g 1.5000"});
+        Progress progress(100, out);
+        for (int step = 1; step <= 100; ++step)
+            progress.update({step, step * 64, 6400 - step * 64, "loss_d 0.2500  loss_g 1.5000"});
     }
     std::fclose(out);
     const std::string text = read_file(folder / "out");
@@ -256,9 +262,91 @@ TEST_CASE("progress: plain lines where there is no terminal") {
     CHECK(has(text, "step 100/100"));
     CHECK_FALSE(has(text, "step 50/100"));
     CHECK_FALSE(has(text, "\r"));
+    CHECK_FALSE(has(text.substr(0, text.find('\n')), "left"));  // nothing is known after one step
+    CHECK_FALSE(has(text, "img/s  \n"));
     CHECK(duration_text(7) == "7s");
     CHECK(duration_text(725) == "12m 05s");
     CHECK(duration_text(11220) == "3h 07m");
     CHECK(duration_text(187200) == "2d 04h");
     CHECK(duration_text(-1) == "?");
+}
+
+namespace {
+
+void sleep_ms(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
+
+}  // namespace
+
+TEST_CASE("progress: the time left is right from the second line on, whatever the first step and the schedule cost") {
+    const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+    if (terminal < 0 || ::grantpt(terminal) != 0 || ::unlockpt(terminal) != 0) return skipped("no terminal can be made");
+    std::FILE* out = std::fopen(::ptsname(terminal), "w");
+    REQUIRE(out);
+    std::chrono::steady_clock::time_point begin, end;
+    int shown = 0;
+    {
+        // 20 steps of 10 images and 980 of one; an image takes 5 ms or somewhat more.
+        Progress progress(1000, out);
+        sleep_ms(700);  // start-up
+        for (int step = 1; step <= 20 && shown < 2; ++step) {
+            if (step > 1) sleep_ms(50);
+            if (step == 1) begin = std::chrono::steady_clock::now();
+            if (progress.due(step)) ++shown, end = std::chrono::steady_clock::now();
+            progress.update({step, step * 10, 1180 - step * 10, "loss"});
+        }
+    }
+    std::string text;
+    char part[256];
+    ::fcntl(terminal, F_SETFL, O_NONBLOCK);
+    for (ssize_t n = 0; (n = ::read(terminal, part, sizeof part)) > 0;) text.append(part, std::size_t(n));
+    std::fclose(out);
+    ::close(terminal);
+    CAPTURE(text);
+    int step = 0;
+    const std::size_t second = text.find("step ", text.find("step 1/1000") + 5), left = text.find(" left");
+    REQUIRE(second != std::string::npos);
+    REQUIRE(left != std::string::npos);
+    CHECK(left > second);
+    REQUIRE(std::sscanf(text.c_str() + second, "step %d/", &step) == 1);
+    const double each = std::chrono::duration<double>(end - begin).count() / double(10 * step - 10);
+    CHECK(std::stod(text.substr(text.rfind(' ', left - 1) + 1)) == doctest::Approx(each * (1180 - 10 * step)).epsilon(0.3));
+}
+
+TEST_CASE("progress: a reader that does not read stops nothing") {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_NONBLOCK) == 0);
+    const std::string block(4096, 'x');
+    while (::write(ends[1], block.data(), block.size()) > 0) {
+    }
+    ::fcntl(ends[1], F_SETFL, 0);
+    CHECK_FALSE(can_write(ends[1]));
+    std::FILE* out = ::fdopen(ends[1], "w");
+    {
+        Progress progress(2, out);
+        progress.update({1, 1, 1, "loss"});
+        progress.say("a warning");
+    }
+    ::close(ends[0]);
+    ignore_write_signals();
+    CHECK_FALSE(can_write(::fileno(out)));  // nor does one that went away
+    std::fclose(out);
+}
+
+TEST_CASE("interrupts: noted, and ignored where they were") {
+    const auto raised = [](int signal, void (*before)(int)) {
+        std::signal(signal, before);
+        watch_interrupts();
+        std::raise(signal);
+        const bool noted = interrupted();
+        clear_interrupt();
+        return noted;
+    };
+    const int saved = ::dup(2), null = ::open("/dev/null", O_WRONLY);
+    ::dup2(null, 2);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) CHECK(raised(signal, SIG_DFL));
+    for (const int signal : {SIGINT, SIGHUP}) CHECK_FALSE(raised(signal, SIG_IGN));
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) std::signal(signal, SIG_DFL);
+    ::dup2(saved, 2);
+    ::close(saved);
+    ::close(null);
 }

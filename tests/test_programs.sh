@@ -444,8 +444,10 @@ runs "$train" --resume longer
 same longer/$last straight/$last
 
 endless=(tiny.json --steps 1000000 --set log_every=1 --set samples.every=1000000)
+# A script's background jobs ignore SIGINT, and train keeps to that.
+with_interrupts=(env --default-signal=INT)
 launch() { # arguments ...: starts a run, waits until it has made some steps
-    "$train" "${@:2}" --out "$1" >out 2>err </dev/null &
+    "${with_interrupts[@]}" "$train" "${@:2}" --out "$1" >out 2>err </dev/null &
     run_id=$!
     started="$started $run_id"
     wait_for 60 lines_in "$1/log.jsonl" 8 || bad "$1 makes no steps"
@@ -487,7 +489,7 @@ sed -n 2p killed/log.jsonl | sed "s/\"step\": 1,/\"step\": $(($(step_of killed) 
 printf '{"step": 1' >>killed/log.jsonl
 compare killed --set checkpoint_every=0
 # A second interrupt does not wait for the step, which takes long here.
-"$train" tiny.json --set batch=64 --set objective.critic_steps=2000 --set discriminator.1.units=512 --out slow >out 2>err </dev/null &
+"${with_interrupts[@]}" "$train" tiny.json --set batch=64 --set objective.critic_steps=2000 --set discriminator.1.units=512 --out slow >out 2>err </dev/null &
 run_id=$!
 started="$started $run_id"
 wait_for 60 test -s slow/samples/step_000000.png

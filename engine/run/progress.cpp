@@ -6,11 +6,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/run/interrupt.h"
+
 namespace gannet {
 namespace {
 
 constexpr double seconds_between_lines = 5, seconds_between_rewrites = 0.2;
-constexpr double shortest_measured = 0.1;  // what a first step of less says about the rate is noise
 
 double seconds_of(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -33,8 +34,8 @@ std::string duration_text(double seconds) {
     return text;
 }
 
-Progress::Progress(int64_t steps, int64_t first, std::FILE* out)
-    : steps_(steps), first_(first), out_(out), terminal_(::isatty(::fileno(out)) == 1), start_(Clock::now()), last_(start_) {}
+Progress::Progress(int64_t steps, std::FILE* out)
+    : steps_(steps), out_(out), terminal_(::isatty(::fileno(out)) == 1), start_(Clock::now()) {}
 
 Progress::~Progress() { finish(); }
 
@@ -43,49 +44,62 @@ bool Progress::due(int64_t step) const {
     return seconds_of(Clock::now() - last_) >= (terminal_ ? seconds_between_rewrites : seconds_between_lines);
 }
 
-std::string Progress::text(const ProgressState& state, double seconds) const {
-    const int64_t done = state.step - first_;
-    const bool last = state.step >= steps_;
-    const double left = done > 0 ? seconds / double(done) * double(steps_ - state.step) : -1;
+std::string Progress::text(const ProgressState& state, Clock::time_point now) const {
     char line[256], rate[64] = "";
     if (rate_ > 0) std::snprintf(rate, sizeof rate, "%.*f img/s  ", rate_ < 100 ? 1 : 0, rate_);
-    std::snprintf(line, sizeof line, "step %lld/%lld  %s  %s%s %s", static_cast<long long>(state.step),
-                  static_cast<long long>(steps_), state.figures.c_str(), rate, duration_text(last ? seconds : left).c_str(),
-                  last ? "in all" : "left");
-    return line;
+    std::string time;
+    if (state.step >= steps_) {
+        time = "total " + duration_text(seconds_of(now - start_));
+    } else if (const int64_t images = state.images - first_images_; shown_ && images > 0) {
+        time = duration_text(seconds_of(now - first_) / double(images) * double(state.images_left)) + " left";
+    }
+    std::snprintf(line, sizeof line, "step %lld/%lld  %s  %s%s", static_cast<long long>(state.step),
+                  static_cast<long long>(steps_), state.figures.c_str(), rate, time.c_str());
+    std::string text = line;
+    while (text.ends_with(' ')) text.pop_back();
+    return text;
 }
 
 void Progress::update(const ProgressState& state) {
     if (!due(state.step)) return;
     const Clock::time_point now = Clock::now();
     // On a terminal the rate is smoothed: single steps are too few to be read as a number.
-    const double since = std::max(seconds_of(now - last_), 1e-9), rate = double(state.images - last_images_) / since;
-    if (shown_ || since >= shortest_measured) rate_ = rate_ > 0 && terminal_ ? 0.8 * rate_ + 0.2 * rate : rate;
+    if (shown_) {
+        const double rate = double(state.images - last_images_) / std::max(seconds_of(now - last_), 1e-9);
+        rate_ = rate_ > 0 && terminal_ ? 0.8 * rate_ + 0.2 * rate : rate;
+    }
     if (state.step >= steps_) rate_ = double(state.images) / std::max(seconds_of(now - start_), 1e-9);
+    std::string line = text(state, now);
+    if (terminal_) {
+        line.resize(std::min(line.size(), width_of(out_)));
+        print("\r" + line + "\033[K");
+        line_open_ = true;
+    } else {
+        print(line + "\n");
+    }
+    if (!shown_) {
+        first_ = now;
+        first_images_ = state.images;
+    }
     last_ = now;
     last_images_ = state.images;
     shown_ = true;
-    std::string line = text(state, seconds_of(now - start_));
-    if (terminal_) {
-        line.resize(std::min(line.size(), width_of(out_)));
-        std::fprintf(out_, "\r%s\033[K", line.c_str());
-        line_open_ = true;
-    } else {
-        std::fprintf(out_, "%s\n", line.c_str());
-    }
-    std::fflush(out_);
 }
 
 void Progress::say(const std::string& text) {
-    std::fprintf(out_, "%s%s\n", line_open_ ? "\r\033[K" : "", text.c_str());
-    std::fflush(out_);
+    print((line_open_ ? "\r\033[K" : "") + text + "\n");
     line_open_ = false;
 }
 
 void Progress::finish() {
-    if (line_open_) std::fputc('\n', out_);
-    std::fflush(out_);
+    if (line_open_) print("\n");
     line_open_ = false;
+}
+
+void Progress::print(const std::string& text) {
+    if (!can_write(::fileno(out_))) return;
+    std::fputs(text.c_str(), out_);
+    std::fflush(out_);
 }
 
 }  // namespace gannet

@@ -25,7 +25,7 @@ Run::Run(Trainer& trainer, RunFolder folder, const Checkpoint* checkpoint)
       saved_step_(checkpoint ? first_ : -1),
       log_(checkpoint ? RunLog::resume(folder_.log(), first_, [this](const config::Value& row) { history_.add(row); })
                       : RunLog::create(folder_.log(), [this](const config::Value& row) { history_.add(row); })),
-      progress_(total_, first_) {
+      progress_(total_) {
     log_every_ = config().log_every > 0 ? config().log_every : std::max<int64_t>(1, total_ / 1000);
 }
 
@@ -64,12 +64,15 @@ int Run::train(const TrainingOptions& options) {
     const bool done = step() >= total_;
     std::fprintf(stderr, "%s after %lld of %lld steps: %s\n", done ? "done" : "interrupted", static_cast<long long>(step()),
                  static_cast<long long>(total_), folder_.path().c_str());
-    if (!done) std::fprintf(stderr, "go on with: --resume %s\n", folder_.path().c_str());
+    if (!done) std::fprintf(stderr, "resume with: --resume %s\n", folder_.path().c_str());
     return done ? 0 : 130;
 }
 
 void Run::show() {
-    progress_.update({.step = step(), .images = base_.images_seen() - base_.images_before(first_), .figures = brief()});
+    progress_.update({.step = step(),
+                      .images = base_.images_seen() - base_.images_before(first_),
+                      .images_left = base_.images_before(total_) - base_.images_seen(),
+                      .figures = brief()});
 }
 
 void Run::write_log() {
