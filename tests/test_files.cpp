@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "engine/checkpoint/safetensors.h"
+#include "engine/config/model.h"
 #include "engine/run/files.h"
 #include "engine/run/image.h"
 #include "engine/run/interrupt.h"
@@ -54,9 +55,22 @@ TEST_CASE("files: atomic_write replaces as a whole or not at all") {
     { AtomicFile never(file); }
     CHECK(files_in(folder.path) == 1);
     // What a killed process left behind is no obstacle.
-    folder.write("file.tmp", "half");
+    folder.write(".file.gannet-0", "half");
     atomic_write(file, "third");
     CHECK(read_file(file) == "third");
+    CHECK(files_in(folder.path) == 1);
+    // Nor is a folder in the way, and files of the user's own stay.
+    make_folders(folder / ".file.gannet-0");
+    folder.write("file.tmp", "mine");
+    atomic_write(file, "fourth");
+    CHECK(read_file(file) == "fourth");
+    CHECK(read_file(folder / "file.tmp") == "mine");
+    CHECK(files_in(folder.path) == 3);
+    std::filesystem::remove(folder / ".file.gannet-0");
+    std::filesystem::remove(folder / "file.tmp");
+    const std::string longest = folder / std::string(255, 'n');
+    atomic_write(longest, "any");
+    std::filesystem::remove(longest);
     CHECK(files_in(folder.path) == 1);
 
     std::filesystem::create_symlink("file", folder / "link");
@@ -69,6 +83,83 @@ TEST_CASE("files: atomic_write replaces as a whole or not at all") {
     CHECK(has(error_of([&] { read_file(folder / "absent"); }), "No such file"));
     CHECK(has(error_of([&] { read_file(folder.path); }), "cannot read"));
     CHECK(has(error_of([&] { make_folders(file); }), "cannot create the folder"));
+}
+
+TEST_CASE("files: each of two writers has a temporary of its own, and the last to commit wins whole") {
+    TemporaryFolder folder;
+    const std::string file = folder / "file", a(5000, 'a'), b(7000, 'b');
+    AtomicFile first(file);
+    first.write(a.data(), 2000);
+    {
+        AtomicFile second(file);
+        second.write(b.data(), b.size());
+        remove_dead_temporaries(folder.path);  // both are alive
+        CHECK(files_in(folder.path) == 2);
+        second.commit();
+    }
+    CHECK(read_file(file) == b);
+    first.write(a.data() + 2000, 3000);
+    first.commit();
+    CHECK(read_file(file) == a);
+    CHECK(files_in(folder.path) == 1);
+    folder.write(".0.png.gannet-3", "of a killed program");
+    folder.write(".gannet-3", "");
+    folder.write("0.png.gannet-3", "");
+    folder.write(".0.png.gannet-x", "");
+    remove_dead_temporaries(folder.path);
+    CHECK(files_in(folder.path) == 4);
+    CHECK_FALSE(exists(folder / ".0.png.gannet-3"));
+}
+
+TEST_CASE("files: what is replaced keeps its mode") {
+    TemporaryFolder folder;
+    const mode_t mask = ::umask(027);
+    const auto mode = [&](const std::string& name) {
+        struct stat info {};
+        ::stat((folder / name).c_str(), &info);
+        return int(info.st_mode & 07777);
+    };
+    atomic_write(folder / "new", "x");
+    CHECK(mode("new") == 0640);
+    for (const int kept : {0600, 0444, 0666}) {
+        ::chmod((folder / "new").c_str(), mode_t(kept));
+        atomic_write(folder / "new", "y");
+        CHECK(mode("new") == kept);
+    }
+    ::umask(mask);
+}
+
+TEST_CASE("files: pipes are read while somebody writes, and nobody is waited for") {
+    TemporaryFolder folder;
+    const std::string pipe = folder / "pipe";
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    CHECK(has(error_of([&] { read_file(pipe); }), "a pipe that nobody writes to"));
+    CHECK(has(error_of([&] { config::load_model(pipe, {}); }), "a pipe that nobody writes to"));
+    CHECK(has(error_of([&] { atomic_write(pipe, "x"); }), "a pipe that nobody reads"));
+    CHECK(has(error_of([&] { read_safetensors(pipe); }), "this is a pipe, not a file"));
+    CHECK(has(error_of([&] { check_is_file("/dev/null"); }), "this is a device"));
+    std::string read;
+    std::thread reader([&] { read = read_file(pipe); });
+    {
+        std::ofstream writer(pipe);
+        writer << "one ";
+        writer.flush();
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        writer << "two";
+    }
+    reader.join();
+    CHECK(read == "one two");
+    CHECK(read_file("/dev/zero", 7).size() == 7);
+
+    make_folders(folder / "run");
+    folder.write("run/config.json", "{}");
+    for (const char* name : {"log.jsonl", "checkpoint.safetensors"}) {
+        const std::string file = folder / (std::string("run/") + name);
+        REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+        CHECK(has(error_of([&] { RunFolder::open(folder / "run"); }), "this is a pipe, not a file (" + file));
+        ::unlink(file.c_str());
+    }
+    CHECK(has(error_of([&] { RunFolder::create("m", pipe, "{}"); }), "exists already, and is not the folder of a run"));
 }
 
 TEST_CASE("files: a full disk is an error, and a device is never replaced") {

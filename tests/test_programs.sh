@@ -92,7 +92,7 @@ runs "$train" tiny.json --out run
 for file in config.json log.jsonl checkpoint.safetensors samples/reals.png samples/step_000000.png samples/step_000004.png; do
     check "written" test -s run/$file
 done
-check "no temporary file is left" test -z "$(find run -name '*.tmp')"
+check "no temporary file is left" test -z "$(find run -name '.*')"
 n='-?[0-9.]+(e[-+]?[0-9]+)?'
 line="^\{\"step\": [0-9]+, \"epoch\": $n, \"loss_d\": $n, \"loss_g\": $n, \"grad_norm_d\": $n, \"grad_norm_g\": $n, \"img_per_s\": $n, \"seconds\": $n\}\$"
 check "every line of the log" test "$(grep -cE "$line" run/log.jsonl)" -eq 4
@@ -333,7 +333,7 @@ fi
 refuses_at_once "/proc/nothing" "$train" tiny.json --out /proc/nothing/run
 if unshare -rm sh -c 'mkdir mount && mount -t tmpfs -o size=64k none mount' 2>/dev/null; then
     refuses "No space left on device.*free some space" unshare -rm sh -c \
-        'mount -t tmpfs -o size=24k none mount && "$0" tiny.json --out mount/run; status=$?; [ -z "$(find mount -name "*.tmp")" ] || exit 7; exit $status' "$train"
+        'mount -t tmpfs -o size=24k none mount && "$0" tiny.json --out mount/run; status=$?; [ -z "$(find mount -name ".*")" ] || exit 7; exit $status' "$train"
     refuses_at_once "Read-only file system.*mount" unshare -rm sh -c 'mount -t tmpfs -o ro none mount && exec "$0" tiny.json --out mount/run' "$train"
     refuses "No space left on device.*mount/grid" unshare -rm sh -c \
         'mount -t tmpfs -o size=4k none mount && exec "$0" run -n 400 --out mount/grid.png' "$generate"
@@ -347,7 +347,7 @@ runs "$train" tiny.json --out limited
 before=$(cksum <limited/$last)
 refuses "File too large.*limited/$last" bash -c 'ulimit -f 96; exec "$0" --resume limited --steps 6' "$train"
 check "the old checkpoint stays" test "$before" = "$(cksum <limited/$last)"
-check "no temporary file is left" test -z "$(find limited -name '*.tmp')"
+check "no temporary file is left" test -z "$(find limited -name '.*')"
 runs "$train" --resume limited --steps 6
 runs "$train" tiny.json --out straight --steps 6
 same limited/$last straight/$last

@@ -34,7 +34,9 @@ struct Entry {
 
 class Reader {
 public:
-    explicit Reader(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb"), std::fclose) {
+    explicit Reader(const std::string& path) : path_(path), file_(nullptr, std::fclose) {
+        check_is_file(path);  // opening a pipe may wait for ever
+        file_.reset(std::fopen(path.c_str(), "rb"));
         if (!file_) throw_file_error("open", path, errno);
         struct stat info {};
         if (::fstat(::fileno(file_.get()), &info) != 0) throw_file_error("open", path, errno);

@@ -2,17 +2,15 @@
 #include "engine/config/value.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "engine/run/files.h"
 #include "kernels/error.h"
 
 namespace gannet::config {
@@ -238,17 +236,8 @@ Value parse_json(const std::string& written, const std::string& file) {
 }
 
 std::string read_text(const std::string& file) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(file, ignored)) throw Error("this is a folder", file, "name a file in it");
-    errno = 0;
-    std::ifstream in(file, std::ios::binary);
-    if (!in)
-        throw Error("cannot open the file" + (errno ? ": " + std::string(std::strerror(errno)) : std::string()), file,
-                    "check the path and its permissions");
-    std::string text(largest_file + 1, '\0');
-    in.read(text.data(), std::streamsize(text.size()));
-    if (in.bad()) throw Error("cannot read the file", file, errno ? std::strerror(errno) : "");
-    text.resize(std::size_t(in.gcount()));
+    if (is_folder(file)) throw Error("this is a folder", file, "name a file in it");
+    std::string text = read_file(file, largest_file + 1);
     if (text.size() > largest_file) throw Error("the file is larger than 16 MB", file, "is it a model file?");
     return text;
 }

@@ -1,12 +1,15 @@
 #include "engine/run/files.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 
 #include "kernels/error.h"
@@ -16,16 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where links lead. A link to nothing yet is followed too: the file appears where it points.
-std::string follow_links(std::string path) {
-    std::error_code error;
-    for (int depth = 0; depth < 40 && fs::is_symlink(path, error); ++depth) {
-        const fs::path to = fs::read_symlink(path, error);
-        if (error) break;
-        path = (to.is_absolute() ? to : fs::path(path).parent_path() / to).string();
-    }
-    return path;
-}
+// Reading a named pipe that nobody writes to waits for ever, and one cannot tell it from a writer that is yet to come.
+constexpr int most_waits = 50, wait_ms = 20;
 
 }  // namespace
 
@@ -41,6 +36,7 @@ void throw_file_error(const std::string& what, const std::string& path, int erro
         case ENOENT: to_do = "check the path"; break;
         case ENOTDIR: to_do = "a part of the path is a file, not a folder"; break;
         case EISDIR: to_do = "name a file, not a folder"; break;
+        case ENXIO: to_do = "this is a socket, or a pipe that nobody reads: name a file"; break;
     }
     throw Error("cannot " + what + ": " + std::generic_category().message(error), path, to_do);
 }
@@ -70,7 +66,7 @@ bool is_folder(const std::string& path) {
 bool is_empty_folder(const std::string& path) {
     std::error_code error;
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
-        if (entry->path().filename() != "config.json.tmp") return false;
+        if (!is_temporary(entry->path().filename().string())) return false;
     return !error;
 }
 
@@ -102,64 +98,39 @@ void sync_folder(const std::string& path) {
     if (error) throw_file_error("sync the folder", path, error);
 }
 
-std::string read_file(const std::string& path) {
-    const int f = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (f < 0) throw_file_error("open", path, errno);
+void check_is_file(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return;
+    const std::string kind = S_ISFIFO(info.st_mode) ? "a pipe" : S_ISSOCK(info.st_mode) ? "a socket" : "a device";
+    throw Error("this is " + kind + ", not a file", path, "name a file, or move it away");
+}
+
+std::string read_file(const std::string& path, std::size_t most) {
+    const int f = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (f < 0) throw_file_error("open the file", path, errno);
+    const std::unique_ptr<const int, void (*)(const int*)> closed(&f, [](const int* file) { ::close(*file); });
+    struct stat info {};
+    const bool pipe = ::fstat(f, &info) == 0 && S_ISFIFO(info.st_mode);
     std::string content;
     char buffer[1 << 16];
-    for (;;) {
-        const ssize_t n = ::read(f, buffer, sizeof buffer);
-        const int error = n < 0 ? errno : 0;
-        if (error == EINTR) continue;
-        if (n <= 0) ::close(f);
-        if (error) throw_file_error("read", path, error);
-        if (n == 0) return content;
+    for (int waits = 0; content.size() < most;) {
+        const ssize_t n = ::read(f, buffer, std::min(sizeof buffer, most - content.size()));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) {  // the other end of the pipe has yet to write
+            ::fcntl(f, F_SETFL, 0);
+            continue;
+        }
+        if (n < 0) throw_file_error("read", path, errno);
+        if (n == 0 && pipe && content.empty()) {
+            if (++waits > most_waits)
+                throw Error("this is a pipe that nobody writes to", path, "name a file, or start what writes to it first");
+            ::poll(nullptr, 0, wait_ms);
+            continue;
+        }
+        if (n == 0) break;
         content.append(buffer, std::size_t(n));
     }
-}
-
-AtomicFile::AtomicFile(const std::string& path) : path_(path) {
-    struct stat info {};
-    if (::stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-        file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);  // a folder fails here with EISDIR
-    } else {
-        path_ = follow_links(path);
-        // The name is fixed, so that what a killed run leaves behind is replaced by the next.
-        temporary_ = path_ + ".tmp";
-        ::unlink(temporary_.c_str());
-        file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    }
-    if (file_ < 0) throw_file_error("write", path_, errno);
-}
-
-AtomicFile::~AtomicFile() { close(); }
-
-void AtomicFile::close() {
-    if (file_ < 0) return;
-    ::close(file_);
-    file_ = -1;
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-}
-
-void AtomicFile::fail(int error) {
-    close();
-    throw_file_error("write", path_, error);
-}
-
-void AtomicFile::write(const void* bytes, std::size_t count) {
-    if (const int error = write_all(file_, bytes, count)) fail(error);
-}
-
-void AtomicFile::commit() {
-    if (temporary_.empty()) {
-        close();
-        return;
-    }
-    if (::fsync(file_) != 0) fail(errno);
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
-    ::close(file_);
-    file_ = -1;
-    sync_folder(parent_of(path_));
+    return content;
 }
 
 void atomic_write(const std::string& path, std::string_view content) {

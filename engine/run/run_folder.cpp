@@ -26,7 +26,7 @@ std::string without_slash(std::string path) {
     return path;
 }
 
-bool is_temporary(const std::string& name) {
+bool is_incomplete(const std::string& name) {
     const std::size_t at = name.rfind(mark);
     return name[0] == '.' && at != std::string::npos && at > 0 && name.size() == at + mark.size() + digits &&
            name.find_first_not_of("0123456789abcdef", at + mark.size()) == std::string::npos;
@@ -38,11 +38,11 @@ void remove(const std::string& folder) {
 }
 
 // Programs that were killed while they made a run's folder left these; those of living programs are locked.
-void remove_dead_temporaries(const std::string& parent) {
+void remove_dead_folders(const std::string& parent) {
     std::error_code error;
     for (fs::directory_iterator entry(parent, error), end; !error && entry != end; entry.increment(error)) {
         std::error_code ignored;
-        if (!is_temporary(entry->path().filename().string()) || entry->is_symlink(ignored) || !entry->is_directory(ignored))
+        if (!is_incomplete(entry->path().filename().string()) || entry->is_symlink(ignored) || !entry->is_directory(ignored))
             continue;
         try {
             const std::optional<FolderLock> lock = FolderLock::take(entry->path().string());
@@ -108,7 +108,7 @@ RunFolder RunFolder::create(const std::string& model, const std::string& out, co
     if (!out.empty() && exists(path)) throw in_the_way(path);
     const std::string parent = parent_of(path);
     make_folders(parent);
-    remove_dead_temporaries(parent);
+    remove_dead_folders(parent);
     RunFolder run = temporary(path);
     try {
         make_folders(run.path_ + "/samples");
@@ -145,12 +145,14 @@ RunFolder RunFolder::open(const std::string& path) {
     if (!exists(run.path_)) throw Error("no such run", run.path_, "give the folder of a run, as runs/MODEL");
     if (!exists(run.config()))
         throw Error("not the folder of a run: it has no config.json", run.path_, "give the folder of a run, as runs/MODEL");
+    for (const std::string& file : {run.config(), run.log(), run.checkpoint()}) check_is_file(file);
     return run;
 }
 
 void RunFolder::lock() {
     lock_ = FolderLock::take(path_);
     if (!lock_) throw Error("another program is training this run", path_, "wait for it, or stop it");
+    for (const char* folder : {"", "/samples", "/plots"}) remove_dead_temporaries(path_ + folder);
 }
 
 std::string RunFolder::sample(int64_t step) const {
