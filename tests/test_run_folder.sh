@@ -136,6 +136,48 @@ check "one of three wins each race" test $winners -eq 12
 check "the others are told what is there" test $wrong -eq 0
 check "nothing is left of the others" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
 
+# ---- two writers of one file, modes, and what is not a file -----------------------------------------------------------------
+wrong=0
+for ((race = 0; race < 15; ++race)); do
+    "$generate" whole -n 9 --out raced.png >/dev/null 2>raced.err </dev/null &
+    "$generate" whole -n 9 --out raced.png >/dev/null 2>err </dev/null || wrong=$((wrong + 1))
+    wait $! || wrong=$((wrong + 1))
+done
+check "two that draw one picture both succeed" test $wrong -eq 0
+cp -r whole private && chmod 600 private/$last private/config.json && : >private/$last.tmp
+(umask 022 && "$train" --resume private --steps 6 >out 2>err </dev/null)
+check "modes are kept" test "$(stat -c %a private/$last private/config.json | tr '\n' ' ')" = "600 600 "
+check "a file of the user's own stays" test -e private/$last.tmp
+mkdir private/$last.tmp.d private/.$last.gannet-0
+runs "$train" --resume private --steps 7
+same private/$last <("$train" tiny.json --out seven --steps 7 2>/dev/null && cat seven/$last)
+: >whole/samples/.step_000004.png.gannet-0 && : >whole/.config.json.gannet-1
+runs "$train" --resume whole
+check "temporaries of dead programs go" test -z "$(find whole -name '.*')"
+
+mkfifo fifo
+waits() { # pattern, command ...: refused, and in time
+    refuses "$1" timeout 20 "${@:2}"
+}
+waits "a pipe that nobody writes to.*\(fifo\)|\(fifo\).*pipe" "$train" fifo --out never
+waits "this is a pipe, not a file \(fifo\)" "$generate" fifo
+waits "this is a pipe, not a file \(fifo\)" "$train" tiny.json --init fifo --out never
+waits "not the folder of a run \(fifo\)" "$train" tiny.json --out fifo
+waits "config.json.*\(fifo\)" "$train" --resume fifo
+waits "fifo" "$train" tiny.json --out fifo --resume-if-exists
+waits "fifo" "$train" tiny.json --out never --trace fifo
+for name in $last log.jsonl config.json; do
+    rm -rf piped && cp -r whole piped && rm piped/$name && mkfifo piped/$name
+    waits "this is a pipe, not a file \(piped/$name\)" "$train" --resume piped --steps 6
+    waits "this is a pipe, not a file \(piped/$name\)" "${again[@]}" --out piped --steps 6
+    waits "this is a pipe, not a file \(piped/$name\)" "$generate" piped
+done
+check "nothing was made" test ! -e never
+runs "$train" <(cat tiny.json) --out from-pipe
+same whole/samples/step_000004.png from-pipe/samples/step_000004.png
+"$train" /dev/stdin --out from-stdin <tiny.json >out 2>err
+check "a model from standard input" cmp -s whole/samples/step_000004.png from-stdin/samples/step_000004.png
+
 # ---- signals and terminals -----------------------------------------------------------------------------------------------
 endless=(tiny.json --set log_every=1 --set samples.every=100000000 --set observe.every=100000000)
 launch() { # run, command in front ...: starts an endless run and waits for some steps
