@@ -42,12 +42,13 @@ StepBytes step_bytes(GanTrainer& trainer) {
     const double batch = double(config.batch), d_batches = double(o.critic_steps) * o.discriminator_batches,
                  g_batches = double(o.generator_steps) * o.generator_batches;
     const double taken = !o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches;
+    const double shared = trainer.shares_scores() ? o.discriminator_batches : 0;
     Sweeps g, d;
     collect(generator.layers(), g);
     collect(discriminator.layers(), d);
     // Passes forward and backward. A penalty goes forward, back to its points, and through both again.
     const double again = o.penalty ? d_batches : 0, g_forward = d_batches + g_batches - taken, g_backward = g_batches,
-                 d_forward = 2 * d_batches + g_batches + 2 * again, d_backward = 2 * d_batches + g_batches + 2 * again;
+                 d_forward = 2 * d_batches + g_batches + 2 * again - shared, d_backward = 2 * d_batches + g_batches + 2 * again;
     const double image = double(discriminator.in().size());
     StepBytes s;
     const auto weights_of = [](const Layer& layer) {
@@ -55,7 +56,7 @@ StepBytes step_bytes(GanTrainer& trainer) {
         for (const auto& parameter : layer.parameters) weights += double(parameter->shape.elements());
         return layer.flops > 0 ? weights : 0;
     };
-    s.products = step_passes(generator, discriminator, o, [=](const Layer& layer) {
+    s.products = step_passes(trainer, [=](const Layer& layer) {
                      return layer.flops > 0 ? batch * double(layer.in.size() + layer.out.size()) + weights_of(layer) : 0;
                  }).total();
     if (trainer.joins_batches()) {  // forward, back to the data but in the first layer, and to the weights

@@ -47,22 +47,25 @@ Passes passes(const Network& network, const Cost& cost) {
 
 }  // namespace
 
-StepFlops step_passes(const Network& generator, const Network& discriminator, const Objective& o, const Cost& cost) {
-    const Passes g = passes(generator, cost), d = passes(discriminator, cost);
+StepFlops step_passes(GanTrainer& trainer, const Cost& cost) {
+    const Objective& o = trainer.objective();
+    const Passes g = passes(trainer.generator(), cost), d = passes(trainer.discriminator(), cost);
     const double d_batches = double(o.critic_steps) * o.discriminator_batches,
                  g_batches = double(o.generator_steps) * o.generator_batches;
     // The first update of the network that comes second takes the fakes that are there.
     const double taken = !o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches;
+    const double shared = trainer.shares_scores() ? o.discriminator_batches : 0;
     StepFlops s;
-    s.forward = (d_batches + g_batches - taken) * g.forward + (2 * d_batches + g_batches) * d.forward;
+    s.forward = (d_batches + g_batches - taken) * g.forward + (2 * d_batches + g_batches - shared) * d.forward;
     s.data_gradient = 2 * d_batches * d.but_first + g_batches * (d.forward + g.but_first);
     s.weight_gradient = 2 * d_batches * d.forward + g_batches * g.forward;
     if (o.penalty) s.penalty = d_batches * (3 * d.forward + d.but_last + d.second);
     return s;
 }
 
-StepFlops step_flops(const Network& generator, const Network& discriminator, const Objective& objective, int64_t batch) {
-    return step_passes(generator, discriminator, objective, [batch](const Layer& layer) { return layer.flops * double(batch); });
+StepFlops step_flops(GanTrainer& trainer) {
+    const auto batch = double(trainer.config().batch);
+    return step_passes(trainer, [batch](const Layer& layer) { return layer.flops * batch; });
 }
 
 }  // namespace gannet::bench

@@ -1,18 +1,16 @@
-// How much arithmetic a training step asks for.
+// How much arithmetic a training step does.
 #pragma once
-#include <cstdint>
 #include <functional>
 
-#include "engine/gan/objective.h"
-#include "engine/network/network.h"
+#include "engine/gan/trainer.h"
 
 namespace gannet::bench {
 
-// Multiplications and additions of the matrix products and convolutions of one step, by the direct algorithm, for the schedule as
-// it is written. What is shared, skipped or computed by fewer multiplications is faster, not less.
+// Multiplications and additions of the matrix products and convolutions that one step computes, counted by the direct algorithm:
+// a convolution by fewer multiplications is faster, not less.
 //
 //   forward           G for each batch of fakes that is drawn; D on the real and on the fake batch of each of its updates, and on
-//                     the fake one of each of G's
+//                     the fake one of each of G's; where D's first update takes the scores of G's (share_scores), once for both
 //   data_gradient     in D's updates of all layers of D but the first, whose input nobody asks about; in G's of all layers of D
 //                     and of all of G but the first
 //   weight_gradient   in D's updates of D, twice (real, fake), in G's of G alone
@@ -25,9 +23,8 @@ struct StepFlops {
 };
 
 // The same sums of anything that a layer with weights costs in each of its passes, as `cost` tells for a batch.
-StepFlops step_passes(const Network& generator, const Network& discriminator, const Objective& objective,
-                      const std::function<double(const Layer&)>& cost);
+StepFlops step_passes(GanTrainer& trainer, const std::function<double(const Layer&)>& cost);
 
-StepFlops step_flops(const Network& generator, const Network& discriminator, const Objective& objective, int64_t batch);
+StepFlops step_flops(GanTrainer& trainer);
 
 }  // namespace gannet::bench

@@ -82,7 +82,7 @@ ModelReport bench_model(const config::ModelConfig& given, Device device, const M
     GanTrainer trainer(config, images, device);
     r.images_per_step = trainer.objective().critic_steps * trainer.objective().discriminator_batches * config.batch;
     r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
-    r.flops = step_flops(trainer.generator(), trainer.discriminator(), trainer.objective(), config.batch);
+    r.flops = step_flops(trainer);
 
     r.bytes = step_bytes(trainer);
 
