@@ -9,6 +9,7 @@
 #   make crash        breaks trainings off in every way and compares what they leave (CRASH=N or slice: fewer tries; docs/reliability.md)
 #   make fuzz         fuzzes every reader (MINUTES=10 for each target, JOBS=1 at a time, TARGETS="json net")
 #   make soak         whether a training of MINUTES=20 keeps its pace and its memory
+#   make nullcuda     counts kernels, memory and calls of the models' training on a GPU, without one
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
 #   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
 
@@ -58,7 +59,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz soak simt build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz soak simt nullcuda build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -189,6 +190,10 @@ $(BUILD)/simt/shim_tests: $(BUILD)/simt/tests/main.o $(SIMT_TESTS:%.cpp=$(BUILD)
 build-simt: $(BUILD)/simt/run_tests $(BUILD)/simt/shim_tests $(BUILD)/simt/apps/train $(BUILD)/simt/apps/bench
 simt: build-simt
 	@tools/test_cuda.sh $(BUILD)/simt $(BUILD)/simt/apps/train
+
+# Calls, memory and launches of training at the models' true sizes: tools/nullcuda.
+nullcuda: build-simt
+	@tools/nullcuda/check.py $(BUILD)/simt
 
 # How fast it is; the machine should do nothing else. BENCHFLAGS: options of tools/side_by_side.py, such as --models mlp --rounds 5.
 PEER  ?= python3

@@ -9,6 +9,8 @@
 
 #include "engine/config/model.h"
 #include "engine/gan/trainer.h"
+#include "engine/tensor/workspace.h"
+#include "kernels/error.h"
 #include "kernels/precision.h"
 #include "tests/op_cases.h"
 #include "tests/skip.h"
@@ -167,6 +169,86 @@ TEST_CASE("cuda: a replayed step has the bits of an eager one, allocates nothing
              {std::pair{&eager.generator(), &replayed.generator()}, {&eager.discriminator(), &replayed.discriminator()}})
             CHECK(x->flat_values().to_host() == y->flat_values().to_host());
     }
+}
+
+// Steps 0, 3 and 6 have three updates of the critic, the others two: two recordings, replayed in turn, share their memory.
+TEST_CASE("cuda: two kinds of recorded steps share memory and have the bits of eager ones") {
+    if (no_gpu()) return;
+    for (const std::string model : {"vanilla", "dcgan", "wgan"}) {
+        CAPTURE(model);
+        std::vector<std::string> settings = {"objective.critic_steps=2", "objective.fakes=fresh",
+                                             "objective.critic_warm_up={\"critic_steps\": 3, \"steps\": 1, \"every\": 3}"};
+        const config::ModelConfig config = small_config(model, settings);
+        settings.push_back("cuda.graph=false");
+        GanTrainer eager(small_config(model, settings), few_images(), Device::cuda());
+        GanTrainer replayed(config, few_images(), Device::cuda());
+        const Sampler sampler(config, replayed.generator());
+        const Tensor held = sampler.images(sampler.latents(1, 0, 4));
+        const std::vector<real> values = held.to_host();
+        Trace trace;
+        int64_t held_bytes = 0;
+        for (int step = 0; step < 8; ++step) {
+            CAPTURE(step);
+            eager.step();
+            replayed.step(step == 5 ? &trace : nullptr);
+            const StepLosses a = eager.losses(), b = replayed.losses();
+            CHECK(a.loss_d == b.loss_d);
+            CHECK(a.loss_g == b.loss_g);
+            // Both kinds have run, neither is recorded.
+            if (step == 1) held_bytes = Device::cuda().memory().held_bytes;
+            if (step == 4) CHECK(Device::cuda().memory().held_bytes <= held_bytes + 1024);  // results of both kinds
+        }
+        CHECK(held.to_host() == values);
+        REQUIRE(replayed.recorded());
+        for (const auto& [x, y] :
+             {std::pair{&eager.generator(), &replayed.generator()}, {&eager.discriminator(), &replayed.discriminator()}})
+            CHECK(x->flat_values().to_host() == y->flat_values().to_host());
+    }
+}
+
+TEST_CASE("cuda: a recording that fails leaves nothing behind") {
+    if (no_gpu()) return;
+    const Device device = Device::cuda();
+    constexpr int64_t size = 12'345'678;  // a size of its own
+    const auto work = [&] { Tensor::full({size}, 1, device); };
+    const auto calls = [&] { return device.memory().system_calls; };
+    Tensor::full({size}, 1, device);
+    const MemoryStats before = device.memory();
+    for (int i = 0; i < 3; ++i) {
+        Workspace workspace(device);
+        const Workspace::Demand demand = workspace.run(work);
+        CHECK_THROWS_WITH(workspace.record([&] { work(), throw Error("no"); }, demand), "no");
+        CHECK_THROWS_AS(workspace.record([&] { Tensor::full({2 * size}, 1, device); }, demand), Error);  // more than it ran with
+        const auto recorded = workspace.record(work, demand);
+        REQUIRE(recorded);
+        CHECK(recorded->kernels() == 1);
+        recorded->replay();
+    }
+    Tensor::full({size}, 1, device);
+    CHECK(calls() == before.system_calls);
+    CHECK(device.memory().held_bytes == before.held_bytes);
+    CHECK(device.memory().live_bytes == before.live_bytes);
+}
+
+TEST_CASE("cuda: memory of a step that is in use after it is a mistake, unless it is kept") {
+    if (no_gpu()) return;
+    const Device device = Device::cuda();
+    Tensor left;
+    Workspace workspace(device);
+    CHECK_THROWS_AS(workspace.run([&] { left = Tensor::full({3}, 1, device); }), std::logic_error);
+    left = Tensor();
+    workspace.run([&] { workspace.keep(left = Tensor::full({3}, 2, device)); });
+    CHECK(left.to_host() == std::vector<real>{2, 2, 2});
+    left = Tensor();
+    workspace.run([&] { Tensor::full({3}, 1, device); });
+    {  // what outlives the workspace is everybody's memory afterwards
+        Workspace other(device);
+        other.run([&] { other.keep(left = Tensor::full({777'777}, 2, device)); });
+    }
+    left = Tensor();
+    const int64_t calls = device.memory().system_calls;
+    Tensor::full({777'777}, 1, device);
+    CHECK(device.memory().system_calls == calls);
 }
 
 #ifdef __SANITIZE_ADDRESS__

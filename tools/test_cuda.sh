@@ -68,7 +68,22 @@ errors() {
     says 'out of device memory: asked for [0-9]+ MiB besides [0-9]+ MiB in use, the GPU has [0-9]+ MiB free.*lower `batch`|a step needs at least .*lower `batch`' \
         env SIMT_MEMORY=30000000 $cuda
     says 'out of memory: asked for [0-9]+ MiB for the 1510032 parameters .*there are [0-9]+ MiB .*lower its' env SIMT_MEMORY=20000000 $cuda
+    # Each call of the start fails in turn, with the errors of a GPU that is full, taken, broken, or whose driver is too old.
+    says 'CPU test shim, sm_80: out of memory, while creating a context; its memory is full.*--device cpu' \
+        env SIMT_FAIL=cudaStreamCreateWithFlags:1:2 $cuda
+    says 'busy or unavailable, while creating a context; another process has it' env SIMT_FAIL=cudaSetDevice:1:46 $cuda
+    says 'system not yet initialized .*--device cpu' env SIMT_FAIL=cudaGetDeviceCount:1:802 $cuda
+    says 'GPU 0: unknown error, while reading its properties' env SIMT_FAIL=cudaGetDeviceProperties:1:999 $cuda
+    says 'unsupported toolchain.*, while running a first kernel; update the driver' env SIMT_FAIL=launch:1:222 $cuda
+    says 'no kernel image .*, while running a first kernel; .*make ARCHS=all' env SIMT_FAIL=launch:1:209 $cuda
+    says 'uncorrectable ECC error .*, while running a first kernel; the GPU has to be reset' env SIMT_FAIL=cudaStreamSynchronize:1:214 $cuda
     wanted=0
+    for call in 1 2 3 4 5 6 7; do
+        says 'steps on cpu .*, as .*(busy or unavailable)' \
+            env SIMT_FAIL=any:$call:46 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
+    done
+    # The eighth is the first allocation, which is tried again.
+    says 'steps on cuda' env SIMT_FAIL=any:8:2 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     says 'steps on cpu .*, as no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
     says 'steps on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     echo "$good passed, $bad failed, 0 skipped"

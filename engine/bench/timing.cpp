@@ -4,18 +4,20 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/tensor/workspace.h"
+
 namespace gannet::bench {
 namespace {
 
 // `calls` calls. A GPU gets them as one graph, or the host's launches would be timed where kernels are short.
 class Sample {
 public:
-    Sample(Device device, const std::function<void()>& f, int calls) : device_(device), calls_(calls) {
+    Sample(Device device, const std::function<void()>& f, int calls) : device_(device), calls_(calls), workspace_(device) {
         work_ = [&f, calls] {
             for (int i = 0; i < calls; ++i) f();
         };
         if (!device.is_cuda()) return;
-        graph_ = device.record(work_);
+        graph_ = workspace_.record(work_, workspace_.run(f));
         graph_->replay();  // the first launch of a graph uploads it
     }
     double seconds_of_call() const {
@@ -26,6 +28,7 @@ private:
     Device device_;
     int calls_;
     std::function<void()> work_;
+    Workspace workspace_;
     std::unique_ptr<RecordedWork> graph_;
 };
 

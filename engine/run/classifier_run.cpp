@@ -35,7 +35,8 @@ void ClassifierRun::diagnose(bool last) {
     const int64_t epoch = trainer_.images_per_epoch();
     const bool new_epoch = trainer_.images_seen() / epoch > trainer_.images_before(step() - 1) / epoch;
     if (test_.count == 0 || (!new_epoch && !last)) return;
-    const double right = trainer_.accuracy(test_);
+    double right = 0;
+    trainer_.between_steps([&] { right = trainer_.accuracy(test_); });
     log_.write({{"step", step()}, {"test_accuracy", right}});
     char text[96];
     std::snprintf(text, sizeof text, "step %lld: %.2f %% of the test images right", static_cast<long long>(step()), 100 * right);

@@ -71,7 +71,9 @@ void GanRun::pictures(bool last) {
 void GanRun::write_reals() {
     const int64_t rows = config().samples.integer("rows"), columns = config().samples.integer("columns");
     const SampleShape s = trainer_.image();
-    write_png(folder_.reals(), picture_of(bytes_of(trainer_.reals(rows * columns)), rows, columns, s.H, s.W, s.C));
+    std::vector<uint8_t> bytes;
+    trainer_.between_steps([&] { bytes = bytes_of(trainer_.reals(rows * columns)); });
+    write_png(folder_.reals(), picture_of(bytes, rows, columns, s.H, s.W, s.C));
 }
 
 std::vector<uint8_t> GanRun::bytes_of(const Tensor& images) const {
@@ -88,12 +90,14 @@ void GanRun::write_grid() {
     const int64_t rows = config().samples.integer("rows"), columns = config().samples.integer("columns");
     const SampleShape s = trainer_.generator().out();
     const Sampler sampler(config(), trainer_.generator());
-    const Tensor images = sampler.images(sampler.latents(config().seed, 0, rows * columns));
-    write_png(folder_.sample(step()), picture_of(bytes_of(images), rows, columns, s.H, s.W, s.C));
+    std::vector<uint8_t> bytes;
+    trainer_.between_steps([&] { bytes = bytes_of(sampler.images(sampler.latents(config().seed, 0, rows * columns))); });
+    write_png(folder_.sample(step()), picture_of(bytes, rows, columns, s.H, s.W, s.C));
 }
 
 void GanRun::write_observation() {
-    const Observation seen = observe(trainer_);
+    Observation seen;
+    trainer_.between_steps([&] { seen = observe(trainer_); });
     log_.write({{"step", step()}, {"observed", seen.line()}});
     if (finite_) alarm(alarm_.samples(step(), seen.samples, seen.data));
 }
@@ -101,7 +105,8 @@ void GanRun::write_observation() {
 void GanRun::check_finite(const StepLosses& l) {
     if (!finite_ || (std::isfinite(l.loss_d) && std::isfinite(l.loss_g))) return;
     finite_ = false;
-    const std::string where = first_not_finite(trainer_);
+    std::string where;
+    trainer_.between_steps([&] { where = first_not_finite(trainer_); });
     alarm("a loss is not finite; " + (where.empty() ? "all layers are finite" : "the first layer that is not finite: " + where));
 }
 

@@ -7,6 +7,7 @@
 #define GANNET_NVTX 1
 #endif
 
+#include "kernels/cuda/probe.h"
 #include "kernels/cuda/scratch.h"
 #include "kernels/error.h"
 #include "kernels/place.h"
@@ -24,41 +25,71 @@ void check(cudaError_t error, const char* what) {
 struct State {
     std::string unusable, name;
     int capability = 0;
+    std::size_t memory = 0;  // bytes
     cudaStream_t stream = nullptr;
 };
 
 std::string version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
 
-State open() {
-    State s;
+// Why there is no GPU to start on, "" if there is one.
+std::string missing() {
     int devices = 0, driver = 0, runtime = 0;
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&runtime);
     const cudaError_t error = cudaGetDeviceCount(&devices);
-    if (driver == 0 && error != cudaSuccess) {
-        s.unusable = "no NVIDIA driver is installed";
-    } else if (error == cudaErrorInsufficientDriver) {
-        s.unusable = "the NVIDIA driver serves CUDA " + version_text(driver) + ", this program needs " + version_text(runtime) +
-                     ": update the driver";
-    } else if (error == cudaErrorNoDevice || (error == cudaSuccess && devices == 0)) {
-        s.unusable = "no NVIDIA GPU is visible";
-    } else if (error != cudaSuccess) {
-        s.unusable = cudaGetErrorString(error);
+    if (driver == 0 && error != cudaSuccess) return "no NVIDIA driver is installed";
+    if (error == cudaErrorInsufficientDriver)
+        return "the NVIDIA driver serves CUDA " + version_text(driver) + ", this program needs " + version_text(runtime) +
+               ": update the driver";
+    if (error == cudaErrorNoDevice || (error == cudaSuccess && devices == 0)) return "no NVIDIA GPU is visible";
+    return error == cudaSuccess ? "" : cudaGetErrorString(error);
+}
+
+// What users can do about the errors of a start.
+std::string advice(cudaError_t error) {
+    switch (error) {
+        case cudaErrorMemoryAllocation: return "; its memory is full, nvidia-smi shows by whom";
+        case cudaErrorDevicesUnavailable: return "; another process has it in exclusive mode, or nvidia-smi shows another cause";
+        case cudaErrorECCUncorrectable: return "; the GPU has to be reset, nvidia-smi -q shows its ECC errors";
+        case cudaErrorUnsupportedPtxVersion:
+        case cudaErrorNoKernelImageForDevice: return "; update the driver, or build with make ARCHS=all";
+        default: return "";
+    }
+}
+
+// The context is made, the program's code is loaded and a first kernel runs: whatever keeps this GPU from being used shows here.
+std::string start(State& s) {
+    const char* doing = "reading its properties";
+    const auto begin = [&]() -> cudaError_t {
+        cudaDeviceProp properties = {};
+        if (const cudaError_t error = cudaGetDeviceProperties(&properties, 0)) return error;
+        s.capability = properties.major * 10 + properties.minor;
+        s.name = std::string(properties.name) + ", sm_" + std::to_string(s.capability);
+        if (s.capability < 75) return cudaSuccess;
+        doing = "creating a context";
+        if (const cudaError_t error = cudaSetDevice(0)) return error;
+        std::size_t free = 0;
+        if (const cudaError_t error = cudaMemGetInfo(&free, &s.memory)) return error;
+        if (const cudaError_t error = cudaStreamCreateWithFlags(&s.stream, cudaStreamNonBlocking)) return error;
+        doing = "running a first kernel";
+        if (const cudaError_t error = kernels::cuda::launch_nothing({s.stream})) return error;
+        return cudaStreamSynchronize(s.stream);
+    };
+    if (const cudaError_t error = begin())
+        return (s.name.empty() ? "GPU 0" : s.name) + ": " + cudaGetErrorString(error) + ", while " + doing + advice(error);
+    return s.capability < 75 ? s.name + ": sm_75 is the oldest supported" : "";
+}
+
+State open() {
+    State s;
+    s.unusable = missing();
+    if (s.unusable.empty()) {
+        s.unusable = start(s);
+        if (!s.unusable.empty()) cudaDeviceReset();  // the process lives on without a context
     }
     cudaGetLastError();
     if (!s.unusable.empty()) return s;
-
-    cudaDeviceProp properties = {};
-    check(cudaGetDeviceProperties(&properties, 0), "device 0");
-    s.capability = properties.major * 10 + properties.minor;
-    s.name = "cuda (" + std::string(properties.name) + ", sm_" + std::to_string(s.capability) + ")";
-    if (s.capability < 75) {
-        s.unusable =
-            std::string(properties.name) + " is an sm_" + std::to_string(s.capability) + ", sm_75 is the oldest supported";
-        return s;
-    }
-    check(cudaSetDevice(0), "device 0");
-    check(cudaStreamCreateWithFlags(&s.stream, cudaStreamNonBlocking), "creating a stream");
+    s.name = "cuda (" + s.name + ")";
     kernels::cuda::scratch_pool = {[](std::size_t bytes) { return pool().allocate(bytes, cuda::name()); },
                                    [](void* data, std::size_t bytes) { pool().release(data, bytes); }};
 #ifdef GANNET_NVTX
@@ -94,12 +125,7 @@ Pool& pool() {
                                            cudaGetLastError();
                                            return nullptr;
                                        },
-                                       [](void* data) { cudaFree(data); },
-                                       []() -> std::size_t {
-                                           std::size_t free = 0, total = 0;
-                                           check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-                                           return total;
-                                       },
+                                       [](void* data) { cudaFree(data); }, [] { return state().memory; },
                                        [] {
                                            std::size_t free = 0, total = 0;
                                            check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
@@ -165,41 +191,37 @@ namespace {
 
 class Graph : public RecordedWork {
 public:
-    // cudaMalloc is legal while a stream is captured in relaxed mode: the region grows as the work asks for memory.
     explicit Graph(const std::function<void()>& work) {
         const cudaStream_t s = state().stream;
         cudaGraph_t graph = nullptr;
-        region_ = pool().begin_region();
         try {
             check(cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed), "capturing a step");
             work();
             check(cudaStreamEndCapture(s, &graph), "capturing a step");
+            std::size_t nodes = 0;
+            check(cudaGraphGetNodes(graph, nullptr, &nodes), "counting a graph's nodes");
+            kernels_ = int(nodes);
+            check(cudaGraphInstantiate(&executable_, graph, 0), "instantiating a graph");
         } catch (...) {
-            if (!graph) cudaStreamEndCapture(s, &graph);
-            cudaGetLastError();
+            cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+            if (cudaStreamIsCapturing(s, &status) == cudaSuccess && status != cudaStreamCaptureStatusNone)
+                cudaStreamEndCapture(s, &graph);
             if (graph) cudaGraphDestroy(graph);
-            pool().end_region();
+            cudaGetLastError();
             throw;
         }
-        pool().end_region();
-        std::size_t nodes = 0;
-        check(cudaGraphGetNodes(graph, nullptr, &nodes), "counting a graph's nodes");
-        kernels_ = int(nodes);
-        const cudaError_t error = cudaGraphInstantiate(&executable_, graph, 0);
         cudaGraphDestroy(graph);
-        check(error, "instantiating a graph");
     }
     ~Graph() override {
         cudaStreamSynchronize(state().stream);
         cudaGraphExecDestroy(executable_);
-        pool().free_region(region_);
     }
     void replay() override { check(cudaGraphLaunch(executable_, state().stream), "replaying a step"); }
     int kernels() const override { return kernels_; }
 
 private:
     cudaGraphExec_t executable_ = nullptr;
-    int region_ = 0, kernels_ = 0;
+    int kernels_ = 0;
 };
 
 class Ring : public UploadRing {

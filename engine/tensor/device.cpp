@@ -113,9 +113,6 @@ std::string Device::name() const {
 std::string Device::cuda_unusable() { return cuda::unusable(); }
 Stream Device::stream() const { return is_cuda() ? cuda::stream() : Stream{}; }
 
-std::unique_ptr<RecordedWork> Device::record(const std::function<void()>& work) const {
-    return is_cuda() ? cuda::record_work(work) : nullptr;
-}
 std::unique_ptr<UploadRing> Device::upload_ring(std::size_t bytes) const {
     return is_cuda() ? cuda::upload_ring(bytes) : nullptr;
 }
@@ -128,7 +125,6 @@ Pool& pool_of(const Device& device) { return device.is_cuda() ? cuda::pool() : c
 
 std::string Device::cuda_unusable() { return "this program was built without CUDA"; }
 Stream Device::stream() const { return {}; }
-std::unique_ptr<RecordedWork> Device::record(const std::function<void()>&) const { return nullptr; }
 std::unique_ptr<UploadRing> Device::upload_ring(std::size_t) const { return nullptr; }
 
 namespace {

@@ -11,7 +11,7 @@
 
 namespace gannet {
 
-// Work that a device recorded once and replays as a whole.
+// Work that a device recorded once (engine/tensor/workspace.h) and replays as a whole.
 class RecordedWork {
 public:
     virtual ~RecordedWork() = default;
@@ -60,9 +60,6 @@ public:
     // How long what `work` gives to the device takes there: between two events of a GPU, by the clock of a CPU.
     double seconds(const std::function<void()>& work) const;
 
-    // Calls `work`, whose kernels are recorded instead of run; it neither copies from or to the host nor waits, and its memory is
-    // kept for the replays. A device that cannot record (a CPU) returns null and has not called it.
-    std::unique_ptr<RecordedWork> record(const std::function<void()>& work) const;
     // Null where the device's memory is the host's.
     std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) const;
 

@@ -1,5 +1,5 @@
 // Device memory, kept for reuse: freed blocks wait by size and are handed out again, so that a warm training step allocates
-// nothing. Two regions at most share a pool: the common one, and one of a captured graph, whose blocks are its own for good.
+// nothing. A pool has a common region and others that keep their blocks for themselves (engine/tensor/workspace.h).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +25,7 @@ struct MemorySource {
     std::size_t (*limit)();   // more than this is not even asked for
     std::string (*excess)();  // "10410 of 24105 MiB are free", for the error
     const char* out_of;       // "out of memory"
-    bool watched = false;     // AddressSanitizer finds the use of free blocks, and beyond what was asked; not within regions
+    bool watched = false;     // AddressSanitizer finds the use of free blocks, and beyond what was asked; not in what is recorded
 };
 
 class Pool {
@@ -39,22 +39,43 @@ public:
     void release(void* data, std::size_t bytes);
     MemoryStats stats() const;
 
-    // Between these, blocks come from and go back to a region of their own, which its number names. While a graph is captured
-    // nothing it frees may be handed to others: it is written again at every replay.
-    int begin_region();
-    void end_region();
-    void free_region(int region);  // when its graph is gone
+    // Regions. Between enter() and leave(), blocks come from a region and return to it when they are released, now or later. What
+    // it lacks it takes from the common one, then from the system. reserve() prepares a recording: the region gets so many free
+    // blocks, which never go back to the system; while it is recorded, the system is not asked for memory at all.
+    using Counts = std::map<std::size_t, int64_t>;  // of blocks, by rounded size
+    int new_region();
+    void enter(int region, bool recording);
+    void leave();
+    void reserve(int region, const Counts& blocks, const std::string& device);
+    void keep(const void* block);      // in_use() does not count it any more
+    int64_t in_use(int region) const;  // blocks of a region that are handed out
+    Counts peak(int region) const;     // the most at once since enter()
+    void free_region(int region);      // its blocks become common, those that are in use when they are released
 
 private:
     using Blocks = std::map<std::size_t, std::vector<void*>>;  // by rounded size
-    void trim(Blocks& blocks);
+    struct Region {
+        Blocks free;
+        Counts in_use, peak;  // not of the common one
+        bool recorded = false;
+    };
+    struct Owner {
+        int region;
+        std::size_t size;
+        bool kept;
+    };
+    static void* take(Blocks& blocks, std::size_t size);
+    void* from_system(std::size_t size);
+    [[noreturn]] void give_up(std::size_t bytes, const std::string& device) const;
+    void trim();
 
     MemorySource source_;
     mutable std::mutex mutex_;
     MemoryStats stats_;
-    std::map<int, Blocks> free_;              // by region, 0 is the common one
-    std::unordered_map<void*, int> regions_;  // of blocks that are not of the common one
+    std::map<int, Region> regions_{{0, {}}};         // 0 is the common one
+    std::unordered_map<const void*, Owner> owners_;  // of blocks that are not of the common one
     int region_ = 0, last_region_ = 0;
+    bool recording_ = false;
 };
 
 }  // namespace gannet

@@ -1,5 +1,6 @@
 #include "engine/training/trainer.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "data/hash.h"
@@ -38,6 +39,7 @@ std::string data_key(const Dataset& data, bool labels) {
 Trainer::Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device)
     : config_(with_choices(config)),
       device_(device),
+      workspace_(device),
       image_{data.H, data.W, data.C, false},
       counters_(device),
       feed_(config_, data, most_images, device),
@@ -55,6 +57,11 @@ const RecordedWork* Trainer::recorded() const {
 
 Tensor Trainer::reals(int64_t count) const { return feed_.first(count); }
 
+void Trainer::between_steps(const std::function<void()>& work) {
+    if (records()) workspace_.run(work);
+    else work();
+}
+
 void Trainer::step(Trace* trace) {
     const Range range("step");
     const std::string name = "s" + std::to_string(position_.step) + ".";
@@ -65,16 +72,22 @@ void Trainer::step(Trace* trace) {
     const int64_t images = images_of(position_.step);
     feed_.prepare(position_.images_seen, images, images_of(position_.step + 1));
     Phase& phase = phases_[images];
-    if (!trace && phase.warm && !phase.recorded && config_.cuda.boolean("graph")) {
-        phase.recorded = device_.record([&] { updates(nullptr); });
+    const auto work = [&] {
+        updates(trace);
+        for (const Tensor& result : results_) workspace_.keep(result);
+    };
+    std::fill(results_.begin(), results_.end(), Tensor());  // those of the last step; their memory is free again
+    if (records() && !trace && phase.demand && !phase.recorded) {
+        phase.recorded = workspace_.record(work, *phase.demand);
         if (phase.recorded) phase.results = results_;
     }
     if (phase.recorded && !trace) {
         phase.recorded->replay();
         results_ = phase.results;
+    } else if (records()) {
+        phase.demand = workspace_.run(work);
     } else {
-        updates(trace);
-        phase.warm = true;
+        work();
     }
     position_.step += 1;
     position_.images_seen += images;

@@ -1,14 +1,17 @@
 // What training has in common, whatever is trained: a data set, networks with their optimizers, and a position in the endless
 // sequence of images. A step is a function of that state alone, so a checkpoint that holds it goes on with the same bits.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
 #include "engine/network/network.h"
 #include "engine/optimizers/optimizer.h"
+#include "engine/tensor/workspace.h"
 #include "engine/training/image_feed.h"
 #include "engine/training/trace.h"
 
@@ -35,6 +38,9 @@ public:
     void step(Trace* trace = nullptr);
     const RecordedWork* recorded() const;  // of steps like the next one; null before there is one
 
+    // Work between two steps, in their memory: all that it allocates must be free when it returns.
+    void between_steps(const std::function<void()>& work);
+
     virtual std::vector<Part> parts() = 0;
 
     int64_t step_count() const { return position_.step; }
@@ -58,6 +64,7 @@ protected:
 
     config::ModelConfig config_;
     Device device_;
+    Workspace workspace_;  // of the steps
     SampleShape image_;
     DeviceValue<Counters> counters_;
     Counters position_;
@@ -65,10 +72,12 @@ protected:
     std::vector<Tensor> results_;
 
 private:
+    bool records() const { return config_.cuda.boolean("graph"); }
+
     // A device that records replays whole steps; those that take another number of images have a record of their own. The first
-    // of each runs as it is and fills the pool, the second is recorded.
+    // of each runs as it is, the second is recorded. All share the workspace: what a step leaves to the next is outside of it.
     struct Phase {
-        bool warm = false;
+        std::optional<Workspace::Demand> demand;  // of the first
         std::unique_ptr<RecordedWork> recorded;
         std::vector<Tensor> results;
     };

@@ -27,6 +27,7 @@ struct ColumnCut {
     int64_t slice_rows = 0;
 
     Grid grid() const { return {dim3(unsigned(tiles), unsigned(slices)), dim3(column_threads)}; }
+    std::string extents_text() const { return "matrix " + std::to_string(rows) + " " + std::to_string(cols); }
 
     // Of store_slice's array.
     template <class P>

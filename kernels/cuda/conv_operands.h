@@ -17,6 +17,12 @@ template <class T>
 struct ConvArguments {
     const T *a, *b;  // the operands in the order of the product's
     ConvExtents extents;
+
+    std::string extents_text() const {
+        const auto text = [](auto... n) { return ((" " + std::to_string(n)) + ...); };
+        const ConvExtents& e = extents;
+        return "conv NHWC" + text(e.N, e.H, e.W, e.C) + " PQK" + text(e.P, e.Q, e.OC) + " RS" + text(e.R, e.S);
+    }
 };
 
 // The pixel of a row beyond the last: outside the image with every tap.

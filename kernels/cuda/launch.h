@@ -32,22 +32,44 @@ inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_str
                 "an earlier kernel may be the cause: run again with CUDA_LAUNCH_BLOCKING=1 and --set cuda.graph=false");
 }
 
+// For the log of tools/simt: the kernel, the layer, and the extents of those arguments that have some.
+#ifdef GANNET_SIMT
+template <class... P>
+void describe(const char* name, const P&... arguments) {
+    if (!simt::logs()) return;
+    std::string text = std::string(name) + "\t" + (current_place ? current_place : "") + "\t";
+    [[maybe_unused]] const auto add = [&](const auto& argument) {
+        if constexpr (requires { argument.extents_text(); }) text += argument.extents_text();
+    };
+    (add(arguments), ...);
+    simt::describe_launch(std::move(text));
+}
+#else
+template <class... P>
+void describe(const char*, const P&...) {}
+#endif
+
+template <class... P>
+cudaError_t try_launch(const char* name, void (*kernel)(P...), const Grid& grid, Stream stream,
+                       std::type_identity_t<P>... arguments) {
+    const Range range(name);
+    if (grid.shared > 48 * 1024) {
+        const auto attribute = cudaFuncAttributeMaxDynamicSharedMemorySize;
+        if (const cudaError_t error = cudaFuncSetAttribute(kernel, attribute, int(grid.shared))) return error;
+    }
+    describe(name, arguments...);
+    cudaLaunchConfig_t config = {};
+    config.gridDim = grid.blocks;
+    config.blockDim = grid.threads;
+    config.dynamicSmemBytes = grid.shared;
+    config.stream = stream_of(stream);
+    return cudaLaunchKernelEx(&config, kernel, arguments...);
+}
+
 // launch("matmul", matmul_kernel<...>, {blocks, threads, shared}, stream, arguments...): arguments convert to the parameters.
 template <class... P>
 void launch(const char* name, void (*kernel)(P...), const Grid& grid, Stream stream, std::type_identity_t<P>... arguments) {
-    const Range range(name);
-    cudaError_t error = cudaSuccess;
-    if (grid.shared > 48 * 1024)
-        error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(grid.shared));
-    if (error == cudaSuccess) {
-        cudaLaunchConfig_t config = {};
-        config.gridDim = grid.blocks;
-        config.blockDim = grid.threads;
-        config.dynamicSmemBytes = grid.shared;
-        config.stream = stream_of(stream);
-        error = cudaLaunchKernelEx(&config, kernel, arguments...);
-    }
-    if (error != cudaSuccess) throw_launch_error(name, grid, error);
+    if (const cudaError_t error = try_launch(name, kernel, grid, stream, arguments...)) throw_launch_error(name, grid, error);
 }
 
 // For __launch_bounds__(threads, min_blocks(threads, registers)): a kernel's register budget. So many blocks share a

@@ -45,6 +45,10 @@ template <class T>
 struct Matrices {
     const T *a, *b;
     int64_t M, N, K;
+
+    std::string extents_text() const {
+        return "product MNK " + std::to_string(M) + " " + std::to_string(N) + " " + std::to_string(K);
+    }
 };
 
 template <class T, class Tile, bool transpose_a, bool transpose_b, int vector>

@@ -32,6 +32,12 @@ struct TensorArguments {
     int channels;            // column n has bias n % channels
     bool wide;               // may C be written 16 bytes at a time?
     Activation act;
+
+#ifdef GANNET_SIMT  // nvcc warns of what is not used in an unnamed namespace
+    std::string extents_text() const {
+        return "product MNK " + std::to_string(M) + " " + std::to_string(N) + " " + std::to_string(K);
+    }
+#endif
 };
 
 template <class Tile>

@@ -19,6 +19,7 @@ struct RowCut {
 
     int64_t blocks() const { return divide_up(rows * pieces, threads / lanes); }
     Grid grid() const { return {dim3(unsigned(blocks())), dim3(unsigned(threads))}; }
+    std::string extents_text() const { return "matrix " + std::to_string(rows) + " " + std::to_string(cols); }
     template <class T>
     std::size_t partial_bytes() const {
         return pieces > 1 ? std::size_t(rows * pieces) * sizeof(T) : 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -23,6 +24,9 @@
 namespace simt {
 // Checks the launch and runs it, or records it where the stream is being captured. `kernel` is its identity only.
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body);
+// Whether calls are logged, and what the log says of the next launch.
+bool logs();
+void describe_launch(std::string text);
 }  // namespace simt
 
 template <class... P, class... A>

@@ -14,10 +14,12 @@
     E(cudaErrorInvalidConfiguration, 9, "invalid configuration argument")                                                  \
     E(cudaErrorInvalidMemcpyDirection, 21, "invalid copy direction for memcpy")                                            \
     E(cudaErrorInsufficientDriver, 35, "CUDA driver version is insufficient for CUDA runtime version")                     \
+    E(cudaErrorDevicesUnavailable, 46, "CUDA-capable device(s) is/are busy or unavailable")                                \
     E(cudaErrorInvalidDeviceFunction, 98, "invalid device function")                                                       \
     E(cudaErrorNoDevice, 100, "no CUDA-capable device is detected")                                                        \
     E(cudaErrorInvalidDevice, 101, "invalid device ordinal")                                                               \
     E(cudaErrorNoKernelImageForDevice, 209, "no kernel image is available for execution on the device")                    \
+    E(cudaErrorECCUncorrectable, 214, "uncorrectable ECC error encountered")                                               \
     E(cudaErrorUnsupportedPtxVersion, 222, "the provided PTX was compiled with an unsupported toolchain.")                 \
     E(cudaErrorIllegalState, 401, "the operation cannot be performed in the present state")                                \
     E(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                                      \
@@ -26,6 +28,7 @@
     E(cudaErrorLaunchOutOfResources, 701, "too many resources requested for launch")                                       \
     E(cudaErrorLaunchFailure, 719, "unspecified launch failure")                                                           \
     E(cudaErrorNotSupported, 801, "operation not supported")                                                               \
+    E(cudaErrorSystemNotReady, 802, "system not yet initialized")                                                          \
     E(cudaErrorSystemDriverMismatch, 803, "system has unsupported display driver / cuda driver combination")               \
     E(cudaErrorStreamCaptureUnsupported, 900, "operation not permitted when stream is capturing")                          \
     E(cudaErrorStreamCaptureInvalidated, 901, "operation failed due to a previous error during capture")                   \

@@ -44,6 +44,7 @@ cudaError_t result(cudaError_t error) {
     return error;
 }
 
+std::size_t device_memory_bytes() { return std::size_t(environment_number("SIMT_MEMORY", double(16ull << 30))); }
 std::size_t shared_limit() { return capability().shared_of_block; }
 int driver_version() { return int(environment_number("SIMT_DRIVER", runtime_version)); }
 cudaError_t device_error() {
@@ -83,6 +84,7 @@ const char* cudaGetErrorString(cudaError_t error) {
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
+    SIMT_CALLED();
     *count = simt::device_error() == cudaSuccess ? 1 : 0;
     return result(simt::device_error());
 }
@@ -93,17 +95,19 @@ cudaError_t cudaGetDevice(int* device) {
 }
 
 cudaError_t cudaSetDevice(int device) {
+    SIMT_CALLED();
     if (simt::device_error() != cudaSuccess) return result(simt::device_error());
     return result(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-    if (const cudaError_t error = cudaSetDevice(device)) return error;
+    SIMT_CALLED();
+    if (simt::device_error() != cudaSuccess) return result(simt::device_error());
+    if (device != 0) return result(cudaErrorInvalidDevice);
     const simt::Capability& c = simt::capability();
     cudaDeviceProp p = {};
     std::snprintf(p.name, sizeof p.name, "CPU test shim");
-    std::size_t free = 0;
-    cudaMemGetInfo(&free, &p.totalGlobalMem);
+    p.totalGlobalMem = simt::device_memory_bytes();
     p.major = c.number / 10;
     p.minor = c.number % 10;
     p.sharedMemPerBlock = 48 << 10;

@@ -20,6 +20,8 @@ std::size_t dynamic_limit(const void* kernel) {
     return found == dynamic_limits.end() ? plain_shared_limit : found->second;
 }
 
+std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_string(d.y) + "x" + std::to_string(d.z); }
+
 cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel) {
     const dim3 g = config.gridDim, b = config.blockDim;
     if (!kernel) return cudaErrorInvalidDeviceFunction;
@@ -36,8 +38,12 @@ cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel) {
 using simt::result;
 
 cudaError_t simt::launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body) {
+    if (const cudaError_t error = called("launch", text(config.gridDim) + "\t" + text(config.blockDim) + "\t" +
+                                                       std::to_string(config.dynamicSmemBytes) + "\t" + take_description()))
+        return result(error);
     if (device_error() != cudaSuccess) return result(device_error());
     if (const cudaError_t error = check(config, kernel)) return result(error);
+    if (!runs_kernels()) return result(enqueue(config.stream, cudaGraphNodeTypeKernel, [] { return cudaSuccess; }));
     const Grid grid = {config.gridDim, config.blockDim, config.dynamicSmemBytes};
     return result(enqueue(config.stream, cudaGraphNodeTypeKernel, [grid, body = std::move(body)] {
         return run_grid(grid, body) ? cudaSuccess : cudaErrorLaunchFailure;

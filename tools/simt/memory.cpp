@@ -1,5 +1,7 @@
 // Device and pinned memory. Each allocation is one of the host's heap, so that AddressSanitizer sees every overrun and every
 // use after cudaFree; copies are checked against the table of allocations in any build.
+#include <sys/mman.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,13 +20,15 @@ public:
         total_ += bytes;
     }
 
-    bool remove(void* memory) {
+    // How many bytes it had; -1 if it is none of these.
+    int64_t remove(void* memory) {
         const std::lock_guard lock(mutex_);
         const auto found = sizes_.find(static_cast<char*>(memory));
-        if (found == sizes_.end()) return false;
-        total_ -= found->second;
+        if (found == sizes_.end()) return -1;
+        const std::size_t bytes = found->second;
+        total_ -= bytes;
         sizes_.erase(found);
-        return true;
+        return int64_t(bytes);
     }
 
     // Bytes from `memory` to the end of the allocation that it lies in, -1 outside all.
@@ -53,8 +57,6 @@ private:
 Allocations& device_memory = *new Allocations;
 Allocations& pinned_memory = *new Allocations;
 
-std::size_t device_bytes() { return std::size_t(simt::environment_number("SIMT_MEMORY", double(16ull << 30))); }
-
 // One side of a copy: is it where the kind says, and long enough?
 bool is_side(const char* what, const void* memory, std::size_t bytes, bool should_be_device) {
     const int64_t room = device_memory.room(memory);
@@ -81,6 +83,18 @@ cudaError_t check_copy(void* to, const void* from, std::size_t bytes, cudaMemcpy
     return good ? cudaSuccess : cudaErrorInvalidValue;
 }
 
+// Pages that nobody writes cost nothing, so where no kernel runs the models fit at their true sizes.
+void* reserve(std::size_t bytes) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? nullptr : memory;
+}
+void* allocate(std::size_t bytes) {
+    void* memory = nullptr;
+    if (!simt::runs_kernels()) return reserve(bytes);
+    if (posix_memalign(&memory, 256, bytes)) return nullptr;
+    return std::memset(memory, 0xFF, bytes);
+}
+
 bool is_pageable(const void* memory) { return device_memory.room(memory) < 0 && pinned_memory.room(memory) < 0; }
 
 }  // namespace
@@ -89,26 +103,31 @@ using simt::result;
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
     *memory = nullptr;
+    SIMT_CALLED(std::to_string(bytes));
     if (simt::device_error() != cudaSuccess) return result(simt::device_error());
-    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    if (const cudaError_t error = simt::forbidden_in_any_capture()) return result(error);
     if (bytes == 0) return cudaSuccess;
-    if (device_memory.total() + bytes > device_bytes()) return result(cudaErrorMemoryAllocation);
-    if (posix_memalign(memory, 256, bytes)) return result(cudaErrorMemoryAllocation);
-    std::memset(*memory, 0xFF, bytes);
+    if (device_memory.total() + bytes > simt::device_memory_bytes()) return result(cudaErrorMemoryAllocation);
+    *memory = allocate(bytes);
+    if (!*memory) return result(cudaErrorMemoryAllocation);
     device_memory.add(*memory, bytes);
     return cudaSuccess;
 }
 
 cudaError_t cudaFree(void* memory) {
-    if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
+    SIMT_CALLED();
+    if (const cudaError_t error = simt::forbidden_in_any_capture()) return result(error);
     if (!memory) return cudaSuccess;
-    if (!device_memory.remove(memory)) return result(cudaErrorInvalidValue);
-    std::free(memory);
+    const int64_t bytes = device_memory.remove(memory);
+    if (bytes < 0) return result(cudaErrorInvalidValue);
+    if (simt::runs_kernels()) std::free(memory);
+    else munmap(memory, std::size_t(bytes));
     return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
     *memory = nullptr;
+    SIMT_CALLED(std::to_string(bytes));
     if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
     if (bytes == 0) return cudaSuccess;
     if (posix_memalign(memory, 64, bytes)) return result(cudaErrorMemoryAllocation);
@@ -120,7 +139,7 @@ cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
 cudaError_t cudaFreeHost(void* memory) {
     if (const cudaError_t error = simt::forbidden_in_capture()) return result(error);
     if (!memory) return cudaSuccess;
-    if (!pinned_memory.remove(memory)) return result(cudaErrorInvalidValue);
+    if (pinned_memory.remove(memory) < 0) return result(cudaErrorInvalidValue);
     std::free(memory);
     return cudaSuccess;
 }
@@ -131,6 +150,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    SIMT_CALLED(std::to_string(bytes) + "\t" + std::to_string(kind));
     if (const cudaError_t error = check_copy(to, from, bytes, kind)) return result(error);
     // Recorded, it would read or write the host's memory at each replay.
     if (simt::is_capturing(stream) && (is_pageable(to) || is_pageable(from)))
@@ -148,6 +168,7 @@ cudaError_t cudaMemset(void* memory, int value, std::size_t bytes) {
 }
 
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
+    SIMT_CALLED(std::to_string(bytes));
     if (bytes > 0 && !is_side("cudaMemset", memory, bytes, true)) return result(cudaErrorInvalidValue);
     return result(simt::enqueue(stream, cudaGraphNodeTypeMemset, [=] {
         if (bytes > 0) std::memset(memory, value, bytes);
@@ -155,8 +176,11 @@ cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStre
     }));
 }
 
+std::size_t simt::device_bytes_in_use() { return device_memory.total(); }
+
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-    *total = device_bytes();
+    SIMT_CALLED();
+    *total = simt::device_memory_bytes();
     *free = *total - device_memory.total();
     return result(simt::device_error());
 }

@@ -1,6 +1,8 @@
 // What the files of the runtime share.
 #pragma once
 #include <functional>
+#include <string>
+#include <utility>
 
 #include "cuda_runtime_api.h"
 
@@ -15,8 +17,20 @@ cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<c
 bool is_capturing(cudaStream_t stream);
 // For calls that a capture forbids (allocating, waiting): an error, and the capture is spoilt, if one is under way.
 cudaError_t forbidden_in_capture();
+// Relaxed ones too. A GPU's driver allows cudaMalloc there, but recent ones not cudaFree.
+cudaError_t forbidden_in_any_capture();
 cudaError_t invalidate_capture(cudaError_t error);
 
+// Each call of the runtime that a program can see fail begins with SIMT_CALLED(): it is logged (SIMT_LOG), with the device memory
+// in use and `detail`, and may be the one that fails (SIMT_FAIL).
+cudaError_t called(const char* name, const std::string& detail = {});
+#define SIMT_CALLED(...) \
+    if (const cudaError_t failed = simt::called(__func__ __VA_OPT__(, ) __VA_ARGS__)) return simt::result(failed)
+std::string take_description();  // of a launch, which describe_launch told (cuda_runtime.h)
+bool runs_kernels();             // false with SIMT_RUN=0: they are checked and recorded only
+std::size_t device_bytes_in_use();
+
+std::size_t device_memory_bytes();
 std::size_t shared_limit();  // that a launch may ask for, of this device
 cudaError_t device_error();  // what every call for the device returns, by SIMT_DRIVER and SIMT_DEVICES
 double environment_number(const char* name, double otherwise);

@@ -61,6 +61,11 @@ cudaError_t forbidden_in_capture() {
     return concerns_this_thread() ? invalidate_capture(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
+cudaError_t forbidden_in_any_capture() {
+    const std::lock_guard lock(mutex);
+    return capture.stream ? invalidate_capture(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+}
+
 cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<cudaError_t()> work) {
     {
         const std::lock_guard lock(mutex);
@@ -82,22 +87,26 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+    SIMT_CALLED();
     *stream = new CUstream_st;
     return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    SIMT_CALLED();
     if (!stream) return result(cudaErrorInvalidResourceHandle);
     if (simt::is_capturing(stream)) return result(simt::invalidate_capture(cudaErrorStreamCaptureUnsupported));
     delete stream;
     return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    SIMT_CALLED();
     if (simt::is_capturing(stream)) return result(simt::invalidate_capture(cudaErrorStreamCaptureUnsupported));
     return result(stream ? cudaSuccess : simt::forbidden_in_capture());
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+    SIMT_CALLED();
     if (!event) return result(cudaErrorInvalidResourceHandle);
     // A graph of several streams is not supported.
     return result(event->captured && !simt::is_capturing(stream) ? cudaErrorNotSupported : cudaSuccess);
@@ -105,6 +114,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+    SIMT_CALLED();
     *event = new CUevent_st;
     return cudaSuccess;
 }
@@ -114,11 +124,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
     return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    SIMT_CALLED();
     if (!event) return result(cudaErrorInvalidResourceHandle);
     *event = {std::chrono::steady_clock::now(), true, simt::is_capturing(stream)};
     return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    SIMT_CALLED();
     if (!event) return result(cudaErrorInvalidResourceHandle);
     if (event->captured) return result(cudaErrorCapturedEvent);
     return result(simt::forbidden_in_capture());
@@ -132,6 +144,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+    SIMT_CALLED();
     const Lock lock(simt::mutex);
     if (!stream) return result(cudaErrorStreamCaptureUnsupported);
     if (capture.stream == stream) return result(cudaErrorIllegalState);
@@ -140,6 +153,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
     return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+    SIMT_CALLED();
     const Lock lock(simt::mutex);
     *graph = nullptr;
     if (!simt::is_capturing(stream)) return result(cudaErrorStreamCaptureUnmatched);
@@ -159,12 +173,14 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+    SIMT_CALLED();
     if (!graph) return result(cudaErrorInvalidValue);
     *exec = new CUgraphExec_st;
     for (const auto& node : graph->nodes) (*exec)->work.push_back(node->work);
     return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+    SIMT_CALLED();
     if (!exec) return result(cudaErrorInvalidValue);
     if (simt::is_capturing(stream)) return result(simt::invalidate_capture(cudaErrorStreamCaptureUnsupported));
     for (const auto& work : exec->work)
@@ -173,16 +189,19 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
 }
 cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t) { return result(exec ? cudaSuccess : cudaErrorInvalidValue); }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    SIMT_CALLED();
     if (!graph) return result(cudaErrorInvalidValue);
     delete graph;
     return cudaSuccess;
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+    SIMT_CALLED();
     if (!exec) return result(cudaErrorInvalidValue);
     delete exec;
     return cudaSuccess;
 }
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count) {
+    SIMT_CALLED();
     if (!graph || !count) return result(cudaErrorInvalidValue);
     if (nodes)
         for (std::size_t i = 0; i < *count; ++i) nodes[i] = i < graph->nodes.size() ? graph->nodes[i].get() : nullptr;

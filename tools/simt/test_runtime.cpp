@@ -151,9 +151,9 @@ TEST_CASE("what a capture forbids spoils it") {
     float* other = nullptr;
     cudaStream_t stream = nullptr;
     REQUIRE(cudaStreamCreate(&stream) == cudaSuccess);
-    const auto spoils = [&](auto call, cudaError_t expected) {
+    const auto spoils = [&](auto call, cudaError_t expected, cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal) {
         cudaGraph_t graph = nullptr;
-        REQUIRE(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal) == cudaSuccess);
+        REQUIRE(cudaStreamBeginCapture(stream, mode) == cudaSuccess);
         CHECK(call() == expected);
         CHECK(add(stream, y.data, 1, 1, 1, 32) == cudaErrorStreamCaptureInvalidated);
         CHECK(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated);
@@ -163,6 +163,9 @@ TEST_CASE("what a capture forbids spoils it") {
     spoils([&] { return cudaDeviceSynchronize(); }, cudaErrorStreamCaptureUnsupported);
     spoils([&] { return cudaMalloc(&other, 4); }, cudaErrorStreamCaptureUnsupported);
     spoils([&] { return cudaFree(y.data); }, cudaErrorStreamCaptureUnsupported);
+    const auto relaxed = cudaStreamCaptureModeRelaxed;
+    spoils([&] { return cudaMalloc(&other, 4); }, cudaErrorStreamCaptureUnsupported, relaxed);
+    spoils([&] { return cudaFree(y.data); }, cudaErrorStreamCaptureUnsupported, relaxed);
     spoils([&] { return cudaMemcpy(&pageable, y.data, 4, cudaMemcpyDeviceToHost); }, cudaErrorStreamCaptureUnsupported);
     spoils([&] { return cudaMemcpyAsync(&pageable, y.data, 4, cudaMemcpyDeviceToHost, stream); },
            cudaErrorStreamCaptureUnsupported);

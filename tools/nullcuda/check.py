@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Counts what training asks of the CUDA runtime at the models' true sizes, without a GPU: see README.md.
+
+usage: check.py BUILD [MODEL ...]
+
+BUILD is the folder of the programs that the CPU shim serves (build/simt). Prints a line for each model and what is wrong; the last
+line is `N passed, N failed, N skipped`.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MODELS = ["vanilla", "keras-mlp", "wgan-clip", "dcgan", "wgan", "dcgan64", "wgan-gp64"]
+STEPS, LOG_EVERY = 12, 4
+# Steps 0, 1, 4, 5, ... differ from the others.
+WARM_UP = ['objective.critic_warm_up={"critic_steps": 3, "steps": 2, "every": 4}', "objective.fakes=fresh"]
+
+
+class Calls:
+    """A log of calls (SIMT_LOG): a list of name and fields, in order."""
+
+    def __init__(self, file):
+        self.calls, self.peak = [], 0
+        for line in open(file):
+            name, in_use, *fields = line.rstrip("\n").split("\t")
+            self.peak = max(self.peak, int(in_use))
+            self.calls.append((name, fields))
+
+    def captures(self):
+        """The calls of each capture, in turn."""
+        found, inside = [], False
+        for call in self.calls:
+            if call[0] == "cudaStreamEndCapture":
+                inside = False
+            if inside:
+                found[-1].append(call)
+            if call[0] == "cudaStreamBeginCapture":
+                inside = True
+                found.append([])
+        return found
+
+    def between_replays(self):
+        """How often each function is called between a graph's launch and the next one, in turn."""
+        found = None
+        for name, _ in self.calls:
+            if name == "cudaGraphLaunch":
+                if found is not None:
+                    yield found
+                found = Counter()
+            elif found is not None:
+                found[name] += 1
+
+
+def flops(launches):
+    """Of products and convolutions, by the direct algorithm."""
+    total = 0
+    for _, fields in launches:
+        extents = fields[5] if len(fields) > 5 else ""
+        n = [int(word) for word in re.findall(r" (\d+)", extents)]
+        if extents.startswith("product MNK"):
+            total += 2 * n[0] * n[1] * n[2]
+        elif extents.startswith("conv NHWC"):
+            N, _, _, C, P, Q, K, R, S = n
+            total += 2 * N * P * Q * K * R * S * C
+    return total
+
+
+def documented():
+    """GFLOP and nodes of each model, from the table of docs/cuda.md."""
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| ([0-9.]+) \| [0-9.]+ \| [0-9.]+ \| (\d+) \|", (ROOT / "docs/cuda.md").read_text(), re.M)
+    return {name: (text, int(nodes)) for name, text, nodes in rows}
+
+
+class Check:
+    def __init__(self, build):
+        self.build, self.passed, self.failed = Path(build), 0, 0
+        self.folder = tempfile.TemporaryDirectory()
+
+    def expect(self, model, what, good):
+        self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
+        if not good:
+            print(f"FAILED: {model}: {what}")
+
+    def run(self, program, *arguments):
+        log = Path(self.folder.name) / "calls"
+        command = [self.build / "apps" / program, *arguments, "--device", "cuda"]
+        environment = {**os.environ, "SIMT_RUN": "0", "SIMT_LOG": str(log), "SIMT_CC": "9.0", "SIMT_MEMORY": str(140 << 30)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
+        if done.returncode != 0:
+            raise RuntimeError(f"status {done.returncode} of {' '.join(map(str, command))}: {done.stderr.strip()[-400:]}")
+        return Calls(log), done.stdout
+
+    def train(self, model, *settings):
+        out = tempfile.mkdtemp(dir=self.folder.name)
+        given = [word for setting in settings for word in ("--set", setting)]
+        calls, _ = self.run("train", f"models/{model}.json", "--out", f"{out}/run", "--steps", str(STEPS), "--set",
+                            f"log_every={LOG_EVERY}", "--set", "data.first=256", *given)
+        return calls
+
+    def memory(self, model, name, graph, eager):
+        # the images: at most 256 of 64x64 in colour, rounded up by an eighth
+        images = 256 * (64 * 64 * 3 if model.endswith("64") else 28 * 28)
+        ratio = (graph.peak - images) / (eager.peak - images)
+        self.expect(model, f"{name}: a graph's peak is {graph.peak >> 20} MiB, {ratio:.3f} of the eager {eager.peak >> 20} MiB", ratio <= 1.05)
+        captures = graph.captures()
+        calls = Counter(call for capture in captures for call, _ in capture)
+        self.expect(model, f"{name}: called while a step is recorded: {dict(calls)}", captures and set(calls) == {"launch"})
+        self.expect(model, f"{name}: the total of memory is asked {sum(c == 'cudaMemGetInfo' for c, _ in graph.calls)} times",
+                    sum(c == "cudaMemGetInfo" for c, _ in graph.calls) <= 8)
+        return ratio
+
+    def steps(self, model, graph):
+        # A step is a graph's launch and nothing else; a line of the log is two losses and two norms.
+        quiet = logged = 0
+        for calls in list(graph.between_replays())[1:]:
+            copies = calls["cudaMemcpyAsync"]
+            if not calls:
+                quiet += 1
+            elif copies <= 4:
+                logged += 1
+                most = {"cudaMemcpyAsync": 4, "cudaStreamSynchronize": 4, "launch": 4}
+                self.expect(model, f"a line of the log calls {dict(calls)}", all(calls[c] <= most.get(c, 0) for c in calls))
+        self.expect(model, f"{quiet} steps that only launch a graph, {logged} that are logged", quiet >= 6 and logged >= 1)
+
+    def model(self, model, table):
+        graph, eager = self.train(model), self.train(model, "cuda.graph=false")
+        ratio = self.memory(model, "one phase", graph, eager)
+        self.steps(model, self.train(model, "samples.every=1000"))
+        phases = self.memory(model, "two phases", self.train(model, *WARM_UP), self.train(model, *WARM_UP, "cuda.graph=false"))
+        calls, report = self.run("bench", f"models/{model}.json", "--steps", "2", "--json")
+        report, step = json.loads(report), calls.captures()[0]
+        nodes, counted = len(step), flops(step) / 1e9
+        said = report["gflop_per_step"]["total"]
+        self.expect(model, f"bench says {report['kernels_per_step']} kernels, {nodes} were launched", report["kernels_per_step"] == nodes)
+        self.expect(model, f"bench says {said:.3f} GFLOP, launched are {counted:.3f}", abs(said - counted) < 1e-6 * counted)
+        if table:
+            text, documented_nodes = table.get(model, ("0", 0))
+            decimals = len(text.partition(".")[2])
+            self.expect(model, f"docs/cuda.md says {documented_nodes} kernels, {nodes} were launched", documented_nodes == nodes)
+            self.expect(model, f"docs/cuda.md says {text} GFLOP, launched are {counted:.3f}", f"{counted:.{decimals}f}" == text)
+        print(f"{model}: {nodes} kernels, {counted:.3f} GFLOP a step; peak {graph.peak >> 20} MiB, {ratio:.3f} of eager, "
+              f"{phases:.3f} with a warm-up of the critic")
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    check = Check(sys.argv[1])
+    for model in sys.argv[2:] or MODELS:
+        try:
+            check.model(model, documented())
+        except (RuntimeError, IndexError) as error:
+            check.expect(model, str(error), False)
+    print(f"{check.passed} passed, {check.failed} failed, 0 skipped")
+    sys.exit(check.failed != 0)
+
+
+main()
