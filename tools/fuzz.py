@@ -123,10 +123,13 @@ class Fuzz:
             if target in DICTIONARIES:
                 command.insert(1, f"-dict=tests/fuzz/dictionaries/{DICTIONARIES[target]}.dict")
             with open(f"{self.folder}/{target}.log", "ab") as log:
-                done = subprocess.run(command, env={**self.environment, "GANNET_FUZZ": target}, stdin=subprocess.DEVNULL,
-                                      stdout=log, stderr=subprocess.PIPE, check=False)
-                log.write(done.stderr)
-            said = done.stderr.decode(errors="replace")
+                done = subprocess.Popen(command, env={**self.environment, "GANNET_FUZZ": target}, stdin=subprocess.DEVNULL, stdout=log,
+                                        stderr=subprocess.PIPE)
+                errors = done.communicate()[1]
+                log.write(errors)
+            for memory in ("/dev/shm", "/tmp"):  # what a process that was stopped could not remove
+                shutil.rmtree(f"{memory}/gannet-fuzz-{done.pid}", ignore_errors=True)
+            said = errors.decode(errors="replace")
             for edges, features in re.findall(r"cov: (\d+) ft: (\d+)", said):
                 result["edges"], result["features"] = max(result["edges"], int(edges)), max(result["features"], int(features))
             ran = re.search(r"stat::number_of_executed_units: +(\d+)", said)

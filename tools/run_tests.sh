@@ -22,5 +22,11 @@ suite "build" tests/test_build.sh
 suite "collapse" tests/test_collapse.sh
 suite "what models warn of" tests/test_preflight.sh
 suite "seeds" tests/test_seeds.sh
+if command -v python3 >/dev/null; then
+    [ "$build" != build ] || suite "broken off and resumed" tools/crash/crash.py --tries 5 --kills 6
+else
+    echo "== broken off and resumed: skipped, there is no python3"
+    skipped=$((skipped + 1))
+fi
 suite "traces recomputed in PyTorch" tests/test_traces.sh
 all_suites
