@@ -1,27 +1,105 @@
-// Judges samples by a classifier that this program's engine trained.
+// Measures samples beside real images, and with a classifier that this program's engine trained.
 #include <cstdio>
+#include <memory>
 
 #include "engine/metrics/evaluation.h"
+#include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/files.h"
+#include "engine/run/training.h"
 #include "kernels/error.h"
 
 using namespace gannet;
 
 namespace {
 
-// The run of the model file that trains a classifier for this data set. Throws Error where there is none.
-std::string default_classifier(const std::string& set) {
-    const std::string name = set == "mnist" ? "classifier-mnist" : set == "fashion-mnist" ? "classifier-fashion" : "";
-    if (name.empty())
-        throw Error("no model file trains a classifier for the data set '" + set + "'", "--classifier",
-                    "train one on that set, as models/classifier-mnist.json does, and name its run with --classifier");
-    const std::string run = "runs/" + name;
-    if (!exists(run))
-        throw Error("no classifier has been trained for the data set '" + set + "'", run,
-                    "run ./apps/train models/" + name + ".json, or name a run with --classifier");
-    return run;
+// The model file that trains a classifier for this data set: its name, or "".
+std::string model_for(const std::string& set) {
+    return set == "mnist" ? "classifier-mnist" : set == "fashion-mnist" ? "classifier-fashion" : "";
+}
+
+// What to do for the metrics that are null without a classifier.
+std::string without_classifier(const std::string& set, const RealImages& reals) {
+    const std::string nulls =
+        "shares, modes, entropy, mean_confidence, frechet and frechet_floor are null: they need a classifier";
+    const std::string model = model_for(set);
+    if (!model.empty()) return nulls + "; run ./apps/train models/" + model + ".json, or name one's run with --classifier";
+    if (reals.labelled)
+        return nulls + "; train one on the class folders of " + reals.source +
+               " (docs/evaluate.md), and name its run with --classifier";
+    return nulls + ", and " + reals.source +
+           " has no labels to train one with; name the run of one that was trained on other images of this kind with "
+           "--classifier";
+}
+
+// The real images, and the classifier where there is one: by name, or by the data set of the samples. `data` replaces the place
+// of the real images.
+struct Standard {
+    std::unique_ptr<Classifier> classifier;
+    std::optional<RealImages> reals;  // of files without a classifier: not before the files' own shape is known
+};
+
+Standard find_standard(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
+                       Device device) {
+    const bool files_beside_data = !source.draws() && !data.empty();
+    const std::string usual = model_for(source.data_set()).empty() ? "" : "runs/" + model_for(source.data_set());
+    const std::string run = !by.empty() ? by : !usual.empty() && !files_beside_data && exists(usual) ? usual : "";
+    Standard standard;
+    DatasetOptions options;
+    std::string key;
+    if (!run.empty()) {
+        standard.classifier = std::make_unique<Classifier>(run, device);
+        options = dataset_options(standard.classifier->config().data);
+        key = standard.classifier->data_key();
+    } else if (source.draws()) {
+        options = source.data();
+        key = source.data_key();
+    } else if (files_beside_data) {
+        return standard;
+    } else {
+        throw Error(
+            "nothing to compare these images with", path,
+            "name the folder of real images with --data, or a classifier's run with --classifier; " + usual + " does not exist");
+    }
+    if (!data.empty()) options.path = data;
+    else if (!options.path.empty() && !exists(options.path))
+        throw Error("the set of real images does not exist", options.path + ", " + options.where("path"),
+                    "give its path with --data PATH");
+    standard.reals = load_real_images(std::move(options), key, bool(standard.classifier));
+    return standard;
+}
+
+// Real images as large as the samples, with as many channels.
+RealImages images_like(const Samples& samples, const std::string& data) {
+    const SampleShape& image = samples.image;
+    DatasetOptions options{.set = "folder", .path = data, .channels = image.C};
+    if (image.H == image.W) options.size = image.H;
+    options.where = [](const std::string&) { return "--data"; };
+    RealImages reals = load_real_images(std::move(options), "", false);
+    if (!(reals.image == image))
+        throw Error("the samples are " + image.str() + ", the real images " + reals.image.str(), data,
+                    "give images of one shape: only square ones are resized");
+    return reals;
+}
+
+config::Members measure(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
+                        int64_t count, uint64_t seed, Device device) {
+    Standard standard = find_standard(source, path, by, data, device);
+    const Classifier* classifier = standard.classifier.get();
+    std::optional<SampleShape> image;
+    if (standard.reals) image = standard.reals->image;
+    Bar bar;
+    const LoadProgress progress = [&](const char* what, int64_t done, int64_t all) { bar.update(what, done, all); };
+    const Samples samples = source.take(count, seed, image, device, progress);
+    if (!standard.reals) standard.reals = images_like(samples, data);
+
+    config::Members report = {{"samples", int64_t(samples.pixels.size()) / samples.image.size()},
+                              {"source", path},
+                              {"classifier", classifier ? config::Value(classifier->file()) : config::Value()}};
+    const std::string none = classifier ? "" : without_classifier(source.draws() ? source.data_set() : "", *standard.reals);
+    for (auto& metric : evaluate(samples, *standard.reals, classifier, none, progress)) report.push_back(std::move(metric));
+    return report;
 }
 
 }  // namespace
@@ -34,16 +112,18 @@ int main(int argc, char** argv) {
         int64_t threads = 0;
         CommandLine line(
             "evaluate",
-            "Prints what samples are worth by a small classifier, as one JSON object: how they spread over the classes "
-            "(shares; modes: classes with at least 1 % of them; entropy, in nats), how far they are from the training "
-            "images (frechet, beside that of the test images; nearest_training_distance), how many have a near-twin "
-            "(duplicates). docs/evaluate.md defines every figure.");
+            "Measures the quality of samples and prints one JSON object: how they spread over the classes that a small "
+            "classifier sees (shares; modes: classes with at least 1 % of them; entropy, in nats), how far they are from the "
+            "training images (frechet, beside that of real images; nearest_training_distance), how many have a "
+            "near-duplicate (duplicates). docs/evaluate.md defines every metric.");
         line.positional("SAMPLES", path,
                         "a GAN's run folder or checkpoint, a folder of PNG files, or FILE.npy: bytes (N, H, W[, 1 or 3])");
         line.option("--classifier", by, "RUN",
-                    "run folder or checkpoint of a classifier; unless given, runs/classifier-mnist or "
-                    "-fashion, by the GAN's data set");
-        line.option("--data", data, "PATH", "the classifier's data set, if it has moved since the classifier was trained");
+                    "run folder or checkpoint of a classifier; unless given, runs/classifier-mnist or -fashion, by the GAN's "
+                    "data set, if it exists; without one only what needs no labels is measured");
+        line.option("--data", data, "PATH",
+                    "the real images, if they have moved: those of the classifier or, without one, of the GAN; for files without "
+                    "--classifier the folder or archive of images to compare them with");
         line.option("-n,--count", n, "N", "how many samples: 10000 unless given, of files all");
         line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
@@ -53,14 +133,9 @@ int main(int argc, char** argv) {
 
         const Device chosen = choose_device(device, threads);
         const SampleSource source(path);
-        if (seed && !source.draws()) throw Error("--seed without a generator", "command line", "leave it away: these are files");
-        const Classifier classifier(by.empty() ? default_classifier(source.data_set()) : by, chosen, data);
-        const Samples samples = source.take(n.value_or(source.draws() ? 10000 : 0), seed.value_or(1), classifier.image(), chosen);
-
-        config::Members report = {{"samples", int64_t(samples.pixels.size()) / classifier.image().size()},
-                                  {"source", path},
-                                  {"classifier", classifier.file()}};
-        for (auto& figure : evaluate(classifier, samples)) report.push_back(std::move(figure));
+        if (seed && !source.draws()) throw Error("--seed without a generator", "command line", "omit it: these are files");
+        const config::Members report =
+            measure(source, path, by, data, n.value_or(source.draws() ? 10000 : 0), seed.value_or(1), chosen);
         std::printf("%s\n", config::dump_json(report).c_str());
         return 0;
     });

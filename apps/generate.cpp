@@ -1,15 +1,20 @@
 // Draws images with a trained generator.
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 
+#include "data/text.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/gan/trainer.h"
+#include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/files.h"
 #include "engine/run/image.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/run_folder.h"
+#include "engine/run/sample_folder.h"
 #include "kernels/error.h"
 #include "kernels/precision.h"
 
@@ -33,6 +38,30 @@ Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64
     return Tensor::from(points, {batch, int64_t(size)});
 }
 
+// Makes the folder. Samples that are there already are removed first, or it is said how many stay beside the `images` new ones.
+void prepare_folder(const std::string& folder, int64_t images, bool replace) {
+    make_folders(folder);
+    const FolderContent there = content_of(folder);
+    if (replace && !there.samples.empty()) {
+        remove_samples(folder, there.samples);
+        std::fprintf(stderr, "removed %s from %s\n",
+                     counted(int64_t(there.samples.size()), "older sample", "older samples").c_str(), folder.c_str());
+    }
+    const int64_t stay =
+        replace ? 0 : std::count_if(there.samples.begin(), there.samples.end(), [&](int64_t i) { return i >= images; });
+    if (stay == 0 && there.other_images == 0) return;
+    std::string what, to_do = "choose another --out for samples alone";
+    if (stay > 0) {
+        const int64_t first = there.samples[there.samples.size() - std::size_t(stay)], last = there.samples.back();
+        what = counted(stay, "older sample", "older samples") + " (" + sample_name(first) + " to " + sample_name(last) + ")";
+        to_do = "remove older samples with --replace";
+    }
+    if (there.other_images > 0)
+        what += (what.empty() ? "" : " and ") + counted(there.other_images, "other image", "other images");
+    std::fprintf(stderr, "gannet: warning: beside the %s the folder holds %s (%s): %s\n",
+                 counted(images, "new sample", "new samples").c_str(), what.c_str(), folder.c_str(), to_do.c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -40,13 +69,14 @@ int main(int argc, char** argv) {
         std::string run, out = "samples.png", device = "auto";
         int64_t n = 64, interpolate = 0, threads = 0;
         uint64_t seed = 1;
-        bool exact = false;
+        bool exact = false, replace = false;
         CommandLine line("generate", "Draws images with the generator of a run or checkpoint.");
         line.positional("RUN", run, "a run folder or a checkpoint file");
         line.option("-n,--count", n, "N", "how many images (rows, with --interpolate); 64 unless given");
         line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
         line.option("--out", out, "GRID.png|FOLDER/",
                     "a grid, or a folder that gets one PNG per image; samples.png unless given; files that exist are replaced");
+        line.flag("--replace", replace, "removes the samples that the folder holds (NNNNNN.png) before new ones are drawn");
         line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
         line.option("--threads", threads, "T", "CPU threads; all cores unless given");
@@ -80,8 +110,11 @@ int main(int argc, char** argv) {
         if (folder && image.C != 1 && image.C != 3)
             throw Error("the generator makes points, not images", "command line",
                         "give --out FILE.png, a picture of all of them");
-        if (folder) make_folders(out);
+        if (replace && !folder)
+            throw Error("--replace without a folder", "command line", "give --out FOLDER/; a grid is replaced anyway");
+        if (folder) prepare_folder(out, images, replace);
         else const AtomicFile writable(out);  // throws now rather than after the work
+        Bar bar;
         std::vector<uint8_t> pixels;
         for (int64_t first = 0; first < images; first += batch) {
             const int64_t here = std::min(batch, images - first);
@@ -89,21 +122,23 @@ int main(int argc, char** argv) {
                 interpolate ? interpolation(sampler, seed, first, interpolate) : sampler.latents(seed, first, batch);
             std::vector<uint8_t> bytes = to_bytes(sampler.images(latents).to_host(), range[0], range[1]);
             bytes.resize(std::size_t(here * image.size()));
+            bar.update("drawing", first + here, images);
             if (!folder) {
                 pixels.insert(pixels.end(), bytes.begin(), bytes.end());
                 continue;
             }
-            for (int64_t i = 0; i < here; ++i) {
-                char name[32];
-                std::snprintf(name, sizeof name, "%06lld.png", static_cast<long long>(first) + i);
-                write_png((std::filesystem::path(out) / name).string(), bytes.data() + i * image.size(), image.H, image.W,
-                          image.C);
-            }
+            for (int64_t i = 0; i < here; ++i)
+                write_png((std::filesystem::path(out) / sample_name(first + i)).string(), bytes.data() + i * image.size(),
+                          image.H, image.W, image.C);
         }
         if (!folder) {
             const int64_t columns = interpolate ? interpolate : int64_t(std::ceil(std::sqrt(double(n)))),
                           rows = (images + columns - 1) / columns;
             write_png(out, picture_of(pixels, rows, columns, image.H, image.W, image.C));
+            bar.say("wrote " + out + ": " + counted(images, "image", "images") + " in " + counted(rows, "row", "rows"));
+        } else {
+            bar.say("wrote " + counted(images, "image", "images") + " to " + out + ": " + sample_name(0) + " to " +
+                    sample_name(images - 1));
         }
         return 0;
     });

@@ -7,6 +7,11 @@
 
 namespace gannet {
 
+// How many images of a folder were made to fit, of those that were decoded now: a set from the cache does not tell.
+struct ImageChanges {
+    int64_t resized = 0, cropped = 0, greyed = 0, coloured = 0;  // coloured: grey became three equal channels
+};
+
 struct Dataset {
     std::string name;
     std::string source;  // the file that the images came from
@@ -15,6 +20,7 @@ struct Dataset {
     std::vector<uint8_t> labels;            // (count), or empty
     std::vector<std::string> classes = {};  // what the labels of a folder mean: the folders in it
     std::string no_labels = {};             // why there are none, for errors
+    ImageChanges changes = {};
 };
 
 // How far some work has come ("decoding", 300, 10000). Called by the caller's own thread.

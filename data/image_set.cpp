@@ -27,6 +27,7 @@ struct Decoded {
     Picture picture;
     std::string broken;  // why there is none
     bool enlarged = false, no_memory = false;
+    int64_t H = 0, W = 0, C = 0;  // of the file
 };
 
 class Decoder {
@@ -46,7 +47,9 @@ public:
         out.broken = file.unreadable;
         if (!out.broken.empty()) return out;
         try {
-            Picture picture = with_channels(decode_image(file.bytes, decode_), channels_);
+            Picture picture = decode_image(file.bytes, decode_);
+            out.H = picture.H, out.W = picture.W, out.C = picture.C;
+            picture = with_channels(std::move(picture), channels_);
             if (crop_ > 0 && std::min(picture.H, picture.W) < crop_)
                 throw BrokenImage(extents(picture.W, picture.H) + " pixels, smaller than data.crop (" + std::to_string(crop_) +
                                   ")");
@@ -136,6 +139,11 @@ private:
         std::copy(p.bytes.begin(), p.bytes.end(), set.pixels.begin() + index * int64_t(p.bytes.size()));
         usable_[std::size_t(index)] = true;
         enlarged_ += decoded.enlarged;
+        const int64_t side = options_.crop > 0 ? options_.crop : std::min(decoded.H, decoded.W);  // of the square that is cut
+        set.changes.greyed += decoded.C > p.C;
+        set.changes.coloured += decoded.C < p.C;
+        set.changes.cropped += (options_.crop > 0 || options_.size > 0) && (decoded.H != side || decoded.W != side);
+        set.changes.resized += options_.size > 0 && side != options_.size;
     }
 
     void close_gaps(Dataset& set) const {

@@ -46,8 +46,36 @@ cat >gan.json <<'END'
   "samples": { "rows": 2, "columns": 2 }, "batch": 10, "steps": 4 }
 END
 runs "$train" gan.json --out gan
-refuses_at_once "no classifier has been trained for the data set 'mnist' \(runs/classifier-mnist\): run ./apps/train models/classifier-mnist.json, or" \
-    "$evaluate" gan
+
+# ---- without a classifier: what needs no labels ------------------------------------------------------------------------------
+nulls="all(r[k] is None for k in ('classifier', 'shares', 'modes', 'entropy', 'mean_confidence', 'frechet', 'frechet_floor'))"
+given="r['nearest_training_distance']['median'] > 0 and 0 <= r['duplicates'] <= 1 and r['duplicate_distance'] > 0"
+runs "$evaluate" gan -n 150
+holds "$nulls and $given and 4 < r['nearest_training_distance']['data_median'] < 9"
+holds "len(r['warnings']) == 1 and 'run ./apps/train models/classifier-mnist.json' in r['warnings'][0]"
+cp out unclassified
+refuses_at_once "no such run or checkpoint \(nowhere\)" "$evaluate" gan --classifier nowhere
+mkdir flat own && runs "$generate" gan -n 40 --out flat/
+runs "$train" gan.json --out flat-gan --set data.set=folder --set data.path=flat --set data.size=28 --set data.channels=1
+runs "$evaluate" flat-gan -n 40 # own images, without labels
+holds "$nulls and $given and r['nearest_training_distance']['data_median'] > 0"
+holds "len(r['warnings']) == 2 and 'held-out tenth' in r['warnings'][0] and 'has no labels to train one with' in r['warnings'][1]"
+refuses_at_once "nothing to compare these images with \(flat\): name the folder of real images with --data" "$evaluate" flat
+runs "$evaluate" flat --data flat
+holds "$nulls and r['nearest_training_distance']['median'] == 0 and r['nearest_training_distance']['data_median'] > 0 and r['samples'] == 40"
+holds "0 < r['duplicates'] <= 0.05 and 'flat has no labels' in r['warnings'][-1]"
+cp flat/00000[0-8].png own # too few to hold a tenth out
+runs "$evaluate" flat --data own -n 1
+holds "r['nearest_training_distance'] == {'median': 0, 'min': 0, 'data_median': None} and r['duplicates'] is None"
+mv flat moved && cp moved/000039.png moved/000040.png
+refuses_at_once "the set of real images does not exist \(.*flat, .*\): give its path with --data PATH" "$evaluate" flat-gan -n 40
+runs "$evaluate" flat-gan -n 40 --data moved
+holds "'the generator was trained with other images than moved holds now: 41 of (1, 28, 28)' in r['warnings'][0] and '40 of (1, 28, 28)' in r['warnings'][0]"
+rm moved/000040.png
+runs "$evaluate" flat-gan -n 40 --data moved
+holds "len(r['warnings']) == 2 and $given"
+
+# ---- with one ----------------------------------------------------------------------------------------------------------------
 runs "$train" classifier.json --out runs/classifier-mnist
 
 # ---- a generator -----------------------------------------------------------------------------------------------------------
@@ -70,11 +98,12 @@ holds "r['samples'] == 10000 and r['warnings'] == []"
 
 # ---- files: what generate wrote gives the same figures -----------------------------------------------------------------------
 runs "$generate" gan -n 150 --out grids/
+before=$(ls cache/gannet)
 runs "$evaluate" grids
 check "a folder of the samples is the same" cmp -s <(sed 's/"gan"/"grids"/' drawn) out
 runs "$evaluate" grids -n 20
 holds "r['samples'] == 20"
-check "nothing is kept of them" test ! -e cache
+check "nothing is kept of them" test "$(ls cache/gannet)" = "$before"
 npy() { # header's dict, file of values
     local dict
     dict=$(printf '%-117s' "$1")
@@ -110,16 +139,54 @@ holds "len(r['warnings']) == 2 and '(1, 28, 56)' in r['warnings'][0] and 'freche
 runs "$evaluate" wide.npy -n 1
 holds "r['duplicates'] is None and r['duplicate_distance'] is None"
 
+# Folders say what was done to their images, as arrays do.
+colour_pngs() { # folder, count, width, height: plain colours, in binary PPM through PNG by Python
+    "$python" - "$@" <<'END'
+import os, struct, sys, zlib
+folder, count, width, height = sys.argv[1], *map(int, sys.argv[2:])
+os.makedirs(folder, exist_ok=True)
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for i in range(count):
+    rows = b"".join(b"\0" + bytes((40 * i + x + y * c) & 255 for x in range(width) for c in range(3)) for y in range(height))
+    with open(f"{folder}/{width}-{i}.png", "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+END
+}
+if [ -n "$python" ]; then
+    colour_pngs mixed 3 56 56 && colour_pngs mixed 2 40 28 && cp grids/000000.png mixed
+    runs "$evaluate" mixed
+    holds "r['warnings'][0] == 'of 6 images 2 cropped to their middle square, 3 resized, 5 made grey: the real images are (1, 28, 28)'"
+    runs "$evaluate" grids --data mixed
+    holds "r['samples'] == 150 and r['classifier'] is None"
+    colour_pngs oblong 4 40 28
+    runs "$evaluate" oblong --data oblong
+    holds "r['nearest_training_distance']['min'] == 0"
+    refuses "the samples are .3, 28, 40., the real images .* \(mixed\)|images differ in size" "$evaluate" oblong --data mixed
+fi
+
 # ---- other classifiers and sets ------------------------------------------------------------------------------------------------
 mkdir -p kinds/a kinds/b && cp grids/00000[0-4].png kinds/a && cp grids/00001[0-4].png kinds/b
 runs "$train" classifier.json --out by-kind --set data.path=kinds --set data.set=folder --set data.size=28 --set data.channels=1 --set batch=5 --steps 2
 runs "$evaluate" grids --classifier by-kind
-holds "r['frechet'] is None and r['frechet_floor'] is None and r['duplicates'] is None and r['nearest_training_distance']['data_median'] is None"
+holds "r['frechet'] is None and r['frechet_floor'] is None and r['duplicates'] >= 0 and r['nearest_training_distance']['data_median'] > 0"
 holds "r['nearest_training_distance']['min'] == 0 and any('no test split' in w for w in r['warnings'])"
+mkdir -p many/a many/b && cp grids/0000*.png many/a && cp grids/0001*.png many/b
+runs "$train" classifier.json --out by-many --set data.path=many --set data.set=folder --set data.size=28 --set data.channels=1 --set batch=5 --steps 2 --set classifier.1.units=4
+runs "$evaluate" gan -n 150 --classifier by-many # of 150 images 15 are held out, for 4 features
+holds "0 <= r['frechet'] < r['frechet_floor'] and all('other images' not in w for w in r['warnings'])"
+cp mixed/56-0.png many/b
+runs "$evaluate" gan -n 150 --classifier by-many
+holds "'many holds now: 151 of' in r['warnings'][0]"
+mv many elsewhere
+refuses_at_once "the set of real images does not exist \(.*many, .*\): give its path with --data PATH" "$evaluate" gan --classifier by-many
+runs "$evaluate" gan -n 150 --classifier by-many --data elsewhere
 runs "$train" gan.json --out kinds-gan --set data.path=kinds --set data.set=folder --set data.size=28 --set data.channels=1 --steps 2
-refuses_at_once "no model file trains a classifier for the data set 'folder' \(--classifier\): train one on that set" "$evaluate" kinds-gan
+runs "$evaluate" kinds-gan -n 20
+holds "r['frechet'] is None and r['duplicates'] >= 0 and 'train one on the class folders of' in r['warnings'][-1]"
 runs "$train" gan.json --out fashion-gan --set data.set=fashion-mnist
-refuses_at_once "no classifier has been trained for .*fashion-mnist.*models/classifier-fashion.json" "$evaluate" fashion-gan
+runs "$evaluate" fashion-gan -n 20
+holds "r['frechet'] is None and 'models/classifier-fashion.json' in r['warnings'][-1]"
 runs "$train" "$root/models/ring.json" --steps 2 --out ring
 refuses_at_once "points, not images" "$evaluate" ring --classifier runs/classifier-mnist
 

@@ -105,7 +105,7 @@ def bernoulli(key: Key, samples: np.ndarray, per_sample: int, p: float) -> np.nd
 # The streams of engine/tensor/random.h.
 NETWORKS = ("generator", "discriminator")
 ROLES = ("real", "fake", "interpolated")
-STREAM_ORDER, STREAM_LATENT, STREAM_INTERPOLATION = 1, 2, 3
+STREAM_ORDER, STREAM_LATENT, STREAM_INTERPOLATION, STREAM_SAMPLE_GRID = 1, 2, 3, 4
 GENERATOR_UPDATE = 2048
 
 
@@ -115,6 +115,19 @@ def initial_stream(network: str, parameter: int) -> int:
 
 def dropout_stream(network: str, role: str, leaf: int) -> int:
     return 0x40000 + NETWORKS.index(network) * 0x20000 + ROLES.index(role) * 0x8000 + leaf
+
+
+def latents(config: dict, key: Key, samples: np.ndarray) -> np.ndarray:
+    """Latent points as the configuration wants them, (samples, size)."""
+    size = config["latent"]["size"]
+    if config["latent"]["distribution"] == "uniform":
+        return uniform(key, samples, size, -1, 1)
+    return normal(key, samples, size)
+
+
+def sample_latents(config: dict, count: int, seed: int = 1, first: int = 0) -> np.ndarray:
+    """The points of images [first, first + count) of `apps/generate --seed SEED`; with a run's own seed, those of its grids."""
+    return latents(config, Key(seed, STREAM_SAMPLE_GRID), np.arange(first, first + count))
 
 
 # ---- the order of the data -------------------------------------------------------------------------------------------

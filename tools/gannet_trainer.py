@@ -271,10 +271,7 @@ class Trainer:
 
     def draw_latents(self, update: int, m: int) -> Tensor:
         key = Key(self.seed, draws.STREAM_LATENT, self.step_number, update)
-        size, samples = self.config["latent"]["size"], self.samples(m)
-        if self.config["latent"]["distribution"] == "uniform":
-            return self.tensor(draws.uniform(key, samples, size, -1, 1))
-        return self.tensor(draws.normal(key, samples, size))
+        return self.tensor(draws.latents(self.config, key, self.samples(m)))
 
     def make_fakes(self, prefix: str, update: int, m: int, source: list[Fakes], recorded: bool) -> Fakes:
         """Fresh ones, or the m-th of `source`, which has its graph already."""

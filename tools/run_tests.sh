@@ -17,6 +17,7 @@ fi
 suite "programs" tests/test_programs.sh
 suite "run folders" tests/test_run_folder.sh
 suite "data" tests/test_data.sh
+suite "generate" tests/test_generate.sh
 suite "evaluate" tests/test_evaluate.sh
 suite "old runs" tests/test_old_runs.sh
 suite "what a resumed run may be given" tests/test_identity.sh

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "engine/classifier/trainer.h"
 #include "engine/run/run_folder.h"
@@ -24,7 +23,8 @@ double softmax_of_largest(const real* scores, int64_t count) {
 
 }  // namespace
 
-Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high) {
+Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
+                     const LoadProgress& progress) {
     const Recording off(false);
     const Device device = network.flat_values().device();
     const DeviceValue<Counters> start(device);
@@ -50,17 +50,16 @@ Readings read_images(const Network& network, const std::vector<uint8_t>& pixels,
         const std::vector<real> features = outputs[1] ? outputs[1].to_host() : values;
         out.feature_size = int64_t(features.size()) / here;
         out.features.insert(out.features.end(), features.begin(), features.end());
+        if (progress) progress("reading images", first + here, count);
     }
     return out;
 }
 
-Classifier::Classifier(const std::string& path, Device device, const std::string& data) {
+Classifier::Classifier(const std::string& path, Device device) {
     const Checkpoint checkpoint = load_checkpoint(find_checkpoint(path));
     file_ = checkpoint.file;
     data_key_ = checkpoint.data;
-    config::Settings settings;
-    if (!data.empty()) settings.add("data.path=" + std::filesystem::absolute(data).string(), "--data " + config::printable(data));
-    config_ = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, settings);
+    config_ = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
     if (!config_.is_classifier())
         throw Error("this is a GAN, no classifier", file_, "train one, as in: ./apps/train models/classifier-mnist.json");
     network_ =
@@ -68,11 +67,9 @@ Classifier::Classifier(const std::string& path, Device device, const std::string
     load_state(checkpoint.content, file_, *network_, nullptr);
 }
 
-bool Classifier::was_trained_on(const Dataset& data) const { return same_data(data_key_, data_key(data, true)); }
-
-Readings Classifier::read(const std::vector<uint8_t>& pixels) const {
+Readings Classifier::read(const std::vector<uint8_t>& pixels, const LoadProgress& progress) const {
     const std::vector<double> range = config_.data.numbers("range");
-    return read_images(*network_, pixels, range[0], range[1]);
+    return read_images(*network_, pixels, range[0], range[1], progress);
 }
 
 }  // namespace gannet

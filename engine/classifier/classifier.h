@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/network/network.h"
 
@@ -18,19 +19,21 @@ struct Readings {
 };
 
 // `pixels`: bytes of images of the network's input shape, of which black and white are `low` and `high`.
-Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high);
+Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
+                     const LoadProgress& progress = {});
 
 class Classifier {
 public:
-    // Of a run folder or checkpoint file. Throws Error where that holds no classifier. `data`, unless "", is where its data set
-    // lies now.
-    Classifier(const std::string& path, Device device, const std::string& data = "");
+    // Of a run folder or checkpoint file. Throws Error where that holds no classifier.
+    Classifier(const std::string& path, Device device);
 
     SampleShape image() const { return network_->in(); }
     const config::ModelConfig& config() const { return config_; }
     const std::string& file() const { return file_; }
-    bool was_trained_on(const Dataset& data) const;  // true where that is not known
-    Readings read(const std::vector<uint8_t>& pixels) const;
+    // Of the images that it was trained with and their labels (data_key in engine/training/trainer.h); "" where that is not
+    // known.
+    const std::string& data_key() const { return data_key_; }
+    Readings read(const std::vector<uint8_t>& pixels, const LoadProgress& progress = {}) const;
 
 private:
     std::string file_, data_key_;

@@ -7,51 +7,43 @@
 #include "engine/metrics/classes.h"
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"
-#include "engine/run/files.h"
-#include "engine/run/loading.h"
-#include "engine/run/training.h"
-#include "kernels/error.h"
 #include "kernels/precision.h"
 
 namespace gannet {
 namespace {
 
-constexpr int64_t most_test_images = 10000;
 constexpr int64_t most_neighbours = 1000;  // samples whose nearest training image is looked for: a second or two
-constexpr double real_twins = 0.01;        // the share of test images that the distance of a near-twin makes near-twins
+constexpr int64_t most_twins = 10000;      // images among which near-duplicates are looked for
+constexpr double real_twins = 0.01;        // the share of real images that the distance of a near-duplicate makes such
 
-// The classifier's own data. Of "folder" there is no other split than the one it was trained with.
-Dataset split(const Classifier& classifier, bool test) {
-    DatasetOptions options = dataset_options(classifier.config().data);
-    if (!options.path.empty() && !exists(options.path))
-        throw Error("the classifier's data set does not exist", options.path + ", " + options.where("path"),
-                    "give its path with --data PATH");
-    if (!test) return load_and_show(options);
-    if (options.set == "folder") return {};
-    options.split = "test";
-    options.first = 0;
-    return load_and_show(options);
+// The rows of `all`, `size` values each, that are held out, or the others.
+template <class T>
+std::vector<T> part(const std::vector<T>& all, int64_t size, bool held_out) {
+    std::vector<T> out;
+    for (int64_t i = 0; i < int64_t(all.size()) / size; ++i)
+        if (RealImages::is_held_out(i) == held_out) out.insert(out.end(), all.begin() + i * size, all.begin() + (i + 1) * size);
+    return out;
 }
 
 class Evaluator {
 public:
-    Evaluator(const Classifier& classifier, const Samples& samples)
-        : classifier_(classifier),
-          samples_(samples.pixels),
-          size_(classifier.image().size()),
-          training_(training()),
-          test_(evenly(split(classifier, true).pixels, size_, most_test_images)) {
-        kernels::cpu::set_exact_convolutions(classifier.config().cpu.boolean("exact"));
-        if (samples.made != classifier.image())
-            warn("the samples are " + samples.made.str() + " and were made " + classifier.image().str() +
-                 ", as the classifier takes them");
-        if (test_.empty()) warn("the classifier's data set has no test split: without frechet_floor, data_median and duplicates");
+    Evaluator(const Samples& samples, const RealImages& reals, const Classifier* classifier, const LoadProgress& progress)
+        : samples_(samples.pixels), real_(reals), classifier_(classifier), progress_(progress), size_(reals.image.size()) {
+        for (const auto* lines : {&samples.warnings, &reals.warnings})
+            for (const std::string& line : *lines) warn(line);
     }
 
-    config::Members run() {
-        const Readings readings = classifier_.read(samples_);
-        classes(readings);
-        frechet(readings);
+    config::Members run(const std::string& no_classifier) {
+        if (classifier_) {
+            kernels::cpu::set_exact_convolutions(classifier_->config().cpu.boolean("exact"));
+            const Readings readings = classifier_->read(samples_, progress_);
+            classes(readings);
+            frechet(readings);
+        } else {
+            warn(no_classifier);
+            for (const char* name : {"shares", "modes", "entropy", "mean_confidence", "frechet", "frechet_floor"})
+                out_.emplace_back(name, nullptr);
+        }
         neighbours();
         duplicates();
         out_.emplace_back("warnings", std::move(warnings_));
@@ -59,14 +51,11 @@ public:
     }
 
 private:
-    std::vector<uint8_t> training() {
-        Dataset data = split(classifier_, false);
-        if (!classifier_.was_trained_on(data))
-            warn("the classifier was trained with other images or labels than its data set holds now");
-        return std::move(data.pixels);
-    }
     int64_t count(const std::vector<uint8_t>& pixels) const { return int64_t(pixels.size()) / size_; }
     void warn(const std::string& line) { warnings_.emplace_back(line); }
+    CompareProgress comparing(const char* what) const {
+        return [this, what](int64_t done, int64_t all) { progress_(what, done, all); };
+    }
 
     void classes(const Readings& readings) {
         const ClassFigures figures = class_figures(readings.labels, readings.classes);
@@ -88,47 +77,76 @@ private:
 
     void frechet(const Readings& readings) {
         const auto moments = [](const Readings& r) { return moments_of(r.features, r.feature_size); };
-        const Moments found = moments(readings), training = moments(classifier_.read(training_));
-        config::Value value = distance("frechet", found, training), floor = nullptr;
-        if (!test_.empty()) floor = distance("frechet_floor", moments(classifier_.read(test_)), training);
-        if (!value.is_null() && !floor.is_null() && found.count < count(test_))
+        const Readings of_training = classifier_->read(real_.training, progress_);
+        const Moments found = moments(readings), training = moments(of_training);
+        Moments test, rest;  // real images against real
+        if (real_.test.empty()) {
+            const int64_t size = of_training.feature_size;
+            test = moments_of(part(of_training.features, size, true), size);
+            rest = moments_of(part(of_training.features, size, false), size);
+        } else {
+            test = moments(classifier_->read(real_.test, progress_));
+            rest = training;
+        }
+        config::Value value = distance("frechet", found, training), floor = distance("frechet_floor", test, rest);
+        if (!value.is_null() && !floor.is_null() && found.count < test.count)
             warn("the Frechet distance of fewer images is larger: compare that of " + grouped(found.count) +
-                 " samples with that of as many only (frechet_floor is of " + grouped(count(test_)) + ")");
+                 " samples with that of as many only (frechet_floor is of " + grouped(test.count) + ")");
         out_.emplace_back("frechet", std::move(value));
         out_.emplace_back("frechet_floor", std::move(floor));
     }
 
+    double median_distance(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, double* least) const {
+        const std::vector<double> found =
+            nearest_distances(evenly(images, size_, most_neighbours), among, size_, comparing("comparing with training images"));
+        if (least) *least = quantile(found, 0);
+        return quantile(found, 0.5);
+    }
+
     void neighbours() {
-        const std::vector<double> found = nearest_distances(evenly(samples_, size_, most_neighbours), training_, size_);
-        config::Members figures = {{"median", quantile(found, 0.5)}, {"min", quantile(found, 0)}, {"data_median", nullptr}};
-        if (!test_.empty())
-            figures.back().second = quantile(nearest_distances(evenly(test_, size_, most_neighbours), training_, size_), 0.5);
+        double least = 0;
+        const double median = median_distance(samples_, real_.training, &least);
+        config::Members figures = {{"median", median}, {"min", least}, {"data_median", nullptr}};
+        if (!real_.test.empty()) {
+            figures.back().second = median_distance(real_.test, real_.training, nullptr);
+        } else if (const std::vector<uint8_t> held_out = part(real_.training, size_, true); !held_out.empty()) {
+            figures.back().second = median_distance(held_out, part(real_.training, size_, false), nullptr);
+        } else {
+            warn("data_median is left out: of " + counted(real_.count(), "image", "images") + " no tenth can be held out");
+        }
         out_.emplace_back("nearest_training_distance", std::move(figures));
     }
 
-    // Among as many samples as test images: the more there are, the nearer is the nearest.
+    // Among as many samples as real images: the more there are, the nearer is the nearest.
     void duplicates() {
-        const int64_t here = std::min(count(samples_), count(test_));
+        const std::vector<uint8_t>& reals = real_.test.empty() ? real_.training : real_.test;
+        const int64_t here = std::min({count(samples_), count(reals), most_twins});
         if (here < 2) {
+            warn("duplicates are left out: it takes two samples and two real images");
             out_.emplace_back("duplicates", nullptr);
             out_.emplace_back("duplicate_distance", nullptr);
             return;
         }
-        const double limit = quantile(nearest_others(evenly(test_, size_, here), size_), real_twins);
-        out_.emplace_back("duplicates", share_of_twins(evenly(samples_, size_, here), size_, limit));
+        const CompareProgress progress = comparing("looking for near-duplicates");
+        const double limit = quantile(nearest_others(evenly(reals, size_, here), size_, progress), real_twins);
+        out_.emplace_back("duplicates", share_of_twins(evenly(samples_, size_, here), size_, limit, progress));
         out_.emplace_back("duplicate_distance", limit);
     }
 
-    const Classifier& classifier_;
     const std::vector<uint8_t>& samples_;
+    const RealImages& real_;
+    const Classifier* classifier_;
+    const LoadProgress& progress_;
     int64_t size_;
-    config::List warnings_;
-    std::vector<uint8_t> training_, test_;
     config::Members out_;
+    config::List warnings_;
 };
 
 }  // namespace
 
-config::Members evaluate(const Classifier& classifier, const Samples& samples) { return Evaluator(classifier, samples).run(); }
+config::Members evaluate(const Samples& samples, const RealImages& reals, const Classifier* classifier,
+                         const std::string& no_classifier, const LoadProgress& progress) {
+    return Evaluator(samples, reals, classifier, progress).run(no_classifier);
+}
 
 }  // namespace gannet

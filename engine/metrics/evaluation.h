@@ -1,11 +1,14 @@
-// What samples are worth by a trained classifier and the data it was trained with. docs/evaluate.md defines every figure.
+// How good samples are, beside real images and by a trained classifier. docs/evaluate.md defines every metric.
 #pragma once
 #include "engine/classifier/classifier.h"
+#include "engine/metrics/real_images.h"
 #include "engine/metrics/samples.h"
 
 namespace gannet {
 
-// The figures and the warnings, as apps/evaluate prints them. `samples` are of the classifier's shape, and at least one.
-config::Members evaluate(const Classifier& classifier, const Samples& samples);
+// The metrics and the warnings, as apps/evaluate prints them. `samples`, at least one, and `reals` are of one shape, and of the
+// classifier's; without a classifier (null) the metrics that need one are null, and `no_classifier` is the warning that says so.
+config::Members evaluate(const Samples& samples, const RealImages& reals, const Classifier* classifier,
+                         const std::string& no_classifier, const LoadProgress& progress);
 
 }  // namespace gannet

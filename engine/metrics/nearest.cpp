@@ -1,8 +1,10 @@
 #include "engine/metrics/nearest.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "kernels/cpu/parallel.h"
 
@@ -40,9 +42,11 @@ enum class Among { all, others };  // others: the images themselves, of which ea
 // Of each image the squared distance to the nearest of `among`, looked for below `limit` and only until it is below
 // `good_enough`.
 std::vector<int64_t> nearest(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, Among which, int64_t size,
-                             int64_t limit, int64_t good_enough) {
+                             int64_t limit, int64_t good_enough, const CompareProgress& progress) {
     const int64_t count = int64_t(images.size()) / size, all = int64_t(among.size()) / size;
     std::vector<int64_t> best(std::size_t(count), limit);
+    std::atomic<int64_t> done = 0;
+    const std::thread::id caller = std::this_thread::get_id();
     kernels::cpu::parallel_for((count + at_once - 1) / at_once, [&](int64_t task) {
         const int64_t begin = task * at_once, end = std::min(count, begin + at_once);
         for (int64_t j = 0; j < all; ++j)
@@ -52,6 +56,8 @@ std::vector<int64_t> nearest(const std::vector<uint8_t>& images, const std::vect
                 least =
                     std::min(least, squared_distance(&images[std::size_t(i * size)], &among[std::size_t(j * size)], size, least));
             }
+        done += end - begin;
+        if (progress && std::this_thread::get_id() == caller) progress(done, count);
     });
     return best;
 }
@@ -66,18 +72,19 @@ constexpr int64_t any = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-std::vector<double> nearest_distances(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, int64_t size) {
-    return distances(nearest(images, among, Among::all, size, any, 0));
+std::vector<double> nearest_distances(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, int64_t size,
+                                      const CompareProgress& progress) {
+    return distances(nearest(images, among, Among::all, size, any, 0, progress));
 }
 
-std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size) {
-    return distances(nearest(images, images, Among::others, size, any, 0));
+std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size, const CompareProgress& progress) {
+    return distances(nearest(images, images, Among::others, size, any, 0, progress));
 }
 
-double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance) {
+double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, const CompareProgress& progress) {
     // a distance that nearest_others() gave is the root of a whole number, which is found again
     const auto limit = int64_t(255 * distance * 255 * distance * (1 + 1e-12)) + 1;
-    const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit);
+    const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit, progress);
     return double(std::count_if(found.begin(), found.end(), [&](int64_t d) { return d < limit; })) / double(found.size());
 }
 

@@ -3,11 +3,13 @@
 #include "data/npy.h"
 #include "data/picture.h"
 #include "data/resize.h"
+#include "data/text.h"
 #include "engine/gan/trainer.h"
 #include "engine/run/files.h"
 #include "engine/run/image.h"
 #include "engine/run/loading.h"
 #include "engine/run/run_folder.h"
+#include "engine/run/training.h"
 #include "kernels/error.h"
 #include "kernels/precision.h"
 
@@ -19,11 +21,31 @@ constexpr int64_t batch = 100;  // as apps/generate draws them: with batch stati
 bool is_array(const std::string& path) { return path.ends_with(".npy"); }
 bool holds_a_run(const std::string& path) { return !is_folder(path) || exists(path + "/config.json"); }
 
-std::vector<uint8_t> fitted(std::vector<uint8_t> pixels, const SampleShape& from, const SampleShape& to) {
-    const int64_t count = int64_t(pixels.size()) / from.size();
+// Of a folder the warning tells how many; an array's or a generator's images are all of one shape.
+void fit(Samples& samples, const SampleShape& to) {
+    const SampleShape from = samples.image;
+    if (from == to) return;
+    const int64_t count = int64_t(samples.pixels.size()) / from.size();
+    std::vector<uint8_t>& pixels = samples.pixels;
     if (from.C != to.C) pixels = with_channels({count * from.H, from.W, from.C, std::move(pixels)}, to.C).bytes;
-    if (from.H == to.H && from.W == to.W) return pixels;
-    return resize_images(pixels.data(), count, from.H, from.W, to.C, to.H, to.W);
+    if (from.H != to.H || from.W != to.W) pixels = resize_images(pixels.data(), count, from.H, from.W, to.C, to.H, to.W);
+    samples.warnings.push_back("the samples are " + from.str() + " and were made " + to.str() + ", as the real images are");
+    samples.image = to;
+}
+
+std::vector<std::string> warnings_of(const Dataset& set) {
+    const std::pair<int64_t, const char*> changes[] = {
+        {set.changes.cropped, "cropped to their middle square"},
+        {set.changes.resized, "resized"},
+        {set.changes.greyed, "made grey"},
+        {set.changes.coloured, "made three equal channels of grey"},
+    };
+    std::string text;
+    for (const auto& [count, what] : changes)
+        if (count > 0) text += (text.empty() ? "" : ", ") + grouped(count) + " " + what;
+    if (text.empty()) return {};
+    return {"of " + counted(set.count, "image", "images") + " " + text + ": the real images are " +
+            SampleShape{set.H, set.W, set.C, false}.str()};
 }
 
 }  // namespace
@@ -43,20 +65,25 @@ SampleSource::SampleSource(const std::string& path) : path_(path) {
 
 std::string SampleSource::data_set() const { return draws() ? config_.data.text("set") : "mnist"; }
 
-Samples SampleSource::take(int64_t count, uint64_t seed, const SampleShape& image, Device device) const {
-    if (image.C != 1 && image.C != 3)
-        throw Error("the classifier reads points, not images", path_, "give --classifier one of images");
-    Samples samples = draws() ? drawn(count, seed, device) : is_array(path_) ? of_array() : of_folder(image);
-    const int64_t there = int64_t(samples.pixels.size()) / samples.made.size();
+DatasetOptions SampleSource::data() const { return dataset_options(config_.data); }
+
+std::string SampleSource::data_key() const { return checkpoint_->data; }
+
+Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
+                           const LoadProgress& progress) const {
+    if (image && image->C != 1 && image->C != 3)
+        throw Error("the real images are points, not images", path_, "give --classifier one of images");
+    Samples samples = draws() ? drawn(count, seed, device, progress) : is_array(path_) ? of_array() : of_folder(image);
+    const int64_t there = int64_t(samples.pixels.size()) / samples.image.size();
     if (count > there)
         throw Error("the first " + std::to_string(count) + " images are wanted, there are " + std::to_string(there), path_,
-                    "lower -n, or leave it away for all");
-    if (count > 0) samples.pixels.resize(std::size_t(count * samples.made.size()));
-    samples.pixels = fitted(std::move(samples.pixels), samples.made, image);
+                    "lower -n, or omit it for all");
+    if (count > 0) samples.pixels.resize(std::size_t(count * samples.image.size()));
+    if (image) fit(samples, *image);
     return samples;
 }
 
-Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device) const {
+Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const {
     kernels::cpu::set_exact_convolutions(config_.cpu.boolean("exact"));
     const Network generator(Net::generator, config_.generator, {1, 1, config_.latent.integer("size"), true}, checkpoint_->image,
                             config_, device);
@@ -66,22 +93,29 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device) const {
         throw Error("the generator makes points, not images", checkpoint_->file, "give a run whose samples are images");
     const Sampler sampler(config_, generator);
     const std::vector<double> range = config_.data.numbers("range");
-    Samples samples{{}, made};
+    Samples samples{{}, made, {}};
     for (int64_t first = 0; first < count; first += batch) {
         const std::vector<uint8_t> bytes =
             to_bytes(sampler.images(sampler.latents(seed, first, batch)).to_host(), range[0], range[1]);
         samples.pixels.insert(samples.pixels.end(), bytes.begin(), bytes.end());
+        progress("drawing samples", std::min(first + batch, count), count);
     }
     return samples;
 }
 
-Samples SampleSource::of_folder(const SampleShape& image) const {
-    DatasetOptions options{.set = "folder", .path = path_, .channels = image.C, .cache = false};
-    if (image.H == image.W) options.size = image.H;  // else they must be of one size, and are stretched
+Samples SampleSource::of_folder(const std::optional<SampleShape>& image) const {
+    DatasetOptions options{.set = "folder", .path = path_, .channels = image ? image->C : 0, .cache = false};
+    if (image && image->H == image->W) options.size = image->H;  // else they must be of one size, and are stretched
     options.where = [this](const std::string&) { return path_; };
     try {
         Dataset set = load_and_show(std::move(options));
-        return {std::move(set.pixels), {set.H, set.W, set.C}};
+        if (image) return {std::move(set.pixels), {set.H, set.W, set.C, false}, warnings_of(set)};
+        Samples samples{std::move(set.pixels), {set.H, set.W, set.C, false}, {}};
+        if (set.changes.coloured == set.count) {  // as they are: grey
+            samples.pixels = with_channels({set.count * set.H, set.W, set.C, std::move(samples.pixels)}, 1).bytes;
+            samples.image.C = 1;
+        }
+        return samples;
     } catch (const Error& error) {  // there is no model file whose keys could be changed
         throw error.with_advice("give a folder of whole PNG or JPEG images, all of one size");
     }
@@ -94,7 +128,7 @@ Samples SampleSource::of_array() const {
     if (!images || npy.values.empty())
         throw Error("an array of shape " + Shape(n.begin(), n.end()).str() + " holds no images", path_,
                     "save one of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)");
-    return {std::move(npy.values), {n[1], n[2], grey ? 1 : n[3]}};
+    return {std::move(npy.values), {n[1], n[2], grey ? 1 : n[3], false}, {}};
 }
 
 }  // namespace gannet

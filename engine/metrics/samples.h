@@ -4,30 +4,36 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "engine/checkpoint/checkpoint.h"
 
 namespace gannet {
 
 struct Samples {
-    std::vector<uint8_t> pixels;  // (count, H, W, C) of the shape that was asked for
-    SampleShape made;             // the shape that they had before
+    std::vector<uint8_t> pixels;  // (count, H, W, C) of `image`
+    SampleShape image;
+    std::vector<std::string> warnings;  // of what was done to them to make them so
 };
 
 class SampleSource {
 public:
-    // A run folder, a checkpoint, a folder of PNG files, or a file that ends in .npy. Throws Error where there is nothing.
+    // A run folder, a checkpoint, a folder of image files, or a file that ends in .npy. Throws Error where there is nothing.
     explicit SampleSource(const std::string& path);
 
     bool draws() const { return checkpoint_.has_value(); }  // as many as are wanted, by seed
     // The data set that the samples are to look like: the generator's own, of files "mnist".
     std::string data_set() const;
-    // `count` images, resized (data/resize.h) and made grey or three equal channels where `image` says so. Of files the first
-    // ones, 0 stands for all; Error where there are fewer.
-    Samples take(int64_t count, uint64_t seed, const SampleShape& image, Device device) const;
+    // Of a generator: what it was trained with, and the key of these images (engine/training/trainer.h).
+    DatasetOptions data() const;
+    std::string data_key() const;
+    // `count` images. Where `image` is given they are resized (data/resize.h) and made grey or three equal channels as it says;
+    // else files stay as they are. Of files the first ones, 0 stands for all; Error where there are fewer.
+    Samples take(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
+                 const LoadProgress& progress) const;
 
 private:
-    Samples drawn(int64_t count, uint64_t seed, Device device) const;
-    Samples of_folder(const SampleShape& image) const;
+    Samples drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const;
+    Samples of_folder(const std::optional<SampleShape>& image) const;
     Samples of_array() const;
 
     std::string path_;

@@ -1,0 +1,50 @@
+#include "engine/metrics/real_images.h"
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/metrics/nearest.h"
+#include "engine/run/loading.h"
+#include "engine/training/trainer.h"
+#include "kernels/error.h"
+
+namespace gannet {
+namespace {
+
+constexpr int64_t most_test_images = 10000;
+
+// Empty where there is none, and `why` says so. What was trained with the test split has seen its images.
+std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, std::string& why) {
+    why = "the data set has no test split";
+    if (options.set == "folder" || options.split == "test") return {};
+    options.split = "test";
+    options.first = 0;
+    try {
+        return evenly(load_and_show(options).pixels, size, most_test_images);
+    } catch (const Error& error) {
+        why += " that can be read: " + std::string(error.what());
+        return {};
+    }
+}
+
+}  // namespace
+
+RealImages load_real_images(DatasetOptions options, const std::string& key_then, bool labels) {
+    Dataset data = load_and_show(options);
+    RealImages reals{.image = {data.H, data.W, data.C, false}, .labelled = !data.labels.empty()};
+    reals.source = options.path.empty() ? data.name : data.source;
+    const std::string key = data_key(data, labels);
+    if (!same_data(key_then, key))
+        reals.warnings.push_back(std::string(labels ? "the classifier was trained with other images or labels than "
+                                                    : "the generator was trained with other images than ") +
+                                 reals.source + " holds now: " + key + " now, " + key_then +
+                                 " then; samples are compared with those of now");
+    reals.training = std::move(data.pixels);
+    std::string why;
+    reals.test = test_images(std::move(options), reals.image.size(), why);
+    if (reals.test.empty())
+        reals.warnings.push_back(why +
+                                 "; frechet_floor and data_median are of a held-out tenth of the training images, duplicates "
+                                 "are compared with the training images");
+    return reals;
+}
+
+}  // namespace gannet

@@ -1,0 +1,56 @@
+#include "engine/run/sample_folder.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "data/source.h"
+#include "engine/run/files.h"
+
+namespace gannet {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The number of a sample's file; -1 of another name.
+int64_t number_of(const std::string& name) {
+    constexpr std::size_t digits = 6;
+    if (name.size() != digits + 4 || !name.ends_with(".png")) return -1;
+    const std::string number = name.substr(0, digits);
+    return std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; }) ? std::stoll(number) : -1;
+}
+
+}  // namespace
+
+std::string sample_name(int64_t index) {
+    char name[32];
+    std::snprintf(name, sizeof name, "%06lld.png", static_cast<long long>(index));
+    return name;
+}
+
+FolderContent content_of(const std::string& folder) {
+    FolderContent content;
+    std::error_code error;
+    fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error);
+    for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        std::error_code no_status;
+        const bool file = fs::is_regular_file(entry->symlink_status(no_status));  // what a link leads to is not a sample
+        const int64_t number = entry.depth() == 0 && file ? number_of(name) : -1;
+        if (number >= 0) content.samples.push_back(number);
+        else if (is_image_name(name) && !is_hidden(name) && !entry->is_directory(no_status)) ++content.other_images;
+    }
+    std::sort(content.samples.begin(), content.samples.end());
+    return content;
+}
+
+void remove_samples(const std::string& folder, const std::vector<int64_t>& samples) {
+    for (const int64_t sample : samples) {
+        const std::string file = (fs::path(folder) / sample_name(sample)).string();
+        std::error_code error;
+        fs::remove(file, error);
+        if (error) throw_file_error("remove", file, error.value());
+    }
+}
+
+}  // namespace gannet

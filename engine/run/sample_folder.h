@@ -1,0 +1,21 @@
+// A folder that apps/generate fills with one PNG for each sample: 000000.png, 000001.png, ...
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gannet {
+
+std::string sample_name(int64_t index);
+
+// What a folder holds before new samples come.
+struct FolderContent {
+    std::vector<int64_t> samples;  // the numbers of the files in it that are named as samples are, in order
+    int64_t other_images = 0;      // PNG and JPEG files by their names, those in folders below included
+};
+FolderContent content_of(const std::string& folder);  // nothing where there is no such folder
+
+// Removes these samples. Throws Error where one cannot be removed.
+void remove_samples(const std::string& folder, const std::vector<int64_t>& samples);
+
+}  // namespace gannet

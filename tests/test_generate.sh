@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Drives apps/generate on tiny GANs: folders that hold something already, progress, states that are not finite, and the latent
+# points that tools/gannet_draws.py draws too. GANNET_APPS names another folder of programs. The last line is
+# `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+train=$programs/train generate=$programs/generate evaluate=$programs/evaluate
+unset GANNET_ISA GANNET_THREADS GANNET_DATA
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0 failed=0 skipped=0
+. "$root/tests/program_helpers.sh"
+
+mkdir digits
+{ printf '\0\0\010\003' && be32 64 && be32 28 && be32 28 && zcat "$root/data/mnist/train-images-idx3-ubyte.gz" 2>/dev/null |
+    tail -c +17 | head -c $((784 * 64)); } >digits/train-images-idx3-ubyte
+cat >gan.json <<'END'
+{ "data": { "set": "mnist", "path": "digits" }, "latent": { "size": 6 }, "init": { "linear": "normal", "std": 0.5 },
+  "generator": [ { "layer": "linear", "units": "image" }, { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
+  "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 1e-3 },
+  "samples": { "rows": 2, "columns": 2 }, "batch": 8, "steps": 2 }
+END
+runs "$train" gan.json --out run
+
+# ---- a folder that holds something -----------------------------------------------------------------------------------------
+said() { check "says: $1" grep -qE -- "$1" err; }
+warned() { check "warns: $1" grep -qE -- "^gannet: warning: .*$1" err; }
+silent() { check "no warning" test "$(grep -c 'warning' err)" -eq 0; }
+runs "$generate" run -n 12 --out gen/
+silent
+said '^wrote 12 images to gen/: 000000.png to 000011.png$'
+runs "$generate" run -n 12 --out gen/ --seed 2
+silent # all are replaced
+runs "$generate" run -n 5 --out gen/
+warned 'beside the 5 new samples the folder holds 7 older samples \(000005.png to 000011.png\) \(gen/\): .*--replace'
+check "nothing was removed" test "$(ls gen | wc -l)" -eq 12
+mkdir gen/more && cp gen/000000.png gen/photo.png && cp gen/000000.png gen/more/000003.png && cp gen/000000.png gen/0000001.png
+cp gen/000000.png gen/00000a.png && echo text >gen/notes.txt && ln -s ../digits gen/000077.png && mkdir gen/000088.png
+runs "$generate" run -n 5 --out gen
+warned '7 older samples .000005.png to 000011.png. and 4 other images \(gen\): .*--replace'
+runs "$generate" run -n 3 --out gen --replace
+said '^removed 12 older samples from gen$'
+warned 'beside the 3 new samples the folder holds 4 other images \(gen\): choose another --out'
+kept="000000.png 0000001.png 000001.png 000002.png 00000a.png 000077.png 000088.png more notes.txt photo.png "
+check "only samples were removed" test "$(LC_ALL=C ls gen | tr '\n' ' ')" = "$kept"
+check "nor in folders below" test -s gen/more/000003.png
+cp run/checkpoint.safetensors none.safetensors && printf 'x' >none.safetensors
+refuses_at_once "safetensors" "$generate" none.safetensors -n 3 --out gen --replace
+check "a failure removes nothing" test -s gen/000002.png
+runs "$generate" run -n 3 --out new/ --replace
+silent
+refuses_at_once "--replace without a folder" "$generate" run --out grid.png --replace
+runs "$generate" run -n 3 --out grid.png
+said '^wrote grid.png: 3 images in 2 rows$'
+
+# ---- progress ----------------------------------------------------------------------------------------------------------------
+tells() { # pattern, command ...: says so within 30 seconds, and is stopped
+    "${@:2}" >out 2>err </dev/null &
+    local id=$!
+    check "progress of ${*:2}" wait_for 30 grep -qE -- "$1" err
+    kill -9 $id && wait $id 2>/dev/null
+}
+tells '^drawing: [0-9]+ %$' "$generate" run -n 1000000 --out slow/
+tells '^drawing samples: [0-9]+ %$' "$evaluate" run -n 1000000
+rm -r slow
+
+# ---- a state that is not finite ----------------------------------------------------------------------------------------------
+poison() { # checkpoint, array: its first value becomes NaN
+    python3 - "$1" "$2" <<'END'
+import json, sys
+with open(sys.argv[1], "r+b") as f:
+    length = int.from_bytes(f.read(8), "little")
+    offsets = json.loads(f.read(length))[sys.argv[2]]["data_offsets"]
+    f.seek(8 + length + offsets[0])
+    f.write(b"\x00\x00\xc0\x7f")
+END
+}
+if command -v python3 >/dev/null; then
+    cp -r run diverged && poison diverged/checkpoint.safetensors generator.0.bias
+    poison diverged/checkpoint.safetensors optimizer.generator.0.weight.exp_avg
+    line="'generator.0.bias' holds values that are not finite \(diverged/checkpoint.safetensors\): the training has diverged"
+    refuses_at_once "$line" "$generate" diverged --out never.png
+    refuses "$line" "$evaluate" diverged -n 10
+    refuses "$line" "$train" gan.json --init diverged/checkpoint.safetensors --out never
+    refuses "$line" "$train" --resume diverged --steps 4
+    check "nothing was made" test ! -e never.png -a ! -e never
+    cp run/checkpoint.safetensors critic.safetensors && poison critic.safetensors discriminator.1.weight
+    runs "$generate" critic.safetensors -n 1 --out critic.png # its generator is sound
+else
+    skip "states that are not finite: no python3"
+fi
+
+# ---- the same latent points in Python ----------------------------------------------------------------------------------------
+python=$(for p in python3 /usr/bin/python3 ${PYTHON:-}; do "$p" -c 'import numpy' 2>/dev/null && echo "$p"; done | head -n 1)
+if [ -n "$python" ]; then
+    runs "$generate" run -n 103 --seed 7 --out points/
+    check "the points of gannet_draws.py" "$python" "$root/tests/test_draws.py" run points 7 0
+    check "and of the second batch" "$python" "$root/tests/test_draws.py" run points 7 98
+    runs "$train" gan.json --out uniform --set latent.distribution=uniform --set latent.size=5
+    runs "$generate" uniform -n 9 --seed 4294967297 --out uniform-points/
+    check "uniform ones, and a large seed" "$python" "$root/tests/test_draws.py" uniform uniform-points 4294967297 0
+else
+    skip "the points of gannet_draws.py: no NumPy (Debian's package python3-numpy)"
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
