@@ -41,6 +41,7 @@ Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64
 // Makes the folder. Samples that are there already are removed first, or it is said how many stay beside the `images` new ones.
 void prepare_folder(const std::string& folder, int64_t images, bool replace) {
     make_folders(folder);
+    remove_dead_temporaries(folder);  // of images that a killed program did not finish
     const FolderContent there = content_of(folder);
     if (replace && !there.samples.empty()) {
         remove_samples(folder, there.samples);

@@ -115,6 +115,12 @@ Files find_files(const DatasetOptions& options) {
                 options.where(options.path.empty() ? "set" : "path"), to_do);
 }
 
+// Whether a set has this name, and this split.
+bool is_known(const DatasetOptions& options) {
+    return std::any_of(std::begin(sets), std::end(sets), [&](const NamedSet& set) { return options.set == set.name; }) &&
+           (options.split == "train" || options.split == "test");
+}
+
 void check_ranges(const DatasetOptions& options) {
     if (options.size < 0 || options.size > largest_size)
         throw Error("size " + std::to_string(options.size) + " of images", options.where("size"),
@@ -176,14 +182,22 @@ Dataset load_dataset(const DatasetOptions& options) {
     return is_procedural(options.set) ? procedural_set(options) : load_idx_set(options);
 }
 
-DatasetInfo dataset_info(const DatasetOptions& options) {
+DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent) {
     check_ranges(options);
-    if (options.set == "folder") return images_info(options);
+    if (options.set == "folder") return images_info(options, absent);
     if (is_procedural(options.set)) return procedural_info(options);
-    const std::vector<int64_t> shape = read_idx_shape(find_files(options).images, 3);
-    const int64_t C = options.channels ? options.channels : 1;
-    if (options.size > 0) return {options.size, options.size, C};
-    return {shape[1], shape[2], C};
+    Files files;
+    try {
+        files = find_files(options);
+    } catch (const Error& error) {
+        if (!absent || !is_known(options)) throw;
+        *absent = error.what();
+    }
+    std::vector<int64_t> shape = {options.split == "train" ? 60000 : 10000, 28, 28};  // of all sets in this format
+    if (!files.images.empty()) shape = read_idx_shape(files.images, 3);
+    DatasetInfo info{shape[1], shape[2], options.channels ? options.channels : 1, options.first > 0 ? options.first : shape[0]};
+    if (options.size > 0) info.H = info.W = options.size;
+    return info;
 }
 
 }  // namespace gannet

@@ -51,6 +51,7 @@ struct DatasetOptions {
 // What a network needs to know before any image is read.
 struct DatasetInfo {
     int64_t H = 0, W = 0, C = 0;
+    int64_t count = 0;  // images; 0: not known before they are read
 };
 
 // "folder" is a folder (and those in it) or a tar or zip archive of PNG and JPEG files, sorted by name. The shorter side of each
@@ -61,7 +62,8 @@ struct DatasetInfo {
 // data/NAME beside the running program or in a folder above it; then where the system's package puts it. Both throw Error for
 // unknown sets, missing or damaged files and options out of range.
 Dataset load_dataset(const DatasetOptions& options);
-DatasetInfo dataset_info(const DatasetOptions& options);  // reads a header only
+// Reads a header only. Where the files are not there and the options tell the images' shape, no error: `absent` receives it.
+DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent = nullptr);
 
 std::vector<std::string> dataset_names();
 

@@ -287,18 +287,24 @@ Dataset load_images(const DatasetOptions& options) {
     return set;
 }
 
-DatasetInfo images_info(const DatasetOptions& options) {
+DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
     check(options);
     const Decoder decoder(options);
     const int64_t side = options.size > 0 ? options.size : options.crop;
     std::error_code error;
-    if (side > 0 && std::filesystem::exists(options.path, error)) return {side, side, decoder.channels()};
+    const bool there = std::filesystem::exists(options.path, error);
+    if (side > 0 && (there || absent)) {
+        if (!there) *absent = "no such file or folder: " + printable(options.path);
+        return {side, side, decoder.channels(), options.first};
+    }
     const std::unique_ptr<ImageSource> source = open_source(options, decoder);
     // The others must be like the first; load_images sees to it.
     for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
         Decoded decoded;
         source->read(i, i + 1, [&](std::vector<ImageFile>& files) { decoded = decoder(files.front()); });
-        if (decoded.broken.empty()) return {decoded.picture.H, decoded.picture.W, decoded.picture.C};
+        if (decoded.broken.empty())
+            return {decoded.picture.H, decoded.picture.W, decoded.picture.C,
+                    options.first > 0 ? options.first : int64_t(source->names().size())};
         if (!options.skip_broken)
             throw Error("a broken image, " + decoded.broken, source->place(i),
                         "replace or remove it, or leave all such out with data.broken \"skip\"");

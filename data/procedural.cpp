@@ -94,19 +94,19 @@ bool is_procedural(const std::string& name) {
 DatasetInfo procedural_info(const DatasetOptions& options) {
     if (options.set == "blobs") {
         const int64_t side = options.size > 0 ? options.size : usual_size;
-        return {side, side, options.channels ? options.channels : 3};
+        return {side, side, options.channels ? options.channels : 3, options.first > 0 ? options.first : usual_count};
     }
     if (options.size > 1 || options.channels > 0)
         throw Error("the set \"" + options.set + "\" is points, which have no size and no channels", options.where("set"),
                     "leave data.size and data.channels away");
-    return {1, 1, 2};
+    return {1, 1, 2, options.first > 0 ? options.first : usual_count};
 }
 
 Dataset procedural_set(const DatasetOptions& options) {
     if (options.split != "train" && options.split != "test")
         throw Error("unknown split \"" + options.split + "\"", options.where("split"), "the splits are train and test");
     const DatasetInfo info = procedural_info(options);
-    const int64_t count = options.first > 0 ? options.first : usual_count, each = info.H * info.W * info.C;
+    const int64_t count = info.count, each = info.H * info.W * info.C;
     check_memory(count, info.H, info.W, info.C, options.where(options.first > 0 ? "first" : "size"));
     Dataset set{.name = options.set, .source = options.set, .count = count, .H = info.H, .W = info.W, .C = info.C};
     set.pixels.resize(std::size_t(count * each));

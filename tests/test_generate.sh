@@ -54,6 +54,10 @@ refuses_at_once "safetensors" "$generate" none.safetensors -n 3 --out gen --repl
 check "a failure removes nothing" test -s gen/000002.png
 runs "$generate" run -n 3 --out new/ --replace
 silent
+: >new/.000099.png.gannet-0 # what a program leaves that is killed while it writes 000099.png
+runs "$generate" run -n 3 --out new/
+silent
+check "the temporary file of a killed program is removed" test "$(ls -A new | tr '\n' ' ')" = "000000.png 000001.png 000002.png "
 refuses_at_once "--replace without a folder" "$generate" run --out grid.png --replace
 runs "$generate" run -n 3 --out grid.png
 said '^wrote grid.png: 3 images in 2 rows$'

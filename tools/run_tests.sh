@@ -19,6 +19,7 @@ suite "run folders" tests/test_run_folder.sh
 suite "data" tests/test_data.sh
 suite "generate" tests/test_generate.sh
 suite "evaluate" tests/test_evaluate.sh
+suite "estimates" tests/test_estimates.sh
 suite "old runs" tests/test_old_runs.sh
 suite "what a resumed run may be given" tests/test_identity.sh
 suite "bench" tests/test_bench.sh

@@ -8,10 +8,12 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/gan/preflight.h"
 #include "engine/run/classifier_run.h"
+#include "engine/run/estimate.h"
 #include "engine/run/files.h"
 #include "engine/run/gan_run.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/loading.h"
+#include "engine/run/networks.h"
 #include "engine/run/version.h"
 #include "kernels/error.h"
 
@@ -46,6 +48,26 @@ int say_finished(const config::ModelConfig& config, int64_t steps, const std::st
     return 0;
 }
 
+int print_plan(const config::ModelConfig& config, const SampleShape& image, int64_t images, Device device) {
+    std::fputs(estimate_text(config, image, images, device).c_str(), stderr);
+    std::fputs(config_text(config).c_str(), stdout);
+    return 0;
+}
+
+int dry_run_without_data(const TrainingOptions& options, const config::ModelConfig& config, const DeclaredImages& images,
+                         Device device) {
+    std::fprintf(stderr, "%s\n", note_of(images).c_str());
+    const Networks nets = build_networks(config, images.image);
+    if (!options.init.empty()) {
+        const Safetensors content = read_safetensors(options.init);
+        for (const Network* net : {nets.generator.get(), nets.discriminator.get(), nets.classifier.get()})
+            if (net) load_state(content, options.init, *net, nullptr);
+    }
+    if (!config.is_classifier())
+        for (const std::string& line : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
+    return print_plan(config, images.image, images.count, device);
+}
+
 }  // namespace
 
 DatasetOptions dataset_options(const config::Object& data) {
@@ -66,14 +88,18 @@ DatasetOptions dataset_options(const config::Object& data) {
 
 int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer) {
     if (config.steps > 0) return config.steps;
+    return steps_in_epochs(config, trainer.images_per_epoch(), [&](int64_t step) { return trainer.images_before(step); });
+}
+
+int64_t steps_in_epochs(const config::ModelConfig& config, int64_t images_per_epoch,
+                        const std::function<int64_t(int64_t)>& images_before) {
     int64_t images = 0;
-    if (__builtin_mul_overflow(config.epochs, trainer.images_per_epoch(), &images))
-        throw Error("too many epochs", "epochs", "lower it");
+    if (__builtin_mul_overflow(config.epochs, images_per_epoch, &images)) throw Error("too many epochs", "epochs", "lower it");
     // the most steps that take no more images
     int64_t low = 0, high = images / config.batch + 1;  // a step takes a batch or more
     while (high - low > 1) {
         const int64_t middle = low + (high - low) / 2;
-        (trainer.images_before(middle) <= images ? low : high) = middle;
+        (images_before(middle) <= images ? low : high) = middle;
     }
     return std::max<int64_t>(1, low);
 }
@@ -89,6 +115,8 @@ int run_training(const TrainingOptions& options, Device device) {
     else if (folder) check_same_config({.file = folder->config(), .config = config::load_json(folder->config())}, config);
 
     if (!folder) refuse_output_in_data(dataset_options(config.data), options.out);
+    const DeclaredImages declared = config::blaming(options.settings, [&] { return check_shapes(config); });
+    if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
     std::unique_ptr<GanTrainer> gan;
     std::unique_ptr<ClassifierTrainer> classifier;
@@ -107,10 +135,7 @@ int run_training(const TrainingOptions& options, Device device) {
             "the run has " + std::to_string(trainer.step_count()) + " steps already, " + std::to_string(total) + " are asked for",
             folder->path(), "give more with --steps, or omit it");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
-    if (options.dry_run) {
-        std::fputs(config_text(config).c_str(), stdout);
-        return 0;
-    }
+    if (options.dry_run) return print_plan(config, trainer.image(), data.count, device);
     if (checkpoint && trainer.step_count() == total) return say_finished(config, total, folder->path());
     watch_interrupts();
     if (folder) {

@@ -1,5 +1,6 @@
 // One training run from start to end: the folder it writes, its log, samples, checkpoints, and how it stops.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,10 @@ struct TrainingOptions {
     std::string init;               // weights to start from
     std::string trace;              // where to write the trace of the first `trace_steps` steps
     int64_t trace_steps = 1;
-    std::string why_cpu;   // why there is no GPU, for the first line
-    bool dry_run = false;  // check everything, print the effective configuration, train nothing
+    std::string why_cpu;  // why there is no GPU, for the first line
+    // Check everything, print the effective configuration and what the training would take, train nothing. Where the data are
+    // not there, what the model file declares is checked.
+    bool dry_run = false;
 };
 
 // Returns the exit status: 0 done (also where it was done before), 130 interrupted after saving. Throws Error; of a collapse
@@ -31,5 +34,8 @@ DatasetOptions dataset_options(const config::Object& data);
 
 // The steps that a configuration asks for.
 int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer);
+// Those of its `epochs`; `images_before` are the images that all steps before a number take.
+int64_t steps_in_epochs(const config::ModelConfig& config, int64_t images_per_epoch,
+                        const std::function<int64_t(int64_t)>& images_before);
 
 }  // namespace gannet

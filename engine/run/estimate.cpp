@@ -1,0 +1,174 @@
+#include "engine/run/estimate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "data/text.h"
+#include "engine/classifier/trainer.h"
+#include "engine/gan/trainer.h"
+#include "engine/run/networks.h"
+#include "engine/run/progress.h"
+#include "engine/run/training.h"
+#include "kernels/cpu/parallel.h"
+
+namespace gannet {
+namespace {
+
+constexpr double long_step = 0.5;         // seconds, which need not be measured as often
+constexpr double program_bytes = 22e6;    // resident before a network is built, with the libraries
+constexpr double flops_of_a_step = 4e9;   // that the smaller batch may take: some hundredths of a second
+constexpr double uses_of_a_weight = 256;  // in a pass of the smaller batch, at the least: where it is read for less, a step takes
+                                          // as long with half the batch
+
+double forward_flops(const Sequence& sequence) {
+    double flops = 0;
+    for (const Layer& layer : sequence.layers) {
+        flops += layer.flops;
+        for (const Child& child : layer.children) flops += forward_flops(child.layers);
+    }
+    return flops;
+}
+
+// The smaller of two batches to measure steps with; at the least 2, as batch norm wants.
+int64_t small_batch(const config::ModelConfig& config, const Networks& nets) {
+    double forward = 0, weights = 0;  // of all networks; forward for an image
+    for (const Network* net : {nets.generator.get(), nets.discriminator.get(), nets.classifier.get()}) {
+        if (!net) continue;
+        forward += forward_flops(net->layers());
+        weights += double(net->parameter_count());
+    }
+    double step = 3 * forward;  // a pass forward and two back for each network and update, as an order of magnitude
+    if (!config.is_classifier()) {
+        const Objective o(config.objective);
+        step *= o.generator_steps * o.generator_batches + (o.penalty ? 4 : 2) * o.critic_steps * o.discriminator_batches;
+    }
+    forward = std::max(forward, 1.0), step = std::max(step, 1.0);
+    return std::max<int64_t>(2, int64_t(std::max(flops_of_a_step / step, uses_of_a_weight * 2 * weights / forward)));
+}
+
+// Images of noise, a batch of them.
+Dataset noise(int64_t count, const SampleShape& image, int64_t classes) {
+    Dataset data{.name = "noise", .source = "noise", .count = count, .H = image.H, .W = image.W, .C = image.C};
+    data.pixels.resize(std::size_t(count * image.size()));
+    uint32_t state = 1;  // any generator will do: Numerical Recipes' linear congruence
+    for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
+    for (int64_t i = 0; i < count && classes > 0; ++i) data.labels.push_back(uint8_t(i % std::min<int64_t>(classes, 256)));
+    return data;
+}
+
+// Networks to measure steps with.
+class Probe {
+public:
+    Probe(config::ModelConfig config, int64_t batch, const SampleShape& image, int64_t classes, Device device)
+        : device_(device), data_(noise(batch, image, classes)) {
+        config.batch = batch;
+        if (config.is_classifier()) trainer_ = std::make_unique<ClassifierTrainer>(config, data_, device);
+        else trainer_ = std::make_unique<GanTrainer>(config, data_, device);
+    }
+    double step() {
+        return device_.seconds([&] { trainer_->step(); });
+    }
+    double seconds() {
+        double first = 0;
+        for (int warm_up = device_.is_cuda() ? 2 : 1; warm_up > 0; --warm_up) first = step();  // a GPU's second step is recorded
+        // Other programs can only slow a step down.
+        return first > long_step ? std::min(first, step()) : std::min({step(), step(), step()});
+    }
+
+private:
+    Device device_;
+    Dataset data_;
+    std::unique_ptr<Trainer> trainer_;
+};
+
+std::string megabytes(double bytes) {
+    char text[32];
+    std::snprintf(text, sizeof text, bytes < 1e7 ? "%.1f MB" : "%.0f MB", bytes / 1e6);
+    return text;
+}
+
+std::string step_text(double seconds) {
+    char text[32];
+    if (seconds < 1) std::snprintf(text, sizeof text, "%.3g ms", 1e3 * seconds);
+    else std::snprintf(text, sizeof text, "%.3g s", seconds);
+    return text;
+}
+
+}  // namespace
+
+StepEstimate estimate_step(const config::ModelConfig& given, const SampleShape& image, Device device) {
+    config::ModelConfig config = given, one_update = given;  // as much memory as several, in less time
+    if (!config.is_classifier()) {
+        config.objective.value("critic_warm_up") = config::Value();  // usual steps are measured
+        one_update.objective.value("critic_warm_up") = config::Value();
+        one_update.objective.value("critic_steps") = 1;
+    }
+    int64_t classes = 0, small = 0, large_of_memory = 0;
+    {
+        const Networks nets = build_networks(config, image);
+        if (nets.classifier) classes = nets.classifier->out().C;
+        small = small_batch(config, nets);
+        large_of_memory = std::min(config.batch, 2 * small_batch(one_update, nets));
+    }
+    StepEstimate out;
+    {
+        const MemoryStats before = device.memory();
+        Probe probe(one_update, large_of_memory, image, classes, device);
+        const auto networks = double(device.memory().live_bytes - before.live_bytes);
+        probe.step();
+        const auto all = double(device.memory().held_bytes - before.live_bytes);
+        out.bytes = networks + (all - networks) * double(config.batch) / double(large_of_memory);
+    }
+    const auto seconds = [&](int64_t batch) { return Probe(config, batch, image, classes, device).seconds(); };
+    if (2 * small >= config.batch) {
+        out.small = out.large = config.batch;
+        out.seconds = seconds(config.batch);
+    } else {
+        out.small = small, out.large = 2 * small;
+        const double at_small = seconds(small), at_large = seconds(2 * small);
+        out.seconds = at_large + double(config.batch - 2 * small) / double(small) * std::max(at_large - at_small, 0.0);
+    }
+    return out;
+}
+
+int64_t planned_steps(const config::ModelConfig& config, int64_t images) {
+    if (config.steps > 0 || images == 0) return config.steps;
+    const int64_t an_epoch = images / config.batch * config.batch;
+    if (config.is_classifier()) return steps_in_epochs(config, an_epoch, [&](int64_t step) { return step * config.batch; });
+    const Objective objective(config.objective);
+    return steps_in_epochs(config, an_epoch, [&](int64_t step) {
+        return objective.critic_steps_before(step) * objective.discriminator_batches * config.batch;
+    });
+}
+
+std::string estimate_text(const config::ModelConfig& config, const SampleShape& image, int64_t images, Device device) {
+    const double program = device.is_cuda() ? 0 : program_bytes;
+    const StepEstimate step = estimate_step(config, image, device);
+    const int64_t steps = planned_steps(config, images);
+    std::string time = step_text(step.seconds) + " a step";
+    if (steps > 0) {
+        double usual = double(steps);  // a critic's warm-up makes some steps longer
+        if (!config.is_classifier()) {
+            const Objective objective(config.objective);
+            usual = double(objective.critic_steps_before(steps)) / objective.critic_steps;
+        }
+        time = "about " + duration_text(std::max(1.0, usual * step.seconds)) + ": " + counted(steps, "step", "steps") + " of " +
+               step_text(step.seconds);
+    }
+    const std::string batches = step.small == step.large ? "the full batch of " + grouped(step.large)
+                                                         : "batches of " + grouped(step.small) + " and " + grouped(step.large) +
+                                                               " for one of " + grouped(config.batch);
+    const std::string threads = device.is_cuda() ? "" : ", " + counted(kernels::cpu::threads(), "thread", "threads");
+    std::string text = "training time: " + time + " on this machine (" + device.name() + threads +
+                       "); estimated from steps with " + batches + ", measured just now; without loading, samples and plots\n";
+    const double data = double(images) * double(image.size());
+    text += "training memory: about " + megabytes(program + step.bytes + data) + ": ";
+    if (program > 0) text += megabytes(program) + " for the program, ";
+    text += megabytes(step.bytes) + " for networks, optimizers and a step";
+    if (images > 0) text += ", " + megabytes(data) + " for " + grouped(images) + " images";
+    return text + (steps == 0 ? "\nthe number of steps depends on that of the images, which is not known\n" : "\n");
+}
+
+}  // namespace gannet

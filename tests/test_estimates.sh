@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# What ./apps/summary and `train --dry-run` say before a training: of models whose data are not there too, what memory and time it
+# takes, and that shapes are refused before any image is read. GANNET_APPS names another folder of programs. The last line is
+# `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+train=$programs/train summary=$programs/summary
+unset GANNET_ISA GANNET_THREADS
+export GANNET_DATA=/nonexistent
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export XDG_CACHE_HOME=$work/cache
+passed=0 failed=0 skipped=0
+. "$root/tests/program_helpers.sh"
+says() { check "says: $1" grep -qE -- "$1" "${2:-err}"; }
+
+# ---- every preset, without its data ------------------------------------------------------------------------------------------
+note='^note: the data are not there \(.+\): the model file declares images of \([0-9, ]+\)$'
+while read -r preset expected; do
+    if [[ $expected = refused* ]]; then
+        refuses "${expected#refused }" "$summary" "$root/models/seeds/$preset.json" --no-estimate
+        refuses "${expected#refused }" "$train" "$root/models/seeds/$preset.json" --dry-run
+        continue
+    fi
+    runs "$summary" "$root/models/seeds/$preset.json" --no-estimate
+    [ -e /usr/share/datasets/fashion-mnist ] && [[ $preset = *fashion* ]] || says "$note"
+    found=$(sed -nE 's/^(generator|discriminator): ([0-9,]+) trainable.*/\2/p' out | tr -d , | tr '\n' ' ')
+    check "parameters of $preset" test "$found" = "$(tr -s ' ' <<<"$expected") "
+done < <(grep -v '^#' "$root/tests/seeds_expected.txt" | tr '()' '..')
+
+# ---- what a training takes ---------------------------------------------------------------------------------------------------
+cat >gan.json <<'END'
+{ "data": { "set": "folder", "path": "photos", "size": 16, "channels": 1 }, "latent": { "size": 4 },
+  "generator": [ { "layer": "linear", "units": "image" }, { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
+  "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 1e-3 }, "batch": 4, "steps": 3000 }
+END
+time='^training time: about [0-9hms ]+: 3,000 steps of [0-9.e-]+ (ms|s) on this machine \(cpu .*thread.*\); estimated from steps with the full batch of 4, measured just now'
+runs "$summary" gan.json
+says "$note"
+says "$time" out
+says '^training memory: about [0-9.]+ MB: [0-9.]+ MB for the program, [0-9.]+ MB for networks, optimizers and a step$' out
+runs "$train" gan.json --dry-run --out never --device cpu
+says "$note"
+says "$time"
+check "the effective configuration" grep -q '"latent"' out
+check "nothing was made" test ! -e never -a ! -e runs
+runs "$summary" gan.json --set epochs=2
+says '^training time: [0-9.e-]+ m?s a step on' out
+says '^the number of steps depends on that of the images, which is not known$' out
+runs "$summary" gan.json --set epochs=2 --set data.first=40
+says '20 steps of' out
+says ', 0.0 MB for 40 images$' out
+runs "$summary" "$root/models/dcgan.json" --set epochs=2 # the set's own number of images
+says 'about .*: 1,874 steps of .*; estimated from steps with batches of [0-9]+ and [0-9]+ for one of 64, measured' out
+says ', 47 MB for 60,000 images$' out
+runs "$summary" "$root/models/classifier-mnist.json"
+says '^training time: about' out
+runs env GANNET_DATA="$root/data" "$summary" "$root/models/vanilla.json"
+check "no note where the data are there" test ! -s err
+runs env GANNET_DATA="$root/data" "$train" "$root/models/vanilla.json" --dry-run --device cpu
+says '^training time: about .* 9,370 steps'
+runs "$summary" gan.json --no-estimate
+check "no estimate" test "$(grep -c training out)" = 0
+
+# ---- what is not declared is an error ----------------------------------------------------------------------------------------
+refuses "no such file or folder.*photos" "$summary" gan.json --set data.size=null
+refuses "no such file or folder.*photos" "$train" gan.json --dry-run --set data.size=null
+refuses "no such file or folder.*photos" "$train" gan.json --out never
+refuses "unknown|cannot be" "$summary" gan.json --set data.set=mnits
+refuses "no split" "$summary" gan.json --set data.split=test
+mkdir bad && printf '\0\0\010\004' >bad/train-images-idx3-ubyte
+refuses "bad/train-images" "$summary" gan.json --set data.set=mnist --set data.path=bad --set data.size=null # damaged is not absent
+
+# ---- shapes before images ------------------------------------------------------------------------------------------------------
+wrong=(--set 'generator.0.units=100' --set 'generator.2={"layer": "reshape", "shape": [1, 10, 10]}')
+refuses_at_once "the generator makes \(1, 10, 10\), the data are \(1, 16, 16\)" "$train" gan.json --out never "${wrong[@]}"
+mkdir photos && echo "no image" >photos/broken.png
+refuses_at_once "the generator makes \(1, 10, 10\), the data are \(1, 16, 16\)" "$train" gan.json --out never "${wrong[@]}"
+refuses "a broken image" "$train" gan.json --out never
+refuses_at_once "the generator makes \(1, 28, 28\), the data are \(1, 128, 128\)" \
+    "$train" "$root/models/dcgan.json" --set data.size=128 --out never
+check "nothing was made" test ! -e never
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
