@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <optional>
 
 namespace gannet {
@@ -12,24 +14,31 @@ namespace {
 constexpr std::string_view exif_head("Exif\0\0", 6), xmp_head("http://ns.adobe.com/xap/1.0/\0", 29);
 constexpr std::size_t most_text = std::size_t(1) << 20;  // decompressed: as much as PIL takes
 
-std::size_t number(std::string_view at, std::size_t bytes, bool little) {
-    std::size_t n = 0;
+uint64_t number(std::string_view at, std::size_t bytes, bool little) {
+    uint64_t n = 0;
     for (std::size_t i = 0; i < bytes; ++i) n = n << 8 | uint8_t(at[little ? bytes - 1 - i : i]);
     return n;
 }
 
-// Bytes of a value of each TIFF type that holds whole numbers, 0 of the others.
-std::size_t size_of(std::size_t type) {
+// Bytes of a value of each TIFF type; 0 of one that is not known.
+std::size_t size_of(uint64_t type) {
+    constexpr std::array<uint8_t, 17> sizes{0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8};
+    return type < sizes.size() ? sizes[type] : 0;
+}
+
+// Of numbers of any type, as PIL compares them; 0 of text and bytes without a meaning.
+double value_of(uint64_t type, std::string_view at, bool little) {
+    constexpr uint64_t ascii = 2, rational = 5, undefined = 7, signed_rational = 10, of_float = 11, of_double = 12;
+    const uint64_t n = number(at, size_of(type), little);
     switch (type) {
-        case 1:
-        case 6: return 1;  // BYTE, SBYTE
-        case 3:
-        case 8: return 2;  // SHORT, SSHORT
-        case 4:
-        case 9:
-        case 13: return 4;  // LONG, SLONG, IFD
+        case ascii:
+        case undefined: return 0;
+        case rational:
+        case signed_rational: return double(number(at, 4, little)) / double(number(at.substr(4), 4, little));
+        case of_float: return double(std::bit_cast<float>(uint32_t(n)));
+        case of_double: return std::bit_cast<double>(n);
     }
-    return 0;
+    return double(n);
 }
 
 // The orientation in the first directory of a block of EXIF (TIFF); none where there is no such entry, 1 where it is not valid.
@@ -38,14 +47,15 @@ std::optional<int> exif_orientation(std::string_view tiff) {
     constexpr std::size_t entry = 12, orientation = 0x0112, room = 4;
     if (tiff.size() < 8 || tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return std::nullopt;
     const bool little = tiff[0] == 'I';
-    const std::size_t version = number(tiff.substr(2), 2, little), directory = number(tiff.substr(4), 4, little);
+    const uint64_t version = number(tiff.substr(2), 2, little), directory = number(tiff.substr(4), 4, little);
     if ((version != 42 && version != 42 << 8) || directory > tiff.size() - 2) return std::nullopt;
-    const std::size_t entries = std::min(number(tiff.substr(directory), 2, little), (tiff.size() - directory - 2) / entry);
-    std::optional<int> found;  // of several the last counts
+    const std::size_t entries =
+        std::min<std::size_t>(number(tiff.substr(directory), 2, little), (tiff.size() - directory - 2) / entry);
     for (std::size_t i = 0; i < entries; ++i) {
         const std::string_view at = tiff.substr(directory + 2 + i * entry, entry);
         if (number(at, 2, little) != orientation) continue;
-        const std::size_t size = size_of(number(at.substr(2), 2, little)), count = number(at.substr(4), 4, little);
+        const uint64_t type = number(at.substr(2), 2, little), count = number(at.substr(4), 4, little);
+        const std::size_t size = size_of(type);
         if (size == 0 || count == 0) continue;
         std::string_view value = at.substr(8);
         if (count > room / size) {  // it is elsewhere
@@ -53,10 +63,10 @@ std::optional<int> exif_orientation(std::string_view tiff) {
             if (offset > tiff.size() || count > (tiff.size() - offset) / size) continue;
             value = tiff.substr(offset);
         }
-        const std::size_t n = number(value, size, little);
-        found = n >= 1 && n <= 8 ? int(n) : 1;
+        const double n = value_of(type, value, little);
+        return n >= 1 && n <= 8 && n == std::floor(n) ? int(n) : 1;
     }
-    return found;
+    return std::nullopt;
 }
 
 // tiff:Orientation, as an attribute or as an element.

@@ -73,7 +73,6 @@ def pngs_of_pil():
     add("optimized.png", encoded(picture(33, 20), "PNG", optimize=True))
     add("grey-key.png", encoded(picture(33, 20, "L"), "PNG", transparency=picture(33, 20, "L").getpixel((5, 5))))
     add("rgb-key.png", encoded(picture(33, 20), "PNG", transparency=picture(33, 20).getpixel((5, 5))))
-    add("grey16.png", encoded(picture(33, 20, "L").convert("I").point(lambda v: v * 257 + 0), "PNG"))
 
 
 def pngs_of_bits():
@@ -84,6 +83,7 @@ def pngs_of_bits():
             add("grey%d-" % depth + name, png(w, h, depth, 0, lambda x, y: ((3 * x + 5 * y) % (1 << depth),), interlaced=interlaced))
             add("palette%d-" % depth + name, png(w, h, depth, 3, lambda x, y: ((x + 2 * y) % min(200, 1 << depth),),
                                                 make.palette(depth), interlaced=interlaced))
+        add("grey16-" + name, png(w, h, 16, 0, lambda x, y: ((4001 * x + 257 * y) % 65536,), interlaced=interlaced))
         for depth in (8, 16):
             sample = lambda x, y: tuple((v * (x + 1) + 31 * v * y) % (1 << depth) for v in (201, 57, 1000, 333))
             add("rgb%d-" % depth + name, png(w, h, depth, 2, lambda x, y: sample(x, y)[:3], interlaced=interlaced))
@@ -104,13 +104,13 @@ def jpegs():
     add("profile.jpg", encoded(picture(33, 20), "JPEG", icc_profile=bytes(range(256)) * 300))
 
 
-def exif(value, kind=3, order="<", count=1, where=None, tag=0x0112, more=()):
-    """TIFF's header and a directory with one entry, behind those of `more`."""
+def exif(value, kind=3, order="<", count=1, where=None, tag=0x0112, more=(), data=b""):
+    """TIFF's header and a directory with one entry, behind those of `more`; `data` are at 32."""
     size = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i"}.get(kind, "I")
     packed = struct.pack(order + "I", where) if where else struct.pack(order + size[0], value).ljust(4, b"\0")
     entries = list(more) + [struct.pack(order + "HHI", tag, kind, count) + packed]
     return ((b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(entries)) + b"".join(entries) +
-            struct.pack(order + "I", 0) + struct.pack(order + "HHH", 6, 8, 1))  # the last three: at 26
+            struct.pack(order + "I", 0) + struct.pack(order + "HHH", 6, 8, 1) + data)  # the last three: at 26
 
 
 def xmp(orientation, element=False):
@@ -144,6 +144,13 @@ def orientations():
     for kind in (3, 4, 6, 8, 9):
         everywhere("type%d" % kind, exif(6, kind))
     everywhere("type1", exif(6, 1), 6)  # PIL passes over BYTE
+    for kind, data in {5: struct.pack("<II", 12, 2), 10: struct.pack("<ii", 6, 1), 11: b"", 12: struct.pack("<d", 6),
+                       16: struct.pack("<Q", 6)}.items():
+        everywhere("type%d" % kind, exif(struct.unpack("<I", struct.pack("<f", 6))[0], kind, where=32 if data else None, data=data))
+    everywhere("half", exif(0, 5, where=32, data=struct.pack("<II", 13, 2)))
+    everywhere("endless", exif(0, 5, where=32, data=struct.pack("<II", 13, 0)))
+    for kind in (2, 7):
+        add("type%d-xmp.png" % kind, stored_png(text(b"XML:com.adobe.xmp", xmp(3)) + chunk(b"eXIf", exif(6, kind))))
     everywhere("type2", exif(ord("6"), 2))
     everywhere("type99", exif(6, 99))
     everywhere("two-values", exif(6, count=2))
@@ -151,13 +158,13 @@ def orientations():
     everywhere("no-value", exif(6, count=0))
     everywhere("far", exif(6, count=2**31, where=26), 1)
     everywhere("other-tag", exif(6, tag=0x0103))
-    everywhere("twice", exif(6, more=[struct.pack("<HHIHH", 0x0112, 3, 1, 3, 0)]))
+    everywhere("twice", exif(6, more=[struct.pack("<HHIHH", 0x0112, 3, 1, 3, 0)]), 3)  # an older PIL takes the last
     everywhere("swapped-version", b"MM*\0" + exif(6, order=">")[4:])
 
     head = EXIF + exif(6)
     turned = None if PIL_IS_NEW else 6
     add("header.png", stored_png(chunk(b"eXIf", head)), turned)
-    add("two-headers.png", stored_png(chunk(b"eXIf", EXIF + head)), turned)
+    add("two-headers.png", stored_png(chunk(b"eXIf", EXIF + head)), 6)  # an error of PIL
     kinds = (b"tEXt", b"zTXt", b"iTXt", b"iTXz")
     for kind in kinds:
         name = kind.decode()
