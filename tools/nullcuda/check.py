@@ -87,20 +87,20 @@ class Check:
         if not good:
             print(f"FAILED: {model}: {what}")
 
-    def run(self, program, *arguments):
+    def run(self, program, *arguments, memory=140 << 30):
         log = Path(self.folder.name) / "calls"
         command = [self.build / "apps" / program, *arguments, "--device", "cuda"]
-        environment = {**os.environ, "SIMT_RUN": "0", "SIMT_LOG": str(log), "SIMT_CC": "9.0", "SIMT_MEMORY": str(140 << 30)}
+        environment = {**os.environ, "SIMT_RUN": "0", "SIMT_LOG": str(log), "SIMT_CC": "9.0", "SIMT_MEMORY": str(memory)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
         if done.returncode != 0:
             raise RuntimeError(f"status {done.returncode} of {' '.join(map(str, command))}: {done.stderr.strip()[-400:]}")
         return Calls(log), done.stdout
 
-    def train(self, model, *settings):
+    def train(self, model, *settings, **limits):
         out = tempfile.mkdtemp(dir=self.folder.name)
         given = [word for setting in settings for word in ("--set", setting)]
         calls, _ = self.run("train", f"models/{model}.json", "--out", f"{out}/run", "--steps", str(STEPS), "--set",
-                            f"log_every={LOG_EVERY}", "--set", "data.first=256", *given)
+                            f"log_every={LOG_EVERY}", "--set", "data.first=256", *given, **limits)
         return calls
 
     def memory(self, model, name, graph, eager):
@@ -131,6 +131,7 @@ class Check:
     def model(self, model, table):
         graph, eager = self.train(model), self.train(model, "cuda.graph=false")
         ratio = self.memory(model, "one phase", graph, eager)
+        self.train(model, memory=int(1.05 * eager.peak))
         self.steps(model, self.train(model, "samples.every=1000"))
         phases = self.memory(model, "two phases", self.train(model, *WARM_UP), self.train(model, *WARM_UP, "cuda.graph=false"))
         calls, report = self.run("bench", f"models/{model}.json", "--steps", "2", "--json")
