@@ -7,7 +7,8 @@
 namespace gannet::bench {
 
 // Multiplications and additions of the matrix products and convolutions that one step computes, counted by the direct algorithm:
-// a convolution by fewer multiplications is faster, not less.
+// a convolution by fewer multiplications is faster, not less. All of D's passes are counted at the size of the data's images,
+// also where the generator's have another (allow_size_mismatch).
 //
 //   forward           G for each batch of fakes that is drawn; D on the real and on the fake batch of each of its updates, and on
 //                     the fake one of each of G's; where D's first update takes the scores of G's (share_scores), once for both
