@@ -1,9 +1,11 @@
 // A tar archive, plain or compressed, or a zip file. It is read twice from its start to its end: for the names, then for what
 // is in the chosen files.
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <system_error>
 #include <unordered_map>
 
 #include "data/entry_name.h"
@@ -29,6 +31,8 @@ std::string complaint(archive* a) {
     const char* text = archive_error_string(a);
     return text ? printable(text) : "unknown error";
 }
+
+std::string reason(int error) { return std::generic_category().message(error); }
 
 // As a key of what is in the archive.
 std::string normal(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
@@ -165,7 +169,7 @@ private:
         ignored_.add(name, "unresolved link");
     }
 
-    // The folder of a run that the file is in, or "". Not the root: an archive of a run alone is asked for its pictures.
+    // The folder of a run that the file is in, or "". Not the root: a user who gives the archive of a run wants its pictures.
     std::string run_above(const std::string& name) const {
         for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
             const std::string folder = normal(name.substr(0, slash)) + "/";
@@ -201,15 +205,16 @@ private:
 
     [[noreturn]] void refuse_unopened(const std::string& why) const {
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(path_.c_str(), "rb"), std::fclose);
+        if (!in) throw Error("cannot open the archive: " + reason(errno), printable(path_), "check its permissions");
         char bytes[4] = {};
-        const std::string_view magic(bytes, in ? std::fread(bytes, 1, sizeof bytes, in.get()) : 0);
+        const std::string_view magic(bytes, std::fread(bytes, 1, sizeof bytes, in.get()));
         if (magic == "PK\5\6") throw Error("the archive is empty", printable(path_), "put PNG or JPEG images there");
         for (const auto& [start, name] : {std::pair("7z\xbc\xaf", "7z"), {"Rar!", "rar"}})
             if (magic == start)
                 throw Error(std::string("cannot read ") + name + " archives", printable(path_),
                             "pack the images as .tar or .zip, or set data.path to a folder of them");
         throw Error("cannot open the archive: " + why, printable(path_),
-                    "give a readable .tar, .tar.gz or .zip file of PNG and JPEG images; check its permissions, or copy it again");
+                    "give a .tar, .tar.gz or .zip file of PNG and JPEG images, or copy it again");
     }
 
     // False at the end.

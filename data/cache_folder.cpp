@@ -28,7 +28,7 @@ struct Kept {
 
 bool earlier(const timespec& a, const timespec& b) { return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec; }
 
-// KEY.images and KEY.images.XXXXXX, the least recently used first. Others are nobody's business here.
+// KEY.images and KEY.images.XXXXXX, the least recently used first. Other files are not touched.
 std::vector<Kept> list(const std::string& folder) {
     std::vector<Kept> all;
     std::error_code error;

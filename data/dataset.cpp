@@ -81,6 +81,7 @@ std::string find_file(const std::string& folder, const std::string& stem, const 
         for (const char* end : {".gz", ""}) {
             const std::string file = folder + "/" + stem + joint + kind + end;
             if (fs::exists(file, error)) return file;
+            if (error) throw Error("cannot look for the file: " + error.message(), file, "check the permissions of its folder");
         }
     return "";
 }

@@ -260,7 +260,8 @@ Dataset load_images(const DatasetOptions& options) {
         say(counted(source->ignored().count(), "file", "files") + " ignored: " + source->ignored().text());
 
     if (const auto& out = source->unreachable(); !out.empty())
-        say(counted(int64_t(out.size()), "place", "places") + " that cannot be read left out: " + named(out));
+        say(counted(int64_t(out.size()), "unreadable folder or entry", "unreadable folders or entries") +
+            " left out: " + named(out));
 
     Dataset set{.name = options.set, .source = options.path};
     std::vector<std::string> lines;

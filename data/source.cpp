@@ -106,7 +106,9 @@ std::string named(const std::vector<std::pair<std::string, std::string>>& left_o
 std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const SourceLimits& limits) {
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(path, error);
-    if (error || status.type() == std::filesystem::file_type::not_found)
+    if (error && status.type() != std::filesystem::file_type::not_found)
+        throw Error("cannot reach the data: " + error.message(), printable(path), "check the path and its permissions");
+    if (status.type() == std::filesystem::file_type::not_found)
         throw Error("there is no such file or folder", printable(path),
                     "set data.path to a folder, or a tar or zip archive, of PNG and JPEG images");
     const bool folder = std::filesystem::is_directory(status);

@@ -81,7 +81,7 @@ TEST_CASE("cache: the least recently used goes first, never one in use") {
     CHECK(fs::is_empty(cache_folder()));
 }
 
-TEST_CASE("cache: what does not fit is not kept, and the run goes on") {
+TEST_CASE("cache: what does not fit is not kept, and the run continues") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     {

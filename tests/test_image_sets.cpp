@@ -113,7 +113,7 @@ TEST_CASE("image sets: what cannot be a set") {
     CHECK(has(refused(p.folder.write("a.rar", "Rar!\x1a\a")), "cannot read rar archives ("));
     CHECK(has(refused(p.folder.write("nothing.tar", "")), "the file is empty ("));
     const std::string none = refused(p.folder.write("text.tar", "no archive"));
-    CHECK_MESSAGE(has(none, "give a readable .tar, .tar.gz or .zip file of PNG and JPEG images"), none);
+    CHECK_MESSAGE(has(none, "give a .tar, .tar.gz or .zip file of PNG and JPEG images"), none);
     options = p.options();
     options.background = "pale";
     CHECK(has(error_of([&] { load_dataset(options); }), "is no colour (data.background, m.json:3)"));

@@ -127,7 +127,7 @@ TEST_CASE("image sources: an entry whose name cannot be read is named") {
     options.skip_broken = true;
     Dataset set;
     const std::string lines = said(options, &set);
-    CHECK_MESSAGE(has(lines, "1 place that cannot be read left out: entry 3 (its name cannot be read)"), lines);
+    CHECK_MESSAGE(has(lines, "1 unreadable folder or entry left out: entry 3 (its name cannot be read)"), lines);
     CHECK(set.count == 2);
     CHECK_FALSE(has(lines, "others"));
     options.path = zip_of(p.folder / "none.zip", {{.name = "\xff.png", .utf8_flag = true}});
@@ -234,7 +234,7 @@ TEST_CASE("image sources: folders of runs in the data are left out") {
     lines = said(options, &set);
     CHECK(set.count == 3);
     CHECK_MESSAGE(has(lines, ", 2 run folders"), lines);
-    CHECK(names_in(p.folder / "set/runs/one").size() == 1);  // who names it wants it
+    CHECK(names_in(p.folder / "set/runs/one").size() == 1);  // named by the user
 }
 
 TEST_CASE("image sources: folders that cannot be entered or listed") {
@@ -253,15 +253,26 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     if (!AsNobody().works()) return skipped("cannot give up root's rights");
     CHECK(has(refused(0444, false), "cannot enter the folder: Permission denied (" + bad + "/deeper/, data.path"));
     CHECK(has(refused(0444, true),
-              "1 place that cannot be read left out: bad/deeper/ (cannot enter the folder: Permission denied)"));
+              "1 unreadable folder or entry left out: bad/deeper/ (cannot enter the folder: Permission denied)"));
     CHECK(has(refused(0000, false), "cannot list the folder: Permission denied (" + bad + "/, data.path"));
-    CHECK(has(refused(0000, true), "1 place that cannot be read left out: bad/ (cannot list the folder: Permission denied)"));
+    CHECK(has(refused(0000, true), "1 unreadable folder or entry left out: bad/ (cannot list the folder: Permission denied)"));
     fs::permissions(bad, fs::perms(0755));
     p.add("bad/4.png", "rgb.png");
     fs::remove_all(bad + "/deeper");
     CHECK(has(refused(0444, false), "a broken image, cannot open it: Permission denied (" + bad + "/4.png): "));
     CHECK(has(refused(0444, true), "1 broken image left out: bad/4.png (cannot open it: Permission denied)"));
     fs::permissions(bad, fs::perms(0755));
+    p.pack("set.tar", tar);
+    fs::permissions(p.folder / "set.tar", fs::perms(0000));
+    fs::permissions(p.folder / "set", fs::perms(0000));
+    const auto refused_as_nobody = [&](const std::string& set, const std::string& path) {
+        const AsNobody nobody;
+        return error_of([&] { load_dataset({.set = set, .path = p.folder / path, .size = 16}); });
+    };
+    CHECK(has(refused_as_nobody("folder", "set/bad"), "cannot reach the data: Permission denied ("));
+    CHECK(has(refused_as_nobody("folder", "set.tar"), "cannot open the archive: Permission denied ("));
+    CHECK(has(refused_as_nobody("mnist", "set"), "cannot look for the file: Permission denied ("));
+    fs::permissions(p.folder / "set", fs::perms(0755));
 
     // Deeper than a path may be long
     const std::string part(250, 'x');
@@ -278,7 +289,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     options.skip_broken = false;
     CHECK(has(error_of([&] { load_dataset(options); }), "cannot enter the folder: File name too long ("));
     options.skip_broken = true;
-    CHECK(has(said(options), "1 place that cannot be read left out: "));
+    CHECK(has(said(options), "1 unreadable folder or entry left out: "));
 }
 
 TEST_CASE("image sources: what is no file is counted with its reason") {

@@ -207,7 +207,8 @@ const ObjectSpec& data_spec() {
              .free_at_resume = true},
             {.name = "cache",
              .kind = Kind::boolean,
-             .doc = "of `folder`: keep the decoded images in `~/.cache/gannet` for the next time",
+             .doc = "of `folder`: keep the decoded images in `~/.cache/gannet` for the next time (20 GB at most, or "
+                    "`GANNET_CACHE_GB`)",
              .otherwise = true,
              .free_at_resume = true},
             {.name = "max_pixels",
