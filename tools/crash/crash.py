@@ -35,10 +35,10 @@ import powercut
 
 ERRORS = {  # what each call may say
     "o": "ENOSPC EACCES EMFILE EROFS", "w": "ENOSPC EIO EFBIG EDQUOT", "f": "EIO ENOSPC", "r": "ENOSPC EACCES EIO", "u": "EACCES",
-    "m": "ENOSPC EACCES EROFS", "t": "EIO", "c": "EIO ENOSPC", "l": "ENOLCK EINTR", "h": "EPERM", "k": "EPERM", "x": "EMFILE EIO", "R": "EIO",
+    "m": "ENOSPC EACCES EROFS", "t": "EIO", "c": "EIO ENOSPC", "l": "ENOLCK EWOULDBLOCK", "h": "EPERM", "k": "EPERM", "x": "EMFILE EIO", "R": "EIO",
 }
 TRAININGS = ("train", "alarm", "classifier", "resume", "trace")
-WRITERS = TRAININGS + ("grid", "folder")
+WRITERS = TRAININGS + ("grid", "folder", "replace")
 
 
 def spread(tries, most, seed):
@@ -165,7 +165,8 @@ class Crash:
             cwd = f"{self.work}/power"
             case.start(cwd)
             case.run(cwd, journal=journal)
-            return list(powercut.cuts(cwd, case.template, journal))
+            found = list(powercut.cuts(cwd, case.template, journal))
+            return spread(found[:-1], self.options.tries and self.options.tries - 1, case.name) + found[-1:]
 
         def attempt(case, what, cwd):
             _, _, kind, kept, state = what

@@ -248,6 +248,14 @@ size_t fwrite(const void* bytes, size_t size, size_t count, FILE* stream) {
         errno = setup().error;
         return 0;
     }
+    if (setup().journal >= 0 && written(fileno(stream))) {
+        fflush(stream);
+        const off_t before = lseek(fileno(stream), 0, SEEK_CUR);
+        const size_t done = real(bytes, size, count, stream);
+        fflush(stream);
+        record('w', fileno(stream), before, bytes, size * done);
+        return done;
+    }
     if (f == Fate::pass || f == Fate::half) return real(bytes, size, count, stream);
     real(bytes, f == Fate::kill_middle ? size * count / 2 : size * count, 1, stream);
     fflush(stream);
