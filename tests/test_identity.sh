@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a resumed run may be given anew: all that changes no bit of the training, wherever the data lie. GANNET_APPS names another
-# folder of programs. The last line is `N passed, N failed, N skipped`.
+# What may differ when a run is resumed: all that changes no bit of the training, wherever the data are. GANNET_APPS names another
+# folder of programs, SEEDS_CUDA a train with the CUDA kernels (on tools/simt). The last line is `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -54,6 +54,19 @@ cuda.graph=false
 cuda.data=streamed
 cuda.data=resident'
 for row in $rows; do resumed --set "$row"; done
+if [ -n "${SEEDS_CUDA:-}" ]; then
+    cuda=$SEEDS_CUDA
+    [[ $cuda = /* ]] || cuda=$root/$cuda
+    runs "$cuda" gan.json --device cuda --out cuda --steps 8
+    runs "$cuda" gan.json --device cuda --out cuda-half --steps 3
+    for row in cuda.graph=false cuda.data=streamed cuda.data=resident; do
+        rm -rf run && cp -r cuda-half run
+        runs "$cuda" --device cuda --resume run --set steps=8 --set $row
+        equal run cuda
+    done
+else
+    skip "cuda.graph and cuda.data with the CUDA kernels: SEEDS_CUDA names no program"
+fi
 for threads in 1 2 3; do resumed --threads $threads; done
 free=$(grep -E '^`name`, .* and `[a-z_]+`\.$' "$root/docs/model-format.md" | grep -oE '`[a-z_.]+`' | tr -d '`')
 check "the list of free keys" test "$(wc -w <<<"$free")" -ge 16
