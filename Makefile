@@ -59,7 +59,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz soak simt nullcuda build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz check-clang soak simt nullcuda build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -148,7 +148,9 @@ $(BUILD)/fuzz/fuzz: $(patsubst %.cpp,$(BUILD)/fuzz/%.o,$(FUZZ_SRC) $(FUZZED_SRC)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) $(LIBS_float)
 $(BUILD)/float/replay: $(patsubst %.cpp,$(BUILD)/float/%.o,$(filter-out tests/fuzz/fuzz.cpp,$(wildcard tests/fuzz/*.cpp))) $(BUILD)/float/libgannet.a $(BUILD)/version.o
 	$(Q)$(CXX) $(FLAGS) -o $@ $^ $(LIBS) $(LIBS_float)
-fuzz: $(BUILD)/fuzz/fuzz $(BUILD)/float/replay
+check-clang:
+	@command -v $(CLANG) >/dev/null || { echo "make fuzz: there is no $(CLANG): run 'make deps-extra'" >&2; exit 1; }
+fuzz: check-clang $(BUILD)/fuzz/fuzz $(BUILD)/float/replay
 	@tools/fuzz.py --build $(BUILD) --replay-program $(BUILD)/float/replay $(MINUTES:%=--minutes %) $(JOBS:%=--jobs %) $(AGAIN:%=--again) $(TARGETS)
 
 # ---- programs --------------------------------------------------------------------------------------------------------
