@@ -1,7 +1,8 @@
 #include "data/entry_name.h"
 
 #include <iconv.h>
-#include <locale.h>
+
+#include <cstdint>
 
 namespace gannet {
 namespace {
@@ -23,7 +24,7 @@ private:
 // As it is where the system lacks the conversion.
 std::string from_code_page_437(std::string name) {
     const iconv_t conversion = ::iconv_open("UTF-8", "CP437");
-    if (conversion == iconv_t(-1)) return name;
+    if (reinterpret_cast<std::intptr_t>(conversion) == -1) return name;
     std::string out(3 * name.size(), '\0');
     char *from = name.data(), *to = out.data();
     std::size_t left = name.size(), room = out.size();

@@ -8,6 +8,7 @@
 #include "data/cache.h"
 #include "data/decode.h"
 #include "data/hash.h"
+#include "data/labels.h"
 #include "data/source.h"
 #include "data/text.h"
 #include "kernels/cpu/parallel.h"
@@ -18,7 +19,6 @@ namespace gannet {
 namespace {
 
 constexpr std::size_t longest_line = 1000;
-constexpr int64_t most_labels = 256;  // a label is a byte
 
 std::string extents(int64_t W, int64_t H) { return std::to_string(W) + " x " + std::to_string(H); }
 
@@ -168,32 +168,6 @@ private:
     std::vector<bool> usable_;
     std::map<int64_t, std::string> broken_;
 };
-
-// The folders that the images are in, where all are in one: their classes, in the order of the names. Sets labels too.
-void label(Dataset& set, const std::vector<std::string>& names, int64_t count) {
-    std::vector<uint8_t> labels;
-    std::string stray, last;
-    int64_t strays = 0, classes = 0;
-    for (const std::string& name : names) {
-        const std::size_t slash = name.find('/');
-        if (slash == std::string::npos) {
-            if (strays++ == 0) stray = name;
-            continue;
-        }
-        const std::string folder = name.substr(0, slash);  // names are sorted folder by folder
-        if (classes == 0 || folder != last) ++classes, last = folder;
-        if (classes > most_labels) continue;
-        if (set.classes.size() < std::size_t(classes)) set.classes.push_back(folder);
-        if (int64_t(labels.size()) < count) labels.push_back(uint8_t(classes - 1));
-    }
-    if (classes == 0) set.no_labels = "all its images are in one folder";
-    else if (strays > 0)
-        set.no_labels = printable(stray) + " is in no class folder" +
-                        (strays > 1 ? ", nor are " + counted(strays - 1, "other", "others") : "");
-    else if (classes > most_labels) set.no_labels = grouped(classes) + " class folders, at most " + std::to_string(most_labels);
-    if (set.no_labels.empty()) set.labels = std::move(labels);
-    else set.classes.clear();
-}
 
 void check(const DatasetOptions& options) {
     if (options.path.empty())

@@ -31,8 +31,8 @@ private:
 };
 
 struct SourceLimits {
-    int64_t file;      // bytes of a file; one of more is unreadable
-    int64_t unpacked;  // bytes of all that is in an archive, or 200 times the archive's own; one of more is refused
+    int64_t file;              // bytes of a file; one of more is unreadable
+    int64_t unpacked;          // bytes of all that is in an archive, or 200 times the archive's own; one of more is refused
     bool skip_broken = false;  // leave out what cannot be reached instead of throwing
 };
 
