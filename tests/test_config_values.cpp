@@ -11,7 +11,7 @@ using namespace gannet::config;
 TEST_CASE("json: values know their places") {
     const Value root =
         parse_json("{ // a comment\n  \"a\": [1,\n 2.5, {\"b\": null}], /* and\n one more */ \"c\":\n\n7\n}", "f.json");
-    CHECK(root.place == "f.json:1");
+    CHECK(root.place() == "f.json:1");
     CHECK(root.where() == "f.json:1");
     const List& a = *root.find("a")->list();
     CHECK(a[0].where() == "a[0], f.json:2");

@@ -1,6 +1,7 @@
 // "base": a model file that says only what is different from another one.
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "engine/config/parts.h"
 #include "kernels/error.h"
@@ -11,6 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t longest_chain = 16;
+constexpr std::size_t most_settings = 1000;
 
 Value take(Value& object, const std::string& key) {
     Members& all = std::get<Members>(object.data);
@@ -23,20 +25,26 @@ Value take(Value& object, const std::string& key) {
 
 // A JSON merge patch (RFC 7396), but for a null that takes nothing away: that is a misspelt key.
 void merge(Value& base, const Value& over) {
+    std::set<std::string> removed;
     for (const auto& [name, value] : *over.members()) {
         Value* old = base.find(name);
         if (value.is_null()) {
             if (!old)
-                throw Error("'" + printable(value.path) + "' is null, but the base has no such key to take away", value.where(),
+                throw Error("'" + printable(value.path()) + "' is null, but the base has no such key to take away", value.where(),
                             "remove the line");
-            take(base, name);
+            removed.insert(name);
         } else if (old && old->members() && value.members()) {
             merge(*old, value);
-            old->place = value.place;
+            old->origin = value.origin;
         } else {
             base.at(name) = value;
         }
     }
+    if (removed.empty()) return;
+    Members kept;
+    for (auto& member : std::get<Members>(base.data))
+        if (!removed.count(member.first)) kept.push_back(std::move(member));
+    base.data = std::move(kept);
 }
 
 bool given(const Value& object, const std::string& key) {
@@ -48,6 +56,9 @@ std::vector<Setting> read_set(const Value& set, const std::string& folder) {
     if (!set.members())
         throw Error("'set' is " + set.type_name() + ", but must be an object, { ... }", set.where(),
                     "write \"set\": { \"generator.3.channels\": 64 }");
+    if (set.members()->size() > most_settings)
+        throw Error("'set' has " + std::to_string(set.members()->size()) + " entries, more than " + std::to_string(most_settings),
+                    set.where(), "write the keys where they belong");
     std::vector<Setting> settings;
     for (const auto& [path, value] : *set.members())
         settings.push_back(
@@ -89,7 +100,7 @@ Value resolve(Value root, const std::string& path, const std::string& folder, st
     for (const char* own : {"name", "version"}) take(merged, own);
     if (given(root, "steps") != given(root, "epochs")) take(merged, given(root, "steps") ? "epochs" : "steps");
     merge(merged, root);
-    merged.place = root.place;
+    merged.origin = root.origin;
     if (!set.is_null()) apply_settings(merged, read_set(set, folder));
     return merged;
 }

@@ -26,10 +26,9 @@ const std::string& layer_type(const Value& entry) {
 // All keys but "layer", which the tables of layers leave out.
 Object read_layer(const Value& entry, const ObjectSpec& spec, const Variables& variables) {
     Value keys(Members{});
-    keys.path = entry.path;
-    keys.place = entry.place;
+    keys.origin = entry.origin;
     for (const auto& [name, value] : *entry.members())
-        if (name != "layer") keys.at(name) = value;
+        if (name != "layer") std::get<Members>(keys.data).emplace_back(name, value);
     return read_object(keys, spec, variables);
 }
 

@@ -131,11 +131,10 @@ private:
         for (; at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_'); ++at_)
             name += text_[at_];
         if (name.empty()) unexpected();
+        if (const std::size_t at = variables_.index_of(name); at < variables_.size())
+            return std::get<int64_t>(variables_[at].second.data);
         std::vector<std::string> names;
-        for (const auto& [known, value] : variables_) {
-            if (known == name) return value;
-            names.push_back(known);
-        }
+        for (const auto& [known, value] : variables_) names.push_back(known);
         throw Error("unknown variable '$" + printable(name) + "'", where_,
                     names.empty() ? "declare it in \"variables\"" : suggest(name, names, "the variables are"));
     }

@@ -60,10 +60,8 @@ Value effective_objective(const Object& objective) {
 }
 
 Value effective_file(const ModelConfig& model, const Object& file, const Variables& variables, Value optimizer) {
-    Members numbers;
-    for (const auto& [name, value] : variables) numbers.emplace_back(name, value);
     Value out(Members{{"name", model.name}});
-    if (!numbers.empty()) out.at("variables") = std::move(numbers);
+    if (!variables.empty()) out.at("variables") = variables;
     const auto section = [&](const char* key, const Object& object) { out.at(key) = without_absent(object.all()); };
     section("data", model.data);
     if (!model.is_classifier()) section("latent", model.latent);

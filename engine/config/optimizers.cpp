@@ -17,8 +17,7 @@ Value own_keys(const Value& given, const std::string& name) {
         throw Error("'" + name + "' is " + given.type_name() + ", but must be an object, { ... }", given.where(),
                     "give the keys that differ, as { \"lr\": 1e-4 }");
     Value own(Members{});
-    own.path = given.path;
-    own.place = given.place;
+    own.origin = given.origin;
     for (const auto& [key, value] : *given.members())
         if (!is_network(key) && !value.is_null()) own.at(key) = value;
     return own;
@@ -95,7 +94,7 @@ private:
             if (const Value* lr = base_.find("lr")) merged.at("lr") = *lr;
         }
         for (const auto& [key, value] : *own.members()) merged.at(key) = value;
-        if (given) merged.path = own.path, merged.place = own.place;
+        if (given) merged.origin = own.origin;
 
         OptimizerConfig out{.type = type, .lr = 0, .keys = read_keys(merged, spec)};
         out.lr = out.keys.number("lr");

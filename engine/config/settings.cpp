@@ -84,27 +84,18 @@ Value* find_entry(List& entries, const std::string& number) {
 Value& entry(Value& list, const std::string& number, const std::string& place) {
     List& entries = std::get<List>(list.data);
     if (Value* found = find_entry(entries, number)) return *found;
-    throw Error("the list '" + list.path + "' has no entry '" + printable(number) + "'", place,
+    throw Error("the list '" + list.path() + "' has no entry '" + printable(number) + "'", place,
                 entries.empty() ? "it is empty" : "its entries are 0 to " + std::to_string(entries.size() - 1));
-}
-
-// Its new path, and that of all it holds; places stay.
-void rename(Value& value, const std::string& path) {
-    value.path = path;
-    if (auto* entries = std::get_if<List>(&value.data))
-        for (std::size_t i = 0; i < entries->size(); ++i) rename((*entries)[i], path + "[" + std::to_string(i) + "]");
-    if (auto* all = std::get_if<Members>(&value.data))
-        for (auto& [key, inner] : *all) rename(inner, path + "." + key);
 }
 
 // A misspelt variable would be a new one that nothing uses.
 void check_variable(const Value& file, const std::string& name, const std::string& place) {
     const Value* variables = file.find("variables");
     if (!variables || !variables->members()) throw Error("the file declares no variables", place, "add \"variables\" to it");
+    if (variables->find(name)) return;
     std::vector<std::string> names;
     for (const auto& [known, value] : *variables->members()) names.push_back(known);
-    if (!variables->find(name))
-        throw Error("unknown variable '" + printable(name) + "'", place, suggest(name, names, "the variables are"));
+    throw Error("unknown variable '" + printable(name) + "'", place, suggest(name, names, "the variables are"));
 }
 
 // Entries of lists that were set, their numbers padded: later entries and inner ones come later in this order.
@@ -128,19 +119,19 @@ void assign(Value& file, const Setting& setting, Entries& touched) {
             continue;
         }
         if (!at->members() && !at->is_null())
-            throw Error("no '" + printable(part) + "' inside '" + at->path + "', which is " + at->type_name(), place,
+            throw Error("no '" + printable(part) + "' inside '" + at->path() + "', which is " + at->type_name(), place,
                         "end the path before it");
-        if (!at->find(part)) at->at(part).move_to(at->path.empty() ? part : at->path + "." + part, place);
+        if (!at->find(part)) at->at(part).move_to(at->path().empty() ? part : at->path() + "." + part, place);
         at = at->find(part);
     }
     const Key* key = key_at(path);
     Value given = value;
     if (text) {
         given = read_value(*text, key, place);
-        given.move_to(at->path, place);
+        given.move_to(at->path(), place);
     }
     place_paths(given, key, folder);
-    rename(given, at->path);
+    given.rename(at->path());
     *at = std::move(given);
     if (in_list) touched.insert(padded);
 

@@ -10,6 +10,7 @@ namespace gannet::config {
 namespace {
 
 constexpr double largest_size = 2147483647;
+constexpr std::size_t longest_list = 1000;  // of numbers
 
 // "64", "\"big\"", "a list": what a message shows of a wrong value.
 std::string shown(const Value& value) {
@@ -65,11 +66,14 @@ Value read_list(const Value& value, const Key& key, const Variables& variables) 
     if (key.length && list->size() != key.length)
         throw Error("'" + key.name + "' has " + std::to_string(list->size()) + " entries, but must be " + wanted, value.where(),
                     "give " + wanted);
+    if (list->size() > longest_list)
+        throw Error(
+            "'" + key.name + "' has " + std::to_string(list->size()) + " entries, more than " + std::to_string(longest_list),
+            value.where(), "give " + wanted);
     List out;
     for (const Value& entry : *list) {
         out.push_back(whole ? Value(read_size(entry, key, variables)) : Value(read_number(entry, key)));
-        out.back().path = entry.path;
-        out.back().place = entry.place;
+        out.back().origin = entry.origin;
     }
     return out;
 }
@@ -145,24 +149,23 @@ void refuse_unknown_keys(const Value& value, const ObjectSpec& spec) {
 Object read_object(const Value& value, const ObjectSpec& spec, const Variables& variables) {
     if (!value.members()) wrong_type(value, spec.name, "an object, { ... }");
     refuse_unknown_keys(value, spec);
+    const std::string path = value.path();
     Members out;
     for (const Key& key : spec.keys) {
         const Value* given = value.find(key.name);
         const bool absent = !given || given->is_null();
         if (absent && key.required) throw Error("missing key '" + key.name + "'", value.where(), "add it: " + key.doc);
         Value entry = absent ? key.otherwise : *given;
-        if (absent) entry.move_to(value.path.empty() ? key.name : value.path + "." + key.name, "");
+        if (absent) entry.move_to(path.empty() ? key.name : path + "." + key.name, "");
         if (!entry.is_null()) {
-            const std::string path = entry.path, place = entry.place;
+            const Origin origin = entry.origin;
             entry = read_value(entry, key, variables);
-            entry.path = path;
-            entry.place = place;
+            entry.origin = origin;
         }
         out.emplace_back(key.name, std::move(entry));
     }
     Value read(std::move(out));
-    read.path = value.path;
-    read.place = value.place;
+    read.origin = value.origin;
     return read;
 }
 
@@ -213,10 +216,10 @@ std::vector<int64_t> Object::integers(const std::string& key) const {
 
 std::string Object::where(const std::string& key) const {
     if (key.empty()) return value_.where();
-    Value at = value(key);
-    if (at.path.empty()) at.path = value_.path.empty() ? key : value_.path + "." + key;
-    if (at.place.empty()) at.place = value_.place;  // a default: the object that lacks it
-    return at.where();
+    std::string path = value(key).path(), place = value(key).place();
+    if (path.empty()) path = value_.path().empty() ? key : value_.path() + "." + key;
+    if (place.empty()) place = value_.place();  // a default: the object that lacks it
+    return config::where(path, place);
 }
 
 }  // namespace gannet::config

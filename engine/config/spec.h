@@ -72,7 +72,7 @@ private:
     Value value_;
 };
 
-using Variables = std::vector<std::pair<std::string, int64_t>>;
+using Variables = Members;  // integers
 
 // Integers, $variables, + - * / ^ ( ) and the sign. Throws Error for malformed text, unknown variables (with the nearest
 // one), overflow, and divisions with a remainder. `where` is the expression's place.

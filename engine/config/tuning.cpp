@@ -42,7 +42,7 @@ const ObjectSpec& tuning_spec() {
 }  // namespace
 
 void read_tuning(Value& tune, const std::string& precision) {
-    const std::string path = tune.path, place = tune.place;
+    const Origin origin = tune.origin;
     if (const std::string* file = tune.text()) {
         Value table;
         try {
@@ -50,7 +50,7 @@ void read_tuning(Value& tune, const std::string& precision) {
         } catch (const Error& e) {
             throw e.also_at(tune.where());
         }
-        table.move_to(path, *file + (place.empty() ? "" : ", " + place));
+        table.move_to(origin.path(), *file + (origin.place().empty() ? "" : ", " + origin.place()));
         tune = std::move(table);
     }
     const Object table = read_object(tune, tuning_spec(), {});
@@ -64,7 +64,7 @@ void read_tuning(Value& tune, const std::string& precision) {
     for (const Value& product : *products) checked.push_back(read_object(product, product_spec(), {}).all());
     Value all(table.all());
     all.at("products") = std::move(checked);
-    all.path = path, all.place = place;
+    all.origin = origin;
     tune = std::move(all);
 }
 

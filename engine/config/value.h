@@ -1,6 +1,7 @@
 // A JSON value that knows where it was written, so that every complaint names its place.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -10,12 +11,53 @@ namespace gannet::config {
 
 struct Value;
 using List = std::vector<Value>;
-using Members = std::vector<std::pair<std::string, Value>>;  // in the order of the file
+
+// The members of an object, in the order of the file. Beyond a few, they are found by an index.
+class Members : public std::vector<std::pair<std::string, Value>> {
+public:
+    using Vector = std::vector<std::pair<std::string, Value>>;
+    using Vector::Vector;
+    Members() = default;
+    Members(const Members& other);
+    Members(Members&&) noexcept = default;
+    Members& operator=(const Members& other);
+    Members& operator=(Members&&) noexcept = default;
+
+    std::size_t index_of(const std::string& key) const;  // size() if it is absent
+    iterator erase(const_iterator member);               // the only way to remove one
+
+private:
+    struct Index;
+    struct Delete {
+        void operator()(Index* index) const;
+    };
+    mutable std::unique_ptr<Index, Delete> index_;
+};
+
+// Where a value was written: the list or object that held it, its number there, its line. Texts are made of it when a message
+// needs them, so a value takes the same few bytes whatever its path.
+struct Holder;
+struct Origin {
+    std::shared_ptr<const Holder> in;
+    uint32_t index = 0, line = 0;
+    std::string path() const;   // "generator[3].channels"; "" is the whole file
+    std::string place() const;  // "models/wgan.json:12", or "--set generator.3.channels=big"; "" for a default
+};
+
+// A list or an object, as the origin of what it holds; or a path and a place as text.
+struct Holder {
+    Origin at;                      // its own
+    std::vector<std::string> keys;  // of an object
+    struct Text {
+        std::string path, place;
+    };
+    std::unique_ptr<const Text> text = nullptr;
+};
+Origin origin_of(const std::string& path, const std::string& place);
 
 struct Value {
     std::variant<std::nullptr_t, bool, int64_t, double, std::string, List, Members> data = nullptr;
-    std::string path;   // "generator[3].channels"; "" is the whole file
-    std::string place;  // "models/wgan.json:12", or "--set generator.3.channels=big"; "" for a default
+    Origin origin;
 
     Value() = default;
     Value(std::nullptr_t) {}
@@ -36,18 +78,24 @@ struct Value {
     Value* find(const std::string& key);
     Value& at(const std::string& key);  // of an object; added if absent
     std::string type_name() const;      // "an object", "a list", "text", "a number", "true or false", "null"
-    std::string where() const;          // "generator[3].channels, models/wgan.json:12"
-    void move_to(const std::string& new_path, const std::string& new_place);  // it and all that it holds
+    std::string path() const { return origin.path(); }
+    std::string place() const { return origin.place(); }
+    std::string where() const;                                        // "generator[3].channels, models/wgan.json:12"
+    void move_to(const std::string& path, const std::string& place);  // it and all that it holds
+    void rename(const std::string& path);                             // the same, but lines and files stay; all of one file
 };
 
+constexpr std::size_t largest_text = 16'000'000;  // bytes of a model file, a table, a line of a log
+
 // Comments (// and /* */) are allowed, duplicate keys are not, 64 levels are the most. Errors name line and column.
-Value parse_json(const std::string& text, const std::string& file);
-std::string read_text(const std::string& file);  // a file of at most 16 MB
+Value parse_json(const std::string& text, const std::string& file, std::size_t largest = largest_text);
+std::string read_text(const std::string& file);  // a file of at most `largest_text` bytes
 Value load_json(const std::string& file);
 // indent < 0 writes one line; otherwise what fits into a line of 160 columns is one. Numbers are written so that they
 // read back the same; NaN and infinities as null. Bytes that are not UTF-8 are written as \udc80 to \udcff, and read back.
 std::string dump_json(const Value& value, int indent = 2);
 // For messages: one line, shortened, control characters escaped.
 std::string printable(const std::string& text);
+std::string where(const std::string& path, const std::string& place);  // "PATH, PLACE"
 
 }  // namespace gannet::config

@@ -32,6 +32,9 @@ std::size_t distance(const std::string& a, const std::string& b) {
     return last[b.size()];
 }
 
+constexpr std::size_t longest_word = 100;  // longer ones are like no other
+constexpr std::size_t most_named = 60;     // more are no help
+
 bool begins(const std::string& word, const std::string& with) {
     return with.size() >= 3 && word.compare(0, with.size(), with) == 0;
 }
@@ -39,11 +42,12 @@ bool begins(const std::string& word, const std::string& with) {
 }  // namespace
 
 std::string nearest(const std::string& word, const std::vector<std::string>& words) {
-    if (word.empty() || word.size() > 100) return "";
+    if (word.empty() || word.size() > longest_word) return "";
     const std::string w = plain(word);
     std::string best;
     std::size_t best_distance = std::string::npos;
     for (const std::string& candidate : words) {
+        if (candidate.size() > 2 * longest_word) continue;
         const std::string c = plain(candidate);
         std::size_t d = distance(w, c);
         if (begins(c, w) || begins(w, c)) d = std::min<std::size_t>(d, 1);
@@ -74,6 +78,7 @@ std::string suggest(const std::string& word, const std::vector<std::string>& wor
                     const std::string& last) {
     const std::string near = nearest(word, words);
     if (!near.empty()) return "did you mean '" + near + "'?";
+    if (words.size() > most_named) return what + " " + join({words.begin(), words.begin() + most_named}, ", ") + ", ...";
     return words.empty() ? "it has no keys" : what + " " + join(words, last);
 }
 

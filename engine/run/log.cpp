@@ -20,7 +20,7 @@ constexpr std::size_t longest_line = std::size_t(16) << 20;  // an observation o
 config::Value row_of(const std::string& line, const std::string& place) {
     config::Value row;
     try {
-        row = config::parse_json(line, place);
+        row = config::parse_json(line, place, longest_line);
     } catch (const Error&) {
         throw Error("this is not a line of a run's log", place, to_do);
     }

@@ -66,14 +66,14 @@ void run_expression(const std::string& bytes) {
     std::string line;
     while (std::getline(lines, line) && !lines.eof()) {
         const std::size_t at = line.find('=');
-        if (at != std::string::npos) variables.emplace_back(line.substr(0, at), std::atoll(line.c_str() + at + 1));
+        if (at != std::string::npos) variables.emplace_back(line.substr(0, at), int64_t(std::atoll(line.c_str() + at + 1)));
     }
     config::evaluate(line, variables, "fuzz.json:1");
 }
 
 void run_tune(const std::string& bytes) {
     config::Value table(file_of(bytes, "tune.json"));
-    table.path = "cuda.tune";
+    table.move_to("cuda.tune", "tune.json:1");
     config::read_tuning(table, "fp32");
 }
 

@@ -1,0 +1,14 @@
+// Bytes of text that are not UTF-8: JSON escapes them as Python's surrogateescape does, \udc80 to \udcff.
+#pragma once
+#include <string>
+
+namespace gannet::config {
+
+// The parser refuses such escapes, so it is shown a stand-in that is not a character and the two digits of the byte: as many
+// bytes as there were.
+std::string with_stand_ins(std::string text, const std::string& file);
+std::string with_bytes(std::string text);  // undoes it, of one text
+// The length of the character at `at`; 0 where the text is not UTF-8.
+std::size_t character_at(const std::string& text, std::size_t at);
+
+}  // namespace gannet::config
