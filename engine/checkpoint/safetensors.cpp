@@ -10,21 +10,21 @@
 
 #include "engine/config/value.h"
 #include "engine/run/files.h"
+#include "kernels/extents.h"
 
 namespace gannet {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-constexpr uint64_t longest_header = 100000000;  // the format's own limit
+constexpr uint64_t longest_of_format = 100'000'000;
+constexpr uint64_t longest_header = 32'000'000;  // bytes: some 200,000 arrays
 const char* const metadata_key = "__metadata__";
 
 // Bytes of an array, -1 if they cannot be counted.
 int64_t bytes_of(const std::string& dtype, const std::vector<int64_t>& shape) {
     int64_t bytes = dtype_bytes(dtype);
-    for (int64_t extent : shape)
-        if (extent < 0 || __builtin_mul_overflow(bytes, extent, &bytes)) return -1;
-    return bytes;
+    return multiply(bytes, shape) ? bytes : -1;
 }
 
 struct Entry {
@@ -76,10 +76,13 @@ private:
         if (size_ < 8) foreign("it has " + std::to_string(size_) + " bytes, too few for a header");
         uint64_t length;
         get(&length, 8);
-        if (length > longest_header) foreign("its header would have " + std::to_string(length) + " bytes");
+        if (length > longest_of_format) foreign("its header would have " + std::to_string(length) + " bytes");
         if (int64_t(length) > size_ - 8)
             damaged("a header of " + std::to_string(length) + " bytes, the file has " + std::to_string(size_ - 8) +
                     ": it is truncated");
+        if (length > longest_header)
+            throw Error("its header has " + std::to_string(length) + " bytes, more than " + std::to_string(longest_header), path_,
+                        "is it a file of this program?");
         std::string header(std::size_t(length), '\0');
         get(header.data(), header.size());
         if (header.empty() || header[0] != '{') foreign("its header is no JSON object");
@@ -89,7 +92,7 @@ private:
     std::vector<Entry> parse(const std::string& header) {
         config::Value root;
         try {
-            root = config::parse_json(header, path_);
+            root = config::parse_json(header, path_, longest_header);
         } catch (const Error& error) {
             damaged("its header cannot be read: " + std::string(error.what()));
         }
@@ -234,6 +237,9 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
     std::string text = config::dump_json(config::Value(std::move(header)), -1);
     text.resize((text.size() + 7) / 8 * 8, ' ');
     const uint64_t length = text.size();
+    if (length > longest_header)
+        throw Error("a header of " + std::to_string(length) + " bytes for " + std::to_string(content.arrays.size()) + " arrays",
+                    path, "the most are " + std::to_string(longest_header) + " bytes: use fewer layers");
     AtomicFile file(path);
     file.write(&length, 8);
     file.write(text.data(), text.size());

@@ -1,10 +1,19 @@
 #include "engine/layers/layer.h"
 
 #include <cmath>
+#include <initializer_list>
 
 #include "kernels/error.h"
+#include "kernels/extents.h"
 
 namespace gannet {
+
+int64_t SampleShape::size() const {
+    int64_t values = 1;
+    if (!multiply(values, std::initializer_list<int64_t>{H, W, C}))
+        throw Error("a sample of shape " + str() + " has more than 2^63 values", "", "lower its sizes");
+    return values;
+}
 
 std::string SampleShape::str() const {
     if (vector) return "(" + std::to_string(C) + ")";

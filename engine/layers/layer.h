@@ -15,7 +15,7 @@ namespace gannet {
 struct SampleShape {
     int64_t H = 1, W = 1, C = 1;
     bool vector = false;
-    int64_t size() const { return H * W * C; }
+    int64_t size() const;  // throws if it does not fit in 63 bits
     Shape batch(int64_t n) const { return vector ? Shape{n, C} : Shape{n, H, W, C}; }
     std::string str() const;  // "(C, H, W)" as everywhere outside the program, or "(F)"
     bool operator==(const SampleShape&) const = default;

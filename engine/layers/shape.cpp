@@ -38,9 +38,10 @@ void build_reshape(Layer& layer, const config::LayerConfig& config, BuildContext
                         "use [C, H, W], [F] or \"image\"");
         layer.out = shape.size() == 1 ? SampleShape{1, 1, shape[0], true} : SampleShape{shape[1], shape[2], shape[0], false};
     }
-    if (layer.out.size() != in.size())
+    const double values = double(layer.out.H) * double(layer.out.W) * double(layer.out.C);  // may be too many to count
+    if (values != double(in.size()))
         throw Error("reshape of " + in.str() + ", " + std::to_string(in.size()) + " values, to " + layer.out.str() + ", " +
-                        std::to_string(layer.out.size()) + " values",
+                        config::number_text(values) + " values",
                     config.keys.where("shape"), "change the shape or the layer before it");
     const SampleShape out = layer.out;
     layer.forward = [in, out](const Tensor& x, const Context&, const Fused&) {

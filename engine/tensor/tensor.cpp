@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "kernels/error.h"
+#include "kernels/extents.h"
 
 namespace gannet {
 namespace {
@@ -32,9 +33,8 @@ std::string name_of(Dtype dtype) {
 
 int64_t Shape::elements() const {
     int64_t n = 1;
-    for (int64_t extent : *this)
-        if (__builtin_mul_overflow(n, extent, &n))
-            throw Error("shape " + str() + " has too many elements", "tensor", "lower `batch` or the layers' sizes");
+    if (!multiply(n, *this))
+        throw Error("shape " + str() + " has too many elements", "tensor", "lower `batch` or the layers' sizes");
     return n;
 }
 
