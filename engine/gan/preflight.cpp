@@ -1,6 +1,7 @@
 #include "engine/gan/preflight.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "kernels/error.h"
@@ -25,17 +26,22 @@ void check_batch_norms(const Sequence& sequence, int64_t batch) {
 
 // Every conv_transpose2d of a list, however deep: those that `repeat` makes of one entry of the file together.
 using Entry = std::vector<config::LayerConfig*>;
-void collect_transposed(Layers& list, std::vector<Entry>& found) {
+void collect_transposed(Layers& list, std::vector<Entry>& found, std::map<std::string, std::size_t>& numbers) {
     for (config::LayerConfig& layer : list) {
         if (layer.type == "conv_transpose2d") {
-            const std::string place = layer.keys.where();
-            const auto same =
-                std::find_if(found.begin(), found.end(), [&](const Entry& e) { return e[0]->keys.where() == place; });
-            if (same == found.end()) found.push_back({&layer});
-            else same->push_back(&layer);
+            const auto [number, is_new] = numbers.try_emplace(layer.keys.where(), found.size());
+            if (is_new) found.emplace_back();
+            found[number->second].push_back(&layer);
         }
-        for (auto& [name, inner] : layer.lists) collect_transposed(inner, found);
+        for (auto& [name, inner] : layer.lists) collect_transposed(inner, found, numbers);
     }
+}
+
+int64_t count_layers(const Layers& list) {
+    int64_t count = int64_t(list.size());
+    for (const config::LayerConfig& layer : list)
+        for (const auto& [name, inner] : layer.lists) count += count_layers(inner);
+    return count;
 }
 
 // An output padding that gives the generator the data's size. Tried, not guessed: what it adds is doubled on the way, or lost.
@@ -43,13 +49,15 @@ class OutputPadding {
 public:
     OutputPadding(const config::ModelConfig& config, const Network& generator, const SampleShape& image)
         : config_(config), generator_(generator), image_(image), list_(config.generator) {
-        collect_transposed(list_, entries_);
+        std::map<std::string, std::size_t> numbers;
+        collect_transposed(list_, entries_, numbers);
+        tries_left_ = std::max<int64_t>(1, most_layers_built / std::max<int64_t>(1, count_layers(list_)));
     }
 
     // The place of the entry that needs another one, or of the list where several lack theirs; "" where neither helps.
     std::pair<std::string, std::string> advice() {
         for (const Entry& entry : entries_)
-            for (int64_t padding = 0; padding < entry[0]->keys.integer("stride"); ++padding)
+            for (int64_t padding = 0; padding < entry[0]->keys.integer("stride") && tries_left_-- > 0; ++padding)
                 if (fits(entry, padding))
                     return {entry[0]->keys.where(), "give this conv_transpose2d \"output_padding\": " + std::to_string(padding)};
         Entry odd;  // those that double the size with it
@@ -66,6 +74,8 @@ public:
     }
 
 private:
+    static constexpr int64_t most_layers_built = 20000;  // takes a moment; a net of ten layers is tried 2,000 times
+
     bool fits(const Entry& layers, int64_t padding) {
         std::vector<config::Value> given;
         for (config::LayerConfig* layer : layers) {
@@ -90,6 +100,7 @@ private:
     SampleShape image_;
     Layers list_;  // a copy to try things on
     std::vector<Entry> entries_;
+    int64_t tries_left_ = 0;
 };
 
 // The place to change, and what would make a generator of this output fit, if one key does.
