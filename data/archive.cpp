@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <new>
 #include <set>
 #include <system_error>
 #include <unordered_map>
@@ -27,7 +28,9 @@ struct Close {
 };
 using Handle = std::unique_ptr<archive, Close>;
 
+// Why the library failed; but memory that ran out is no fault of the archive.
 std::string complaint(archive* a) {
+    if (archive_errno(a) == ENOMEM) throw std::bad_alloc();
     const char* text = archive_error_string(a);
     return text ? printable(text) : "unknown error";
 }

@@ -211,8 +211,9 @@ void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::str
     const double bytes = double(count) * (double(H) * double(W) * double(C) + 1);  // and a label
     const double free = double(free_memory());
     if (bytes > free)
-        throw Error(std::to_string(count) + " images of " + extents(W, H) + " take " + std::to_string(int64_t(bytes / 1e6)) +
-                        " MB, more than the " + std::to_string(int64_t(free / 1e6)) + " MB of memory that are free",
+        throw Error(std::to_string(count) + " images of " + extents(W, H) + " take " +
+                        std::to_string(int64_t(std::min(bytes / 1e6, 9e18))) + " MB, more than the " +
+                        std::to_string(int64_t(free / 1e6)) + " MB of memory that are free",
                     where, "use a smaller data.size, or fewer images with data.first");
 }
 

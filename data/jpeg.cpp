@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstring>
+#include <new>
 
 #include "data/decode.h"
 #include "data/orientation.h"
@@ -50,7 +51,9 @@ struct JpegReader {
 
     template <class Steps>
     void guarded(Steps&& steps) {
-        if (setjmp(jump)) throw BrokenImage(std::string("damaged JPEG: ") + complaint);
+        const int failed = setjmp(jump);
+        if (failed && errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();  // that is no fault of the file
+        if (failed) throw BrokenImage(std::string("damaged JPEG: ") + complaint);
         steps();
     }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -24,6 +25,7 @@ struct PngReader {
     Orientation orientation;
     std::vector<uint8_t> row;
     Picture picture;
+    bool no_memory = false;
 
     ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
 
@@ -33,6 +35,12 @@ struct PngReader {
         png_longjmp(png, 1);
     }
     static void ignore(png_structp, png_const_charp) {}
+    static void* allocate(png_structp png, png_alloc_size_t bytes) {
+        void* data = std::malloc(bytes);
+        if (!data) static_cast<PngReader*>(png_get_mem_ptr(png))->no_memory = true;
+        return data;
+    }
+    static void release(png_structp, void* data) { std::free(data); }
     static void read(png_structp png, png_bytep to, png_size_t count) {
         auto* reader = static_cast<PngReader*>(png_get_io_ptr(png));
         if (count > reader->left) png_error(png, "the file is cut short");
@@ -48,6 +56,7 @@ struct PngReader {
             reader->orientation.png_chunk(reinterpret_cast<const char*>(chunk->name),
                                           {reinterpret_cast<const char*>(chunk->data), chunk->size});
         } catch (const std::bad_alloc&) {
+            reader->no_memory = true;
             return -1;  // an error
         }
         return 1;  // done with it
@@ -55,7 +64,9 @@ struct PngReader {
 
     template <class Steps>
     void guarded(Steps&& steps) {
-        if (setjmp(png_jmpbuf(png))) throw BrokenImage(std::string("damaged PNG: ") + complaint);
+        const int failed = setjmp(png_jmpbuf(png));
+        if (failed && no_memory) throw std::bad_alloc();  // that is no fault of the file
+        if (failed) throw BrokenImage(std::string("damaged PNG: ") + complaint);
         steps();
     }
 };
@@ -92,7 +103,8 @@ void put_row(Picture& picture, const Pass& pass, int64_t y, const uint8_t* row, 
 
 Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options) {
     PngReader r;
-    r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, PngReader::fail, PngReader::ignore);
+    r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, PngReader::fail, PngReader::ignore, &r, PngReader::allocate,
+                                     PngReader::release);
     r.info = r.png ? png_create_info_struct(r.png) : nullptr;
     if (!r.info) throw std::bad_alloc();
     r.at = file.data();
