@@ -5,7 +5,8 @@
 #   variants    the tests with each instruction set, and with one thread and several; needs plain
 #   sanitizers  the suites of `make test` under AddressSanitizer and UndefinedBehaviorSanitizer, CUDA kernels in every order of threads
 #   simt        CUDA kernels in every order of threads, as sm_75, and with bugs planted in them; needs plain
-#   broken      runs broken off in every way and resumed, readers fuzzed, a soak: make crash, fuzz and soak of a few minutes; needs plain
+#   broken      runs broken off in every way and resumed, readers fuzzed, a soak: make crash, fuzz and soak of a few minutes,
+#               memory that runs out in small steps; needs plain
 #   emulated    the nvcc-built programs under an emulator, EMULATOR=COMMAND
 #   code        what the CUDA compiler made of the kernels
 #   figures     the models at full length: what the classifiers know, all ten digits; needs plain
@@ -58,6 +59,7 @@ broken() {
         skipped=$((skipped + 1))
     fi
     suite "soak" make soak MINUTES=5
+    suite "limits in small steps" env GANNET_LIMITS=4000 tests/test_limits.sh
 }
 with_nvcc() { # NAME COMMAND...
     if command -v nvcc >/dev/null; then

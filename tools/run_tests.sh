@@ -25,6 +25,7 @@ suite "what a resumed run may be given" tests/test_identity.sh
 suite "bench" tests/test_bench.sh
 suite "build" tests/test_build.sh
 suite "collapse" tests/test_collapse.sh
+suite "limits" tests/test_limits.sh
 suite "what models warn of" tests/test_preflight.sh
 suite "seeds" tests/test_seeds.sh
 if command -v python3 >/dev/null; then

@@ -1,6 +1,7 @@
 #include "engine/run/cli.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -10,8 +11,10 @@
 #include <cstdio>
 #include <iostream>
 #include <limits>
+#include <memory>
 #include <new>
 #include <sstream>
+#include <stdexcept>
 #include <system_error>
 
 #include "engine/config/spec.h"
@@ -234,12 +237,32 @@ bool CommandLine::parse(int argc, char** argv) {
     return true;
 }
 
+namespace {
+
+// Threads get stacks of this size too. Whoever overflows one dies by a signal.
+void check_stack() {
+    constexpr rlim_t least = 1 << 20;
+    struct rlimit limit {};
+    if (::getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < least)
+        throw Error("the stack limit is " + std::to_string(limit.rlim_cur >> 10) + " kB", "ulimit -s",
+                    "set it to " + std::to_string(least >> 10) + " or more");
+}
+
+}  // namespace
+
 int run_program(int argc, char** argv, const std::function<int(int, char**)>& body) {
     hold_standard_streams();
     ignore_write_signals();
     int status = 1;
     std::string message;
+    std::unique_ptr<char[]> reserve;  // so that there is memory to say that there is none
+    const auto ran_out = [&] {
+        reserve.reset();
+        message = Error("out of memory", "this machine", "use a smaller batch, network or data set").what();
+    };
     try {
+        reserve = std::make_unique_for_overwrite<char[]>(1 << 16);
+        check_stack();
         status = body(argc, argv);
         errno = 0;
         std::cout.flush();
@@ -254,7 +277,9 @@ int run_program(int argc, char** argv, const std::function<int(int, char**)>& bo
     } catch (const Interrupted&) {
         status = 130;
     } catch (const std::bad_alloc&) {
-        message = Error("out of memory", "this machine", "use a smaller batch, network or data set").what();
+        ran_out();
+    } catch (const std::length_error&) {  // more than any machine has
+        ran_out();
     } catch (const std::exception& error) {
         message = error.what();
     }

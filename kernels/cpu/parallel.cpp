@@ -9,11 +9,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/error.h"
@@ -80,7 +82,9 @@ public:
         }
         for (int64_t first = 0; first < tasks; first += most_tasks)
             run_job(first, std::min(tasks - first, most_tasks), task, context);
+        const std::exception_ptr failure = std::exchange(failure_, nullptr);
         busy_.store(false, std::memory_order_release);
+        if (failure) std::rethrow_exception(failure);
     }
 
 private:
@@ -134,7 +138,12 @@ private:
             void* const context = context_.load(std::memory_order_acquire);
             if (!share.claims.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire))
                 continue;
-            task(context, end - int64_t(uint32_t(seen)));
+            try {
+                task(context, end - int64_t(uint32_t(seen)));
+            } catch (...) {  // memory may run out
+                const std::lock_guard lock(mutex_);
+                if (!failure_) failure_ = std::current_exception();
+            }
             unfinished_.fetch_sub(1, std::memory_order_acq_rel);
             seen = share.claims.load(std::memory_order_acquire);
         }
@@ -159,16 +168,22 @@ private:
     void start(int threads) {
         stopping_.store(false);
         shares_ = std::vector<Share>(std::size_t(threads));
+        workers_.reserve(std::size_t(threads));
         job_.store(0);
+        std::string why;
         try {
             for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(std::size_t(i)); });
+            return;
         } catch (const std::system_error& error) {
-            const auto started = std::to_string(workers_.size() + 1);
-            stop();
-            shares_ = std::vector<Share>(1);
-            throw Error("the system starts " + started + " of " + std::to_string(threads) + " threads: " + error.code().message(),
-                        "--threads or GANNET_THREADS", "use fewer");
+            why = error.code().message();
+        } catch (const std::bad_alloc&) {
+            why = "out of memory";
         }
+        const auto started = std::to_string(workers_.size() + 1);
+        stop();
+        shares_ = std::vector<Share>(1);
+        throw Error("the system starts " + started + " of " + std::to_string(threads) + " threads: " + why,
+                    "--threads or GANNET_THREADS", "use fewer");
     }
 
     void stop() {
@@ -187,6 +202,7 @@ private:
     std::atomic<int> sleepers_{0};
     std::atomic<bool> stopping_{false}, busy_{false};
     std::vector<Share> shares_;
+    std::exception_ptr failure_;  // the first that a task of this job threw
     alignas(64) std::atomic<uint32_t> job_{0};
     std::atomic<Task> task_{nullptr};
     std::atomic<void*> context_{nullptr};

@@ -13,7 +13,7 @@ int threads();
 
 // Calls task(context, i) once for each i in [0, tasks), on the caller and the pool. Returns when all are done. Each thread begins
 // with its own run of neighbouring tasks, then helps the others: who computes what is not fixed.
-// Tasks must not throw and must not call parallel_for.
+// What a task throws (memory may run out) is thrown again on the caller, after all tasks. Tasks must not call parallel_for.
 void run_tasks(int64_t tasks, void (*task)(void* context, int64_t i), void* context);
 
 template <class F>

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Memory that runs out, and other limits of a process: every program under `ulimit -v` in steps ends with status 0, or with 1 and
+# one clear line, never by a signal. GANNET_APPS names another folder of programs, GANNET_LIMITS a finer sweep: kilobytes of a step.
+# The last line is `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+train=$programs/train generate=$programs/generate evaluate=$programs/evaluate summary=$programs/summary bench=$programs/bench
+unset GANNET_ISA GANNET_THREADS GANNET_DATA
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export XDG_CACHE_HOME=$work/cache
+passed=0 failed=0 skipped=0
+. "$root/tests/program_helpers.sh"
+
+# ---- what is read ---------------------------------------------------------------------------------------------------------
+images() { zcat "$root/data/mnist/$1-images-idx3-ubyte.gz" 2>/dev/null | tail -c +17 | head -c $((784 * $2)); }
+labels() { zcat "$root/data/mnist/$1-labels-idx1-ubyte.gz" 2>/dev/null | tail -c +9 | head -c "$2"; }
+mkdir digits pictures
+for split in train:300 t10k:200; do
+    name=${split%:*} n=${split#*:}
+    { printf '\0\0\010\003' && be32 "$n" && be32 28 && be32 28 && images "$name" "$n"; } >"digits/$name-images-idx3-ubyte"
+    { printf '\0\0\010\001' && be32 "$n" && labels "$name" "$n"; } >"digits/$name-labels-idx1-ubyte"
+done
+cp "$root"/tests/images/{exif1,colour,cmyk}.jpg "$root"/tests/images/{rgb,grey8}.png pictures
+tar cf pictures.tar pictures
+cat >classifier.json <<'END'
+{ "data": { "set": "mnist", "path": "digits" },
+  "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 16 }, { "layer": "relu" }, { "layer": "linear", "units": 10 } ],
+  "optimizer": { "type": "adam", "lr": 3e-3 }, "batch": 30, "steps": 20 }
+END
+cat >gan.json <<'END'
+{ "data": { "set": "mnist", "path": "digits" }, "latent": { "size": 16 },
+  "generator": [ { "layer": "linear", "units": 784 }, { "layer": "reshape", "shape": [16, 7, 7] }, { "layer": "batch_norm" }, { "layer": "relu" },
+                 { "layer": "conv_transpose2d", "channels": 16, "kernel": 4, "stride": 2, "padding": 1 }, { "layer": "relu" },
+                 { "layer": "conv_transpose2d", "channels": "image", "kernel": 4, "stride": 2, "padding": 1 }, { "layer": "tanh" } ],
+  "discriminator": [ { "layer": "conv2d", "channels": 16, "kernel": 3, "stride": 2, "padding": 1 }, { "layer": "leaky_relu" },
+                     { "layer": "flatten" }, { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "wasserstein", "gradient_penalty": { "weight": 10 } }, "optimizer": { "type": "adam", "lr": 1e-3 },
+  "samples": { "rows": 2, "columns": 2, "every": 2 }, "observe": { "every": 2 }, "batch": 32, "steps": 4 }
+END
+runs "$train" classifier.json --out runs/classifier-mnist
+runs "$train" gan.json --out gan
+
+# ---- less and less address space ------------------------------------------------------------------------------------------
+# Below some 50 MB the system cannot load a program's libraries; that is no error of the program.
+not_loaded() { grep -q "error while loading shared libraries\|failed to map segment\|cannot allocate memory in static TLS" err; }
+sweep() { # name, command ...: in every step one clear line, or nothing to complain of; the last step is enough
+    local name=$1 kilobytes status lines=0 wrong=0 step=${GANNET_LIMITS:-0}
+    shift
+    for ((kilobytes = 40000; kilobytes < 1000000; kilobytes += step > 0 ? step : kilobytes / 4)); do
+        rm -rf never
+        (ulimit -v $kilobytes && exec "$@" >out 2>err </dev/null)
+        status=$?
+        [ $status -ne 0 ] || break
+        not_loaded && continue
+        lines=$((lines + 1))
+        [ $status -eq 1 ] && error_line . && continue
+        wrong=$((wrong + 1))
+        bad "$name: status $status with ulimit -v $kilobytes"
+    done
+    if [ $status -ne 0 ]; then bad "$name: status $status with ulimit -v $kilobytes, which is enough"
+    elif [ $wrong -eq 0 ]; then ok; fi
+}
+sweep "train" "$train" gan.json --out never
+sweep "train on 8 threads" "$train" gan.json --out never --threads 8
+sweep "a folder of images" "$train" gan.json --out never --set data='{"set": "folder", "path": "pictures", "size": 28, "channels": 1, "cache": false}' --set batch=2
+sweep "an archive" "$train" gan.json --out never --set data='{"set": "folder", "path": "pictures.tar", "size": 28, "channels": 1, "cache": false}' --set batch=2
+sweep "resume" sh -c 'rm -rf again && cp -r gan again && exec "$0" --resume again --steps 6' "$train"
+sweep "a classifier" "$train" classifier.json --out never
+sweep "generate" "$generate" gan --out grid.png
+sweep "generate a folder" "$generate" gan -n 20 --out never/
+sweep "evaluate" "$evaluate" gan -n 150
+sweep "summary" "$summary" gan.json
+sweep "trace" "$train" gan.json --out never --trace trace.safetensors
+sweep "bench" "$bench" gan.json --seconds 0.01
+# Most of what a training takes is asked for at once; smaller things fail too.
+sweep "a large set" "$train" gan.json --out never --set data='{"set": "ring", "first": 2000000}' --set generator='[{"layer": "linear", "units": 2}, {"layer": "reshape", "shape": "image"}]' \
+    --set discriminator='[{"layer": "flatten"}, {"layer": "linear", "units": 1}]'
+
+# ---- small files that ask for much ------------------------------------------------------------------------------------------
+limited() { # kilobytes, command ...
+    local kilobytes=$1
+    shift
+    (ulimit -v "$kilobytes" && exec timeout 60 "$@")
+}
+repeated() { yes "$1" | head -n "$2" | tr -d '\n'; }
+key=$(repeated k 40000)
+{ printf '{"%s":[' "$key" && repeated 1, 40000 && printf '1]}'; } >path_bomb.json
+refuses "unknown key" limited 400000 "$summary" path_bomb.json
+length=$(wc -c <path_bomb.json)
+{ printf "\\$(printf %o $((length & 255)))\\$(printf %o $((length >> 8 & 255)))\\$(printf %o $((length >> 16)))\\0\\0\\0\\0\\0" && cat path_bomb.json; } >path_bomb.safetensors
+refuses "has no dtype" limited 400000 "$generate" path_bomb.safetensors --out never.png
+{ printf '[' && repeated 1, 7000000 && printf '1]'; } >a_list_of_many_entries.json
+refuses "must be an object, .* but this is a list" limited 3000000 "$summary" a_list_of_many_entries.json
+for megabytes in 1000 600 400 200 150; do
+    refuses "out of memory|this is a list" limited ${megabytes}000 "$summary" a_list_of_many_entries.json
+done
+for log in "$key" x; do # a line of a log
+    rm -rf again && cp -r gan again
+    { printf '{"step":1,"%s":[' "$log" && repeated 1, 40000 && printf '1]}\n'; } >again/log.jsonl
+    runs limited 700000 "$train" --resume again --steps 6
+done
+
+# ---- small files that took minutes ------------------------------------------------------------------------------------------
+{
+    printf '{"data":{"set":"mnist","path":"digits"},"latent":{"size":2},"steps":5,"batch":2,"optimizer":{"type":"sgd","lr":0.1},"objective":{"loss":"hinge"},'
+    printf '"discriminator":[{"layer":"flatten"},{"layer":"linear","units":1}],"generator":[{"layer":"linear","units":1},{"layer":"reshape","shape":[1,1,1]}'
+    repeated ',{"layer":"conv_transpose2d","channels":1,"kernel":1,"stride":1024}' 200
+    printf ']}'
+} >advice.json
+begin=$(date +%s%N)
+refuses "the generator makes .* the data are" timeout 60 "$summary" advice.json
+check "the advice about 200 transposed convolutions within 5 s" test $((($(date +%s%N) - begin) / 1000000)) -lt 5000
+
+# ---- other limits -----------------------------------------------------------------------------------------------------------
+stack() {
+    ulimit -s "$1" && shift && exec "$@"
+}
+tight() { (stack "$@"); }
+refuses "the stack limit is 512 kB \(ulimit -s\): set it to 1024 or more" tight 512 "$train" gan.json --out never
+runs tight 1024 "$train" gan.json --out stacked
+refuses "the system starts [0-9]+ of 1024 threads" limited 2000000 "$train" gan.json --out never --threads 1024
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

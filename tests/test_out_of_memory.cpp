@@ -1,0 +1,148 @@
+// Memory that runs out: on a thread, and within the libraries that decode images.
+#include <doctest/doctest.h>
+#include <png.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <new>
+#include <thread>
+#include <vector>
+
+// after cstdio
+#include <jpeglib.h>
+
+#include "data/decode.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/limits.h"
+#include "tests/skip.h"
+#include "tests/temporary.h"
+
+using namespace gannet;
+
+namespace {
+
+// Leaves the process so much more address space, for a while.
+class Scarce {
+public:
+    explicit Scarce(int64_t bytes) {
+        ::getrlimit(RLIMIT_AS, &before_);
+        int64_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        const struct rlimit tight { rlim_t(pages * 4096 + bytes), before_.rlim_max };
+        ::setrlimit(RLIMIT_AS, &tight);
+    }
+    ~Scarce() { ::setrlimit(RLIMIT_AS, &before_); }
+
+private:
+    struct rlimit before_ {};
+};
+
+// One row of 16-bit pixels with four channels: libpng keeps two rows of twice what the decoded picture takes.
+std::vector<uint8_t> wide_png(int width) {
+    std::vector<uint8_t> bytes;
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+    png_infop info = png_create_info_struct(png);
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_write_fn(
+        png, &bytes,
+        [](png_structp p, png_bytep from, png_size_t count) {
+            auto& to = *static_cast<std::vector<uint8_t>*>(png_get_io_ptr(p));
+            to.insert(to.end(), from, from + count);
+        },
+        nullptr);
+    png_set_IHDR(png, info, png_uint_32(width), 1, 16, PNG_COLOR_TYPE_RGB_ALPHA, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    png_set_compression_level(png, 1);
+    png_write_info(png, info);
+    const std::vector<uint8_t> row(std::size_t(width) * 8);
+    png_write_row(png, row.data());
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    return bytes;
+}
+
+// Progressive, so that the decoder keeps two bytes for each coefficient of all the image.
+std::vector<uint8_t> progressive_jpeg(int side) {
+    jpeg_compress_struct jpeg{};
+    jpeg_error_mgr errors{};
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    unsigned char* out = nullptr;
+    unsigned long size = 0;
+    jpeg_mem_dest(&jpeg, &out, &size);
+    jpeg.image_width = jpeg.image_height = JDIMENSION(side);
+    jpeg.input_components = 3;
+    jpeg.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&jpeg);
+    jpeg.comp_info[0].h_samp_factor = jpeg.comp_info[0].v_samp_factor = 1;
+    jpeg_simple_progression(&jpeg);
+    jpeg_start_compress(&jpeg, TRUE);
+    std::vector<uint8_t> row(std::size_t(side) * 3, 128);
+    uint8_t* rows[] = {row.data()};
+    for (int y = 0; y < side; ++y) jpeg_write_scanlines(&jpeg, rows, 1);
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    std::vector<uint8_t> bytes(out, out + size);
+    std::free(out);
+    return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("out of memory: an image that cannot be decoded for it is not broken") {
+#ifdef __SANITIZE_ADDRESS__
+    skipped("AddressSanitizer needs the address space");
+#else
+    const DecodeOptions options{};
+    const std::vector<uint8_t> png = wide_png(1 << 22), jpeg = progressive_jpeg(2048);
+    CHECK(decode_image(jpeg, options).W == 2048);
+    CHECK(decode_image(png, options).W == 1 << 22);
+    int broken = 0, without_memory = 0;
+    for (int64_t bytes = 0; bytes < 128 << 20; bytes += 4 << 20)
+        for (const auto& image : {png, jpeg}) {
+            try {
+                const Scarce scarce(bytes);
+                decode_image(image, options);
+            } catch (const std::bad_alloc&) {
+                ++without_memory;
+            } catch (const BrokenImage&) {
+                ++broken;
+            }
+        }
+    CHECK(broken == 0);
+    CHECK(without_memory > 2);
+    CHECK(without_memory < 60);
+    {
+        const Scarce scarce(50 << 20);
+        CHECK(free_memory() <= 50 << 20);
+        CHECK(free_memory() > 40 << 20);
+    }
+#endif
+}
+
+TEST_CASE("parallel: what a task throws reaches the caller, and the threads stay") {
+    const int before = kernels::cpu::threads();
+    const auto caller = std::this_thread::get_id();
+    for (const int threads : {2, 5}) {
+        kernels::cpu::set_threads(threads);
+        for (int round = 0; round < 50; ++round) {
+            // The caller waits in its first task, so that another thread throws.
+            std::atomic<bool> thrown{false};
+            std::atomic<int> ran{0};
+            const auto work = [&](int64_t) {
+                ++ran;
+                const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+                while (std::this_thread::get_id() == caller && !thrown && std::chrono::steady_clock::now() < end)
+                    std::this_thread::yield();
+                if (std::this_thread::get_id() == caller) return;
+                thrown = true;
+                throw std::bad_alloc();
+            };
+            CHECK_THROWS_AS(kernels::cpu::parallel_for(20, [&](int64_t i) { work(i); }), std::bad_alloc);
+            CHECK(ran == 20);
+        }
+    }
+    kernels::cpu::set_threads(before);
+}
