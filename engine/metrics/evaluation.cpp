@@ -69,7 +69,10 @@ private:
     // Null, with a warning, where one of the sets is too small for it.
     config::Value distance(const std::string& figure, const Moments& a, const Moments& b) {
         const auto size = int64_t(a.mean.size()), fewer = std::min(a.count, b.count);
-        if (fewer > size) return frechet_distance(a, b);
+        if (fewer > size) {
+            progress_("computing Frechet distances", figure == "frechet" ? 0 : 1, 2);
+            return frechet_distance(a, b);
+        }
         warn(figure + " is left out: " + grouped(fewer) + " images are too few for the covariance of " + grouped(size) +
              " features; take at least " + grouped(size + 1) + ", better 10,000");
         return nullptr;

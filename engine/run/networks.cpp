@@ -33,11 +33,12 @@ std::string note_of(const DeclaredImages& images) {
     return "note: the data are not there (" + images.absent + "): the model file declares images of " + images.image.str();
 }
 
-DeclaredImages check_shapes(const config::ModelConfig& config) {
+DeclaredImages check_before_data(const config::ModelConfig& config, Device device) {
     const DatasetOptions options = dataset_options(config.data);
     if (options.set == "folder" && options.size == 0 && options.crop == 0) return {};
     DeclaredImages images = declared_images(config);
-    build_networks(config, images.image);
+    const Networks nets = build_networks(config, images.image);
+    if (nets.generator) check_memory(config, *nets.generator, *nets.discriminator, device);
     return images;
 }
 

@@ -29,8 +29,8 @@ DeclaredImages declared_images(const config::ModelConfig& config);
 // "note: ..." for a user; of images that are not there.
 std::string note_of(const DeclaredImages& images);
 
-// For a training, before it reads the images: throws Error where networks do not fit them. Nothing is checked or returned where
-// the shape of the images is not known without reading them.
-DeclaredImages check_shapes(const config::ModelConfig& config);
+// For a training, before it reads the images: throws Error where networks do not fit them, or a step does not fit in the device's
+// memory. Nothing is checked or returned where the shape of the images is not known without reading them.
+DeclaredImages check_before_data(const config::ModelConfig& config, Device device);
 
 }  // namespace gannet

@@ -115,7 +115,7 @@ int run_training(const TrainingOptions& options, Device device) {
     else if (folder) check_same_config({.file = folder->config(), .config = config::load_json(folder->config())}, config);
 
     if (!folder) refuse_output_in_data(dataset_options(config.data), options.out);
-    const DeclaredImages declared = config::blaming(options.settings, [&] { return check_shapes(config); });
+    const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
     std::unique_ptr<GanTrainer> gan;
@@ -142,7 +142,8 @@ int run_training(const TrainingOptions& options, Device device) {
         atomic_write(folder->config(), config_text(config));  // `steps` and a few more may have changed
     } else {
         RunFolder::Fill fill;  // config.json does not name the weights to start from
-        if (!options.init.empty()) fill = [&](const RunFolder& run) { write_safetensors(run.checkpoint(), checkpoint_of(trainer, {})); };
+        if (!options.init.empty())
+            fill = [&](const RunFolder& run) { write_safetensors(run.checkpoint(), checkpoint_of(trainer, {})); };
         folder = options.resume_if_exists && is_folder(options.out)
                      ? RunFolder::create_inside(options.out, config_text(config), fill)
                      : RunFolder::create(config.name, options.out, config_text(config), "runs", fill);
