@@ -2,6 +2,7 @@
 // is late (descheduled, still waking) is never waited for, only tasks already claimed are.
 #include "kernels/cpu/parallel.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
@@ -237,6 +239,26 @@ struct Scratch {
     }
 };
 
+// A thread_local object with a destructor would be simpler, but the C library aborts where it has no memory to register one.
+struct ThreadScratch {
+    Scratch slots[4];
+};
+
+ThreadScratch& scratch_of_thread() {
+    thread_local ThreadScratch* mine = nullptr;
+    if (mine) return *mine;
+    static const pthread_key_t key = [] {
+        pthread_key_t made{};
+        if (::pthread_key_create(&made, [](void* scratch) { delete static_cast<ThreadScratch*>(scratch); }) != 0)
+            throw std::bad_alloc();
+        return made;
+    }();
+    auto made = std::make_unique<ThreadScratch>();
+    if (::pthread_setspecific(key, made.get()) != 0) throw std::bad_alloc();
+    mine = made.release();
+    return *mine;
+}
+
 std::atomic<bool> exact{false};
 
 }  // namespace
@@ -248,9 +270,6 @@ void set_threads(int threads) { pool().set_threads(threads); }
 int threads() { return pool().threads(); }
 void run_tasks(int64_t tasks, void (*task)(void* context, int64_t i), void* context) { pool().run(tasks, task, context); }
 
-void* scratch(int slot, int64_t bytes) {
-    thread_local Scratch slots[4];
-    return slots[slot].reserve(bytes);
-}
+void* scratch(int slot, int64_t bytes) { return scratch_of_thread().slots[slot].reserve(bytes); }
 
 }  // namespace gannet::kernels::cpu
