@@ -67,6 +67,12 @@ says '^training time: about .* 9,370 steps'
 runs "$summary" gan.json --no-estimate
 check "no estimate" test "$(grep -c training out)" = 0
 
+# A net that takes too much memory for a step here still has its tables.
+sed 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 50000 }, { "layer": "relu" }, &/' gan.json >wide.json
+runs bash -c 'ulimit -v 600000 && "$0" "$@"' "$summary" wide.json --set batch=100000
+says '^discriminator: ' out
+says '^no estimate of time and memory: ' out
+
 # ---- what is not declared is an error ----------------------------------------------------------------------------------------
 refuses "no such file or folder.*photos" "$summary" gan.json --set data.size=null
 refuses "no such file or folder.*photos" "$train" gan.json --dry-run --set data.size=null

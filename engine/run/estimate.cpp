@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <new>
 
 #include "data/text.h"
 #include "engine/classifier/trainer.h"
@@ -12,6 +13,7 @@
 #include "engine/run/progress.h"
 #include "engine/run/training.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/error.h"
 
 namespace gannet {
 namespace {
@@ -145,7 +147,14 @@ int64_t planned_steps(const config::ModelConfig& config, int64_t images) {
 
 std::string estimate_text(const config::ModelConfig& config, const SampleShape& image, int64_t images, Device device) {
     const double program = device.is_cuda() ? 0 : program_bytes;
-    const StepEstimate step = estimate_step(config, image, device);
+    StepEstimate step;
+    try {
+        step = estimate_step(config, image, device);
+    } catch (const Error& error) {  // the tables and the configuration are right without it
+        return "no estimate of time and memory: " + std::string(error.what()) + "\n";
+    } catch (const std::bad_alloc&) {
+        return "no estimate of time and memory: not enough memory to measure a step\n";
+    }
     const int64_t steps = planned_steps(config, images);
     std::string time = step_text(step.seconds) + " a step";
     if (steps > 0) {
