@@ -137,7 +137,7 @@ FORCE:
 # ---- fuzzers: docs/reliability.md -----------------------------------------------------------------------------------------
 # What reads and builds once more, by clang with libFuzzer and sanitizers; the rest is the programs' own. `replay` is of the plain build.
 CLANG      := clang++
-FUZZED_SRC := $(wildcard data/*.cpp $(foreach f,config checkpoint layers network plots,engine/$f/*.cpp)) $(foreach f,run/files run/log gan/preflight gan/warnings,engine/$f.cpp)
+FUZZED_SRC := $(wildcard data/*.cpp $(foreach f,config checkpoint layers network plots,engine/$f/*.cpp)) $(foreach f,run/files run/atomic_file run/lock run/log gan/preflight gan/warnings,engine/$f.cpp)
 FUZZ_SRC   := $(filter-out tests/fuzz/replay.cpp,$(wildcard tests/fuzz/*.cpp))
 $(BUILD)/fuzz/%.o: CXX := $(CLANG)
 $(BUILD)/fuzz/%.o: FLAGS := -std=c++20 -I. -O1 -g1 -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-math-errno -pthread -MMD -MP

@@ -5,12 +5,12 @@
 
 namespace gannet {
 
-// Names of files come from anywhere: what would break a line or a terminal becomes '?', what is very long is cut.
-inline std::string printable(const std::string& text, std::size_t longest = 200) {
-    std::string out;
-    for (const char c : text.substr(0, longest)) out += uint8_t(c) < 32 || c == 127 ? '?' : c;
-    return text.size() > longest ? out + "..." : out;
-}
+// The bytes of the UTF-8 character that begins at `at`; 0 where none does.
+std::size_t character_at(const std::string& text, std::size_t at);
+
+// Names come from anywhere. What would break a line or drive a terminal (control characters, C1 too, and bytes that are not
+// UTF-8) is written as \n or \x9b; what is longer than `longest` bytes is cut.
+std::string printable(const std::string& text, std::size_t longest = 200);
 
 // 1234567: "1,234,567"
 inline std::string grouped(int64_t n) {

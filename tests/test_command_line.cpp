@@ -3,6 +3,8 @@
 
 #include <cstdio>
 
+#include "data/text.h"
+#include "engine/config/value.h"
 #include "engine/run/cli.h"
 #include "engine/run/interrupt.h"
 #include "tests/temporary.h"
@@ -69,6 +71,22 @@ TEST_CASE("command line: values and complaints") {
     CHECK(has(complaint({"a", "--seed", "1", "--seed", "2"}), "given twice"));
     CHECK(has(complaint({"a", "--device", "tpu"}), "one of auto, cpu"));
     CHECK(has(complaint({"a", "--dry-run=no"}), "takes no value"));
+}
+
+TEST_CASE("printable: nothing drives a terminal, and what is text stays") {
+    CHECK(printable("plain, \u00e9 \u732b \U0001f600") == "plain, \u00e9 \u732b \U0001f600");
+    CHECK(printable("a\nb\t\x1b[31m\x7f") == "a\\nb\\x09\\x1b[31m\\x7f");
+    CHECK(printable("\u009b31m\u0080\u009f\u00a0") == "\\xc2\\x9b31m\\xc2\\x80\\xc2\\x9f\u00a0");
+    CHECK(printable("\x9b"
+                    "31m caf\xe9") == "\\x9b31m caf\\xe9");  // not UTF-8
+    for (const char* none : {"\xc3", "\xc0\xaf", "\xe0\x82\x9b", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"})
+        for (const char c : printable(none)) CHECK((c >= 0x20 && c < 0x7f));
+    CHECK(printable(std::string(300, 'x')) == std::string(200, 'x') + "...");
+    CHECK(printable(std::string(300, 'x'), std::string::npos) == std::string(300, 'x'));
+    CHECK(printable(std::string(199, 'x') + "\u00e9") == std::string(199, 'x') + "\u00e9");  // no half character
+    const std::string json = config::dump_json(config::Members{{"path", "\u009b\x7f\x1b \u00e9"}}, -1);
+    CHECK(json == "{\"path\": \"\\u009b\\u007f\\u001b \u00e9\"}");
+    CHECK(config::dump_json(config::parse_json(json, "here"), -1) == json);
 }
 
 TEST_CASE("run_program: exit status") {

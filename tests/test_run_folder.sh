@@ -178,6 +178,64 @@ same whole/samples/step_000004.png from-pipe/samples/step_000004.png
 "$train" /dev/stdin --out from-stdin <tiny.json >out 2>err
 check "a model from standard input" cmp -s whole/samples/step_000004.png from-stdin/samples/step_000004.png
 
+# ---- names that would drive a terminal -----------------------------------------------------------------------------------
+evil=$'e\e[31m\nvil\x7f\xc2\x9b31m\x9b31m'
+clean() { # files: no control character but line feeds, no byte that is not UTF-8
+    check "no controls from $current" python3 -c 'import sys
+for name in sys.argv[1:]:
+    text = open(name, "rb").read().decode()
+    assert not any(ord(c) < 32 and c != "\n" or 127 <= ord(c) < 160 for c in text), text' "$@"
+}
+says_only_text() { # command ...
+    current="$*"
+    "$@" >out 2>err </dev/null
+    check "$* says something" test -s out -o -s err
+    clean out err
+}
+if command -v python3 >/dev/null; then
+    mkdir "$evil" && cp tiny.json "$evil/$evil.json" && cp "$root"/tests/images/*.png "$evil" 2>/dev/null
+    says_only_text "$train" "$evil/$evil.json"
+    says_only_text "$train" "$evil/$evil.json" --out "out-$evil"
+    check "a folder of any name" test -s "out-$evil/$last"
+    says_only_text "$train" "$evil/$evil.json" --out "out-$evil"
+    says_only_text "$train" --resume "out-$evil"
+    says_only_text "$train" --resume "out-$evil" --steps 5
+    says_only_text "$train" "$evil/$evil.json" --dry-run
+    says_only_text "$train" "$evil/$evil.json" --set "data.path=$evil" --set data.set=folder --set data.size=8 --set batch=2 --dry-run
+    says_only_text "$train" "$evil/$evil.json" --set "data.path=$evil" --set data.set=folder --set data.size=8 --set batch=2 --dry-run
+    says_only_text "$train" "$evil/none-$evil.json"
+    says_only_text "$train" "$evil/$evil.json" --set "$evil=$evil"
+    says_only_text "$train" "$evil/$evil.json" --init "$evil"
+    says_only_text "$generate" "$evil"
+    says_only_text "$generate" "out-$evil" --out "$evil/no/$evil.png"
+    says_only_text "$programs/summary" "$evil/$evil.json"
+    says_only_text "$programs/bench" "$evil/$evil.json" --seconds 0.1
+    says_only_text "$programs/evaluate" "out-$evil" --classifier "$evil"
+else
+    skip "names that would drive a terminal: there is no python3"
+fi
+
+# ---- what is checked before a folder is made ------------------------------------------------------------------------------
+cat >classifier.json <<'END_OF_MODEL'
+{ "data": { "set": "mnist", "path": "digits" },
+  "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 10 } ],
+  "optimizer": { "type": "adam", "lr": 1e-3 }, "batch": 8, "steps": 2 }
+END_OF_MODEL
+set_of() { # prefix, side, label: two images of one grey
+    { printf '\0\0\010\003' && be32 2 && be32 "$2" && be32 "$2" && head -c $((2 * $2 * $2)) /dev/zero; } >digits/"$1"-images-idx3-ubyte
+    { printf '\0\0\010\001' && be32 2 && printf "\0\\$3"; } >digits/"$1"-labels-idx1-ubyte
+}
+mkdir digits && set_of train 28 7
+classifier=("$train" classifier.json --set batch=2 --out c)
+refuses_at_once "t10k-images" "${classifier[@]}"
+set_of t10k 20 7
+refuses_at_once "the test images are \(1, 20, 20\)" "${classifier[@]}"
+set_of t10k 28 13
+refuses_at_once "the test images have 12 labels" "${classifier[@]}"
+check "a refused run leaves no folder" test ! -e c
+set_of t10k 28 3
+runs "${classifier[@]}"
+
 # ---- signals and terminals -----------------------------------------------------------------------------------------------
 endless=(tiny.json --set log_every=1 --set samples.every=100000000 --set observe.every=100000000)
 launch() { # run, command in front ...: starts an endless run and waits for some steps

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "data/text.h"
 #include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
@@ -111,8 +112,8 @@ ModelReport bench_model(const config::ModelConfig& given, Device device, const M
 
 std::string text(const ModelReport& r) {
     const double median = r.median(), rate = r.flops.total() / median;
-    std::string lines = r.name + ": batch " + std::to_string(r.batch) + ", " + std::to_string(r.parameters) + " parameters, on " +
-                        r.device + "; " + std::to_string(r.threads) + " threads" +
+    std::string lines = printable(r.name) + ": batch " + std::to_string(r.batch) + ", " + std::to_string(r.parameters) +
+                        " parameters, on " + r.device + "; " + std::to_string(r.threads) + " threads" +
                         (r.processor.empty() ? "" : " of " + r.processor) + "\n";
     lines += print(
         "  ms per step       median %.3f, min %.3f, half of them within %.3f to %.3f, max %.3f, of %zu after %lld to warm up\n",

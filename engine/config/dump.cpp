@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "data/text.h"
 #include "engine/config/escape.h"
 #include "engine/config/value.h"
 
@@ -12,10 +13,6 @@ namespace gannet::config {
 namespace {
 
 constexpr std::size_t widest = 160;  // columns: any layer is one line
-
-std::string quote(const std::string& text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 std::string json_text(const std::string& text) {
     const auto dumped = [&](std::size_t from, std::size_t to) {
@@ -26,12 +23,15 @@ std::string json_text(const std::string& text) {
     std::size_t from = 0;
     for (std::size_t at = 0, length = 0; at < text.size(); at += length) {
         length = character_at(text, at);
-        if (length > 0) continue;
+        // JSON may hold DEL and C1 as they are, a terminal should not get them.
+        const bool control = text[at] == 0x7f || (length == 2 && uint8_t(text[at]) == 0xC2 && uint8_t(text[at + 1]) < 0xA0);
+        if (length > 0 && !control) continue;
+        length = std::max<std::size_t>(length, 1);
+        const unsigned code = uint8_t(text[at + length - 1]);
         char escape[8];
-        std::snprintf(escape, sizeof escape, "\\udc%02x", unsigned(uint8_t(text[at])));
+        std::snprintf(escape, sizeof escape, "\\u%04x", control ? code : 0xdc00 + code);
         out += dumped(from, at) + escape;
-        length = 1;
-        from = at + 1;
+        from = at + length;
     }
     return out + dumped(from, text.size()) + "\"";
 }
@@ -87,13 +87,6 @@ std::string dump_json(const Value& value, int indent) {
     return out;
 }
 
-std::string printable(const std::string& text) {
-    const std::size_t most = 200;
-    std::string out = quote(text.size() > most ? text.substr(0, most) + "..." : text);
-    out = out.substr(1, out.size() - 2);
-    for (std::size_t at = 0; (at = out.find("\\\"", at)) != std::string::npos; ++at)
-        out.erase(at, 1);  // quotes need no escape here
-    return out;
-}
+std::string printable(const std::string& text) { return gannet::printable(text); }
 
 }  // namespace gannet::config

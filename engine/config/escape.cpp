@@ -1,8 +1,8 @@
 #include "engine/config/escape.h"
 
 #include <charconv>
-#include <cstdint>
 
+#include "data/text.h"
 #include "kernels/error.h"
 
 namespace gannet::config {
@@ -49,16 +49,8 @@ std::string with_bytes(std::string text) {
 }
 
 std::size_t character_at(const std::string& text, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return at + i < text.size() ? uint8_t(text[at + i]) : uint8_t(0); };
-    const uint8_t first = byte(0), second = byte(1);
-    if (first < 0x80) return 1;
-    const std::size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((byte(i) & 0xC0) != 0x80) return 0;
-    // longer than need be, a surrogate, beyond U+10FFFF, what cannot be read back
-    const bool none = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-                      (first == 0xF4 && second > 0x8F) || text.compare(at, length, stand_in) == 0;
-    return none ? 0 : length;
+    // what cannot be read back is not one
+    return text.compare(at, stand_in.size(), stand_in) == 0 ? 0 : gannet::character_at(text, at);
 }
 
 }  // namespace gannet::config

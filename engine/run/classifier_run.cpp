@@ -1,23 +1,33 @@
 #include "engine/run/classifier_run.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "engine/run/training.h"
+#include "kernels/error.h"
 
 namespace gannet {
-namespace {
-
-// Empty where the data set is a folder, which has none.
-Dataset test_split(const config::ModelConfig& config) {
-    if (config.data.text("set") == "folder") return {};
-    DatasetOptions options = dataset_options(config.data);
+Dataset test_split(const ClassifierTrainer& trainer) {
+    const config::Object& keys = trainer.config().data;
+    if (keys.text("set") == "folder") return {};
+    DatasetOptions options = dataset_options(keys);
     options.split = "test";
     options.first = 0;
-    return load_dataset(options);
+    Dataset test = load_dataset(options);
+    const std::string to_do = "give it the test split of the same data";
+    if (test.labels.empty()) throw Error("the test images have no labels", test.source, to_do);
+    if (const SampleShape image{test.H, test.W, test.C, false}; !(image == trainer.image()))
+        throw Error("the test images are " + image.str() + ", those to train on " + trainer.image().str(), test.source, to_do);
+    const int64_t classes = *std::max_element(test.labels.begin(), test.labels.end()) + 1;
+    if (classes > trainer.network().out().C)
+        throw Error("the test images have " + std::to_string(classes) + " labels, the classifier has scores of " +
+                        std::to_string(trainer.network().out().C),
+                    test.source, to_do);
+    return test;
 }
 
-}  // namespace
-
-ClassifierRun::ClassifierRun(ClassifierTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint)
-    : Run(trainer, folder, checkpoint), trainer_(trainer), test_(test_split(trainer.config())) {}
+ClassifierRun::ClassifierRun(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint)
+    : Run(trainer, folder, checkpoint), trainer_(trainer), test_(std::move(test)) {}
 
 config::Members ClassifierRun::figures() {
     const ClassifierFigures f = trainer_.figures();

@@ -5,9 +5,13 @@
 
 namespace gannet {
 
+// The test split of a classifier's data, checked; empty where the data set is a folder, which has none.
+Dataset test_split(const ClassifierTrainer& trainer);
+
 class ClassifierRun : public Run {
 public:
-    ClassifierRun(ClassifierTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint);
+    // `test` may be empty: then nothing is said about it.
+    ClassifierRun(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint);
 
 private:
     config::Members figures() override;

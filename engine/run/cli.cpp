@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "data/text.h"
 #include "engine/config/spec.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/version.h"
@@ -55,21 +56,6 @@ void parse_number(const std::string& text, T& value, const std::string& shown, c
 void hold_standard_streams() {
     for (int f = 0; f <= 2; ++f)
         if (::fcntl(f, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) return;  // writing to it fails, as it should
-}
-
-// A message is one line, whatever names it quotes.
-std::string one_line(const std::string& text) {
-    std::string line;
-    for (const char c : text) {
-        const auto code = static_cast<unsigned char>(c);
-        if (code >= 0x20 && code != 0x7f) {
-            line += c;
-        } else {
-            const char* const digits = "0123456789abcdef";
-            line += c == '\n' ? std::string("\\n") : std::string("\\x") + digits[code >> 4] + digits[code & 15];
-        }
-    }
-    return line;
 }
 
 bool is_flag(const std::string& word) { return word.size() > 1 && word[0] == '-' && !(word[1] >= '0' && word[1] <= '9'); }
@@ -125,7 +111,7 @@ struct CommandLine::State {
             const Words words = d.option->results();
             const bool is_switch = d.option->get_expected_max() == 0;
             for (const std::string& word : words) {
-                if (is_switch && word != "true") throw Error(d.shown + " takes no value", "command line", "leave it away");
+                if (is_switch && word != "true") throw Error(d.shown + " takes no value", "command line", "omit the value");
                 // `--out --seed 3`; a folder of that name is ./--seed
                 if (word.empty() || (!d.option->get_positional() && word.substr(0, 2) == "--"))
                     throw Error(d.shown + " needs a value", "command line", usage_hint());
@@ -283,7 +269,7 @@ int run_program(int argc, char** argv, const std::function<int(int, char**)>& bo
     } catch (const std::exception& error) {
         message = error.what();
     }
-    if (!message.empty()) std::cerr << "gannet: " << one_line(message) << "\n";
+    if (!message.empty()) std::cerr << "gannet: " << printable(message, std::string::npos) << "\n";
     return status;
 }
 

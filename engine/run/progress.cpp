@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/text.h"
 #include "engine/run/interrupt.h"
 
 namespace gannet {
@@ -87,7 +88,7 @@ void Progress::update(const ProgressState& state) {
 }
 
 void Progress::say(const std::string& text) {
-    print((line_open_ ? "\r\033[K" : "") + text + "\n");
+    print((line_open_ ? "\r\033[K" : "") + printable(text, std::string::npos) + "\n");
     line_open_ = false;
 }
 

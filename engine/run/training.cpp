@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "data/text.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/gan/preflight.h"
 #include "engine/run/classifier_run.h"
@@ -42,9 +43,11 @@ std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
     return folder;
 }
 
+void say(const std::string& line) { std::fprintf(stderr, "%s\n", printable(line, std::string::npos).c_str()); }
+
 int say_finished(const config::ModelConfig& config, int64_t steps, const std::string& path) {
-    std::fprintf(stderr, "finished: the run has all its %lld steps (%s)\nto train it further: --resume %s --%s N\n",
-                 static_cast<long long>(steps), path.c_str(), path.c_str(), config.steps > 0 ? "steps" : "epochs");
+    say("finished: the run has all its " + std::to_string(steps) + " steps (" + path + ")");
+    say("to train it further: --resume " + path + (config.steps > 0 ? " --steps N" : " --epochs N"));
     return 0;
 }
 
@@ -126,7 +129,8 @@ int run_training(const TrainingOptions& options, Device device) {
     });
     Trainer& trainer = gan ? static_cast<Trainer&>(*gan) : *classifier;
     if (gan)
-        for (const std::string& line : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
+        for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
+    const Dataset test = classifier ? config::blaming(options.settings, [&] { return test_split(*classifier); }) : Dataset{};
     if (checkpoint) restore(*checkpoint, trainer);
     else if (!options.init.empty()) start_from(options.init, trainer);
     const int64_t total = total_steps(config, trainer);
@@ -148,12 +152,11 @@ int run_training(const TrainingOptions& options, Device device) {
                      ? RunFolder::create_inside(options.out, config_text(config), fill)
                      : RunFolder::create(config.name, options.out, config_text(config), "runs", fill);
     }
-    std::fprintf(stderr, "%s: %lld steps on %s, batch %lld, %lld images of %s; writing %s\n", config.name.c_str(),
-                 static_cast<long long>(total),
-                 (device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu)).c_str(),
-                 static_cast<long long>(config.batch), static_cast<long long>(data.count),
-                 (config.data.text("path").empty() ? data.name : data.source).c_str(), folder->path().c_str());
-    if (classifier) return ClassifierRun(*classifier, *folder, checkpoint ? &*checkpoint : nullptr).train(options);
+    say(config.name + ": " + counted(total, "step", "steps") + " on " + device.name() +
+        (options.why_cpu.empty() ? "" : ", as " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
+        counted(data.count, "image", "images") + " of " + (config.data.text("path").empty() ? data.name : data.source) +
+        "; writing " + folder->path());
+    if (classifier) return ClassifierRun(*classifier, test, *folder, checkpoint ? &*checkpoint : nullptr).train(options);
     return GanRun(*gan, *folder, checkpoint ? &*checkpoint : nullptr).train(options);
 }
 
