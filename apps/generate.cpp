@@ -45,8 +45,7 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
     const FolderContent there = content_of(folder);
     if (replace && !there.samples.empty()) {
         remove_samples(folder, there.samples);
-        std::fprintf(stderr, "removed %s from %s\n",
-                     counted(int64_t(there.samples.size()), "older sample", "older samples").c_str(), folder.c_str());
+        say("removed " + counted(int64_t(there.samples.size()), "older sample", "older samples") + " from " + folder);
     }
     const int64_t stay =
         replace ? 0 : std::count_if(there.samples.begin(), there.samples.end(), [&](int64_t i) { return i >= images; });
@@ -59,8 +58,8 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
     }
     if (there.other_images > 0)
         what += (what.empty() ? "" : " and ") + counted(there.other_images, "other image", "other images");
-    std::fprintf(stderr, "gannet: warning: beside the %s the folder holds %s (%s): %s\n",
-                 counted(images, "new sample", "new samples").c_str(), what.c_str(), folder.c_str(), to_do.c_str());
+    say("gannet: warning: beside the " + counted(images, "new sample", "new samples") + " the folder holds " + what + " (" +
+        folder + "): " + to_do);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ void print_tables(const config::ModelConfig& config, const SampleShape& image) {
 
 void print(const config::ModelConfig& config, bool estimate) {
     const DeclaredImages images = declared_images(config);
-    if (!images.absent.empty()) std::fprintf(stderr, "%s\n", note_of(images).c_str());
+    if (!images.absent.empty()) say(note_of(images));
     print_tables(config, images.image);
     if (!estimate) return;
     const Device device = choose_device("auto", 0);
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
         const config::ModelConfig config = config::load_model(model, settings);
         config::blaming(settings, [&] { print(config, !no_estimate); });
         if (config.is_classifier()) return 0;
-        for (const std::string& warning : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", warning.c_str());
+        for (const std::string& warning : warnings(config)) say("gannet: warning: " + warning);
         return 0;
     });
 }

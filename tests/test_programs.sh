@@ -514,7 +514,9 @@ differ grid.png other.png
 runs "$generate" run --threads 1 --seed 2 --out single.png
 same other.png single.png
 runs "$generate" run --exact --seed 2 --out exact.png
+mkdir folder && : >folder/.000011.png.gannet-0 # of a program that was killed
 runs "$generate" run -n 5 --out folder/
+check "the temporary file is gone" test -z "$(find folder -name '.*')"
 check "one PNG per image" test "$(ls folder | tr '\n' ' ')" = "000000.png 000001.png 000002.png 000003.png 000004.png "
 check "each of the data's size" has_size folder/000004.png 28x28
 runs "$generate" run -n 130 --out many/

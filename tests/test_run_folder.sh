@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The folder of a run: how it appears, who may write it, and that a run that is killed, interrupted or started twice loses
-# nothing. GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
+# The folder of a run: how it appears, who may write it, and that a run that is killed or started twice loses nothing. GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -236,75 +235,38 @@ check "a refused run leaves no folder" test ! -e c
 set_of t10k 28 3
 runs "${classifier[@]}"
 
-# ---- signals and terminals -----------------------------------------------------------------------------------------------
-endless=(tiny.json --set log_every=1 --set samples.every=100000000 --set observe.every=100000000)
-launch() { # run, command in front ...: starts an endless run and waits for some steps
-    "${@:2}" "$train" "${endless[@]}" --steps 100000000 --out "$1" >out 2>err </dev/null &
-    run_id=$!
-    started="$started $run_id"
-    wait_for 60 lines_in "$1/log.jsonl" 8 || bad "$1 makes no steps"
+# ---- a file system without locks -----------------------------------------------------------------------------------------
+cat >unlockable.c <<'END_OF_PROGRAM'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+// As NFS, which locks no folder, or, with NO_LOCKS, as what locks nothing.
+int flock(int file, int operation) {
+    struct stat info;
+    if (getenv("NO_LOCKS") || (fstat(file, &info) == 0 && S_ISDIR(info.st_mode))) return errno = EBADF, -1;
+    return ((int (*)(int, int))dlsym(RTLD_NEXT, "flock"))(file, operation);
 }
-saved() { # run: it ended with 130, and resumes as if it had never been stopped
-    wait $run_id
-    check "$1: status 130" test $? -eq 130
-    local steps
-    steps=$(step_of "$1")
-    check "$1: saved" test "$steps" -ge 8
-    cp err err.stopped
-    runs "$train" --resume "$1" --steps $((steps + 1))
-    runs "$train" "${endless[@]}" --out "$1-whole" --steps $((steps + 1))
-    same "$1/$last" "$1-whole/$last"
-}
-for signal in TERM HUP USR1; do
-    launch by-$signal
-    kill -$signal $run_id
-    saved by-$signal
-    check "$signal: it says how to resume" grep -q -- '--resume by-' err.stopped
-done
-launch ignoring env --ignore-signal=INT --ignore-signal=HUP
-kill -INT $run_id && kill -HUP $run_id
-before=$(wc -l <ignoring/log.jsonl)
-check "an ignored SIGINT and SIGHUP stay ignored" wait_for 60 lines_in ignoring/log.jsonl $((before + 5))
-kill -TERM $run_id
-saved ignoring
-# Only a second SIGINT stops at once: others come as often as they like.
-"$train" tiny.json --set batch=256 --set objective.critic_steps=2000 --set discriminator.1.units=512 --out patient >out 2>err </dev/null &
-run_id=$!
-started="$started $run_id"
-wait_for 60 test -s patient/samples/step_000000.png
-sleep 0.3
-for signal in TERM USR1 TERM HUP TERM; do kill -$signal $run_id && sleep 0.05; done
-wait $run_id
-check "many signals, one end" test $? -eq 130
-check "the step is finished and saved" test "$(step_of patient)" = 1
-check "one line about it" test "$(grep -c 'finishing this step' err)" -eq 1
-# stderr that nobody reads any more.
-"$train" "${endless[@]}" --steps 100000000 --out headless 2> >(head -n 1 >/dev/null) >/dev/null </dev/null &
-run_id=$!
-started="$started $run_id"
-wait_for 60 lines_in headless/log.jsonl 8 || bad "headless makes no steps"
-sleep 0.2
-kill -TERM $run_id
-saved headless
-if command -v python3 >/dev/null; then
-    cat >terminal.py <<'END_OF_PROGRAM'
-# Runs a command on a terminal that is closed once the file has 8 lines: the exit status is the command's.
-import os, pty, signal, sys, time
-process, terminal = pty.fork()
-if process == 0:
-    os.execv(sys.argv[2], sys.argv[2:])
-for _ in range(600):
-    if os.path.exists(sys.argv[1]) and open(sys.argv[1]).read().count("\n") >= 8:
-        break
-    time.sleep(0.1)
-os.close(terminal)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) % 256)
 END_OF_PROGRAM
-    python3 terminal.py hungup/log.jsonl "$train" "${endless[@]}" --steps 100000000 --out hungup >out 2>err </dev/null &
-    run_id=$!
-    saved hungup
+if [ -z "${SAN:-}" ] && cc -shared -fPIC -o unlockable.so unlockable.c -ldl 2>/dev/null; then
+    unlockable=(env LD_PRELOAD="$work/unlockable.so")
+    "${unlockable[@]}" "$train" tiny.json --out nfs --steps 100000000 >nfs.log 2>&1 </dev/null &
+    busy=$!
+    started="$started $busy"
+    check "a run begins" wait_for 60 test -s nfs/$last
+    refuses_at_once "another program is training this run \(nfs\)" "${unlockable[@]}" "$train" --resume nfs
+    refuses_at_once "another program is training this run \(nfs\)" "${unlockable[@]}" "$train" tiny.json --out nfs
+    kill -TERM $busy && wait $busy
+    check "no word of it where another lock works" test "$(grep -c 'no locks' nfs.log)" -eq 0
+    runs "${unlockable[@]}" env NO_LOCKS=1 "$train" tiny.json --out lockless
+    check "without locks it says so" grep -q '^gannet: warning: the file system has no locks (lockless): start no second program' err
+    same whole/$last lockless/$last
+    runs "${unlockable[@]}" env NO_LOCKS=1 "$train" --resume lockless --steps 6
+    same straight/$last lockless/$last
 else
-    skip "a closed terminal: there is no python3"
+    skip "a file system without locks: it cannot be imitated here"
 fi
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -16,6 +16,7 @@ if [ "$build" = build ]; then # sanitizers and orders change neither what is cou
 fi
 suite "programs" tests/test_programs.sh
 suite "run folders" tests/test_run_folder.sh
+suite "signals" tests/test_signals.sh
 suite "data" tests/test_data.sh
 suite "generate" tests/test_generate.sh
 suite "evaluate" tests/test_evaluate.sh

@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "engine/run/cli.h"
+
 namespace gannet {
 namespace {
 
@@ -34,7 +36,7 @@ void Bar::update(const char* what, int64_t done, int64_t all) {
 
 void Bar::say(const std::string& line) {
     clear();
-    std::fprintf(stderr, "%s\n", line.c_str());
+    gannet::say(line);
 }
 
 void Bar::clear() {

@@ -269,8 +269,10 @@ int run_program(int argc, char** argv, const std::function<int(int, char**)>& bo
     } catch (const std::exception& error) {
         message = error.what();
     }
-    if (!message.empty()) std::cerr << "gannet: " << printable(message, std::string::npos) << "\n";
+    if (!message.empty()) say("gannet: " + message);
     return status;
 }
+
+void say(const std::string& line) { std::fprintf(stderr, "%s\n", printable(line, std::string::npos).c_str()); }
 
 }  // namespace gannet

@@ -56,4 +56,7 @@ private:
 // and give 1, Interrupted gives 130. A full disk or a closed pipe behind stdout is an error too.
 int run_program(int argc, char** argv, const std::function<int(int, char**)>& body);
 
+// One line on stderr, whatever names it quotes.
+void say(const std::string& line);
+
 }  // namespace gannet

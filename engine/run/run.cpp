@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "data/text.h"
+#include "engine/run/cli.h"
 #include "engine/run/files.h"
 #include "engine/run/interrupt.h"
 #include "kernels/error.h"
@@ -63,10 +63,9 @@ int Run::train(const TrainingOptions& options) {
         throw Error("stopped at step " + std::to_string(step()) + ": " + reason, folder_.path(),
                     "look at its plots; to continue anyway: train --resume " + folder_.path() + " --on-collapse warn");
     const bool done = step() >= total_;
-    const std::string path = printable(folder_.path(), std::string::npos);
-    std::fprintf(stderr, "%s after %lld of %lld steps: %s\n", done ? "done" : "interrupted", static_cast<long long>(step()),
-                 static_cast<long long>(total_), path.c_str());
-    if (!done) std::fprintf(stderr, "resume with: --resume %s\n", path.c_str());
+    gannet::say(std::string(done ? "done" : "interrupted") + " after " + std::to_string(step()) + " of " +
+                std::to_string(total_) + " steps: " + folder_.path());
+    if (!done) gannet::say("resume with: --resume " + folder_.path());
     return done ? 0 : 130;
 }
 

@@ -26,6 +26,7 @@ public:
 
     // Keeps other programs from writing this run as long as this object or a copy of it lives. Throws Error if one does.
     void lock();
+    bool locked() const { return lock_ && lock_->works(); }  // false also where the file system has no locks
 
     const std::string& path() const { return path_; }
     std::string config() const { return path_ + "/config.json"; }

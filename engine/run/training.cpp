@@ -9,6 +9,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/gan/preflight.h"
 #include "engine/run/classifier_run.h"
+#include "engine/run/cli.h"
 #include "engine/run/estimate.h"
 #include "engine/run/files.h"
 #include "engine/run/gan_run.h"
@@ -43,8 +44,6 @@ std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
     return folder;
 }
 
-void say(const std::string& line) { std::fprintf(stderr, "%s\n", printable(line, std::string::npos).c_str()); }
-
 int say_finished(const config::ModelConfig& config, int64_t steps, const std::string& path) {
     say("finished: the run has all its " + std::to_string(steps) + " steps (" + path + ")");
     say("to train it further: --resume " + path + (config.steps > 0 ? " --steps N" : " --epochs N"));
@@ -59,7 +58,7 @@ int print_plan(const config::ModelConfig& config, const SampleShape& image, int6
 
 int dry_run_without_data(const TrainingOptions& options, const config::ModelConfig& config, const DeclaredImages& images,
                          Device device) {
-    std::fprintf(stderr, "%s\n", note_of(images).c_str());
+    say(note_of(images));
     const Networks nets = build_networks(config, images.image);
     if (!options.init.empty()) {
         const Safetensors content = read_safetensors(options.init);
@@ -67,7 +66,7 @@ int dry_run_without_data(const TrainingOptions& options, const config::ModelConf
             if (net) load_state(content, options.init, *net, nullptr);
     }
     if (!config.is_classifier())
-        for (const std::string& line : warnings(config)) std::fprintf(stderr, "gannet: warning: %s\n", line.c_str());
+        for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
     return print_plan(config, images.image, images.count, device);
 }
 
@@ -152,7 +151,9 @@ int run_training(const TrainingOptions& options, Device device) {
                      ? RunFolder::create_inside(options.out, config_text(config), fill)
                      : RunFolder::create(config.name, options.out, config_text(config), "runs", fill);
     }
-    say(config.name + ": " + counted(total, "step", "steps") + " on " + device.name() +
+    if (!folder->locked())
+        say("gannet: warning: the file system has no locks (" + folder->path() + "): start no second program on this run");
+    say(config.name + ": " + grouped(total) + " steps on " + device.name() +
         (options.why_cpu.empty() ? "" : ", as " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
         counted(data.count, "image", "images") + " of " + (config.data.text("path").empty() ? data.name : data.source) +
         "; writing " + folder->path());
