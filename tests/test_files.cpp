@@ -328,8 +328,7 @@ TEST_CASE("log: lines, cut back, full disk") {
     { RunLog log = RunLog::resume(folder / "new.jsonl", 3); }
     CHECK(exists(folder / "new.jsonl"));
     CHECK_FALSE(error_of([&] { RunLog::create(folder / "absent/log.jsonl"); }).empty());
-    for (const char* foreign : {"garbage", "3", "{\"step\": \"one\"}", "{\"step\": 1}}",
-                                "{\"step\": 0, \"format\": 3}"}) {
+    for (const char* foreign : {"garbage", "3", "{\"step\": \"one\"}", "{\"step\": 1}}", "{\"step\": 0, \"format\": 3}"}) {
         CAPTURE(foreign);
         folder.write("foreign.jsonl", "{\"step\": 1}\n" + std::string(foreign) + "\n");
         const std::string before = read_file(folder / "foreign.jsonl");
