@@ -72,7 +72,7 @@ def main():
             time.sleep(1)
             if now := watch(program.pid):
                 seen.append((time.monotonic() - begin, *now))
-        program.send_signal(signal.SIGINT)
+        program.send_signal(signal.SIGTERM)  # SIGINT may be ignored, as it is in the background
         status = program.wait()
         check("interrupt", status == 130, f"status {status} after {time.monotonic() - begin:.0f} s")
 

@@ -256,6 +256,7 @@ def main():
     line.add_argument("--show", type=int, default=40, help="how many failures are printed; 0: all")
     line.add_argument("--keep", action="store_true", help="keeps the work folder")
     options = line.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored, and so by the programs
     options.apps, options.shim = os.path.abspath(options.apps), os.path.abspath(options.shim)
     if unknown := set(options.parts) - set(PARTS):
         line.error(f"no part {' '.join(unknown)}")
