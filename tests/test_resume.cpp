@@ -173,6 +173,25 @@ TEST_CASE("resume: a run that is interrupted after every step has the files of o
         }
 }
 
+TEST_CASE("resume: a run that an alarm stopped at its last step does not count as finished") {
+    const TemporaryFolder folder;
+    folder.write("model.json", model);
+    TrainingOptions options;
+    options.model = folder / "model.json";
+    options.out = folder / "run";
+    options.resume_if_exists = true;
+    options.settings = config::Settings({"optimizer.generator.lr=0", "optimizer.discriminator.lr=0", "init.std=1e-4",
+                                         "generator.4.init=normal", "on_collapse=stop", "steps=9"});
+    const Outcome first = outcome_of(options), again = outcome_of(options);
+    CHECK(has(first.error, "stopped at step 9"));
+    CHECK(again.error == first.error);
+    options.settings = config::Settings({"on_collapse=warn", "steps=10"});
+    options.resume = folder / "run";
+    options.out = options.model = "";
+    options.resume_if_exists = false;
+    CHECK(outcome_of(options).status == 0);
+}
+
 TEST_CASE("resume: a classifier that is interrupted after every step has the files of one that is not") {
     const TemporaryFolder folder;
     folder.write("model.json", R"({ "data": { "set": "mnist", "first": 24, "size": 4 },

@@ -1,11 +1,7 @@
 #include "engine/checkpoint/checkpoint.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <filesystem>
-#include <limits>
-#include <type_traits>
 
 #include "engine/run/version.h"
 #include "kernels/error.h"
@@ -25,19 +21,6 @@ int64_t to_integer(const Safetensors& content, const std::string& file, const st
     } catch (const std::exception&) {
     }
     throw Error("'" + key + "' is '" + found->second.substr(0, 40) + "' in its metadata", file, advice);
-}
-
-// Whether the exponent of each value has a zero bit. Written on the bits so that it becomes vector code.
-bool all_finite(const Array& array) {
-    using Bits = std::conditional_t<sizeof(real) == 4, uint32_t, uint64_t>;
-    const Bits exponent = std::bit_cast<Bits>(std::numeric_limits<real>::infinity());
-    Bits found = 0;
-    for (std::size_t i = 0; i < array.data.size(); i += sizeof(Bits)) {
-        Bits bits;
-        std::memcpy(&bits, array.data.data() + i, sizeof bits);
-        found |= Bits((bits & exponent) == exponent);
-    }
-    return !found;
 }
 
 // The path of the first key in which two configurations differ; "" if none.
@@ -92,7 +75,9 @@ Safetensors checkpoint_of(Trainer& trainer, const config::Members& run) {
 
 std::string first_not_finite(const Safetensors& content) {
     for (const Array& array : content.arrays)
-        if (array.dtype == dtype_word<real>() && !all_finite(array)) return array.name;
+        if (array.dtype == dtype_word<real>() &&
+            !all_finite(reinterpret_cast<const real*>(array.data.data()), array.data.size() / sizeof(real)))
+            return array.name;
     return "";
 }
 
@@ -125,6 +110,11 @@ Checkpoint load_checkpoint(const std::string& path) {
     checkpoint.position = {to_integer(checkpoint.content, checkpoint.file, "step"),
                            to_integer(checkpoint.content, checkpoint.file, "images_seen")};
     return checkpoint;
+}
+
+bool Checkpoint::stopped() const {
+    const config::Value* reason = run.find("stopped");
+    return reason && reason->text() && !reason->text()->empty();
 }
 
 bool same_data(const std::string& then, const std::string& now) {

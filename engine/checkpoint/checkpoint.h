@@ -23,6 +23,8 @@ struct Checkpoint {
     std::string data;      // their key, "" where it is not known
     Counters position;
     config::Value run;  // null in format 1, and before the run begins
+    // Whether an alarm ended the run (on_collapse: stop).
+    bool stopped() const;
 };
 
 // `path` is a checkpoint file or a run folder. Throws for files that are no checkpoint of this program.

@@ -28,17 +28,10 @@ std::vector<real> converted(const Array& array) {
 // Variances and means of squares: a root is taken of them.
 bool is_square(const std::string& name) { return name.ends_with("var") || name.ends_with("_sq") || name.ends_with("square_avg"); }
 
-// Without a branch in the loop: one comparison a value, small beside reading the file.
-bool all_finite(const std::vector<real>& values) {
-    bool finite = true;
-    for (const real v : values) finite &= std::abs(v) <= std::numeric_limits<real>::max();  // false for NaN
-    return finite;
-}
-
 std::vector<real> reals_of(const Array& array, const std::string& file) {
     if (array.dtype == "F32" || array.dtype == "F64") {
         std::vector<real> values = array.dtype == "F32" ? converted<float>(array) : converted<double>(array);
-        if (!all_finite(values))
+        if (!all_finite(values.data(), values.size()))
             throw Error("'" + array.name + "' holds values that are not finite", file,
                         "the training has diverged: use an earlier checkpoint, or train again with a lower learning rate");
         if (is_square(array.name) && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
@@ -54,6 +47,13 @@ Tensor part_of(const Tensor& flat, const Network& network, const Parameter& p) {
 }
 
 }  // namespace
+
+// Without a branch in the loop: one comparison a value, small beside reading or writing the file.
+bool all_finite(const real* values, std::size_t count) {
+    bool finite = true;
+    for (std::size_t i = 0; i < count; ++i) finite &= std::abs(values[i]) <= std::numeric_limits<real>::max();  // false for NaN
+    return finite;
+}
 
 Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape) {
     return make_array(name, torch_shape, to_torch(value, layout));

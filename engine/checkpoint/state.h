@@ -9,6 +9,8 @@
 
 namespace gannet {
 
+bool all_finite(const real* values, std::size_t count);
+
 // A tensor as an array of a file: torch's layout, F32 or F64 as the build's `real`.
 Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape);
 

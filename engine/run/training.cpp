@@ -139,7 +139,7 @@ int run_training(const TrainingOptions& options, Device device) {
             folder->path(), "give more with --steps, or omit it");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
     if (options.dry_run) return print_plan(config, trainer.image(), data.count, device);
-    if (checkpoint && trainer.step_count() == total) return say_finished(config, total, folder->path());
+    if (checkpoint && trainer.step_count() == total && !checkpoint->stopped()) return say_finished(config, total, folder->path());
     watch_interrupts();
     if (folder) {
         atomic_write(folder->config(), config_text(config));  // `steps` and a few more may have changed
