@@ -55,8 +55,12 @@ both alike "samples are all alike" "${still[@]}" --set init.std=1e-4 --set gener
 diverged=(--set objective.loss=wasserstein --set 'optimizer={"type": "sgd", "lr": 1000}' --set checkpoint_every=0)
 for action in warn stop; do # a state that is not finite is not saved, and ends the run whatever the alarm does
     refuses "the training diverged: after step [0-9]+ '[^']+' is not finite \(diverged-$action\): the checkpoint keeps step [0-9]+" \
-        "$train" gan.json --out diverged-$action --on-collapse $action "${diverged[@]}"
+        "$train" gan.json --out diverged-$action --on-collapse $action "${diverged[@]}" --set log_every=1000
     check "the last finite state is kept: $action" test "$(step_of diverged-$action)" -gt 0
+    step=$(($(step_of diverged-$action) + 1)) # no row was due after it
+    check "the step that diverged is logged: $action" grep -qE "^\{\"step\": $step, \"epoch\"" diverged-$action/log.jsonl
+    check "it has its grid and its plots: $action" test -s "$(printf 'diverged-%s/samples/step_%06d.png' $action "$step")" -a \
+        -s diverged-$action/plots/losses.svg
 done
 runs "$train" gan.json --out finite "${diverged[@]}" --steps "$(step_of diverged-warn)"
 refuses "the checkpoint keeps step 0" "$train" gan.json --out diverged-late "${diverged[@]}" --set checkpoint_every=300

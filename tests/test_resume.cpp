@@ -292,5 +292,7 @@ TEST_CASE("resume: a state that is not finite is not saved over a finite one") {
                 CHECK(has(events(out), "a loss is not finite"));
                 CHECK(exists(out + "/plots/losses.svg"));
             }
+            const std::string row = "{\"step\": " + std::to_string(checkpoint.position.step + 1) + ", \"epoch\"";
+            if (!stopped) CHECK(has(read_file(out + "/log.jsonl"), row));  // of the step that could not be saved
         }
 }

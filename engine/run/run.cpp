@@ -46,16 +46,19 @@ int Run::train(const TrainingOptions& options) {
             trace.reset();
         }
         const bool last = step() == total_;
-        if (step() % log_every_ == 0 || last) write_log();
+        // Checked first: a step that is due to be saved but cannot be gets its row and pictures. Not at an interrupt, which
+        // leaves no files of its own.
+        const bool lost = save_is_due() && !interrupted() && !is_finite();
+        if (step() % log_every_ == 0 || last || lost) write_log();
         else if (progress_.due(step())) show();
         diagnose(last);
         reason = reason_to_stop();
-        const bool ends = last || !reason.empty() || diverged();
+        const bool ends = last || lost || !reason.empty() || diverged();
         if (ends && logged_step_ != step()) write_log();
         pictures(ends);
         // Last, so that the log and the folder have all rows and pictures of every step that a run can resume after.
         const bool stop = ends || interrupted();
-        if (stop || seconds_since(saved_) >= config().checkpoint_every) save();
+        if (stop || save_is_due()) save();
         if (stop) break;
     }
     progress_.finish();
@@ -92,8 +95,12 @@ void Run::write_log() {
     if (progress_.due(step())) show();
 }
 
+bool Run::save_is_due() const { return seconds_since(saved_) >= config().checkpoint_every; }
+
+bool Run::is_finite() { return first_not_finite(checkpoint_of(base_, {})).empty(); }
+
 // A loss can be infinite while the state is finite; the state is looked at only where a loss makes it suspect.
-bool Run::diverged() { return !std::exchange(logged_finite_, true) && !first_not_finite(checkpoint_of(base_, {})).empty(); }
+bool Run::diverged() { return !std::exchange(logged_finite_, true) && !is_finite(); }
 
 void Run::save() {
     const Safetensors content = checkpoint_of(base_, state());

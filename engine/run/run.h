@@ -53,6 +53,8 @@ private:
     void write_log();
     void show();
     void save();
+    bool save_is_due() const;
+    bool is_finite();
     bool diverged();
 
     Trainer& base_;

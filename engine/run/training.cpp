@@ -136,7 +136,7 @@ int run_training(const TrainingOptions& options, Device device) {
     if (total < trainer.step_count())
         throw Error(
             "the run has " + std::to_string(trainer.step_count()) + " steps already, " + std::to_string(total) + " are asked for",
-            folder->path(), "give more with --steps, or omit it");
+            folder->path(), "give --steps " + std::to_string(trainer.step_count()) + " or more");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
     if (options.dry_run) return print_plan(config, trainer.image(), data.count, device);
     if (checkpoint && trainer.step_count() == total && !checkpoint->stopped()) return say_finished(config, total, folder->path());
