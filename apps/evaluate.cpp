@@ -62,11 +62,19 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
             "nothing to compare these images with", path,
             "name the folder of real images with --data, or a classifier's run with --classifier; " + usual + " does not exist");
     }
-    if (!data.empty()) options.path = data;
-    else if (!options.path.empty() && !exists(options.path))
+    if (!data.empty()) {
+        options.path = data;
+        options.where = [of_file = options.where](const std::string& at) { return at == "path" ? "--data" : of_file(at); };
+    }
+    if (!options.path.empty() && !exists(options.path))
         throw Error("the set of real images does not exist", options.path + ", " + options.where("path"),
                     "give its path with --data PATH");
-    standard.reals = load_real_images(std::move(options), key, bool(standard.classifier));
+    try {
+        standard.reals = load_real_images(std::move(options), key, bool(standard.classifier));
+    } catch (const Error& error) {  // there is no model file whose keys could be changed
+        if (std::string(error.what()).find("set data.path") == std::string::npos) throw;
+        throw error.with_advice("give the place of the real images with --data PATH");
+    }
     return standard;
 }
 

@@ -67,6 +67,10 @@ holds "0 < r['duplicates'] <= 0.05 and 'flat has no labels' in r['warnings'][-1]
 cp flat/00000[0-8].png own # too few to hold a tenth out
 runs "$evaluate" flat --data own -n 1
 holds "r['nearest_training_distance'] == {'median': 0, 'min': 0, 'data_median': None} and r['duplicates'] is None"
+refuses_at_once "the set of real images does not exist \(absent, --data\): give its path with --data PATH" "$evaluate" flat-gan --data absent
+mkdir nothing
+refuses_at_once "the folder is empty \(nothing, --data\): " "$evaluate" flat-gan --data nothing
+refuses_at_once "neither a folder nor a file \(/dev/null, --data\): give the place of the real images with --data PATH" "$evaluate" flat-gan --data /dev/null
 mv flat moved && cp moved/000039.png moved/000040.png
 refuses_at_once "the set of real images does not exist \(.*flat, .*\): give its path with --data PATH" "$evaluate" flat-gan -n 40
 runs "$evaluate" flat-gan -n 40 --data moved
