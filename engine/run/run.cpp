@@ -48,7 +48,7 @@ int Run::train(const TrainingOptions& options) {
         const bool last = step() == total_;
         // Checked first: a step that is due to be saved but cannot be gets its row and pictures. Not at an interrupt, which
         // leaves no files of its own.
-        const bool lost = save_is_due() && !interrupted() && !is_finite();
+        const bool due = seconds_since(saved_) >= config().checkpoint_every, lost = due && !interrupted() && !is_finite();
         if (step() % log_every_ == 0 || last || lost) write_log();
         else if (progress_.due(step())) show();
         diagnose(last);
@@ -58,7 +58,7 @@ int Run::train(const TrainingOptions& options) {
         pictures(ends);
         // Last, so that the log and the folder have all rows and pictures of every step that a run can resume after.
         const bool stop = ends || interrupted();
-        if (stop || save_is_due()) save();
+        if (stop || due) save();
         if (stop) break;
     }
     progress_.finish();
@@ -94,8 +94,6 @@ void Run::write_log() {
     logged_step_ = step();
     if (progress_.due(step())) show();
 }
-
-bool Run::save_is_due() const { return seconds_since(saved_) >= config().checkpoint_every; }
 
 bool Run::is_finite() { return first_not_finite(checkpoint_of(base_, {})).empty(); }
 

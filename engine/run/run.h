@@ -53,7 +53,6 @@ private:
     void write_log();
     void show();
     void save();
-    bool save_is_due() const;
     bool is_finite();
     bool diverged();
 

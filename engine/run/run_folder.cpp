@@ -128,6 +128,34 @@ RunFolder RunFolder::create(const std::string& model, const std::string& out, co
     return run;
 }
 
+// Of a folder with more than config.json, a complete one takes the place of the empty one. False where that is not possible, as
+// with a mounted volume.
+bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, const Fill& fill) {
+    struct stat info {};
+    if (::access(parent_of(empty.path_).c_str(), W_OK) != 0 || ::stat(empty.path_.c_str(), &info) != 0) return false;
+    remove_dead_folders(parent_of(empty.path_));
+    RunFolder whole = temporary(empty.path_);
+    try {
+        make_folders(whole.path_ + "/samples");
+        atomic_write(whole.config(), config_json);
+        fill(whole);
+        ::chmod(whole.path_.c_str(), info.st_mode & 07777);
+        if (::rename(whole.path_.c_str(), empty.path_.c_str()) == 0) {
+            whole.path_ = empty.path_;
+            empty = whole;
+            sync_folder(parent_of(empty.path_));
+            return true;
+        }
+        const int error = errno;
+        remove(whole.path_);
+        if (error == ENOTEMPTY || error == EEXIST) throw in_the_way(empty.path_);
+        return false;
+    } catch (...) {
+        remove(whole.path_);
+        throw;
+    }
+}
+
 RunFolder RunFolder::create_inside(const std::string& path, const std::string& config_json, const Fill& fill) {
     RunFolder run(without_slash(path));
     run.lock();
@@ -135,6 +163,7 @@ RunFolder RunFolder::create_inside(const std::string& path, const std::string& c
         run.lock_.reset();
         throw in_the_way(run.path_);
     }
+    if (fill && replace_empty(run, config_json, fill)) return run;
     if (fill) fill(run);
     atomic_write(run.config(), config_json);  // last, as it makes the folder that of a run
     return run;

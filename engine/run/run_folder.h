@@ -37,6 +37,7 @@ public:
 
 private:
     explicit RunFolder(std::string path) : path_(std::move(path)) {}
+    static bool replace_empty(RunFolder& empty, const std::string& config_json, const Fill& fill);
     static RunFolder temporary(const std::string& path);
     std::string path_;
     std::optional<FolderLock> lock_;

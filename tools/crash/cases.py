@@ -206,6 +206,14 @@ def make_cases(apps, shim, work):
     cases[1].run(cut, at=names[2], do="kill-after")
     cases.append(Case("resume", cases[1].command, cut, work, shim=shim))
 
+    # An empty folder, as a scheduler makes it, and weights that config.json does not name.
+    given = f"{work}/given"
+    os.makedirs(f"{given}/runs/init")
+    shutil.copy(f"{cases[0].whole}/runs/train/checkpoint.safetensors", f"{given}/weights.safetensors")
+    command = cases[0].command.copy()
+    command[command.index("runs/train")] = "runs/init"
+    cases.append(Case("init", [*command, "--init", "weights.safetensors"], given, work, shim=shim))
+
     older = f"{work}/older"  # with samples of another run
     shutil.copytree(runs, older)
     os.makedirs(f"{older}/images")

@@ -37,7 +37,7 @@ ERRORS = {  # what each call may say
     "o": "ENOSPC EACCES EMFILE EROFS", "w": "ENOSPC EIO EFBIG EDQUOT", "f": "EIO ENOSPC", "r": "ENOSPC EACCES EIO", "u": "EACCES",
     "m": "ENOSPC EACCES EROFS", "t": "EIO", "c": "EIO ENOSPC", "l": "ENOLCK EOPNOTSUPP", "h": "EPERM", "k": "EPERM", "x": "EMFILE EIO", "R": "EIO",
 }
-TRAININGS = ("train", "alarm", "classifier", "resume", "trace")
+TRAININGS = ("train", "alarm", "classifier", "resume", "init", "trace")
 WRITERS = TRAININGS + ("grid", "folder", "replace")
 
 
