@@ -71,7 +71,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
                     "give its path with --data PATH");
     try {
         standard.reals = load_real_images(std::move(options), key, bool(standard.classifier));
-    } catch (const Error& error) {  // there is no model file whose keys could be changed
+    } catch (const Error& error) {  // the advice names keys of a model file, and there is none
         if (std::string(error.what()).find("set data.path") == std::string::npos) throw;
         throw error.with_advice("give the place of the real images with --data PATH");
     }

@@ -4,7 +4,7 @@
 
 Corpora stay in build/fuzz/corpus, inputs that fail in build/fuzz/failed, what came of each target in build/fuzz/results.json. A
 target that has had its minutes with the present program is not run again, so that the command can be repeated after an
-interrupt; --again runs it all the same, on the corpus as it is. --replay fuzzes nothing: committed seeds and regressions
+interrupt; --again runs it anyway, on the corpus as it is. --replay fuzzes nothing: committed seeds and regressions
 go through the plain build, which takes seconds.
 
 The last line is `N passed, N failed, N skipped`: an input that was replayed is one check, a target that was fuzzed another.

@@ -116,7 +116,7 @@ Samples SampleSource::of_folder(const std::optional<SampleShape>& image) const {
             samples.image.C = 1;
         }
         return samples;
-    } catch (const Error& error) {  // there is no model file whose keys could be changed
+    } catch (const Error& error) {  // the advice names keys of a model file, and there is none
         throw error.with_advice("give a folder of whole PNG or JPEG images, all of one size");
     }
 }

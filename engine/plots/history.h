@@ -36,8 +36,8 @@ class History {
 public:
     static constexpr std::size_t most_events = 100, most_names = 10000;
 
-    // A row of the log, as it was written or as it was read again: both give the same. What is no object with a step is passed
-    // over, and so are times, which no plot shows.
+    // Adds a row of the log. A row that is written and the same row read from the file give the same history. Rows without a
+    // step are ignored, and so are times, which no plot shows.
     void add(const config::Value& row);
 
     // The numbers at a place in the rows, as "loss_d" or "observed/samples/mean", over their steps. Null unless one is finite.

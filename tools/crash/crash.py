@@ -3,7 +3,7 @@
 with what an undisturbed run leaves. `make crash` runs it; docs/reliability.md says what it found.
 
     kill       kill -9 at each system call that changes a file: before it, after it, and in the middle of a write
-    random     kill -9 at random moments, again and again until the command is done
+    random     kill -9 at random moments, repeated until the command is done
     signal     the same with SIGINT, SIGTERM, SIGHUP and SIGUSR1, which finish the step and save
     fail       each such call fails, once or from there on, with each error that it may give; writes accept half of the bytes
     read       each opening of a file to read, and each read, fails
