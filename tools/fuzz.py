@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LENGTH, TIMEOUT, MEGABYTES = 1000000, 10, 2048
+SHORT = 16384  # most of the time goes to inputs up to this length, which run a hundred times as fast
 MODELS = ["models", "tests/bad_models", "tests/preflight"]
 SEEDS = {  # folders and files of the repository, beside tests/fuzz/seeds/TARGET
     "model": MODELS, "net": MODELS, "json": ["models", "tests/bad_models"], "image": ["tests/images"],
@@ -79,8 +80,9 @@ class Fuzz:
         with self.lock:
             self.passed, self.failed = self.passed + good, self.failed + (not good)
 
-    def linked(self, target, corpus, failed):
-        """A folder of links to the seeds but those that have failed, which would end the fuzzer at its start; so they leave the corpus."""
+    def linked(self, target, corpus, failed, longest):
+        """A folder of links to the seeds up to a length but those that have failed, which would end the fuzzer at its start; so they leave
+        the corpus."""
         known = {name.rsplit("-", 1)[-1] for name in os.listdir(failed)}  # libFuzzer names inputs by their SHA-1
 
         def fails(path):
@@ -93,7 +95,7 @@ class Fuzz:
         for path in seeds_of(target) + ([self.made[target]] if target in self.made else []):
             files = [os.path.join(top, name) for top, _, names in os.walk(path) for name in names] if os.path.isdir(path) else [path]
             for file in files:
-                if not fails(file):
+                if os.path.getsize(file) <= longest and not fails(file):
                     os.symlink(os.path.abspath(file), f"{links}/{file.replace('/', '_')}")
         for name in os.listdir(corpus):
             if fails(f"{corpus}/{name}"):
@@ -115,11 +117,13 @@ class Fuzz:
         for name in os.listdir(failed):  # of an earlier program: tried again
             os.replace(f"{failed}/{name}", f"{corpus}/{name}")
         result = {"program": stamp, "seconds": seconds, "executions": 0, "edges": 0, "features": 0, "megabytes": 0}
-        end = time.monotonic() + seconds
+        begin = time.monotonic()
         restarts = 0
-        while (left := int(end - time.monotonic())) > 0 and restarts < 20:
-            command = [program, f"-max_total_time={left}", f"-max_len={LENGTH}", f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEGABYTES}",
-                       f"-artifact_prefix={failed}/", "-print_final_stats=1", "-reload=0", "-verbosity=1", corpus, self.linked(target, corpus, failed)]
+        while (passed := time.monotonic() - begin) < seconds - 1 and restarts < 20:
+            length, until = (SHORT, seconds * 2 // 3) if passed < seconds * 2 // 3 - 1 else (LENGTH, seconds)
+            command = [program, f"-max_total_time={max(1, round(until - passed))}", f"-max_len={length}", f"-timeout={TIMEOUT}",
+                       f"-rss_limit_mb={MEGABYTES}", f"-artifact_prefix={failed}/", "-print_final_stats=1", "-reload=0", "-verbosity=1", corpus,
+                       self.linked(target, corpus, failed, length)]
             if target in DICTIONARIES:
                 command.insert(1, f"-dict=tests/fuzz/dictionaries/{DICTIONARIES[target]}.dict")
             with open(f"{self.folder}/{target}.log", "ab") as log:
@@ -138,13 +142,16 @@ class Fuzz:
             peak = [int(n) for n in re.findall(r"stat::peak_rss_mb: +(\d+)", said) + re.findall(r"rss: (\d+)Mb", said)]
             result["megabytes"] = max([result["megabytes"], *peak])
             if done.returncode == 0:
-                break
+                continue
             restarts += 1  # it ends at the first input that fails
             if "Test unit written to" not in said:
                 print(f"fuzz {target}: ends without an input that fails: {said.strip().splitlines()[-1:]}", flush=True)
                 result["broken"] = True
                 break
         new = os.listdir(failed)
+        if not result["edges"]:
+            print(f"fuzz {target}: reached no code that is watched", flush=True)
+            result["broken"] = True
         result["over"] = sum(name.startswith(("timeout-", "oom-", "slow-unit-")) for name in new)
         result["crashes"] = len(new) - result["over"] + result.pop("broken", False)
         with self.lock:
