@@ -292,7 +292,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     CHECK(has(said(options), "1 unreadable folder or entry left out: "));
 }
 
-TEST_CASE("image sources: what is no file is counted with its reason") {
+TEST_CASE("image sources: entries that are not files are counted, each with its reason") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     REQUIRE(::mkfifo((p.folder / "set/pipe.png").c_str(), 0644) == 0);

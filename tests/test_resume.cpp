@@ -250,6 +250,14 @@ TEST_CASE("resume: a checkpoint of a newer format is refused by its number") {
     write_safetensors(checkpoint.file, checkpoint.content);
     CHECK(has(error_of([&] { load_checkpoint(options.out); }), "this checkpoint has format 3; this build reads 1 to 2"));
     checkpoint.content.metadata["checkpoint_format"] = "2";
+    const std::string height = checkpoint.content.metadata.at("image_height");
+    for (const char* damage : {"4611686018427387905", "0"}) {
+        checkpoint.content.metadata["image_height"] = damage;
+        write_safetensors(checkpoint.file, checkpoint.content);
+        CHECK(has(error_of([&] { load_checkpoint(options.out); }), "in its metadata (" + checkpoint.file));
+    }
+    checkpoint.content.metadata["image_height"] = height;
+    checkpoint.content.metadata["checkpoint_format"] = "2";
     for (const char* damage : {"{}", "3", "{\"finite\": 1, \"stopped\": \"\", \"alarm\": {}}",
                                "{\"finite\": true, \"stopped\": \"\", \"alarm\": {\"alike\": -1}}"}) {
         CAPTURE(damage);

@@ -62,6 +62,9 @@ refuses_at_once "'optimizer\.?[a-z.]*lr' is not what the run was made with" "$tr
 runs "${again[@]}" --out kept --steps 6
 runs "$train" tiny.json --out straight --steps 6
 same straight/$last kept/$last
+runs "${again[@]}" --out kept
+check "a run that was extended is finished, too" grep -q 'finished.* 6 steps (kept)' err
+same straight/$last kept/$last
 mkdir early2 empty && cp whole/config.json early2
 runs "${again[@]}" --out early2
 same whole/$last early2/$last
@@ -70,7 +73,7 @@ same whole/$last empty/$last
 (mkdir here && cd here && "$train" ../tiny.json --resume-if-exists --out . >../out 2>../err </dev/null)
 check "an empty folder that cannot be renamed to" cmp -s whole/$last here/$last
 mkdir foreign && : >foreign/notes.txt && : >file && ln -s nowhere dangling
-refuses_at_once "no config.json.*foreign" "${again[@]}" --out foreign
+refuses_at_once "not the folder of a run \(foreign\): choose another --out" "${again[@]}" --out foreign
 for other in file dangling; do refuses_at_once "$other" "${again[@]}" --out $other; done
 check "they are as they were" test "$(ls foreign)" = notes.txt -a ! -s file -a ! -e nowhere
 # Weights to start from are in the folder when it appears, as config.json does not name them.

@@ -1,10 +1,12 @@
 #include "engine/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "engine/run/version.h"
 #include "kernels/error.h"
+#include "kernels/extents.h"
 
 namespace gannet {
 namespace {
@@ -106,6 +108,8 @@ Checkpoint load_checkpoint(const std::string& path) {
     checkpoint.image = {to_integer(checkpoint.content, checkpoint.file, "image_height"),
                         to_integer(checkpoint.content, checkpoint.file, "image_width"),
                         to_integer(checkpoint.content, checkpoint.file, "image_channels"), false};
+    if (int64_t size = 1; !multiply(size, std::array{checkpoint.image.H, checkpoint.image.W, checkpoint.image.C}) || size == 0)
+        throw Error("its images are " + checkpoint.image.str() + " in its metadata", checkpoint.file, advice);
     if (const auto data = metadata.find("data"); data != metadata.end()) checkpoint.data = data->second;
     checkpoint.position = {to_integer(checkpoint.content, checkpoint.file, "step"),
                            to_integer(checkpoint.content, checkpoint.file, "images_seen")};

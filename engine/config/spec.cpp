@@ -19,8 +19,10 @@ std::string shown(const Value& value) {
     return dump_json(value, -1);
 }
 
-[[noreturn]] void wrong_type(const Value& value, const std::string& key, const std::string& wanted) {
-    throw Error("'" + printable(key) + "' is " + shown(value) + ", but must be " + wanted, value.where(), "give " + wanted);
+[[noreturn]] void wrong_type(const Value& value, const std::string& key, const std::string& wanted,
+                             const std::string& example = "") {
+    throw Error("'" + printable(key) + "' is " + shown(value) + ", but must be " + wanted, value.where(),
+                "give " + wanted + (example.empty() ? "" : ", as " + example));
 }
 
 void check_range(double d, const Value& value, const std::string& key, double min, double max, bool above_min = false,
@@ -62,7 +64,9 @@ Value read_list(const Value& value, const Key& key, const Variables& variables) 
     const std::string wanted =
         "a list of " + (key.length ? std::to_string(key.length) + " " : std::string()) + (whole ? "integers" : "numbers");
     const List* list = value.list();
-    if (!list) wrong_type(value, key.name, wanted + (whole ? ", or \"image\"" : ""));
+    if (!list)
+        wrong_type(value, key.name, wanted + (whole ? ", or \"image\"" : ""),
+                   key.otherwise.list() ? dump_json(key.otherwise, -1) : "");
     if (key.length && list->size() != key.length)
         throw Error("'" + key.name + "' has " + std::to_string(list->size()) + " entries, but must be " + wanted, value.where(),
                     "give " + wanted);

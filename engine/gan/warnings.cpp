@@ -104,7 +104,7 @@ std::vector<std::string> warnings(const config::ModelConfig& config) {
     output_range(config, warn);
     if (config.allow_size_mismatch)
         warn("the generator's images may be of another size than the data's, which alone tells them apart", "allow_size_mismatch",
-             "leave it away: what does not fit is then named");
+             "omit it: sizes that do not match are then refused by name");
     return warn.lines;
 }
 

@@ -72,7 +72,8 @@ std::string SampleSource::data_key() const { return checkpoint_->data; }
 Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
                            const LoadProgress& progress) const {
     if (image && image->C != 1 && image->C != 3)
-        throw Error("the real images are points, not images", path_, "give --classifier one of images");
+        throw Error("the real images have " + std::to_string(image->C) + " channels; images have 1 or 3", path_,
+                    "give samples of a GAN that makes images: points cannot be evaluated");
     Samples samples = draws() ? drawn(count, seed, device, progress) : is_array(path_) ? of_array() : of_folder(image);
     const int64_t there = int64_t(samples.pixels.size()) / samples.image.size();
     if (count > there)

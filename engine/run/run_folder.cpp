@@ -68,8 +68,12 @@ bool rename_to_new(const std::string& from, const std::string& to) {
     throw_file_error(action, to, error);
 }
 
-Error in_the_way(const std::string& path) {
-    if (!exists(path + "/config.json"))
+}  // namespace
+
+bool RunFolder::is_run(const std::string& path) { return exists(path + "/config.json"); }
+
+Error RunFolder::in_the_way(const std::string& path) {
+    if (!is_run(path))
         return Error("--out exists already, and is not the folder of a run", path, "choose another --out, or move it away");
     if (!FolderLock::take(path))
         return Error("another program is training this run", path, "wait for it, or choose another --out");
@@ -78,8 +82,6 @@ Error in_the_way(const std::string& path) {
                      "choose another --out, or start it again with --resume " + path);
     return Error("the folder of the run exists already", path, "choose another --out, or resume that run with --resume " + path);
 }
-
-}  // namespace
 
 RunFolder RunFolder::temporary(const std::string& path) {
     std::random_device random;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/run/lock.h"
+#include "kernels/error.h"
 
 namespace gannet {
 
@@ -23,6 +24,10 @@ public:
     static RunFolder create_inside(const std::string& path, const std::string& config_json, const Fill& fill = {});
     // One that exists. Throws Error unless it holds a config.json.
     static RunFolder open(const std::string& path);
+
+    // Whether `path` holds a run, and the error for what is there instead of a new one.
+    static bool is_run(const std::string& path);
+    static Error in_the_way(const std::string& path);
 
     // Keeps other programs from writing this run as long as this object or a copy of it lives. Throws Error if one does.
     void lock();

@@ -37,7 +37,10 @@ void start_from(const std::string& file, Trainer& trainer) {
 // The run to resume, locked; nothing if a new one is to begin.
 std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
     std::string path = options.resume;
-    if (options.resume_if_exists && exists(options.out) && !is_empty_folder(options.out)) path = options.out;
+    if (options.resume_if_exists && exists(options.out) && !is_empty_folder(options.out)) {
+        path = options.out;
+        if (!RunFolder::is_run(path)) throw RunFolder::in_the_way(path);
+    }
     if (path.empty()) return std::nullopt;
     std::optional<RunFolder> folder = RunFolder::open(path);
     folder->lock();
@@ -133,13 +136,14 @@ int run_training(const TrainingOptions& options, Device device) {
     if (checkpoint) restore(*checkpoint, trainer);
     else if (!options.init.empty()) start_from(options.init, trainer);
     const int64_t total = total_steps(config, trainer);
-    if (total < trainer.step_count())
+    if (total < trainer.step_count() && !options.resume_if_exists)
         throw Error(
             "the run has " + std::to_string(trainer.step_count()) + " steps already, " + std::to_string(total) + " are asked for",
             folder->path(), "give --steps " + std::to_string(trainer.step_count()) + " or more");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
     if (options.dry_run) return print_plan(config, trainer.image(), data.count, device);
-    if (checkpoint && trainer.step_count() == total && !checkpoint->stopped()) return say_finished(config, total, folder->path());
+    if (checkpoint && trainer.step_count() >= total && !checkpoint->stopped())
+        return say_finished(config, trainer.step_count(), folder->path());
     watch_interrupts();
     if (folder) {
         atomic_write(folder->config(), config_text(config));  // `steps` and a few more may have changed

@@ -20,7 +20,7 @@ public:
         total_ += bytes;
     }
 
-    // How many bytes it had; -1 if it is none of these.
+    // The block's size in bytes; -1 if `memory` is not one of these blocks.
     int64_t remove(void* memory) {
         const std::lock_guard lock(mutex_);
         const auto found = sizes_.find(static_cast<char*>(memory));
