@@ -30,9 +30,13 @@ using Handle = std::unique_ptr<archive, Close>;
 
 // Why the library failed; but memory that ran out is no fault of the archive.
 std::string complaint(archive* a) {
-    if (archive_errno(a) == ENOMEM) throw std::bad_alloc();
     const char* text = archive_error_string(a);
-    return text ? printable(text) : "unknown error";
+    const std::string why = text ? printable(text) : "unknown error";
+    // Of zip's and zstd's decoders it has only the text.
+    for (const char* no_memory : {"Can't initialize", "not enough memory"})
+        if (why.find(no_memory) != std::string::npos) throw std::bad_alloc();
+    if (archive_errno(a) == ENOMEM) throw std::bad_alloc();
+    return why;
 }
 
 std::string reason(int error) { return std::generic_category().message(error); }

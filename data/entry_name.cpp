@@ -2,7 +2,9 @@
 
 #include <iconv.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <new>
 
 namespace gannet {
 namespace {
@@ -24,7 +26,10 @@ private:
 // As it is where the system lacks the conversion.
 std::string from_code_page_437(std::string name) {
     const iconv_t conversion = ::iconv_open("UTF-8", "CP437");
-    if (reinterpret_cast<std::intptr_t>(conversion) == -1) return name;
+    if (reinterpret_cast<std::intptr_t>(conversion) == -1) {
+        if (errno == ENOMEM) throw std::bad_alloc();
+        return name;
+    }
     std::string out(3 * name.size(), '\0');
     char *from = name.data(), *to = out.data();
     std::size_t left = name.size(), room = out.size();
@@ -39,7 +44,9 @@ std::string from_code_page_437(std::string name) {
 
 // With "C" libarchive hands out a tar's bytes as they are. With UTF-8 it composes letters and accents, so that two names may
 // become one; but a zip's names can be had in no other way.
-EntryNames::EntryNames(bool zip) : zip_(zip), locale_(::newlocale(LC_CTYPE_MASK, zip ? "C.UTF-8" : "C", locale_t())) {}
+EntryNames::EntryNames(bool zip) : zip_(zip), locale_(::newlocale(LC_CTYPE_MASK, zip ? "C.UTF-8" : "C", locale_t())) {
+    if (!locale_ && errno == ENOMEM) throw std::bad_alloc();
+}
 
 EntryNames::~EntryNames() {
     if (locale_) ::freelocale(locale_);

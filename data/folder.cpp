@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <new>
 #include <system_error>
 
 #include "data/hash.h"
@@ -19,11 +21,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string reason(int error) { return std::generic_category().message(error); }
+// Why the system failed; but memory that ran out is no fault of a file or folder.
+std::string reason(int error) {
+    if (error == ENOMEM) throw std::bad_alloc();
+    return std::generic_category().message(error);
+}
 
 // All of it into `bytes`, or why not.
 std::string read_whole(const std::string& file, int64_t largest, std::vector<uint8_t>& bytes) {
-    std::FILE* in = std::fopen(file.c_str(), "rb");
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> open(std::fopen(file.c_str(), "rb"), std::fclose);
+    std::FILE* in = open.get();
     if (!in) return "cannot open it: " + reason(errno);
     struct stat info {};
     std::string why;
@@ -34,7 +41,6 @@ std::string read_whole(const std::string& file, int64_t largest, std::vector<uin
         bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in));
         if (std::ferror(in)) why = "cannot read it: " + reason(errno);
     }
-    std::fclose(in);
     return why;
 }
 
@@ -74,11 +80,7 @@ public:
             }
             kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t i) {
                 ImageFile& file = files[std::size_t(i)];
-                try {
-                    file.unreadable = read_whole(full(file.index), largest_, file.bytes);
-                } catch (const std::bad_alloc&) {  // a task must not throw
-                    file.unreadable = "not enough memory to read it";
-                }
+                file.unreadable = read_whole(full(file.index), largest_, file.bytes);
             });
             take(files);
         }
@@ -108,7 +110,7 @@ private:
         fs::directory_iterator entry(here, error);
         for (; !error && entry != fs::directory_iterator(); entry.increment(error))
             if (is_folder(*entry, inside)) folders.push_back(entry->path().filename().string());
-        if (error) leave_out(inside, "cannot list the folder: " + error.message());
+        if (error) leave_out(inside, "cannot list the folder: " + reason(error.value()));
         std::sort(folders.begin(), folders.end());  // the way in does not depend on the disk's order
         for (const std::string& name : folders) walk(inside + name + "/");
         way_.pop_back();

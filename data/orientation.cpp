@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <new>
 #include <optional>
 
 namespace gannet {
@@ -111,7 +112,7 @@ std::string raw_profile(std::string_view text) {
 std::string inflated(std::string_view data) {
     std::string out;
     z_stream stream{};
-    if (inflateInit(&stream) != Z_OK) return "";
+    if (inflateInit(&stream) != Z_OK) throw std::bad_alloc();
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
     stream.avail_in = uInt(std::min<std::size_t>(data.size(), UINT32_MAX));
     std::array<char, 16384> part;
@@ -123,6 +124,7 @@ std::string inflated(std::string_view data) {
         if (status == Z_OK || status == Z_STREAM_END) out.append(part.data(), part.size() - stream.avail_out);
     }
     inflateEnd(&stream);
+    if (status == Z_MEM_ERROR) throw std::bad_alloc();
     return status == Z_STREAM_END && out.size() <= most_text ? out : "";
 }
 

@@ -68,6 +68,7 @@ struct PngReader {
         if (failed && no_memory) throw std::bad_alloc();  // that is no fault of the file
         if (failed) throw BrokenImage(std::string("damaged PNG: ") + complaint);
         steps();
+        if (no_memory) throw std::bad_alloc();  // libpng leaves a chunk out that it has no memory for
     }
 };
 

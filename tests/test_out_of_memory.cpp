@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <png.h>
 #include <sys/resource.h>
+#include <zlib.h>
 
 #include <atomic>
 #include <chrono>
@@ -13,9 +14,12 @@
 // after cstdio
 #include <jpeglib.h>
 
+#include "data/dataset.h"
 #include "data/decode.h"
+#include "data/orientation.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/limits.h"
+#include "tests/image_sets.h"
 #include "tests/skip.h"
 #include "tests/temporary.h"
 
@@ -119,6 +123,61 @@ TEST_CASE("out of memory: an image that cannot be decoded for it is not broken")
         CHECK(free_memory() <= 50 << 20);
         CHECK(free_memory() > 40 << 20);
     }
+#endif
+}
+
+TEST_CASE("out of memory: an image that cannot be read for it is not left out") {
+#ifdef __SANITIZE_ADDRESS__
+    skipped("AddressSanitizer needs the address space");
+#else
+    const Pictures p;
+    p.add("1.png", "rgb.png"), p.add("2.png", "rgb.png");
+    std::filesystem::resize_file(p.folder / "set/2.png", std::uintmax_t(400) << 20);  // zeros after the image
+    DatasetOptions options = p.options();
+    options.skip_broken = true;
+    options.cache = false;
+    CHECK(load_dataset(options).count == 2);
+    const Scarce scarce(64 << 20);
+    CHECK_THROWS_AS(load_dataset(options), std::bad_alloc);
+#endif
+}
+
+TEST_CASE("out of memory: how an image is turned is not lost for it") {
+#ifdef __SANITIZE_ADDRESS__
+    skipped("AddressSanitizer needs the address space");
+#else
+    std::string raw = "\nexif\n26\n4d4d002a0000000800010112000300000001000600000000";  // orientation 6
+    std::string packed(compressBound(raw.size()), '\0');
+    uLongf size = packed.size();
+    REQUIRE(compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(raw.data()), raw.size()) ==
+            Z_OK);
+    const std::string chunk = std::string("Raw profile type exif\0\0", 23) + packed.substr(0, size);
+    int turned = 0, lost = 0, without_memory = 0;
+    for (std::size_t pieces = 0; pieces < 64; ++pieces) {
+        const Scarce scarce(0);
+        void* taken = nullptr;  // all memory, as a list
+        for (std::size_t bytes = std::size_t(1) << 20; bytes >= 16; bytes /= 2)
+            while (void* more = std::malloc(bytes)) *static_cast<void**>(more) = taken, taken = more;
+        const auto give_back = [&](std::size_t count) {
+            for (; taken && count > 0; --count) {
+                void* next = *static_cast<void**>(taken);
+                std::free(taken);
+                taken = next;
+            }
+        };
+        give_back(pieces * 64);
+        try {
+            Orientation orientation;
+            orientation.png_chunk("zTXt", chunk);
+            ++(orientation.value() == 6 ? turned : lost);
+        } catch (const std::bad_alloc&) {
+            ++without_memory;
+        }
+        give_back(SIZE_MAX);
+    }
+    CHECK(lost == 0);
+    CHECK(turned > 0);
+    CHECK(without_memory > 0);
 #endif
 }
 
