@@ -9,6 +9,7 @@
 #   make crash        breaks trainings off in every way and compares what they leave (CRASH=N or slice: fewer tries; docs/reliability.md)
 #   make fuzz         fuzzes every reader (MINUTES=10 for each target, JOBS=1 at a time, TARGETS="json net")
 #   make soak         whether a training of MINUTES=20 keeps its pace and its memory
+#   make fingerprint  compares the bits of trainings with tests/fingerprints.json (WRITE=1 makes it anew)
 #   make nullcuda     counts kernels, memory and calls of the models' training on a GPU, without one
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
 #   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
@@ -59,7 +60,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .SECONDARY:
-.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz check-clang soak simt nullcuda build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
+.PHONY: all test bench bench-peers reproduce profile ptxas sass mutants crash fuzz check-clang soak fingerprint simt nullcuda build-simt build-shared gradcheck clean deps deps-extra help lint format check-all check-headers
 all: check-headers $(APPS:%=$(PROGRAMS)/%)
 
 help:
@@ -158,6 +159,9 @@ $(PROGRAMS)/%: $(BUILD)/float/apps/%.o $(BUILD)/version.o $(BUILD)/float/libgann
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_float) $(LIBS_$(*F))
 	@echo "built $@"
+$(BUILD)/double/apps/%: $(BUILD)/double/apps/%.o $(BUILD)/version.o $(BUILD)/double/libgannet.a $(BUILD)/link_flags
+	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	@echo "built $@"
 $(BUILD)/simt/apps/%: $(BUILD)/simt/apps/%.o $(BUILD)/version.o $(BUILD)/simt/libgannet.a $(BUILD)/link_flags
 	$(Q)$(CXX) $(FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 	@echo "built $@"
@@ -224,6 +228,10 @@ $(BUILD)/crash/shim.so: tools/crash/shim.cpp
 	$(Q)$(CXX) -std=c++20 -O1 $(WARN) -Wno-shadow -shared -fPIC -o $@ $< -ldl
 crash: all $(BUILD)/crash/shim.so
 	@tools/crash/crash.py --apps $(PROGRAMS) --shim $(BUILD)/crash/shim.so $(PARTS) $(if $(filter slice,$(CRASH)),$(CRASH_SLICE),$(CRASH:%=--tries %)) $(KILLS:%=--kills %)
+
+# Whether trainings compute the same bits as before: WRITE=1 makes the table of hashes anew.
+fingerprint: all $(BUILD)/double/apps/train $(BUILD)/simt/apps/train
+	@tools/fingerprint.py --apps $(PROGRAMS) --build $(BUILD) --compiler $(CXX) $(WRITE:%=--write)
 
 # Whether a long run keeps its pace and its memory; the machine should do nothing else.
 soak: all

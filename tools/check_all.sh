@@ -2,7 +2,7 @@
 # Everything that is tested, in every way: `tools/check_all.sh [PART...]`, all of them without. Run before an issue is resolved.
 #
 #   plain       the suites of `make test`
-#   variants    the tests with each instruction set, and with one thread and several; needs plain
+#   variants    the tests with each instruction set, and with one thread and several; the bits of all models and schedules; needs plain
 #   sanitizers  the suites of `make test` under AddressSanitizer and UndefinedBehaviorSanitizer, CUDA kernels in every order of threads
 #   simt        CUDA kernels in every order of threads, as sm_75, and with bugs planted in them; needs plain
 #   broken      runs broken off in every way and resumed, readers fuzzed, a soak: make crash, fuzz and soak of a few minutes,
@@ -36,6 +36,7 @@ variants() {
             suite "GANNET_THREADS=$threads, real = $real" env GANNET_THREADS=$threads build/$real/run_tests
         done
     done
+    suite "bits" make fingerprint
 }
 sanitizers() {
     suite "sanitizers" make "$jobs" test SAN=1

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Hashes of what trainings compute, to show that a change of structure changes no bit.
+"""Hashes of what trainings compute, to show that a change of structure changes no bit. `make fingerprint` runs it.
 
-    tools/fingerprint.py --train PROGRAM [--cases presets|schedules|REGEX] [--isa ISA]... [--threads N]... [--write FILE] [--compare FILE]
+Every preset is trained for three steps at its true size, in float and with the machine's best instruction set. Every schedule,
+penalty and option of the objective is trained for three steps on narrow nets: in float and double, with each instruction set, with
+one thread and two, which must agree, and with the CUDA kernels on the CPU. The hash of a case covers each array of its state (name,
+type, shape, bytes) and its log rows without `seconds` and `img_per_s`. Files are not hashed: their metadata name the build.
 
-Every preset is trained for three steps at its true size; every schedule, penalty and trick is trained for three steps on narrow
-nets. A row is a case and the hash of every array of its state (by name, type, shape and bytes) and of its log rows without
-`seconds` and `img_per_s`. Files are not hashed: their metadata name the build. Bits are those of one compiler, one
-instruction set and one kind of program, so compare only what the same machine and compiler made.
+tests/fingerprints.json holds the hashes that are expected. Bits depend on the compiler and the C library, so there is one table for each
+pair of them; without one everything is skipped. After a change that is meant to change bits, --write makes the table again.
+To find the array that differs: --arrays FILE on both builds, then diff the files.
 
-The last line is `N passed, N failed`.
+The last line is `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -16,11 +18,13 @@ import glob
 import hashlib
 import json
 import os
+import platform
 import re
 import struct
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -89,6 +93,15 @@ SCHEDULES = {
     "uniform": ["latent.distribution=uniform", "init={\"conv\":\"normal\",\"linear\":\"glorot_uniform\",\"gamma_std\":0.02}"],
 }
 NETS = {"linear": LINEAR, "convolutional": CONVOLUTIONAL}
+# Fakes of 14x14 beside real images of 16x16: D makes 4x4 of both.
+MISMATCH = {
+    **CONVOLUTIONAL, "allow_size_mismatch": True,
+    "generator": [{"layer": "linear", "units": 294}, {"layer": "reshape", "shape": [6, 7, 7]}, {"layer": "batch_norm"}, {"layer": "relu"},
+                  {"layer": "conv_transpose2d", "channels": "image", "kernel": 4, "stride": 2, "padding": 1}, {"layer": "tanh"}],
+    "discriminator": [{"layer": "conv2d", "channels": 5, "kernel": 3, "stride": 2, "padding": 1}, {"layer": "leaky_relu"},
+                      {"layer": "conv2d", "channels": 8, "kernel": 3, "stride": 2, "padding": 1}, {"layer": "leaky_relu"},
+                      {"layer": "flatten"}, {"layer": "linear", "units": 1}],
+}
 
 
 def narrow_cases(folder):
@@ -110,6 +123,8 @@ def narrow_cases(folder):
     for net, model in NETS.items():
         for name, settings in SCHEDULES.items():
             add(f"{net}-{name}", model, settings)
+    for name in ("plain", "reuse", "accumulate"):
+        add(f"mismatch-{name}", MISMATCH, SCHEDULES[name])
     add("classifier", CLASSIFIER, [])
     return cases
 
@@ -143,70 +158,115 @@ def digest_of(run):
     return hashes
 
 
-def fingerprint(train, name, model, settings, threads, environment, folder):
-    """The case's hashes, or the words in which it is refused."""
-    out = os.path.join(folder, name)
-    command = [train, model, "--steps", "3", "--device", environment.pop("DEVICE", "cpu"), "--threads", str(threads), "--out", out, "--set", "log_every=1"]
-    settings = list(settings)
-    for attempt in ([], ["data.set=mnist"], ["data.set=blobs", "data.path=null"]):  # where a preset's images are not there
-        arguments = command + [word for setting in settings + attempt for word in ("--set", setting)]
-        result = subprocess.run(arguments, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
-        if result.returncode == 0:
-            return digest_of(out)
-        error = result.stderr.strip().splitlines()[-1] if result.stderr.strip() else f"status {result.returncode}"
-        if result.returncode != 1:
-            return {"crashed": error}
-        if not re.search(r"no file .*-ubyte|no such file or folder|there is no|images-idx3|data/(faces|sprites)", error):
-            break
-    return {"refused": hashlib.sha256(re.sub(r"\(.*?\)", "", error).encode()).hexdigest(), "message": error}
+def fingerprint(train, name, model, settings, device, isa, threads):
+    """The case's hashes; of one that is refused the message."""
+    environment = {**os.environ, **({"GANNET_ISA": isa} if isa else {})}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [train, model, "--steps", "3", "--device", device, "--threads", str(threads), "--out", f"{folder}/{name}", "--set", "log_every=1"]
+        for data in ([], ["data.set=mnist"], ["data.set=blobs", "data.path=null"]):  # where a preset's images are not there
+            arguments = command + [word for setting in settings + data for word in ("--set", setting)]
+            result = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=False)
+            if result.returncode == 0:
+                return digest_of(f"{folder}/{name}")
+            error = result.stderr.strip().splitlines()[-1] if result.stderr.strip() else f"status {result.returncode}"
+            if result.returncode != 1 or not re.search(r"no file .*-ubyte|no such file or folder|there is no|images-idx3|data/(faces|sprites)", error):
+                break
+    return {"refused": error} if result.returncode == 1 else {"crashed": error}
+
+
+def together(hashes):
+    """One short hash; which words refuse a case is no bit of a training."""
+    return "refused" if "refused" in hashes else hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def isas(train):
+    """The instruction sets that this processor has, the best last."""
+    def runs(isa):
+        result = subprocess.run([train, "models/vanilla.json", "--dry-run"], capture_output=True, text=True, env={**os.environ, "GANNET_ISA": isa}, check=False)
+        return "this processor has no" not in result.stderr
+    return [isa for isa in ("scalar", "avx2", "avx512") if runs(isa)]
+
+
+def toolchain(compiler):
+    version = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"{os.path.basename(compiler)} {version}, {' '.join(platform.libc_ver())}"
+
+
+SLICE = ["linear-accumulate-first", "convolutional-penalty-reuse", "classifier"]
+
+
+def rows_of(options, folder):
+    """What is run: the name of the row, the case, and its runs, which must agree."""
+    narrow, presets = narrow_cases(folder), preset_cases()
+    programs = {"float": f"{options.apps}/train", "double": f"{options.build}/double/apps/train", "simt": f"{options.build}/simt/apps/train"}
+    sets = isas(programs["float"])
+    if options.slice:
+        narrow, presets = {name: narrow[name] for name in SLICE}, {}
+    for name, case in presets.items():
+        yield f"{name} float {sets[-1]}", case, [(programs["float"], "cpu", sets[-1], 2)]
+    for name, case in narrow.items():
+        for real in ["float"] if options.slice else ["float", "double"]:
+            for isa in sets:
+                yield f"{name} {real} {isa}", case, [(programs[real], "cpu", isa, threads) for threads in (1, 2)]
+        if not options.slice:
+            yield f"{name} simt", case, [(programs["simt"], "cuda", "", 1)]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--train", default=os.path.join(ROOT, "apps", "train"))
-    parser.add_argument("--cases", default="", help="regular expression of their names; `presets` and `schedules` are all of a kind")
-    parser.add_argument("--isa", action="append", default=[], help="scalar, avx2, avx512; the best unless given")
-    parser.add_argument("--threads", action="append", type=int, default=[])
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--write", help="a JSON file for the hashes")
-    parser.add_argument("--compare", help="a JSON file that --write made")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default="", help="only rows whose name this regular expression finds")
+    parser.add_argument("--slice", action="store_true", help="three narrow nets in float")
+    parser.add_argument("--write", action="store_true", help="writes the table instead of comparing with it")
+    parser.add_argument("--arrays", metavar="FILE", help="a JSON file for the hash of every array")
+    parser.add_argument("--table", default="tests/fingerprints.json")
+    parser.add_argument("--apps", default="apps")
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--compiler", default="g++")
     options = parser.parse_args()
+    os.chdir(ROOT)
     os.environ["GANNET_DATA"] = os.environ.get("GANNET_DATA", os.path.join(ROOT, "data"))
-    found, passed, failed = {}, 0, 0
+    with open(options.table, encoding="utf-8") as file:
+        tables = json.load(file)
+    expected = tables.get(toolchain(options.compiler), {})
+    if not expected and not options.write and not options.arrays:
+        print(f"{options.table} has no hashes of {toolchain(options.compiler)}\n0 passed, 0 failed, 1 skipped")
+        return 0
+    found, arrays, failed, skipped = {}, {}, 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        narrow, presets = narrow_cases(folder), preset_cases()
-        cases = {"presets": presets, "schedules": narrow}.get(options.cases)
-        if cases is None:
-            cases = {name: case for name, case in {**narrow, **presets}.items() if re.search(options.cases, name)}
-        for name, (model, settings) in cases.items():
-            for isa in options.isa or [""]:
-                one = None
-                for threads in options.threads or [2]:
-                    environment = {"DEVICE": options.device, **({"GANNET_ISA": isa} if isa else {})}
-                    with tempfile.TemporaryDirectory() as runs:
-                        hashes = fingerprint(options.train, name, model, settings, threads, environment, runs)
-                    if "crashed" in hashes or (one is not None and hashes != one):
-                        print(f"FAILED: {name} {isa} {threads} threads: {hashes.get('crashed', 'other bits than with one thread count before')}")
-                        failed += 1
-                    one = hashes
-                    found[" ".join(filter(None, [name, isa]))] = hashes
-    if options.write:
-        with open(options.write, "w", encoding="utf-8") as file:
-            json.dump(found, file, indent=0, sort_keys=True)
-    if options.compare:
-        with open(options.compare, encoding="utf-8") as file:
-            expected = json.load(file)
-        for name, hashes in found.items():
-            other = expected.get(name)
-            different = ["is not in the file"] if other is None else [key for key in sorted({*hashes, *other} - {"message"}) if hashes.get(key) != other.get(key)]
-            if different:
-                print(f"FAILED: {name}: {len(different)} differ: {', '.join(different[:4])} {hashes.get('message', '')}")
-                failed += 1
-            else:
-                passed += 1
-    else:
-        passed += len(found) - failed
-    print(f"{passed} passed, {failed} failed")
+        rows = [row for row in rows_of(options, folder) if re.search(options.cases, row[0])]
+
+        def run(row):
+            name, (model, settings), runs = row
+            return name, [fingerprint(train, name.split()[0], model, settings, device, isa, threads) for train, device, isa, threads in runs]
+
+        with ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)) // 2)) as pool:
+            for name, results in pool.map(run, rows):
+                arrays[name] = results[0]
+                hashes = {together(result) for result in results}
+                found[name] = hashes.pop()
+                wrong = ""
+                if "crashed" in results[0]:
+                    wrong = results[0]["crashed"]
+                elif hashes:
+                    wrong = "one thread and two differ"
+                elif not options.write and name not in expected:
+                    wrong = "" if name.split()[0] in SLICE else "not in the table"
+                    skipped += not wrong
+                elif not options.write and expected[name] != found[name]:
+                    wrong = f"{found[name]}, expected {expected[name]} {results[0].get('refused', '')}"
+                if wrong:
+                    print(f"FAILED: {name}: {wrong}", flush=True)
+                    failed += 1
+    if options.arrays:
+        with open(options.arrays, "w", encoding="utf-8") as file:
+            json.dump(arrays, file, indent=0, sort_keys=True)
+    if options.write and not failed:
+        kept = {name: value for name, value in expected.items() if name not in found and (options.cases or options.slice)}
+        tables[toolchain(options.compiler)] = dict(sorted({**kept, **found}.items()))
+        with open(options.table, "w", encoding="utf-8") as file:
+            json.dump(tables, file, indent=0)
+            file.write("\n")
+    print(f"{len(found) - failed - skipped} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not found else 0
 
 

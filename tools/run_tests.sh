@@ -30,11 +30,12 @@ suite "limits" tests/test_limits.sh
 suite "what models warn of" tests/test_preflight.sh
 suite "seeds" tests/test_seeds.sh
 if command -v python3 >/dev/null; then
+    [ "$build" != build ] || suite "bits of three trainings" tools/fingerprint.py --slice --apps "${GANNET_APPS:-apps}" --build "$build"
     suite "readers" tools/fuzz.py --replay --build "$build" --replay-program "$build/float/replay"
     [ "$build" != build ] || suite "broken off and resumed" tools/crash/crash.py --tries 5 --kills 6
 else
-    echo "== readers, broken off and resumed: skipped, there is no python3"
-    skipped=$((skipped + 2))
+    echo "== bits, readers, broken off and resumed: skipped, there is no python3"
+    skipped=$((skipped + 3))
 fi
 suite "traces recomputed in PyTorch" tests/test_traces.sh
 all_suites
