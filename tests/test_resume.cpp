@@ -257,7 +257,6 @@ TEST_CASE("resume: a checkpoint of a newer format is refused by its number") {
         CHECK(has(error_of([&] { load_checkpoint(options.out); }), "in its metadata (" + checkpoint.file));
     }
     checkpoint.content.metadata["image_height"] = height;
-    checkpoint.content.metadata["checkpoint_format"] = "2";
     for (const char* damage : {"{}", "3", "{\"finite\": 1, \"stopped\": \"\", \"alarm\": {}}",
                                "{\"finite\": true, \"stopped\": \"\", \"alarm\": {\"alike\": -1}}"}) {
         CAPTURE(damage);

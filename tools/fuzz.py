@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LENGTH, TIMEOUT, MEGABYTES = 1000000, 10, 2048
-SHORT = 16384  # most of the time goes to inputs up to this length, which run a hundred times as fast
+SHORT = 16384  # most of the time goes to inputs up to this length, which run many times as fast
 MODELS = ["models", "tests/bad_models", "tests/preflight"]
 SEEDS = {  # folders and files of the repository, beside tests/fuzz/seeds/TARGET
     "model": MODELS, "net": MODELS, "json": ["models", "tests/bad_models"], "image": ["tests/images"],

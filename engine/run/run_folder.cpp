@@ -104,6 +104,12 @@ RunFolder RunFolder::temporary(const std::string& path) {
     }
 }
 
+void RunFolder::write_first_files(const std::string& config_json, const Fill& fill) const {
+    make_folders(path_ + "/samples");
+    atomic_write(config(), config_json);
+    if (fill) fill(*this);
+}
+
 RunFolder RunFolder::create(const std::string& model, const std::string& out, const std::string& config_json,
                             const std::string& base, const Fill& fill) {
     const std::string path = out.empty() ? base + "/" + (model.empty() ? "run" : model) : without_slash(out);
@@ -113,9 +119,7 @@ RunFolder RunFolder::create(const std::string& model, const std::string& out, co
     remove_dead_folders(parent);
     RunFolder run = temporary(path);
     try {
-        make_folders(run.path_ + "/samples");
-        atomic_write(run.config(), config_json);
-        if (fill) fill(run);
+        run.write_first_files(config_json, fill);
         std::string name = path;
         for (int64_t n = 2; !rename_to_new(run.path_, name); ++n) {
             if (!out.empty()) throw in_the_way(path);
@@ -138,9 +142,7 @@ bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, 
     remove_dead_folders(parent_of(empty.path_));
     RunFolder whole = temporary(empty.path_);
     try {
-        make_folders(whole.path_ + "/samples");
-        atomic_write(whole.config(), config_json);
-        fill(whole);
+        whole.write_first_files(config_json, fill);
         ::chmod(whole.path_.c_str(), info.st_mode & 07777);
         if (::rename(whole.path_.c_str(), empty.path_.c_str()) == 0) {
             whole.path_ = empty.path_;
@@ -148,9 +150,8 @@ bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, 
             sync_folder(parent_of(empty.path_));
             return true;
         }
-        const int error = errno;
+        if (errno == ENOTEMPTY || errno == EEXIST) throw in_the_way(empty.path_);
         remove(whole.path_);
-        if (error == ENOTEMPTY || error == EEXIST) throw in_the_way(empty.path_);
         return false;
     } catch (...) {
         remove(whole.path_);
@@ -174,7 +175,7 @@ RunFolder RunFolder::create_inside(const std::string& path, const std::string& c
 RunFolder RunFolder::open(const std::string& path) {
     RunFolder run(without_slash(path));
     if (!exists(run.path_)) throw Error("no such run", run.path_, "give the folder of a run, as runs/MODEL");
-    if (!exists(run.config()))
+    if (!is_run(run.path_))
         throw Error("not the folder of a run: it has no config.json", run.path_, "give the folder of a run, as runs/MODEL");
     for (const std::string& file : {run.config(), run.log(), run.checkpoint()}) check_is_file(file);
     return run;

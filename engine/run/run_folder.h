@@ -43,6 +43,7 @@ public:
 private:
     explicit RunFolder(std::string path) : path_(std::move(path)) {}
     static bool replace_empty(RunFolder& empty, const std::string& config_json, const Fill& fill);
+    void write_first_files(const std::string& config_json, const Fill& fill) const;
     static RunFolder temporary(const std::string& path);
     std::string path_;
     std::optional<FolderLock> lock_;
