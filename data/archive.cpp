@@ -4,11 +4,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <new>
 #include <set>
 #include <system_error>
 #include <unordered_map>
 
+#include "data/archive_tree.h"
 #include "data/entry_name.h"
 #include "data/hash.h"
 #include "data/source.h"
@@ -41,9 +43,6 @@ std::string complaint(archive* a) {
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
-// As a key of what is in the archive.
-std::string normal(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
-
 class Archive : public ImageSource {
 public:
     Archive(const std::string& path, const SourceLimits& limits) : ImageSource(path, limits) {
@@ -52,16 +51,19 @@ public:
         most_unpacked_ = std::max(limits.unpacked, size_ * bomb_factor);
         entry_names_ = std::make_unique<EntryNames>(is_zip());
         list();
-        for (const auto& [name, target] : links_) add_link(name, target);
+        tree_->find_runs();
+        tree_->follow_links([&](const std::string& name, const Stored& file) { add_up(file.bytes), find(name, file); },
+                            [&](const std::string& name, const std::string& kind, const std::string& example) {
+                                ignored_.add(name, kind, example);
+                            });
         std::set<std::string> runs;
         std::erase_if(found_, [&](const auto& image) {
-            const std::string run = run_above(image.first);
+            const std::string run = tree_->run_above(image.first);
             if (!run.empty() && runs.insert(run).second) ignored_.add(run, "run folder");
             return !run.empty();
         });
         numbers_ = settle(std::move(found_));
-        files_.clear();
-        links_.clear();
+        tree_.reset();
     }
 
     // Of the whole archive: it is one file.
@@ -110,29 +112,34 @@ public:
     }
 
 private:
-    struct Stored {
-        int64_t number, bytes;
-    };
+    using Stored = ArchiveTree::Stored;
 
     void list() {
         const Handle a = start();
         int64_t number = 0;
         for (archive_entry* entry = nullptr; next(a.get(), entry); ++number) {
             if (number == 0) check_end(a.get());
-            if (archive_entry_filetype(entry) == AE_IFDIR) continue;
             const Stored stored{number, std::max<int64_t>(archive_entry_size(entry), 0)};
             add_up(stored.bytes);  // before the bytes are passed over, which for a compressed tar means to unpack them
             const std::optional<std::string> name = entry_names_->name(entry);
             const char* hard = archive_entry_hardlink(entry);
+            const bool is_folder = archive_entry_filetype(entry) == AE_IFDIR;
             if (!name) {
-                leave_out("entry " + std::to_string(number + 1), "its name cannot be read");
+                if (!is_folder) leave_out("entry " + std::to_string(number + 1), "its name cannot be read");
+            } else if (ArchiveTree::is_too_long(*name)) {
+                if (is_folder) continue;
+                if (is_hidden(*name) || !is_image_name(*name)) ignored_.add(*name);
+                else leave_out("entry " + std::to_string(number + 1), ArchiveTree::too_long());
+            } else if (is_folder) {
+                tree_->add_folder(*name);
             } else if (hard && stored.bytes == 0) {
-                const auto target = files_.find(normal(without_root(hard)));  // which came before
-                if (target == files_.end()) ignored_.add(*name, "unresolved link");
-                else add_up(target->second.bytes), add_file(*name, target->second);
+                const std::string target = without_root(hard);  // which came before
+                if (const Stored* file = tree_->file(target)) add_up(file->bytes), add_file(*name, *file);
+                else if (const std::string* link = tree_->link(target)) tree_->add_link(*name, *link);
+                else ignored_.add(*name, "unresolved link", *name + " -> " + target);
             } else if (archive_entry_filetype(entry) == AE_IFLNK) {
                 const char* target = archive_entry_symlink(entry);
-                links_[normal(*name)] = target ? target : "";
+                tree_->add_link(*name, target ? target : "");
             } else if (archive_entry_filetype(entry) == AE_IFREG) {
                 add_file(*name, stored);
             } else {
@@ -151,42 +158,13 @@ private:
     }
 
     void add_file(const std::string& name, const Stored& stored) {
-        files_[normal(name)] = stored;
+        tree_->add_file(name, stored);
+        find(name, stored);
+    }
+
+    void find(const std::string& name, const Stored& stored) {
         if (!is_hidden(name) && is_image_name(name)) found_.emplace_back(name, stored.number);
         else ignored_.add(name);
-    }
-
-    // A symbolic link to a file of the archive gives that file, as if all were unpacked.
-    void add_link(const std::string& name, std::string target) {
-        constexpr int longest_chain = 40;  // Linux's own limit
-        std::string at = name;
-        for (int i = 0; i < longest_chain; ++i) {
-            at = normal((std::filesystem::path(at).parent_path() / target).string());
-            const auto file = files_.find(at);
-            const auto link = links_.find(at);
-            if (file != files_.end()) {
-                add_up(file->second.bytes);
-                if (!is_hidden(name) && is_image_name(name)) found_.emplace_back(name, file->second.number);
-                else ignored_.add(name);
-                return;
-            }
-            if (link == links_.end()) break;
-            target = link->second;
-        }
-        ignored_.add(name, "unresolved link");
-    }
-
-    // The folder of a run that the file is in, or "". Not the root: a user who gives the archive of a run wants its pictures.
-    std::string run_above(const std::string& name) const {
-        for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
-            const std::string folder = normal(name.substr(0, slash)) + "/";
-            const auto has = [&](const std::string& what) {
-                const auto below = files_.lower_bound(folder + what + "/");
-                return files_.contains(folder + what) || (below != files_.end() && below->first.starts_with(folder + what + "/"));
-            };
-            if (is_run(has)) return folder;
-        }
-        return "";
     }
 
     bool is_zip() const {
@@ -273,8 +251,7 @@ private:
     int64_t size_ = 0, unpacked_ = 0, most_unpacked_ = 0;
 
     // While it is listed
-    std::map<std::string, Stored> files_;
-    std::map<std::string, std::string> links_;  // what each points to
+    std::unique_ptr<ArchiveTree> tree_ = std::make_unique<ArchiveTree>(printable(path_));
     std::vector<std::pair<std::string, int64_t>> found_;
 };
 

@@ -77,10 +77,12 @@ bool is_run(const std::function<bool(const std::string& name)>& has) {
     return has("config.json") && (has("checkpoint.safetensors") || (has("samples") && has("log.jsonl")));
 }
 
-void IgnoredFiles::add(const std::string& name, const std::string& kind) {
+void IgnoredFiles::add(const std::string& name, const std::string& kind, const std::string& example) {
     ++count_;
     const std::string end = ending(name);
-    ++kinds_[is_hidden(name) ? "hidden" : !kind.empty() ? kind : end.empty() || end.size() > 10 ? "others" : printable(end)];
+    const bool hidden = is_hidden(name);
+    ++kinds_[hidden ? "hidden" : !kind.empty() ? kind : end.empty() || end.size() > 10 ? "others" : printable(end)];
+    if (!hidden && !example.empty()) examples_.try_emplace(kind, printable(example));
 }
 
 std::string IgnoredFiles::text() const {
@@ -89,8 +91,13 @@ std::string IgnoredFiles::text() const {
     int64_t rest = 0;
     std::size_t kinds = 0;
     for (const auto& [kind, count] : kinds_) {
-        if (++kinds > most_kinds) rest += count;
-        else text += (text.empty() ? "" : ", ") + grouped(count) + " " + kind + (count > 1 && is_reason(kind) ? "s" : "");
+        if (++kinds > most_kinds) {
+            rest += count;
+            continue;
+        }
+        text += (text.empty() ? "" : ", ") + grouped(count) + " " + kind + (count > 1 && is_reason(kind) ? "s" : "");
+        if (const auto example = examples_.find(kind); example != examples_.end())
+            text += (count > 1 ? " (the first: " : " (") + example->second + ")";
     }
     return text + (rest ? ", " + grouped(rest) + " more" : "");
 }
@@ -144,7 +151,7 @@ std::vector<int64_t> ImageSource::settle(std::vector<std::pair<std::string, int6
     for (auto& [name, number] : found) {
         if (!names_.empty() && names_.back() == name) {
             numbers.back() = number;
-            ignored_.add(name, "repeated name");
+            ignored_.add(name, "repeated name", name);
             continue;
         }
         names_.push_back(std::move(name));

@@ -20,14 +20,15 @@ struct ImageFile {
 // The files that are left out, for one line.
 class IgnoredFiles {
 public:
-    // `kind`: why it is left out, in the singular; "": for its ending.
-    void add(const std::string& name, const std::string& kind = "");
+    // `kind`: why it is left out, in the singular; "": for its ending. `example`: what is said of the first of this kind.
+    void add(const std::string& name, const std::string& kind = "", const std::string& example = "");
     int64_t count() const { return count_; }
     std::string text() const;  // "3 hidden, 1 run folder, 2 .txt"
 
 private:
     int64_t count_ = 0;
     std::map<std::string, int64_t> kinds_;
+    std::map<std::string, std::string> examples_;  // by kind
 };
 
 struct SourceLimits {

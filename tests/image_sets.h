@@ -54,7 +54,7 @@ struct Pictures {
 
 // One entry of an archive that nobody packs by accident.
 struct Entry {
-    std::string name, bytes;
+    std::string name, bytes;                  // a folder's name ends with '/'
     std::string symlink = {}, hardlink = {};  // what it points to
     int64_t claimed = 0;                      // a size that is not that of `bytes`, of the last entry
 };
@@ -66,14 +66,14 @@ inline std::string pack_entries(const std::string& file, int (*format)(archive*)
     filter(out);
     archive_write_set_bytes_per_block(out, 0);
     std::size_t room = 1 << 16, used = 0;  // an entry that lacks its bytes is filled up with zeros: only as far as this
-    for (const Entry& e : entries) room += 2 * e.bytes.size();
+    for (const Entry& e : entries) room += 2 * e.bytes.size() + 4 * e.name.size() + 4096;
     std::vector<char> packed(room);
     REQUIRE(archive_write_open_memory(out, packed.data(), packed.size(), &used) == ARCHIVE_OK);
     for (const Entry& e : entries) {
         archive_entry* entry = archive_entry_new();
         archive_entry_set_pathname(entry, e.name.c_str());
         archive_entry_set_perm(entry, 0644);
-        archive_entry_set_filetype(entry, e.symlink.empty() ? AE_IFREG : AE_IFLNK);
+        archive_entry_set_filetype(entry, !e.symlink.empty() ? AE_IFLNK : e.name.ends_with('/') ? AE_IFDIR : AE_IFREG);
         archive_entry_set_size(entry, e.claimed ? e.claimed : int64_t(e.bytes.size()));
         if (!e.symlink.empty()) archive_entry_set_symlink(entry, e.symlink.c_str());
         if (!e.hardlink.empty()) archive_entry_set_hardlink(entry, e.hardlink.c_str());

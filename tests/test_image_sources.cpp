@@ -153,7 +153,8 @@ TEST_CASE("image sources: links in an archive give the files that they point to"
         options.path = pack_entries(p.folder / "set.archive", zipped ? zip : tar, plain, entries);
         Dataset set;
         const std::string lines = said(options, &set);
-        CHECK_MESSAGE(has(lines, "3 files ignored: 1 others, 2 unresolved links"), lines);
+        CHECK_MESSAGE(has(lines, "3 files ignored: 1 others, 2 unresolved links (the first: b/climbs.png -> ../../c/1.png)"),
+                      lines);
         CHECK(set.count == (zipped ? 3 : 5));
         CHECK(set.classes == (zipped ? std::vector<std::string>{"b", "c"} : std::vector<std::string>{"a", "b", "c"}));
         const auto pixels = [&](int64_t i) {
@@ -170,7 +171,106 @@ TEST_CASE("image sources: links in an archive give the files that they point to"
     // What a tar has twice is not lost without a word.
     options = p.options();
     options.path = pack_entries(p.folder / "twice.tar", tar, plain, {{"1.png", grey}, {"1.png", image()}});
-    CHECK(has(said(options), "1 file ignored: 1 repeated name"));
+    CHECK(has(said(options), "1 file ignored: 1 repeated name (1.png)"));
+}
+
+TEST_CASE("image sources: an archive with links gives what its folder gives") {
+    const Pictures p;
+    const auto link = [&](const std::string& target, const std::string& name) {
+        const std::string at = p.folder / ("set/" + name);
+        fs::create_directories(fs::path(at).parent_path());
+        fs::create_symlink(target, at);
+    };
+    p.add("a/1.png", "rgb.png"), p.add("a/deep/2.png", "grey8.png"), p.add("z/w/4.png", "rgb.png");
+    p.add("a/run/samples/reals.png", "rgb.png");
+    for (const char* file : {"a/run/config.json", "a/run/log.jsonl"}) p.folder.write(std::string("set/") + file, "{}");
+    link("a", "b");                 // a folder of its own class
+    link("../b/1.png", "c/1.png");  // through a linked folder
+    link("../b/deep/../1.png", "c/5.png");
+    link("../b/nothing/../1.png", "c/6.png");
+    link("../a/1.png/../1.png", "c/7.png");
+    link("../../set/a/1.png", "c/8.png");  // outside
+    link("..", "a/deep/up");               // in a circle
+    link("../../z/w", "a/deep/w");
+    link("../../a", "z/w/back");
+    link(".", "self");
+    link("a", ".hidden");
+    link("a/run", "run2"), link("a/run/samples", "pictures");
+    link("empty", "to-empty");
+    fs::create_directories(p.folder / "set/empty");
+
+    std::vector<Entry> entries;
+    for (const auto& found : fs::recursive_directory_iterator(p.folder / "set")) {
+        const std::string name = fs::relative(found.path().parent_path(), p.folder / "set") / found.path().filename();
+        if (found.is_symlink()) entries.push_back({.name = name, .symlink = fs::read_symlink(found.path())});
+        else if (found.is_directory()) entries.push_back({name + "/", ""});
+        else entries.push_back({name, read_text(found.path())});
+    }
+    // Images that cannot be opened are broken in a folder; an archive counts them.
+    for (const char* dead : {"6", "7", "8"}) fs::remove(p.folder / ("set/c/" + std::string(dead) + ".png"));
+    DatasetOptions options = p.options();
+    Dataset folder, archive;
+    std::string lines = said(options, &folder);
+    CHECK(folder.classes == std::vector<std::string>{"a", "b", "c", "pictures", "z"});
+    for (const auto format : {tar, zip}) {
+        options.path = pack_entries(p.folder / "set.archive", format, plain, entries);
+        CHECK(names_in(options.path) == names_in(p.folder / "set"));
+        lines = said(options, &archive);
+        CHECK(archive.classes == folder.classes);
+        CHECK(archive.labels == folder.labels);
+        CHECK(archive.pixels == folder.pixels);
+        CHECK_MESSAGE(has(lines, " unresolved links (the first: c/6.png -> ../b/nothing/../1.png)"), lines);
+    }
+}
+
+TEST_CASE("image sources: a hard link to a symbolic link, and links that multiply") {
+    const Pictures p;
+    DatasetOptions options = p.options();
+    options.path = pack_entries(p.folder / "hard.tar", tar, plain,
+                                {{"a/1.png", image()},
+                                 {.name = "a/2.png", .symlink = "1.png"},
+                                 {.name = "a/3.png", .hardlink = "a/2.png"},
+                                 {.name = "a/4.png", .hardlink = "a/none.png"}});
+    Dataset set;
+    const std::string lines = said(options, &set);
+    CHECK(set.count == 3);
+    CHECK_MESSAGE(has(lines, "1 unresolved link (a/4.png -> a/none.png)"), lines);
+
+    // Each level doubles the ways in, or has a hundred times as many.
+    for (const int ways : {2, 100}) {
+        std::vector<Entry> entries;
+        for (int level = 0; level < 12; ++level)
+            for (int way = 0; way < ways; ++way)
+                entries.push_back(
+                    {.name = std::to_string(level) + "/" + std::to_string(way), .symlink = "../" + std::to_string(level + 1)});
+        entries.push_back({"12/1.png", image()});
+        options.path = pack_entries(p.folder / "many.tar", tar, plain, entries);
+        CHECK(has(error_of([&] { load_dataset(options); }), "more than 1000 links lead to the folder ("));
+    }
+    std::vector<Entry> entries;
+    for (int i = 0; i < 2000; ++i) entries.push_back({"all/" + std::to_string(i) + "x.png", ""});
+    for (int i = 0; i < 900; ++i) entries.push_back({.name = std::to_string(i), .symlink = "all"});
+    options.path = pack_entries(p.folder / "product.tar", tar, plain, entries);
+    CHECK(has(error_of([&] { load_dataset(options); }), "its links lead to far more files than it holds ("));
+}
+
+TEST_CASE("image sources: a path that no system has is refused at once") {
+    const Pictures p;
+    std::string deep;
+    for (int i = 0; i < 20000; ++i) deep += "a/";
+    std::vector<Entry> entries{{"1.png", image()}};
+    for (int i = 0; i < 20; ++i) entries.push_back({deep + std::to_string(i) + ".png", image()});
+    DatasetOptions options = p.options();
+    options.path = pack_entries(p.folder / "deep.tar", archive_write_set_format_gnutar, plain, entries);
+    const std::string why = "a path of more than 4,096 bytes or 256 folders";
+    CHECK(has(error_of([&] { load_dataset(options); }), why + " (" + options.path + "/entry 2, data.path"));
+    options.skip_broken = true;
+    CHECK(has(said(options), "20 unreadable folders or entries left out: entry 2 (" + why + "), "));
+    options.skip_broken = false;
+    for (Entry& e : entries)
+        if (e.name.size() > 10) e.name += ".txt";
+    pack_entries(options.path, archive_write_set_format_gnutar, plain, entries);
+    CHECK(has(said(options), "20 files ignored: 20 .txt"));
 }
 
 TEST_CASE("image sources: links in a folder, two to one place and in a circle") {
@@ -194,7 +294,7 @@ TEST_CASE("image sources: links in a folder, two to one place and in a circle") 
     CHECK(has(error_of([&] { names_in(p.folder / "many/0"); }), "more than 1000 links lead to the folder ("));
 
     fs::create_symlink(p.folder / "nothing", p.folder / "set/gone");
-    CHECK(has(said(p.options()), "1 file ignored: 1 dead link"));
+    CHECK(has(said(p.options()), "1 file ignored: 1 dead link (gone)"));
 }
 
 TEST_CASE("image sources: folders that systems keep are hidden") {

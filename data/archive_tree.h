@@ -1,0 +1,64 @@
+// The files of an archive by their paths, and where its symbolic links lead: what a folder would show if all were unpacked there.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace gannet {
+
+class ArchiveTree {
+public:
+    struct Stored {
+        int64_t number, bytes;
+    };
+    // What a link leads to: a file under the link's name, or all files of a folder under names that begin with it.
+    using TakeFile = std::function<void(const std::string& name, const Stored& file)>;
+    using Ignore = std::function<void(const std::string& name, const std::string& kind, const std::string& example)>;
+
+    explicit ArchiveTree(std::string archive) : archive_(std::move(archive)) {}  // printable, for errors
+
+    // Longer ones no system unpacks, and each step below may look at all folders of a path.
+    static bool is_too_long(const std::string& path);
+    static std::string too_long();  // why it is refused
+
+    void add_file(const std::string& name, const Stored& stored);
+    void add_link(const std::string& name, const std::string& target);
+    void add_folder(const std::string& name);
+    const Stored* file(const std::string& name) const;
+    const std::string* link(const std::string& name) const;  // what it points to
+
+    // After all was added.
+    void find_runs();
+    void follow_links(const TakeFile& take, const Ignore& ignore);
+    // The folder of a run that the file is in, or "". Not the root: a user who gives the archive of a run wants its pictures.
+    std::string run_above(const std::string& name) const;
+
+private:
+    struct Stretch {
+        std::string top, bottom;  // a folder, and one in it
+    };
+
+    bool is_folder(const std::string& path) const;
+    std::optional<std::string> resolve(const std::string& link, const std::string& target);
+    void follow(const std::string& link, const std::string& target, const std::string& name, const TakeFile& take,
+                const Ignore& ignore);
+    void show_folder(const std::string& folder, const std::string& name, const TakeFile& take, const Ignore& ignore);
+    bool on_way(const std::string& folder) const;
+    std::string run_between(const std::string& folder, const std::string& path) const;
+    void spend(std::size_t bytes);
+
+    std::string archive_;
+    std::map<std::string, Stored> files_;
+    std::map<std::string, std::string> links_;
+    std::set<std::string> folders_;  // those that have an entry of their own
+    std::set<std::string, std::less<>> runs_;
+    std::map<std::string, int> entered_;
+    std::vector<Stretch> way_;  // all folders from the root to the link that is followed
+    int64_t allowed_ = int64_t(64) << 20, spent_ = 0;
+};
+
+}  // namespace gannet
