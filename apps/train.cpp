@@ -7,6 +7,7 @@
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/training.h"
+#include "engine/training/trace.h"
 #include "kernels/error.h"
 
 using namespace gannet;
@@ -46,7 +47,7 @@ int main(int argc, char** argv) {
         line.choice("--on-collapse", on_collapse, {"warn", "stop"},
                     "what to do when the training has collapsed, as --set on_collapse");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
-        line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py");
+        line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py; --resume-if-exists keeps a trace that exists");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
         line.option("--resume", options.resume, "RUN", "resumes an interrupted run");
         line.flag("--resume-if-exists", options.resume_if_exists,
@@ -72,7 +73,8 @@ int main(int argc, char** argv) {
         if (epochs && steps) throw Error("--epochs and --steps together", "command line", "choose one");
         if (line.given("--trace-steps") && options.trace.empty())
             throw Error("--trace-steps without --trace", "command line", "name the file to record to with --trace");
-        if (!options.trace.empty() && std::filesystem::is_regular_file(options.trace) && !options.trace.ends_with(".safetensors"))
+        if (!options.trace.empty() && std::filesystem::is_regular_file(options.trace) &&
+            !options.trace.ends_with(".safetensors") && !is_trace(options.trace))
             throw Error("--trace would replace a file that is no trace", options.trace, "name one that ends in .safetensors");
         if (options.trace_steps < 1)
             throw Error("--trace-steps " + std::to_string(options.trace_steps), "command line", "use 1 or more");

@@ -32,7 +32,9 @@ Run::Run(Trainer& trainer, RunFolder folder, const Checkpoint* checkpoint)
 
 int Run::train(const TrainingOptions& options) {
     std::optional<Trace> trace;
-    if (!options.trace.empty()) trace = new_trace();
+    // A command that is repeated keeps the trace of the first steps.
+    const bool has_trace = options.resume_if_exists && first_ > 0 && exists(options.trace) && is_trace(options.trace);
+    if (!options.trace.empty() && !has_trace) trace = new_trace();
     if (first_ == 0) {
         begin();
         save();

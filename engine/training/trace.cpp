@@ -17,4 +17,13 @@ void Trace::gradients(const std::string& prefix, const Network& network) {
         content.arrays.push_back(to_array(prefix + p->name, p->gradient, p->layout, p->torch_shape));
 }
 
+bool is_trace(const std::string& path) {
+    try {
+        const Safetensors content = read_safetensors(path);
+        return content.metadata.contains("config") && content.metadata.contains("order");
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 }  // namespace gannet

@@ -18,4 +18,7 @@ public:
     Safetensors content;
 };
 
+// Whether a file is a complete trace.
+bool is_trace(const std::string& path);
+
 }  // namespace gannet

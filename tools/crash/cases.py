@@ -228,6 +228,6 @@ def make_cases(apps, shim, work):
         reading("folder", "generate", "runs/alarm", "--out", "images/", "-n", "4"),
         reading("replace", "generate", "runs/alarm", "--out", "images/", "-n", "4", "--replace", start=older),
         reading("evaluate", "evaluate", "runs/alarm", "--classifier", "runs/classifier", "-n", "20", stdout=True),
-        training("trace", "gan", "--trace", "trace.safetensors", "--trace-steps", "2", trace="trace.safetensors"),
+        training("trace", "gan", "--trace", "first.trace", "--trace-steps", "2", trace="first.trace"),
     ]
     return {case.name: case for case in cases}
