@@ -166,7 +166,7 @@ class Crash:
             case.start(cwd)
             case.run(cwd, journal=journal)
             found = list(powercut.cuts(cwd, case.template, journal))
-            return spread(found[:-1], self.options.tries and self.options.tries - 1, case.name) + found[-1:]
+            return spread(found[:-2], self.options.tries and max(1, self.options.tries - 2), case.name) + found[-2:]
 
         def attempt(case, what, cwd):
             _, _, kind, kept, state = what

@@ -71,7 +71,7 @@ class Disk:
     def __init__(self, root, before):
         self.root, self.top = os.path.realpath(root), from_disk(before)
         self.open = {}  # descriptor -> node
-        self.saved, self.promised = [], -1  # the checkpoints that got their name, and the last that was synced
+        self.saved, self.promised = [], -1  # the checkpoints that got their name, and the last that must survive
 
     def place(self, path):
         """The folder and the name of a path, or None if it is outside."""
@@ -90,7 +90,13 @@ class Disk:
         folder, name = self.place(path)
         return self.top if name == "" else folder and folder.entries.get(name)
 
+    def promise(self):
+        """The program has gone on, or has ended: its last checkpoint must survive, whatever was synced."""
+        self.promised = len(self.saved) - 1
+
     def apply(self, call, descriptor, number, first, second):
+        if call in "wr":
+            self.promise()
         if call == "o":
             folder, name = self.place(first)
             node = self.node(first)
@@ -108,8 +114,6 @@ class Disk:
                 node.synced = node.data
             else:
                 node.synced = dict(node.entries)
-                if CHECKPOINT in node.entries:
-                    self.promised = len(self.saved) - 1
         elif call == "t" and (node := self.node(first) if first else self.open.get(descriptor)):
             node.data = node.data[:number].ljust(number, b"\0")
         elif call == "m":
@@ -142,7 +146,7 @@ class Disk:
         }
 
     def keeps_promise(self, state):
-        """Whether a state has a checkpoint that is not older than the last one that was synced."""
+        """Whether a state has a checkpoint that is not older than the last one that must survive."""
         def checkpoints(folder):
             for name, inner in folder.items():
                 if isinstance(inner, dict):
@@ -158,7 +162,8 @@ def frozen(state):
 
 def cuts(root, before, journal):
     """Yields (number of the call, letter, kind, whether it has the promised checkpoint, state), each state once, of a program that
-    ran in `root`, which was as `before`; last (None, "", "now", True, what the program should have left)."""
+    ran in `root`, which was as `before`; then the states after it has ended with status 0, "lost" as the last of them; last
+    (None, "", "now", True, what the program should have left)."""
     disk, seen = Disk(root, before), set()
     for number, (call, *rest) in enumerate(records(journal), 1):
         disk.apply(call, *rest)
@@ -168,4 +173,8 @@ def cuts(root, before, journal):
             if key not in seen:
                 seen.add(key)
                 yield number, call, kind, disk.keeps_promise(state), state
+    disk.promise()
+    for kind in ("torn", "ahead", "lost"):
+        state = disk.state(kind)
+        yield None, "exit", kind, disk.keeps_promise(state), state
     yield None, "", "now", True, disk.state("now")
