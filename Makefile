@@ -54,7 +54,7 @@ FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefe
 APPS       := train generate evaluate summary bench
 PROGRAMS   := $(if $(SAN),$(BUILD)/)apps
 KERNEL_SRC := $(filter-out kernels/cpu/parallel.cpp,$(wildcard kernels/cpu/*.cpp))
-ENGINE_SRC := kernels/limits.cpp kernels/cpu/parallel.cpp $(filter-out engine/tensor/cuda.cpp,$(wildcard engine/*/*.cpp)) $(wildcard data/*.cpp)
+ENGINE_SRC := $(wildcard base/*.cpp) kernels/cpu/parallel.cpp $(filter-out engine/tensor/cuda.cpp,$(wildcard engine/*/*.cpp)) $(wildcard data/*.cpp)
 CUDA_SRC   := $(wildcard kernels/cuda/*.cu)
 TEST_SRC   := $(wildcard tests/*.cpp)
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
@@ -128,7 +128,7 @@ $(foreach r,float double,$(foreach i,$(ISAS),$(eval $(call ISA,$(r),$(i)))))
 # The version reaches the programs through one object, rebuilt when it changes.
 $(BUILD)/version.cpp: FORCE
 	@mkdir -p $(@D)
-	@printf '#include "engine/run/version.h"\nnamespace gannet { const char* version() { return "%s"; } }\n' '$(VERSION)' > $@.new
+	@printf '#include "base/version.h"\nnamespace gannet { const char* version() { return "%s"; } }\n' '$(VERSION)' > $@.new
 	@cmp -s $@.new $@ || mv $@.new $@; rm -f $@.new
 $(BUILD)/version.o: $(BUILD)/version.cpp
 	$(Q)$(CXX) $(FLAGS) -c $< -o $@
@@ -138,7 +138,7 @@ FORCE:
 # ---- fuzzers: docs/reliability.md -----------------------------------------------------------------------------------------
 # What reads and builds once more, by clang with libFuzzer and sanitizers; the rest is the programs' own. `replay` is of the plain build.
 CLANG      := clang++
-FUZZED_SRC := $(wildcard data/*.cpp $(foreach f,config checkpoint layers network plots,engine/$f/*.cpp)) $(foreach f,run/files run/atomic_file run/lock run/log gan/preflight gan/warnings,engine/$f.cpp)
+FUZZED_SRC := $(wildcard base/*.cpp data/*.cpp $(foreach f,config nn model train diagnostics,engine/$f/*.cpp)) $(foreach f,run/log gan/preflight gan/warnings,engine/$f.cpp)
 FUZZ_SRC   := $(filter-out tests/fuzz/replay.cpp,$(wildcard tests/fuzz/*.cpp))
 $(BUILD)/fuzz/%.o: CXX := $(CLANG)
 $(BUILD)/fuzz/%.o: FLAGS := -std=c++20 -I. -O1 -g1 -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-math-errno -pthread -MMD -MP

@@ -2,15 +2,15 @@
 #include <cstdio>
 #include <regex>
 
+#include "base/error.h"
+#include "base/files.h"
+#include "base/version.h"
 #include "engine/bench/kernels.h"
 #include "engine/bench/model.h"
 #include "engine/bench/tune.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
-#include "engine/run/files.h"
-#include "engine/run/version.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/error.h"
 
 using namespace gannet;
 

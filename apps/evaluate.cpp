@@ -2,13 +2,13 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/error.h"
+#include "base/files.h"
 #include "engine/metrics/evaluation.h"
+#include "engine/model/dataset_options.h"
 #include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
-#include "engine/run/files.h"
-#include "engine/run/training.h"
-#include "kernels/error.h"
 
 using namespace gannet;
 
@@ -41,7 +41,7 @@ struct Standard {
 };
 
 Standard find_standard(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
-                       Device device) {
+                       Device device, const LoadReport& report) {
     const bool files_beside_data = !source.draws() && !data.empty();
     const std::string usual = model_for(source.data_set()).empty() ? "" : "runs/" + model_for(source.data_set());
     const std::string run = !by.empty() ? by : !usual.empty() && !files_beside_data && exists(usual) ? usual : "";
@@ -66,6 +66,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
         options.path = data;
         options.where = [of_file = options.where](const std::string& at) { return at == "path" ? "--data" : of_file(at); };
     }
+    options.report = report;
     if (!options.path.empty() && !exists(options.path))
         throw Error("the set of real images does not exist", options.path + ", " + options.where("path"),
                     "give its path with --data PATH");
@@ -79,9 +80,9 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
 }
 
 // Real images as large as the samples, with as many channels.
-RealImages images_like(const Samples& samples, const std::string& data) {
+RealImages images_like(const Samples& samples, const std::string& data, const LoadReport& report) {
     const SampleShape& image = samples.image;
-    DatasetOptions options{.set = "folder", .path = data, .channels = image.C};
+    DatasetOptions options{.set = "folder", .path = data, .channels = image.C, .report = report};
     if (image.H == image.W) options.size = image.H;
     options.where = [](const std::string&) { return "--data"; };
     RealImages reals = load_real_images(std::move(options), "", false);
@@ -93,21 +94,22 @@ RealImages images_like(const Samples& samples, const std::string& data) {
 
 config::Members measure(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
                         int64_t count, uint64_t seed, Device device) {
-    Standard standard = find_standard(source, path, by, data, device);
+    Bar bar;
+    const LoadReport report = bar.report();
+    Standard standard = find_standard(source, path, by, data, device, report);
     const Classifier* classifier = standard.classifier.get();
     std::optional<SampleShape> image;
     if (standard.reals) image = standard.reals->image;
-    Bar bar;
-    const LoadProgress progress = [&](const char* what, int64_t done, int64_t all) { bar.update(what, done, all); };
-    const Samples samples = source.take(count, seed, image, device, progress);
-    if (!standard.reals) standard.reals = images_like(samples, data);
+    const Samples samples = source.take(count, seed, image, device, report);
+    if (!standard.reals) standard.reals = images_like(samples, data, report);
 
-    config::Members report = {{"samples", int64_t(samples.pixels.size()) / samples.image.size()},
-                              {"source", path},
-                              {"classifier", classifier ? config::Value(classifier->file()) : config::Value()}};
+    config::Members metrics = {{"samples", int64_t(samples.pixels.size()) / samples.image.size()},
+                               {"source", path},
+                               {"classifier", classifier ? config::Value(classifier->file()) : config::Value()}};
     const std::string none = classifier ? "" : without_classifier(source.draws() ? source.data_set() : "", *standard.reals);
-    for (auto& metric : evaluate(samples, *standard.reals, classifier, none, progress)) report.push_back(std::move(metric));
-    return report;
+    for (auto& metric : evaluate(samples, *standard.reals, classifier, none, report.progress))
+        metrics.push_back(std::move(metric));
+    return metrics;
 }
 
 }  // namespace

@@ -4,18 +4,18 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "data/text.h"
-#include "engine/checkpoint/checkpoint.h"
-#include "engine/gan/trainer.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/image.h"
+#include "base/text.h"
+#include "engine/gan/sampler.h"
 #include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
-#include "engine/run/files.h"
-#include "engine/run/image.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/sample_folder.h"
-#include "kernels/error.h"
+#include "engine/train/checkpoint.h"
 #include "kernels/precision.h"
 
 using namespace gannet;

@@ -2,13 +2,13 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/cache.h"
-#include "data/text.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/training.h"
-#include "engine/training/trace.h"
-#include "kernels/error.h"
+#include "engine/train/trace.h"
 
 using namespace gannet;
 

@@ -10,12 +10,12 @@
 #include <system_error>
 #include <unordered_map>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/archive_tree.h"
 #include "data/entry_name.h"
 #include "data/hash.h"
 #include "data/source.h"
-#include "data/text.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/source.h"
-#include "data/text.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

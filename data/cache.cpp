@@ -12,8 +12,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/text.h"
 #include "data/hash.h"
-#include "data/text.h"
 
 namespace gannet {
 namespace {

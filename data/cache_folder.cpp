@@ -10,9 +10,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/cache.h"
-#include "data/text.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

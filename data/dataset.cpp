@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <numeric>
 
+#include "base/error.h"
 #include "data/idx.h"
 #include "data/image_set.h"
 #include "data/picture.h"
 #include "data/procedural.h"
 #include "data/resize.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

@@ -26,6 +26,12 @@ struct Dataset {
 // How far some work has come ("decoding", 300, 10000). Called by the caller's own thread.
 using LoadProgress = std::function<void(const char* what, int64_t done, int64_t all)>;
 
+// Who is told of the progress, and of what was ignored or left out. Both may be empty.
+struct LoadReport {
+    LoadProgress progress;
+    std::function<void(const std::string& line)> say;
+};
+
 struct DatasetOptions {
     std::string set = "mnist";
     std::string path;             // a folder; "": where the set is installed. Of the set "folder": that, or an archive
@@ -41,8 +47,7 @@ struct DatasetOptions {
     bool cache = true;                 // keep decoded images on disk, and take them from there
     int64_t max_pixels = 100000000;    // of a file; more are refused before any are decoded
     int64_t max_bytes = 1073741824;    // that an archive may unpack to
-    LoadProgress progress;             // may be empty
-    std::function<void(const std::string& line)> say;  // what was ignored or left out, for the user; may be empty
+    LoadReport report;
 
     // The place of one of these keys in the configuration, for errors.
     std::function<std::string(const std::string& key)> where = [](const std::string& key) { return "data." + key; };

@@ -10,11 +10,11 @@
 #include <new>
 #include <system_error>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/hash.h"
 #include "data/source.h"
-#include "data/text.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

@@ -1,7 +1,7 @@
 #include "data/idx.h"
 
+#include "base/error.h"
 #include "data/stream.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

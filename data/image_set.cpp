@@ -5,15 +5,15 @@
 #include <filesystem>
 #include <new>
 
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "data/cache.h"
 #include "data/decode.h"
 #include "data/hash.h"
 #include "data/labels.h"
 #include "data/source.h"
-#include "data/text.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/error.h"
-#include "kernels/limits.h"
 
 namespace gannet {
 namespace {
@@ -83,7 +83,7 @@ public:
             refuse(files, decoded);
             for (std::size_t i = 0; i < files.size(); ++i) keep(set, files[i].index, decoded[i]);
             done_ += int64_t(files.size());
-            if (options_.progress) options_.progress("decoding", done_, count_);
+            if (options_.report.progress) options_.report.progress("decoding", done_, count_);
         });
         if (set.H == 0)
             throw Error("none of " + counted(count_, "image", "images") + " can be used", printable(options_.path),
@@ -191,7 +191,7 @@ uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSour
         hash.add(uint64_t(setting));
     hash.add(labels);  // they may change with files after the first `count`
     for (int64_t i = 0; i < count; ++i) hash.add(source.names()[std::size_t(i)]);  // which images of an archive
-    hash.add(source.content(count, o.progress));
+    hash.add(source.content(count, o.report.progress));
     return hash.value();
 }
 
@@ -229,7 +229,7 @@ Dataset load_images(const DatasetOptions& options) {
     if (options.size > 0) check_memory(count, options.size, options.size, decoder.channels(), options.where("size"));
     if (options.cache) cache_limit();  // complains before the images are decoded
     const auto say = [&](const std::string& line) {
-        if (options.say) options.say(printable(options.path) + ": " + line);
+        if (options.report.say) options.report.say(printable(options.path) + ": " + line);
     };
     if (source->ignored().count() > 0)
         say(counted(source->ignored().count(), "file", "files") + " ignored: " + source->ignored().text());

@@ -1,6 +1,6 @@
 #include "data/labels.h"
 
-#include "data/text.h"
+#include "base/text.h"
 
 namespace gannet {
 namespace {

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <optional>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/stream.h"
-#include "data/text.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/resize.h"
-#include "data/text.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

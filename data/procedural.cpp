@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "data/image_set.h"
 #include "data/picture.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/error.h"
 #include "kernels/philox.h"
 
 namespace gannet {

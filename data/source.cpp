@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <string_view>
 
-#include "data/text.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "base/text.h"
 
 namespace gannet {
 namespace {

@@ -9,7 +9,7 @@
 #include <system_error>
 #include <vector>
 
-#include "kernels/error.h"
+#include "base/error.h"
 
 namespace gannet {
 namespace {

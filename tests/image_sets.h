@@ -100,7 +100,7 @@ inline std::set<std::string> all_files_of(const std::string& folder) {
 // What is said while a set is loaded, in one text.
 inline std::string said(gannet::DatasetOptions options, gannet::Dataset* set = nullptr) {
     std::string text;
-    options.say = [&](const std::string& line) { text += line + "\n"; };
+    options.report.say = [&](const std::string& line) { text += line + "\n"; };
     const gannet::Dataset loaded = gannet::load_dataset(options);
     if (set) *set = loaded;
     return text;

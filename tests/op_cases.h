@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/ops/ops.h"
+#include "engine/autograd/ops.h"
 
 namespace gannet::tests {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/plots/history.h"
-#include "engine/plots/plots.h"
-#include "engine/run/files.h"
+#include "base/files.h"
+#include "engine/diagnostics/history.h"
+#include "engine/diagnostics/plots.h"
 #include "tests/temporary.h"
 
 namespace gannet::plots {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "kernels/error.h"
+#include "base/error.h"
 
 struct TemporaryFolder {
     std::string path;

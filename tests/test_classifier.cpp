@@ -1,11 +1,11 @@
 // Classifiers: what a file may say, training, checkpoints, what is read in images.
 #include <doctest/doctest.h>
 
-#include "engine/checkpoint/checkpoint.h"
+#include "base/files.h"
 #include "engine/classifier/classifier.h"
 #include "engine/classifier/trainer.h"
 #include "engine/gan/trainer.h"
-#include "engine/run/files.h"
+#include "engine/train/checkpoint.h"
 #include "tests/temporary.h"
 #include "tests/training_cases.h"
 

@@ -3,8 +3,8 @@
 
 #include <cstdio>
 
-#include "data/text.h"
-#include "engine/config/value.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "engine/run/cli.h"
 #include "engine/run/interrupt.h"
 #include "tests/temporary.h"

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <random>
 
-#include "engine/config/model.h"
-#include "engine/layers/spec.h"
+#include "engine/model/model.h"
+#include "engine/nn/spec.h"
 #include "tests/temporary.h"
 
 using namespace gannet;

@@ -7,10 +7,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include "engine/config/model.h"
+#include "base/error.h"
 #include "engine/gan/trainer.h"
+#include "engine/model/model.h"
 #include "engine/tensor/workspace.h"
-#include "kernels/error.h"
 #include "kernels/precision.h"
 #include "tests/op_cases.h"
 #include "tests/skip.h"

@@ -12,10 +12,11 @@
 #include <limits>
 #include <thread>
 
-#include "engine/checkpoint/safetensors.h"
-#include "engine/config/model.h"
-#include "engine/run/files.h"
-#include "engine/run/image.h"
+#include "base/files.h"
+#include "base/image.h"
+#include "base/safetensors.h"
+#include "engine/gan/sampler.h"
+#include "engine/model/model.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/log.h"
 #include "engine/run/progress.h"

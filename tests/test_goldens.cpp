@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "engine/checkpoint/safetensors.h"
-#include "engine/ops/ops.h"
+#include "base/safetensors.h"
+#include "engine/autograd/ops.h"
 
 using namespace gannet;
 using Json = nlohmann::json;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "engine/plots/history.h"
+#include "engine/diagnostics/history.h"
 #include "engine/run/log.h"
 #include "tests/memory_limit.h"
 #include "tests/plots_of_logs.h"

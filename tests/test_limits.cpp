@@ -6,7 +6,7 @@
 #include <fstream>
 #include <map>
 
-#include "kernels/limits.h"
+#include "base/limits.h"
 #include "tests/temporary.h"
 
 using namespace gannet;

@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "engine/gan/collapse.h"
+#include "engine/diagnostics/collapse.h"
 #include "tests/temporary.h"
 #include "tests/training_cases.h"
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/error.h"
+#include "base/error.h"
 #include "tests/op_cases.h"
 
 using namespace gannet;

@@ -14,11 +14,11 @@
 // after cstdio
 #include <jpeglib.h>
 
+#include "base/limits.h"
 #include "data/dataset.h"
 #include "data/decode.h"
 #include "data/orientation.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/limits.h"
 #include "tests/image_sets.h"
 #include "tests/skip.h"
 #include "tests/temporary.h"

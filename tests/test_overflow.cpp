@@ -3,9 +3,9 @@
 
 #include <limits>
 
-#include "engine/checkpoint/safetensors.h"
-#include "engine/layers/layer.h"
-#include "kernels/extents.h"
+#include "base/extents.h"
+#include "base/safetensors.h"
+#include "engine/nn/layer.h"
 #include "tests/temporary.h"
 
 using namespace gannet;

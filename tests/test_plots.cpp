@@ -6,12 +6,12 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/plots/chart.h"
-#include "engine/plots/history.h"
-#include "engine/plots/plots.h"
-#include "engine/plots/scale.h"
-#include "engine/plots/svg.h"
-#include "engine/run/files.h"
+#include "base/files.h"
+#include "engine/diagnostics/chart.h"
+#include "engine/diagnostics/history.h"
+#include "engine/diagnostics/plots.h"
+#include "engine/diagnostics/scale.h"
+#include "engine/diagnostics/svg.h"
 #include "tests/plots_of_logs.h"
 
 using namespace gannet;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "engine/ops/ops.h"
+#include "engine/autograd/ops.h"
 #include "engine/tensor/random.h"
 #include "tests/op_cases.h"
 

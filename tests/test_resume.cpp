@@ -9,10 +9,10 @@
 #include <fstream>
 #include <map>
 
-#include "engine/checkpoint/checkpoint.h"
-#include "engine/run/files.h"
+#include "base/files.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/training.h"
+#include "engine/train/checkpoint.h"
 #include "tests/small_disk.h"
 #include "tests/temporary.h"
 

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <random>
 
-#include "engine/checkpoint/safetensors.h"
-#include "engine/run/files.h"
+#include "base/files.h"
+#include "base/safetensors.h"
 #include "tests/temporary.h"
 
 using namespace gannet;

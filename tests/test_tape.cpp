@@ -4,8 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "engine/ops/ops.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "engine/autograd/ops.h"
 
 using namespace gannet;
 

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <filesystem>
 
-#include "engine/checkpoint/checkpoint.h"
+#include "base/files.h"
 #include "engine/gan/trainer.h"
-#include "engine/run/files.h"
 #include "engine/run/training.h"
+#include "engine/train/checkpoint.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/temporary.h"
 #include "tests/training_cases.h"

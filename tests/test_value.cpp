@@ -5,8 +5,8 @@
 #include <chrono>
 #include <string>
 
-#include "engine/config/model.h"
-#include "engine/config/value.h"
+#include "base/json.h"
+#include "engine/model/model.h"
 #include "tests/temporary.h"
 
 using namespace gannet::config;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/config/model.h"
+#include "engine/model/model.h"
 
 namespace gannet::tests {
 

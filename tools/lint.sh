@@ -38,17 +38,21 @@ else
     echo "lint: clang-tidy: skipped, there is no clang-tidy (apt-get install clang-tidy)"
 fi
 
-# apps -> engine -> kernels, and data is read by engine and apps.
-arrow() { # folder, folders that it must not include
-    files "$1/*.h" "$1/*.cpp" "$1/*.inl" "$1/*.cu" "$1/*.cuh" | xargs grep -nE "^ *# *include \"($2)/" /dev/null
-}
-{
-    arrow kernels 'engine|apps|data|tests'
-    arrow data 'engine|apps|tests'
-    arrow engine 'apps|tests'
-    arrow apps 'tests'
-} >"$log"
-report "folders" "apps -> engine -> kernels, and data below engine"
+# Folders from the ground up: each includes only itself and folders before it. So there is no circle.
+floors="base kernels/contract kernels kernels/cpu kernels/cuda data
+    engine/tensor engine/autograd engine/config engine/nn engine/model engine/train engine/gan engine/classifier
+    engine/diagnostics engine/metrics engine/run engine/bench apps"
+for top in base kernels data engine apps; do files "$top/*.h" "$top/*.cpp" "$top/*.inl" "$top/*.cu" "$top/*.cuh"; done |
+    xargs grep -nE '^ *# *include "' /dev/null |
+    awk -F'[:"]' -v floors="$floors" '
+        function folder(file) { sub("/[^/]*$", "", file); return file }
+        BEGIN { n = split(floors, list, " "); for (i = 1; i <= n; ++i) floor[list[i]] = i }
+        {
+            from = folder($1); to = folder($4)
+            if (!(from in floor)) print $1 ": " from " is not in the list of folders (tools/lint.sh)"
+            else if (index($4, "/") && (!(to in floor) || floor[to] > floor[from])) print $1 ":" $2 ": " from " includes " $4
+        }' >"$log"
+report "folders" "$(echo $floors | wc -w | tr -d ' ') folders, none includes one above it"
 
 files '*.h' '*.cpp' '*.inl' '*.cu' '*.cuh' '*.py' '*.sh' Makefile | xargs wc -l | awk '$1 > 600 && $2 != "total" { print $2 ": " $1 " lines" }' >"$log"
 report "length" "no file is longer than 600 lines"

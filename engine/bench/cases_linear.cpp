@@ -1,10 +1,10 @@
 // Cases of matrix products and convolutions: each layer's forward pass, data gradient and weight gradient.
 #include <algorithm>
 
+#include "base/error.h"
 #include "engine/bench/kernels.h"
 #include "engine/bench/naive.h"
 #include "engine/bench/onednn.h"
-#include "kernels/error.h"
 #include "kernels/precision.h"
 
 namespace gannet::bench {

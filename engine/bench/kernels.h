@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "engine/bench/peaks.h"
-#include "engine/config/value.h"
 #include "engine/tensor/device.h"
 
 namespace gannet::bench {

@@ -4,14 +4,14 @@
 #include <chrono>
 #include <cstdio>
 
-#include "data/text.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/version.h"
 #include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
-#include "engine/run/training.h"
-#include "engine/run/version.h"
+#include "engine/model/dataset_options.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/error.h"
 
 namespace gannet::bench {
 namespace {

@@ -9,7 +9,7 @@
 #include "engine/bench/flops.h"
 #include "engine/bench/peaks.h"
 #include "engine/bench/profile.h"
-#include "engine/config/model.h"
+#include "engine/model/model.h"
 
 namespace gannet::bench {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/config/value.h"
+#include "base/json.h"
 #include "engine/tensor/device.h"
 
 namespace gannet::bench {

@@ -2,10 +2,10 @@
 
 #include <cstdio>
 
+#include "base/error.h"
 #include "engine/bench/model.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
-#include "kernels/error.h"
 #include "kernels/tuning.h"
 
 namespace gannet::bench {

@@ -1,6 +1,6 @@
 // Who computes a model's matrix products fastest on this GPU.
 #pragma once
-#include "engine/config/model.h"
+#include "engine/model/model.h"
 #include "engine/tensor/device.h"
 
 namespace gannet::bench {

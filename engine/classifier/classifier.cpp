@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
+#include "engine/autograd/tape.h"
 #include "engine/classifier/trainer.h"
-#include "engine/run/run_folder.h"
-#include "engine/tape/tape.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

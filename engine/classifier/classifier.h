@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/checkpoint/checkpoint.h"
-#include "engine/network/network.h"
+#include "engine/nn/network.h"
+#include "engine/train/checkpoint.h"
 
 namespace gannet {
 
@@ -30,7 +30,7 @@ public:
     SampleShape image() const { return network_->in(); }
     const config::ModelConfig& config() const { return config_; }
     const std::string& file() const { return file_; }
-    // Of the images that it was trained with and their labels (data_key in engine/training/trainer.h); "" where that is not
+    // Of the images that it was trained with and their labels (data_key in engine/train/trainer.h); "" where that is not
     // known.
     const std::string& data_key() const { return data_key_; }
     Readings read(const std::vector<uint8_t>& pixels, const LoadProgress& progress = {}) const;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "engine/classifier/classifier.h"
-#include "kernels/error.h"
 #include "kernels/place.h"
 
 namespace gannet {

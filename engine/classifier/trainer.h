@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/training/trainer.h"
+#include "engine/train/trainer.h"
 
 namespace gannet {
 

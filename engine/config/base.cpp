@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <set>
 
-#include "engine/config/parts.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "engine/config/settings.h"
 
 namespace gannet::config {
 namespace {
@@ -85,30 +85,31 @@ std::string find_base(const Value& base, const std::string& path, const std::vec
     return file;
 }
 
-Value resolve(Value root, const std::string& path, const std::string& folder, std::vector<std::string> chain) {
+Value resolve(Value root, const std::string& path, const std::string& folder, const ObjectSpec& spec,
+              std::vector<std::string> chain) {
     if (!root.members())
         throw Error("a model file must be an object, { ... }, but this is " + root.type_name(), root.where(), "start it with {");
     const Value base = take(root, "base"), set = take(root, "set");
-    place_paths(root, folder);
+    place_paths(root, spec, folder);
     if (base.is_null()) {
         if (!set.is_null()) throw Error("'set' without 'base'", set.where(), "write the keys where they belong");
         return root;
     }
     chain.push_back(path);
     const std::string file = find_base(base, path, chain);
-    Value merged = resolve(load_json(file), file, fs::path(file).parent_path().string(), chain);
+    Value merged = resolve(load_json(file), file, fs::path(file).parent_path().string(), spec, chain);
     for (const char* own : {"name", "version"}) take(merged, own);
     if (given(root, "steps") != given(root, "epochs")) take(merged, given(root, "steps") ? "epochs" : "steps");
     merge(merged, root);
     merged.origin = root.origin;
-    if (!set.is_null()) apply_settings(merged, read_set(set, folder));
+    if (!set.is_null()) apply_settings(merged, read_set(set, folder), spec);
     return merged;
 }
 
 }  // namespace
 
-Value with_bases(Value root, const std::string& path, const std::string& folder) {
-    return resolve(std::move(root), path, folder, {});
+Value with_bases(Value root, const std::string& path, const std::string& folder, const ObjectSpec& spec) {
+    return resolve(std::move(root), path, folder, spec, {});
 }
 
 }  // namespace gannet::config

@@ -2,8 +2,8 @@
 #include <cctype>
 #include <limits>
 
+#include "base/error.h"
 #include "engine/config/spec.h"
-#include "kernels/error.h"
 
 namespace gannet::config {
 namespace {

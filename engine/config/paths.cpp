@@ -6,8 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "engine/config/parts.h"
-#include "engine/config/sections.h"
+#include "engine/config/settings.h"
 
 namespace gannet::config {
 namespace {
@@ -58,18 +57,18 @@ std::string absolute_path(const std::string& path, const std::string& folder) {
     return out;
 }
 
-void place_paths(Value& file, const std::string& folder) { place_members(file, file_spec(), folder); }
+void place_paths(Value& file, const ObjectSpec& spec, const std::string& folder) { place_members(file, spec, folder); }
 
 void place_paths(Value& value, const Key* key, const std::string& folder) {
     if (key) place(value, *key, folder);
 }
 
-const Key* key_at(const std::vector<std::string>& path) {
-    const ObjectSpec* spec = &file_spec();
+const Key* key_at(const ObjectSpec& spec, const std::vector<std::string>& path) {
+    const ObjectSpec* object = &spec;
     const Key* key = nullptr;
     for (const std::string& part : path) {
-        key = spec ? spec->find(part) : nullptr;
-        spec = key ? key->object : nullptr;
+        key = object ? object->find(part) : nullptr;
+        object = key ? key->object : nullptr;
     }
     return key;
 }

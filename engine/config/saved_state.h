@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/config/value.h"
+#include "base/json.h"
 
 namespace gannet::config {
 

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <set>
 
-#include "engine/config/parts.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "engine/config/settings.h"
 
 namespace gannet::config {
 namespace {
@@ -101,7 +101,7 @@ void check_variable(const Value& file, const std::string& name, const std::strin
 // Entries of lists that were set, their numbers padded: later entries and inner ones come later in this order.
 using Entries = std::set<Path>;
 
-void assign(Value& file, const Setting& setting, Entries& touched) {
+void assign(Value& file, const Setting& setting, const ObjectSpec& spec, Entries& touched) {
     const auto& [path, value, text, place, folder] = setting;
     if (path[0] == "base" || path[0] == "set")
         throw Error("'" + path[0] + "' is read before any setting", place, "write a model file that has it");
@@ -124,7 +124,7 @@ void assign(Value& file, const Setting& setting, Entries& touched) {
         if (!at->find(part)) at->at(part).move_to(at->path().empty() ? part : at->path() + "." + part, place);
         at = at->find(part);
     }
-    const Key* key = key_at(path);
+    const Key* key = key_at(spec, path);
     Value given = value;
     if (text) {
         given = read_value(*text, key, place);
@@ -179,26 +179,9 @@ Setting read_setting(const std::string& setting, const std::string& place) {
     return {split_path(setting.substr(0, equals), place), {}, setting.substr(equals + 1), place, ""};
 }
 
-Error Settings::blamed(const Error& e) const {
-    const std::string message = e.what();
-    const auto shapes = [](const std::string& text) {
-        const std::string section = text.substr(0, text.find_first_of(".[="));
-        for (const char* shaping :
-             {"variables", "data", "latent", "generator", "discriminator", "classifier", "objective", "batch"})
-            if (section == shaping) return true;
-        return text.ends_with("=null");  // what is missing may have been taken away
-    };
-    std::string places;
-    for (const Entry& entry : entries_) {
-        if (message.find(entry.place) != std::string::npos) return e;
-        if (shapes(entry.text)) places += (places.empty() ? "with " : ", ") + entry.place;
-    }
-    return places.empty() ? e : e.also_at(places);
-}
-
-void apply_settings(Value& file, const std::vector<Setting>& settings) {
+void apply_settings(Value& file, const std::vector<Setting>& settings, const ObjectSpec& spec) {
     Entries touched;
-    for (const Setting& setting : settings) assign(file, setting, touched);
+    for (const Setting& setting : settings) assign(file, setting, spec, touched);
     settle(file, touched);
 }
 

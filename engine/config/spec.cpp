@@ -4,7 +4,7 @@
 #include <cctype>
 #include <cmath>
 
-#include "kernels/error.h"
+#include "base/error.h"
 
 namespace gannet::config {
 namespace {

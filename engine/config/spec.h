@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/config/value.h"
+#include "base/json.h"
 
 namespace gannet::config {
 

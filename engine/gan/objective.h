@@ -3,8 +3,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/config/model.h"
-#include "engine/network/network.h"
+#include "engine/model/model.h"
+#include "engine/nn/network.h"
 
 namespace gannet {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "kernels/error.h"
+#include "base/error.h"
 
 namespace gannet {
 namespace {
@@ -85,8 +85,7 @@ private:
         }
         bool fit = false;
         try {
-            BuildContext context{
-                .net = generator_.net(), .image = image_, .config = config_, .device = generator_.flat_values().device()};
+            BuildContext context{.net = generator_.net(), .image = image_, .options = config_};
             const SampleShape out = build_sequence(list_, generator_.name(), generator_.in(), context).out;
             fit = !out.vector && out.H == image_.H && out.W == image_.W;
         } catch (const Error&) {  // a later layer does not take that size

@@ -3,13 +3,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/config/model.h"
-#include "engine/network/network.h"
+#include "engine/model/model.h"
+#include "engine/nn/network.h"
 
 namespace gannet {
 
 // Throws where nothing sensible can follow: shapes that do not fit the data, a critic without one score,
-// more memory than there is. Clashes between keys alone are found when the file is read (engine/config/checks.cpp).
+// more memory than there is. Clashes between keys alone are found when the file is read (engine/model/checks.cpp).
 void check_networks(const config::ModelConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image);
 

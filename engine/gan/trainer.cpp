@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "base/error.h"
 #include "engine/gan/preflight.h"
-#include "kernels/error.h"
 #include "kernels/place.h"
 
 namespace gannet {
@@ -22,12 +22,6 @@ RandomSource source(const DeviceValue<Counters>& counters, uint64_t seed, uint32
     return {counters.data(), {seed, stream, update}};
 }
 
-Tensor draw_latents(const config::ModelConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device) {
-    const Shape shape{count, config.latent.integer("size")};
-    if (config.latent.text("distribution") == "uniform") return uniform(shape, from, first, -1, 1, device);
-    return normal(shape, from, first, 0, 1, device);
-}
-
 // The most that a step takes.
 int64_t images_per_step_of(const Objective& objective, int64_t batch) {
     const int most = std::max(objective.critic_steps, objective.warm_up ? objective.warm_up->critic_steps : 0);
@@ -35,24 +29,6 @@ int64_t images_per_step_of(const Objective& objective, int64_t batch) {
 }
 
 }  // namespace
-
-Tensor Sampler::latents(uint64_t seed, int64_t first, int64_t count) const {
-    const Device device = generator_.flat_values().device();
-    const DeviceValue<Counters> start(device);
-    return draw_latents(config_, source(start, seed, streams::sample_grid, 0), first, count, device);
-}
-
-Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
-    const Recording off(false);
-    const DeviceValue<Counters> start(latents.device());
-    Context context{.training = batch_statistics, .update_statistics = false, .net = Net::generator, .role = Role::fake};
-    context.seed = config_.seed;
-    context.update = generator_update_number - 1;  // no training update draws these dropout masks
-    context.counters = start.data();
-    return generator_.forward(latents, context);
-}
-
-Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.text("statistics") == "batch"); }
 
 GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
     : Trainer(config, data, images_per_step_of(Objective(config.objective), config.batch), device),

@@ -6,24 +6,10 @@
 #include <vector>
 
 #include "engine/gan/objective.h"
-#include "engine/training/trainer.h"
+#include "engine/gan/sampler.h"
+#include "engine/train/trainer.h"
 
 namespace gannet {
-
-// A generator, made by configuration, that draws samples.
-class Sampler {
-public:
-    Sampler(const config::ModelConfig& config, const Network& generator) : config_(config), generator_(generator) {}
-    // `count` latent points (count, Z) from `first` on: pure functions of the seed.
-    Tensor latents(uint64_t seed, int64_t first, int64_t count) const;
-    // Images of latent points. `batch_statistics` normalises with the batch's own statistics instead of the running ones.
-    Tensor images(const Tensor& latents, bool batch_statistics) const;
-    Tensor images(const Tensor& latents) const;  // as the key samples.statistics says
-
-private:
-    const config::ModelConfig& config_;
-    const Network& generator_;
-};
 
 // What is logged of a step; reading it waits for the device.
 struct StepLosses {

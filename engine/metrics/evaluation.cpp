@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "data/text.h"
+#include "base/text.h"
 #include "engine/metrics/classes.h"
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"

@@ -6,7 +6,7 @@
 #include <eigen3/Eigen/Eigenvalues>
 #include <string>
 
-#include "kernels/error.h"
+#include "base/error.h"
 
 namespace gannet {
 namespace {

@@ -1,10 +1,9 @@
 #include "engine/metrics/real_images.h"
 
-#include "engine/checkpoint/checkpoint.h"
+#include "base/error.h"
 #include "engine/metrics/nearest.h"
-#include "engine/run/loading.h"
-#include "engine/training/trainer.h"
-#include "kernels/error.h"
+#include "engine/train/checkpoint.h"
+#include "engine/train/trainer.h"
 
 namespace gannet {
 namespace {
@@ -18,7 +17,7 @@ std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, std::stri
     options.split = "test";
     options.first = 0;
     try {
-        return evenly(load_and_show(options).pixels, size, most_test_images);
+        return evenly(load_dataset(options).pixels, size, most_test_images);
     } catch (const Error& error) {
         why += " that can be read: " + std::string(error.what());
         return {};
@@ -28,7 +27,7 @@ std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, std::stri
 }  // namespace
 
 RealImages load_real_images(DatasetOptions options, const std::string& key_then, bool labels) {
-    Dataset data = load_and_show(options);
+    Dataset data = load_dataset(options);
     RealImages reals{.image = {data.H, data.W, data.C, false}, .labelled = !data.labels.empty()};
     reals.source = options.path.empty() ? data.name : data.source;
     const std::string key = data_key(data, labels);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/layers/layer.h"
+#include "engine/nn/layer.h"
 
 namespace gannet {
 
@@ -22,7 +22,7 @@ struct RealImages {
     static bool is_held_out(int64_t index) { return index % 10 == 9; }
 };
 
-// Of a set as a configuration names it. `key_then` is the key (data_key in engine/training/trainer.h) of the images that
+// Of a set as a configuration names it. `key_then` is the key (data_key in engine/train/trainer.h) of the images that
 // something was trained with, and with `labels` of their labels; where it is another one now, that is a warning. "": it is not
 // known.
 RealImages load_real_images(DatasetOptions options, const std::string& key_then, bool labels);

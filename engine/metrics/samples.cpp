@@ -1,16 +1,14 @@
 #include "engine/metrics/samples.h"
 
+#include "base/error.h"
+#include "base/files.h"
+#include "base/image.h"
+#include "base/text.h"
 #include "data/npy.h"
 #include "data/picture.h"
 #include "data/resize.h"
-#include "data/text.h"
-#include "engine/gan/trainer.h"
-#include "engine/run/files.h"
-#include "engine/run/image.h"
-#include "engine/run/loading.h"
-#include "engine/run/run_folder.h"
-#include "engine/run/training.h"
-#include "kernels/error.h"
+#include "engine/gan/sampler.h"
+#include "engine/model/dataset_options.h"
 #include "kernels/precision.h"
 
 namespace gannet {
@@ -70,11 +68,13 @@ DatasetOptions SampleSource::data() const { return dataset_options(config_.data)
 std::string SampleSource::data_key() const { return checkpoint_->data; }
 
 Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
-                           const LoadProgress& progress) const {
+                           const LoadReport& report) const {
     if (image && image->C != 1 && image->C != 3)
         throw Error("the real images have " + std::to_string(image->C) + " channels; images have 1 or 3", path_,
                     "give samples of a GAN that makes images: points cannot be evaluated");
-    Samples samples = draws() ? drawn(count, seed, device, progress) : is_array(path_) ? of_array() : of_folder(image);
+    Samples samples = draws()           ? drawn(count, seed, device, report.progress)
+                      : is_array(path_) ? of_array()
+                                        : of_folder(image, report);
     const int64_t there = int64_t(samples.pixels.size()) / samples.image.size();
     if (count > there)
         throw Error("the first " + std::to_string(count) + " images are wanted, there are " + std::to_string(there), path_,
@@ -104,12 +104,12 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const L
     return samples;
 }
 
-Samples SampleSource::of_folder(const std::optional<SampleShape>& image) const {
-    DatasetOptions options{.set = "folder", .path = path_, .channels = image ? image->C : 0, .cache = false};
+Samples SampleSource::of_folder(const std::optional<SampleShape>& image, const LoadReport& report) const {
+    DatasetOptions options{.set = "folder", .path = path_, .channels = image ? image->C : 0, .cache = false, .report = report};
     if (image && image->H == image->W) options.size = image->H;  // else they must be of one size, and are stretched
     options.where = [this](const std::string&) { return path_; };
     try {
-        Dataset set = load_and_show(std::move(options));
+        Dataset set = load_dataset(options);
         if (image) return {std::move(set.pixels), {set.H, set.W, set.C, false}, warnings_of(set)};
         Samples samples{std::move(set.pixels), {set.H, set.W, set.C, false}, {}};
         if (set.changes.coloured == set.count) {  // as they are: grey

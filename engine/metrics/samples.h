@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/checkpoint/checkpoint.h"
+#include "engine/train/checkpoint.h"
 
 namespace gannet {
 
@@ -23,17 +23,17 @@ public:
     bool draws() const { return checkpoint_.has_value(); }  // as many as are wanted, by seed
     // The data set that the samples are to look like: the generator's own, of files "mnist".
     std::string data_set() const;
-    // Of a generator: what it was trained with, and the key of these images (engine/training/trainer.h).
+    // Of a generator: what it was trained with, and the key of these images (engine/train/trainer.h).
     DatasetOptions data() const;
     std::string data_key() const;
     // `count` images. Where `image` is given they are resized (data/resize.h) and made grey or three equal channels as it says;
     // else files stay as they are. Of files the first ones, 0 stands for all; Error where there are fewer.
     Samples take(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
-                 const LoadProgress& progress) const;
+                 const LoadReport& report) const;
 
 private:
     Samples drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const;
-    Samples of_folder(const std::optional<SampleShape>& image) const;
+    Samples of_folder(const std::optional<SampleShape>& image, const LoadReport& report) const;
     Samples of_array() const;
 
     std::string path_;

@@ -39,6 +39,11 @@ void Bar::say(const std::string& line) {
     gannet::say(line);
 }
 
+LoadReport Bar::report() {
+    return {[this](const char* what, int64_t done, int64_t all) { update(what, done, all); },
+            [this](const std::string& line) { say(line); }};
+}
+
 void Bar::clear() {
     if (open_) std::fputs("\r\033[K", stderr);
     open_ = false;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "data/dataset.h"
+
 namespace gannet {
 
 // Rewritten on a terminal; elsewhere a line after two seconds and then every few. What is done at once shows nothing.
@@ -16,6 +18,7 @@ public:
 
     void update(const char* what, int64_t done, int64_t all);
     void say(const std::string& line);  // on a line of its own
+    LoadReport report();                // to this bar, which must outlive it
 
 private:
     using Clock = std::chrono::steady_clock;

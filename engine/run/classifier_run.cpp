@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/run/training.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "engine/model/dataset_options.h"
 
 namespace gannet {
 Dataset test_split(const ClassifierTrainer& trainer) {

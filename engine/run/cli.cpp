@@ -17,11 +17,11 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "data/text.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/version.h"
 #include "engine/config/spec.h"
 #include "engine/run/interrupt.h"
-#include "engine/run/version.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

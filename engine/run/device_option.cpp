@@ -1,7 +1,7 @@
 #include "engine/run/device_option.h"
 
+#include "base/error.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/error.h"
 
 namespace gannet {
 

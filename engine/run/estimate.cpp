@@ -6,14 +6,14 @@
 #include <cstdio>
 #include <new>
 
-#include "data/text.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "engine/classifier/trainer.h"
 #include "engine/gan/trainer.h"
 #include "engine/run/networks.h"
 #include "engine/run/progress.h"
 #include "engine/run/training.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

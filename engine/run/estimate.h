@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 
-#include "engine/config/model.h"
-#include "engine/layers/layer.h"
+#include "engine/model/model.h"
+#include "engine/nn/layer.h"
 #include "engine/tensor/device.h"
 
 namespace gannet {

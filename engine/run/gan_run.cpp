@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/files.h"
+#include "base/image.h"
 #include "engine/config/saved_state.h"
-#include "engine/plots/plots.h"
-#include "engine/run/files.h"
-#include "engine/run/image.h"
+#include "engine/diagnostics/plots.h"
 
 namespace gannet {
 namespace {

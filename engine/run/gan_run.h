@@ -1,6 +1,6 @@
 // A run of a GAN: what Run does, and the grids of samples, the observations, their plots and the collapse alarm.
 #pragma once
-#include "engine/gan/collapse.h"
+#include "engine/diagnostics/collapse.h"
 #include "engine/run/run.h"
 
 namespace gannet {

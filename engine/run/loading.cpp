@@ -3,16 +3,15 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "data/text.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "engine/run/bar.h"
-#include "kernels/error.h"
 
 namespace gannet {
 
 Dataset load_and_show(DatasetOptions options) {
     Bar bar;
-    options.progress = [&](const char* what, int64_t done, int64_t all) { bar.update(what, done, all); };
-    options.say = [&](const std::string& line) { bar.say(line); };
+    options.report = bar.report();
     return load_dataset(options);
 }
 

@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <utility>
 
-#include "engine/run/files.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "base/files.h"
 
 namespace gannet {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "engine/config/value.h"
+#include "base/json.h"
 
 namespace gannet {
 

@@ -1,7 +1,7 @@
 #include "engine/run/networks.h"
 
 #include "engine/gan/preflight.h"
-#include "engine/run/training.h"
+#include "engine/model/dataset_options.h"
 
 namespace gannet {
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "data/dataset.h"
-#include "engine/config/model.h"
-#include "engine/network/network.h"
+#include "engine/model/model.h"
+#include "engine/nn/network.h"
 
 namespace gannet {
 

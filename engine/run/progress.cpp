@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/text.h"
+#include "base/text.h"
 #include "engine/run/interrupt.h"
 
 namespace gannet {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <utility>
 
+#include "base/error.h"
+#include "base/files.h"
 #include "engine/run/cli.h"
-#include "engine/run/files.h"
 #include "engine/run/interrupt.h"
-#include "kernels/error.h"
 
 namespace gannet {
 namespace {

@@ -4,13 +4,13 @@
 #include <optional>
 #include <string>
 
-#include "engine/checkpoint/checkpoint.h"
-#include "engine/plots/history.h"
+#include "engine/diagnostics/history.h"
 #include "engine/run/log.h"
 #include "engine/run/progress.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/training.h"
-#include "engine/training/trainer.h"
+#include "engine/train/checkpoint.h"
+#include "engine/train/trainer.h"
 
 namespace gannet {
 

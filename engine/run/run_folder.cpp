@@ -9,8 +9,9 @@
 #include <filesystem>
 #include <random>
 
-#include "engine/run/files.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "engine/train/checkpoint.h"
 
 namespace gannet {
 namespace {
@@ -20,11 +21,6 @@ namespace fs = std::filesystem;
 const char* const action = "create the run's folder";
 const std::string mark = ".gannet-";  // ".NAME.gannet-1f2e3d": the folder of a run that is not complete yet
 constexpr std::size_t digits = 6;
-
-std::string without_slash(std::string path) {
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
-    return path;
-}
 
 bool is_incomplete(const std::string& name) {
     const std::size_t at = name.rfind(mark);
@@ -174,9 +170,7 @@ RunFolder RunFolder::create_inside(const std::string& path, const std::string& c
 
 RunFolder RunFolder::open(const std::string& path) {
     RunFolder run(without_slash(path));
-    if (!exists(run.path_)) throw Error("no such run", run.path_, "give the folder of a run, as runs/MODEL");
-    if (!is_run(run.path_))
-        throw Error("not the folder of a run: it has no config.json", run.path_, "give the folder of a run, as runs/MODEL");
+    check_is_run(run.path_);
     for (const std::string& file : {run.config(), run.log(), run.checkpoint()}) check_is_file(file);
     return run;
 }
@@ -191,18 +185,6 @@ std::string RunFolder::sample(int64_t step) const {
     char name[48];
     std::snprintf(name, sizeof name, "/samples/step_%06lld.png", static_cast<long long>(step));
     return path_ + name;
-}
-
-std::string find_checkpoint(const std::string& run_or_file) {
-    if (!is_folder(run_or_file)) {
-        if (!exists(run_or_file))
-            throw Error("no such run or checkpoint", run_or_file, "give the folder of a run or a .safetensors file");
-        return run_or_file;
-    }
-    const RunFolder run = RunFolder::open(run_or_file);
-    if (!exists(run.checkpoint()))
-        throw Error("the run has no checkpoint yet", run.checkpoint(), "start it with --resume " + run.path());
-    return run.checkpoint();
 }
 
 }  // namespace gannet

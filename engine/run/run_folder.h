@@ -5,8 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "engine/run/lock.h"
-#include "kernels/error.h"
+#include "base/error.h"
+#include "base/lock.h"
+#include "engine/train/checkpoint.h"
 
 namespace gannet {
 
@@ -36,7 +37,7 @@ public:
     const std::string& path() const { return path_; }
     std::string config() const { return path_ + "/config.json"; }
     std::string log() const { return path_ + "/log.jsonl"; }
-    std::string checkpoint() const { return path_ + "/checkpoint.safetensors"; }
+    std::string checkpoint() const { return path_ + "/" + checkpoint_name; }
     std::string sample(int64_t step) const;  // samples/step_000000.png
     std::string reals() const { return path_ + "/samples/reals.png"; }
 
@@ -48,8 +49,5 @@ private:
     std::string path_;
     std::optional<FolderLock> lock_;
 };
-
-// RUN or CHECKPOINT, as programs take it, to the checkpoint's path. Throws Error if there is none.
-std::string find_checkpoint(const std::string& run_or_file);
 
 }  // namespace gannet

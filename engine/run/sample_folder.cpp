@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/files.h"
 #include "data/source.h"
-#include "engine/run/files.h"
 
 namespace gannet {
 namespace {

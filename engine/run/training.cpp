@@ -1,23 +1,24 @@
 #include "engine/run/training.h"
+#include "engine/model/dataset_options.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
 
-#include "data/text.h"
-#include "engine/checkpoint/checkpoint.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "base/version.h"
 #include "engine/gan/preflight.h"
 #include "engine/run/classifier_run.h"
 #include "engine/run/cli.h"
 #include "engine/run/estimate.h"
-#include "engine/run/files.h"
 #include "engine/run/gan_run.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/loading.h"
 #include "engine/run/networks.h"
-#include "engine/run/version.h"
-#include "kernels/error.h"
+#include "engine/train/checkpoint.h"
 
 namespace gannet {
 namespace {
@@ -74,22 +75,6 @@ int dry_run_without_data(const TrainingOptions& options, const config::ModelConf
 }
 
 }  // namespace
-
-DatasetOptions dataset_options(const config::Object& data) {
-    return {.set = data.text("set"),
-            .path = data.text("path"),
-            .split = data.text("split"),
-            .size = data.integer("size"),
-            .first = data.integer("first"),
-            .channels = data.integer("channels"),
-            .crop = data.integer("crop"),
-            .background = data.text("background"),
-            .skip_broken = data.text("broken") == "skip",
-            .cache = data.boolean("cache"),
-            .max_pixels = data.integer("max_pixels"),
-            .max_bytes = data.integer("max_bytes"),
-            .where = [data](const std::string& key) { return data.where(key); }};
-}
 
 int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer) {
     if (config.steps > 0) return config.steps;

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/config/model.h"
-#include "engine/training/trainer.h"
+#include "engine/model/model.h"
+#include "engine/train/trainer.h"
 
 namespace gannet {
 
@@ -28,9 +28,6 @@ struct TrainingOptions {
 // Returns the exit status: 0 done (also where it was done before), 130 interrupted after saving. Throws Error; of a collapse
 // (on_collapse: stop) after saving, too.
 int run_training(const TrainingOptions& options, Device device);
-
-// The section `data` as the readers take it.
-DatasetOptions dataset_options(const config::Object& data);
 
 // The steps that a configuration asks for.
 int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer);

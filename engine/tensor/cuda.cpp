@@ -7,9 +7,9 @@
 #define GANNET_NVTX 1
 #endif
 
+#include "base/error.h"
 #include "kernels/cuda/probe.h"
 #include "kernels/cuda/scratch.h"
-#include "kernels/error.h"
 #include "kernels/place.h"
 
 namespace gannet::cuda {

@@ -11,8 +11,8 @@
 #ifdef GANNET_CUDA
 #include "engine/tensor/cuda.h"
 #endif
-#include "kernels/error.h"
-#include "kernels/limits.h"
+#include "base/error.h"
+#include "base/limits.h"
 
 namespace gannet {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/error.h"
+#include "base/error.h"
 
 // What nobody holds is poisoned where AddressSanitizer can watch it.
 #ifdef __SANITIZE_ADDRESS__

@@ -2,8 +2,8 @@
 
 #include <atomic>
 
-#include "kernels/error.h"
-#include "kernels/extents.h"
+#include "base/error.h"
+#include "base/extents.h"
 
 namespace gannet {
 namespace {

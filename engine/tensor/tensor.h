@@ -28,7 +28,7 @@ public:
     std::string str() const;  // "(64, 28, 28, 1)"
 };
 
-struct Node;  // engine/tape/tape.h
+struct Node;  // engine/autograd/tape.h
 
 class Tensor {
 public:
@@ -54,7 +54,7 @@ public:
     // The same memory as a tensor of its own that the tape does not know.
     Tensor detach() const { return view(shape()); }
     // The same memory with another shape of as many elements, or rows [begin, begin + rows) of axis 0; not recorded
-    // (engine/ops has the recorded forms).
+    // (engine/autograd has the recorded forms).
     Tensor view(Shape shape) const;
     Tensor rows(int64_t begin, int64_t rows) const;
 

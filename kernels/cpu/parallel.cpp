@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/error.h"
-#include "kernels/limits.h"
+#include "base/error.h"
+#include "base/limits.h"
 #include "kernels/precision.h"
 
 namespace gannet::kernels::cpu {

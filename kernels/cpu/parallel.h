@@ -5,7 +5,7 @@
 
 namespace gannet::kernels::cpu {
 
-// How many threads parallel_for uses, including the caller: usable_threads() of kernels/limits.h, or the number in
+// How many threads parallel_for uses, including the caller: usable_threads() of base/limits.h, or the number in
 // GANNET_THREADS, until it is set.
 // Not while a parallel_for runs.
 void set_threads(int threads);

@@ -7,7 +7,7 @@
 #include <string>
 #include <type_traits>
 
-#include "kernels/error.h"
+#include "base/error.h"
 #include "kernels/place.h"
 #include "kernels/shapes.h"
 

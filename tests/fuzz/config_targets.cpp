@@ -1,10 +1,10 @@
 // What people write: model files, settings, expressions, tables; and the networks that they declare.
 #include <sstream>
 
-#include "engine/config/parts.h"
+#include "base/error.h"
 #include "engine/gan/preflight.h"
-#include "engine/network/network.h"
-#include "kernels/error.h"
+#include "engine/model/parts.h"
+#include "engine/nn/network.h"
 #include "tests/fuzz/target.h"
 
 namespace gannet::fuzz {
@@ -33,7 +33,7 @@ int64_t count(const Sequence& sequence) {
 // Shapes of any size are inferred, but memory is taken only for small networks.
 Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
               const config::ModelConfig& config) {
-    BuildContext context{.net = net, .image = image, .config = config, .device = Device::cpu()};
+    BuildContext context{.net = net, .image = image, .options = config};
     if (count(build_sequence(list, "net", in, context)) > 1000000) throw Error("more than is tried here");
     return {net, list, in, image, config, Device::cpu()};
 }

@@ -1,6 +1,7 @@
 // What comes from elsewhere: images, archives of them, arrays of bytes, the cache.
 #include <cstring>
 
+#include "base/error.h"
 #include "data/cache.h"
 #include "data/dataset.h"
 #include "data/decode.h"
@@ -8,7 +9,6 @@
 #include "data/image_set.h"
 #include "data/npy.h"
 #include "data/source.h"
-#include "kernels/error.h"
 #include "tests/fuzz/target.h"
 
 namespace gannet::fuzz {

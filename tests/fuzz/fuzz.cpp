@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "kernels/error.h"
+#include "base/error.h"
 #include "tests/fuzz/target.h"
 
 using namespace gannet;

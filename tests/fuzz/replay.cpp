@@ -12,7 +12,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "kernels/error.h"
+#include "base/error.h"
 #include "tests/fuzz/target.h"
 
 using namespace gannet;

@@ -2,15 +2,15 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "engine/checkpoint/checkpoint.h"
-#include "engine/checkpoint/safetensors.h"
-#include "engine/checkpoint/state.h"
-#include "engine/network/network.h"
-#include "engine/plots/history.h"
-#include "engine/plots/plots.h"
-#include "engine/run/files.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/safetensors.h"
+#include "engine/diagnostics/history.h"
+#include "engine/diagnostics/plots.h"
+#include "engine/nn/network.h"
 #include "engine/run/log.h"
-#include "kernels/error.h"
+#include "engine/train/checkpoint.h"
+#include "engine/train/state.h"
 #include "tests/fuzz/target.h"
 
 namespace gannet::fuzz {
@@ -32,7 +32,7 @@ void run_checkpoint(const std::string& bytes) {
     const config::ModelConfig config = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
     check_same_config(checkpoint, config);
     if (config.is_classifier()) return;
-    BuildContext context{.net = Net::generator, .image = checkpoint.image, .config = config, .device = Device::cpu()};
+    BuildContext context{.net = Net::generator, .image = checkpoint.image, .options = config};
     const SampleShape in{1, 1, config.latent.integer("size"), true};
     int64_t parameters = 0;
     for (const Layer& layer : build_sequence(config.generator, "generator", in, context).layers)

@@ -1,0 +1,147 @@
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "base/error.h"
+
+namespace gannet {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Reading a named pipe that nobody writes to waits for ever, and one cannot tell it from a writer that is yet to come.
+constexpr int most_waits = 50, wait_ms = 20;
+
+}  // namespace
+
+void throw_file_error(const std::string& what, const std::string& path, int error) {
+    std::string to_do = "check the path and the disk";
+    switch (error) {
+        case ENOSPC:
+        case EDQUOT: to_do = "free some space or choose another folder"; break;
+        case EFBIG: to_do = "raise the limit on file sizes (ulimit -f) or choose another folder"; break;
+        case EACCES:
+        case EPERM:
+        case EROFS: to_do = "check the permissions or choose another folder"; break;
+        case ENOENT: to_do = "check the path"; break;
+        case ENOTDIR: to_do = "a part of the path is a file, not a folder"; break;
+        case EISDIR: to_do = "name a file, not a folder"; break;
+        case ENXIO: to_do = "this is a socket, or a pipe that nobody reads: name a file"; break;
+    }
+    throw Error("cannot " + what + ": " + std::generic_category().message(error), path, to_do);
+}
+
+int write_all(int file, const void* bytes, std::size_t count) {
+    const char* from = static_cast<const char*>(bytes);
+    while (count > 0) {
+        const ssize_t n = ::write(file, from, count);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return n < 0 ? errno : ENOSPC;
+        from += n;
+        count -= std::size_t(n);
+    }
+    return 0;
+}
+
+bool exists(const std::string& path) {
+    std::error_code error;
+    return fs::exists(path, error);
+}
+
+bool is_folder(const std::string& path) {
+    std::error_code error;
+    return fs::is_directory(path, error);
+}
+
+bool is_empty_folder(const std::string& path) {
+    std::error_code error;
+    for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
+        if (!is_temporary(entry->path().filename().string())) return false;
+    return !error;
+}
+
+std::string parent_of(const std::string& path) {
+    const std::string folder = fs::path(path).parent_path().string();
+    return folder.empty() ? "." : folder;
+}
+
+std::string without_slash(std::string path) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    return path;
+}
+
+void make_folders(const std::string& path) {
+    if (is_folder(path)) return;
+    const fs::path here(path);
+    if (!here.has_filename()) return make_folders(here.parent_path().string());  // "a/"
+    make_folders(parent_of(path));
+    if (::mkdir(path.c_str(), 0777) != 0) {
+        const int error = errno;
+        if (error == EEXIST && is_folder(path)) return;
+        throw_file_error("create the folder", path, error == EEXIST ? ENOTDIR : error);
+    }
+    sync_folder(parent_of(path));
+}
+
+// Some file systems cannot sync a folder, and one may write to a folder that one cannot list: no failure of the write.
+void sync_folder(const std::string& path) {
+    const int f = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f < 0 && errno == EACCES) return;
+    if (f < 0) throw_file_error("sync the folder", path, errno);
+    const int error = ::fsync(f) != 0 && errno != EINVAL && errno != ENOTSUP ? errno : 0;
+    ::close(f);
+    if (error) throw_file_error("sync the folder", path, error);
+}
+
+void check_is_file(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return;
+    const std::string kind = S_ISFIFO(info.st_mode) ? "a pipe" : S_ISSOCK(info.st_mode) ? "a socket" : "a device";
+    throw Error("this is " + kind + ", not a file", path, "name a file, or move it away");
+}
+
+std::string read_file(const std::string& path, std::size_t most) {
+    const int f = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (f < 0) throw_file_error("open the file", path, errno);
+    const std::unique_ptr<const int, void (*)(const int*)> closed(&f, [](const int* file) { ::close(*file); });
+    struct stat info {};
+    const bool pipe = ::fstat(f, &info) == 0 && S_ISFIFO(info.st_mode);
+    std::string content;
+    char buffer[1 << 16];
+    for (int waits = 0; content.size() < most;) {
+        const ssize_t n = ::read(f, buffer, std::min(sizeof buffer, most - content.size()));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) {  // the other end of the pipe has yet to write
+            ::fcntl(f, F_SETFL, 0);
+            continue;
+        }
+        if (n < 0) throw_file_error("read", path, errno);
+        if (n == 0 && pipe && content.empty()) {
+            if (++waits > most_waits)
+                throw Error("this is a pipe that nobody writes to", path, "name a file, or start what writes to it first");
+            ::poll(nullptr, 0, wait_ms);
+            continue;
+        }
+        if (n == 0) break;
+        content.append(buffer, std::size_t(n));
+    }
+    return content;
+}
+
+void atomic_write(const std::string& path, std::string_view content) {
+    AtomicFile file(path);
+    file.write(content.data(), content.size());
+    file.commit();
+}
+
+}  // namespace gannet

@@ -1,0 +1,250 @@
+#include "base/safetensors.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+#include "base/extents.h"
+#include "base/files.h"
+#include "base/json.h"
+
+namespace gannet {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the format is little-endian");
+
+constexpr uint64_t longest_of_format = 100'000'000;
+constexpr uint64_t longest_header = 32'000'000;  // bytes: some 200,000 arrays
+const char* const metadata_key = "__metadata__";
+
+// Bytes of an array, -1 if they cannot be counted.
+int64_t bytes_of(const std::string& dtype, const std::vector<int64_t>& shape) {
+    int64_t bytes = dtype_bytes(dtype);
+    return multiply(bytes, shape) ? bytes : -1;
+}
+
+struct Entry {
+    Array array;
+    int64_t begin = 0, end = 0;
+};
+
+class Reader {
+public:
+    explicit Reader(const std::string& path) : path_(path), file_(nullptr, std::fclose) {
+        check_is_file(path);  // opening a pipe may wait for ever
+        file_.reset(std::fopen(path.c_str(), "rb"));
+        if (!file_) throw_file_error("open", path, errno);
+        struct stat info {};
+        if (::fstat(::fileno(file_.get()), &info) != 0) throw_file_error("open", path, errno);
+        if (!S_ISREG(info.st_mode)) throw Error("not a file", path, "name a .safetensors file");
+        size_ = info.st_size;
+    }
+
+    Safetensors read() {
+        const std::string header = read_header();
+        std::vector<Entry> entries = parse(header);
+        check_layout(entries, size_ - 8 - int64_t(header.size()));
+        for (Entry& e : entries) {
+            e.array.data.resize(std::size_t(e.end - e.begin));
+            get(e.array.data.data(), e.array.data.size());
+            content_.arrays.push_back(std::move(e.array));
+        }
+        return std::move(content_);
+    }
+
+private:
+    [[noreturn]] void foreign(const std::string& why) const {
+        throw Error("not a safetensors file: " + why, path_, "give a .safetensors file");
+    }
+    [[noreturn]] void damaged(const std::string& why) const {
+        throw Error("damaged safetensors file: " + why, path_, "copy or make the file again");
+    }
+
+    void get(void* bytes, std::size_t count) {
+        if (count == 0) return;
+        errno = 0;
+        if (std::fread(bytes, 1, count, file_.get()) == count) return;
+        if (std::ferror(file_.get())) throw_file_error("read", path_, errno);
+        damaged("it became shorter while it was read");
+    }
+
+    std::string read_header() {
+        if (size_ < 8) foreign("it has " + std::to_string(size_) + " bytes, too few for a header");
+        uint64_t length;
+        get(&length, 8);
+        if (length > longest_of_format) foreign("its header would have " + std::to_string(length) + " bytes");
+        if (int64_t(length) > size_ - 8)
+            damaged("a header of " + std::to_string(length) + " bytes, the file has " + std::to_string(size_ - 8) +
+                    ": it is truncated");
+        if (length > longest_header)
+            throw Error("its header has " + std::to_string(length) + " bytes, more than " + std::to_string(longest_header), path_,
+                        "is it a file of this program?");
+        std::string header(std::size_t(length), '\0');
+        get(header.data(), header.size());
+        if (header.empty() || header[0] != '{') foreign("its header is no JSON object");
+        return header;
+    }
+
+    std::vector<Entry> parse(const std::string& header) {
+        config::Value root;
+        try {
+            root = config::parse_json(header, path_, longest_header);
+        } catch (const Error& error) {
+            damaged("its header cannot be read: " + std::string(error.what()));
+        }
+        const auto* members = std::get_if<config::Members>(&root.data);
+        if (!members) foreign("its header is no JSON object");
+        std::vector<Entry> entries;
+        for (const auto& [name, value] : *members) {
+            if (name == metadata_key) parse_metadata(value);
+            else entries.push_back(parse_entry(name, value));
+        }
+        std::vector<std::string> names;
+        for (const Entry& e : entries) names.push_back(e.array.name);
+        std::sort(names.begin(), names.end());
+        const auto twice = std::adjacent_find(names.begin(), names.end());
+        if (twice != names.end()) damaged("two arrays are called " + *twice);
+        return entries;
+    }
+
+    void parse_metadata(const config::Value& value) {
+        const auto* members = std::get_if<config::Members>(&value.data);
+        if (!members) damaged("its metadata are no JSON object");
+        for (const auto& [key, text] : *members) {
+            const auto* words = std::get_if<std::string>(&text.data);
+            if (!words) damaged("metadata " + key + " is no text");
+            content_.metadata[key] = *words;
+        }
+    }
+
+    std::vector<int64_t> integers(const std::string& name, const config::Value& value, const char* key) const {
+        const config::Value* found = value.find(key);
+        const auto* list = found ? std::get_if<config::List>(&found->data) : nullptr;
+        if (!list) damaged("array " + name + " has no list " + key);
+        std::vector<int64_t> numbers;
+        for (const config::Value& v : *list) {
+            const int64_t* n = std::get_if<int64_t>(&v.data);
+            if (!n || *n < 0) damaged("array " + name + ": " + key + " holds something else than sizes");
+            numbers.push_back(*n);
+        }
+        return numbers;
+    }
+
+    Entry parse_entry(const std::string& name, const config::Value& value) const {
+        Entry entry;
+        entry.array.name = name;
+        const config::Value* dtype = value.find("dtype");
+        const auto* word = dtype ? std::get_if<std::string>(&dtype->data) : nullptr;
+        if (!word) damaged("array " + name + " has no dtype");
+        if (dtype_bytes(*word) == 0) damaged("array " + name + " has the unknown dtype " + *word);
+        entry.array.dtype = *word;
+        entry.array.shape = integers(name, value, "shape");
+        const std::vector<int64_t> offsets = integers(name, value, "data_offsets");
+        if (offsets.size() != 2 || offsets[0] > offsets[1]) damaged("array " + name + ": data_offsets are no begin and end");
+        entry.begin = offsets[0];
+        entry.end = offsets[1];
+        if (bytes_of(*word, entry.array.shape) != entry.end - entry.begin)
+            damaged("array " + name + " is " + *word + " " + shape_text(entry.array.shape) + " but has " +
+                    std::to_string(entry.end - entry.begin) + " bytes");
+        return entry;
+    }
+
+    // Sorts by place, so that the arrays can be read one after the other.
+    void check_layout(std::vector<Entry>& entries, int64_t available) const {
+        std::stable_sort(entries.begin(), entries.end(),
+                         [](const Entry& a, const Entry& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
+        int64_t at = 0;
+        for (const Entry& e : entries) {
+            if (e.begin < at) damaged("array " + e.array.name + " overlaps another");
+            if (e.begin > at) damaged("bytes before array " + e.array.name + " belong to none");
+            at = e.end;
+        }
+        if (at > available)
+            damaged("its arrays take " + std::to_string(at) + " bytes, the file has " + std::to_string(available) +
+                    ": it is truncated");
+        if (at < available) damaged(std::to_string(available - at) + " bytes follow the last array");
+    }
+
+    std::string path_;
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+    int64_t size_ = 0;
+    Safetensors content_;
+};
+
+}  // namespace
+
+int64_t dtype_bytes(const std::string& dtype) {
+    static const std::map<std::string, int64_t> sizes = {
+        {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"U16", 2}, {"I16", 2}, {"F16", 2},
+        {"BF16", 2}, {"U32", 4}, {"I32", 4}, {"F32", 4},     {"U64", 8},     {"I64", 8}, {"F64", 8},
+    };
+    const auto found = sizes.find(dtype);
+    return found == sizes.end() ? 0 : found->second;
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+    std::string text;
+    for (int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+    return "(" + text + ")";
+}
+
+const Array* Safetensors::find(const std::string& name) const {
+    for (const Array& array : arrays)
+        if (array.name == name) return &array;
+    return nullptr;
+}
+
+Safetensors read_safetensors(const std::string& path) { return Reader(path).read(); }
+
+void write_safetensors(const std::string& path, const Safetensors& content) {
+    std::vector<const Array*> arrays;
+    for (const Array& a : content.arrays) {
+        if (a.name == metadata_key || dtype_bytes(a.dtype) == 0 || bytes_of(a.dtype, a.shape) != int64_t(a.data.size()))
+            throw Error("cannot write array \"" + a.name + "\" of " + a.dtype + " " + shape_text(a.shape) + " with " +
+                            std::to_string(a.data.size()) + " bytes",
+                        path);
+        arrays.push_back(&a);
+    }
+    std::sort(arrays.begin(), arrays.end(), [](const Array* a, const Array* b) {
+        const int64_t wide = dtype_bytes(a->dtype), other = dtype_bytes(b->dtype);
+        return wide != other ? wide > other : a->name < b->name;
+    });
+    config::Members header;
+    if (!content.metadata.empty()) {
+        config::Members metadata;
+        for (const auto& [key, text] : content.metadata) metadata.emplace_back(key, text);
+        header.emplace_back(metadata_key, std::move(metadata));
+    }
+    std::vector<std::string> names;
+    int64_t at = 0;
+    for (const Array* a : arrays) {
+        const int64_t end = at + int64_t(a->data.size());
+        config::Members entry;
+        entry.emplace_back("dtype", a->dtype);
+        entry.emplace_back("shape", config::List(a->shape.begin(), a->shape.end()));
+        entry.emplace_back("data_offsets", config::List{at, end});
+        header.emplace_back(a->name, std::move(entry));
+        names.push_back(a->name);
+        at = end;
+    }
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) throw Error("cannot write two arrays called " + *twice, path);
+    std::string text = config::dump_json(config::Value(std::move(header)), -1);
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    const uint64_t length = text.size();
+    if (length > longest_header)
+        throw Error("a header of " + std::to_string(length) + " bytes for " + std::to_string(content.arrays.size()) + " arrays",
+                    path, "the most are " + std::to_string(longest_header) + " bytes: use fewer layers");
+    AtomicFile file(path);
+    file.write(&length, 8);
+    file.write(text.data(), text.size());
+    for (const Array* a : arrays) file.write(a->data.data(), a->data.size());
+    file.commit();
+}
+
+}  // namespace gannet

@@ -1,0 +1,113 @@
+// The linear family: matmul, and conv2d / conv2d_dgrad / conv2d_wgrad, each with bias and activation where it is a layer.
+#include "engine/autograd/check.h"
+
+namespace gannet {
+namespace {
+
+void check_bias(const char* op, const Tensor& y, const Tensor& bias, int64_t channels) {
+    check_fit(!bias || bias.size() == channels, op, y, bias, "the bias has one value per output channel");
+}
+
+Tensor allocate_moments(Tensor* moments, int64_t channels, Device device) {
+    if (moments) *moments = Tensor::empty({2, channels}, device);
+    return moments ? *moments : Tensor();
+}
+
+real* data_or_null(const Tensor& x) { return x ? x.data() : nullptr; }
+
+// The gradient in front of bias and activation, and the bias's own: the common start of the three layers' rules.
+// Inputs are (data, weight[, bias]).
+struct Front {
+    Tensor dy, dbias;
+};
+Front front(const VjpArgs& v, Activation act) {
+    const int64_t channels = v.out[0].dim(-1);
+    if (v.in.size() > 2 && v.needs[2]) {
+        const Tensors both = bias_activation_grad(v.out[0], v.dout[0], {v.out[0].size() / channels, channels}, act, v.into[2]);
+        return {both[0], both[1]};
+    }
+    return {activation_grad(v.out[0], v.dout[0], act), Tensor()};
+}
+
+Tensors inputs_of(const Tensor& x, const Tensor& w, const Tensor& bias) { return bias ? Tensors{x, w, bias} : Tensors{x, w}; }
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb, const Tensor& into) {
+    check_fit(a.shape().size() == 2 && b.shape().size() == 2 && a.dim(ta ? 0 : 1) == b.dim(tb ? 1 : 0), "matmul", a, b);
+    const MatmulShape s{a.dim(ta ? 1 : 0), b.dim(tb ? 0 : 1), a.dim(ta ? 0 : 1), ta, tb};
+    Tensor c = allocate({s.M, s.N}, a.device(), into);
+    RUN(a.device(),
+        matmul(c.data(), nullptr, a.data(), b.data(), static_cast<const real*>(nullptr), s, Activation{}, a.device().stream()));
+    return record("matmul", c, {a, b}, [ta, tb](const VjpArgs& v) {
+        const Tensor &x = v.in[0], &y = v.in[1], &g = v.dout[0];
+        Tensors d(2);
+        // op(a) gets g op(b)^T, op(b) gets op(a)^T g; a transposed operand gets the transpose of that
+        if (v.needs[0]) d[0] = ta ? matmul(y, g, tb, true, v.into[0]) : matmul(g, y, false, !tb, v.into[0]);
+        if (v.needs[1]) d[1] = tb ? matmul(g, x, true, ta, v.into[1]) : matmul(x, g, !ta, false, v.into[1]);
+        return d;
+    });
+}
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation act, Tensor* moments) {
+    check_fit(x.shape().size() == 2 && w.shape().size() == 2 && x.dim(1) == w.dim(1), "linear", x, w, "x is (M,K), w (N,K)");
+    const MatmulShape s{x.dim(0), w.dim(0), x.dim(1), false, true};
+    check_bias("linear", x, bias, s.N);
+    Tensor y = allocate({s.M, s.N}, x.device()), mv = allocate_moments(moments, s.N, x.device());
+    RUN(x.device(), matmul(y.data(), data_or_null(mv), x.data(), w.data(), static_cast<const real*>(data_or_null(bias)), s, act,
+                           x.device().stream()));
+    return record("linear", y, inputs_of(x, w, bias), [act](const VjpArgs& v) {
+        const Front f = front(v, act);
+        Tensors d(v.in.size());
+        if (v.needs[0]) d[0] = matmul(f.dy, v.in[1], false, false, v.into[0]);
+        if (v.needs[1]) d[1] = matmul(f.dy, v.in[0], true, false, v.into[1]);
+        if (d.size() > 2) d[2] = f.dbias;
+        return d;
+    });
+}
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvShape& s, Activation act, Tensor* moments) {
+    check_fit(x.shape() == Shape{s.N, s.H, s.W, s.C} && w.shape() == Shape{s.OC, s.R, s.S, s.C}, "conv2d", x, w);
+    check_bias("conv2d", x, bias, s.OC);
+    Tensor y = allocate({s.N, s.P, s.Q, s.OC}, x.device()), mv = allocate_moments(moments, s.OC, x.device());
+    RUN(x.device(), conv2d(y.data(), data_or_null(mv), x.data(), w.data(), static_cast<const real*>(data_or_null(bias)), s, act,
+                           x.device().stream()));
+    return record("conv2d", y, inputs_of(x, w, bias), [s, act](const VjpArgs& v) {
+        const Front f = front(v, act);
+        Tensors d(v.in.size());
+        if (v.needs[0]) d[0] = conv2d_dgrad(f.dy, v.in[1], {}, s);
+        if (v.needs[1]) d[1] = conv2d_wgrad(v.in[0], f.dy, s, v.into[1]);
+        if (d.size() > 2) d[2] = f.dbias;
+        return d;
+    });
+}
+
+Tensor conv2d_dgrad(const Tensor& dy, const Tensor& w, const Tensor& bias, const ConvShape& s, Activation act, Tensor* moments) {
+    check_fit(dy.shape() == Shape{s.N, s.P, s.Q, s.OC} && w.shape() == Shape{s.OC, s.R, s.S, s.C}, "conv2d_dgrad", dy, w);
+    check_bias("conv2d_dgrad", dy, bias, s.C);
+    Tensor dx = allocate({s.N, s.H, s.W, s.C}, dy.device()), mv = allocate_moments(moments, s.C, dy.device());
+    RUN(dy.device(), conv2d_dgrad(dx.data(), data_or_null(mv), dy.data(), w.data(), static_cast<const real*>(data_or_null(bias)),
+                                  s, act, dy.device().stream()));
+    return record("conv2d_dgrad", dx, inputs_of(dy, w, bias), [s, act](const VjpArgs& v) {
+        const Front f = front(v, act);
+        Tensors d(v.in.size());
+        if (v.needs[0]) d[0] = conv2d(f.dy, v.in[1], {}, s);
+        if (v.needs[1]) d[1] = conv2d_wgrad(f.dy, v.in[0], s, v.into[1]);
+        if (d.size() > 2) d[2] = f.dbias;
+        return d;
+    });
+}
+
+Tensor conv2d_wgrad(const Tensor& x, const Tensor& dy, const ConvShape& s, const Tensor& into) {
+    check_fit(x.shape() == Shape{s.N, s.H, s.W, s.C} && dy.shape() == Shape{s.N, s.P, s.Q, s.OC}, "conv2d_wgrad", x, dy);
+    Tensor dw = allocate({s.OC, s.R, s.S, s.C}, x.device(), into);
+    RUN(x.device(), conv2d_wgrad(dw.data(), x.data(), dy.data(), s, x.device().stream()));
+    return record("conv2d_wgrad", dw, {x, dy}, [s](const VjpArgs& v) {
+        Tensors d(2);
+        if (v.needs[0]) d[0] = conv2d_dgrad(v.in[1], v.dout[0], {}, s);
+        if (v.needs[1]) d[1] = conv2d(v.in[0], v.dout[0], {}, s);
+        return d;
+    });
+}
+
+}  // namespace gannet

@@ -1,0 +1,138 @@
+// Batch norm and layer norm. Their backward is a fused op, too; its own derivative is that of the composition over the
+// original inputs (x, gamma, beta, dy): saved statistics only speed the first order up.
+#include "engine/autograd/check.h"
+
+namespace gannet {
+namespace {
+
+using Composition = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, const RowsShape&, real, Activation);
+
+// gamma (x - mean) / deviation + beta, activated. `xc` is x - mean, `deviation` has x's shape.
+Tensor scale_and_shift(const Tensor& xc, const Tensor& deviation, const Tensor& gamma, const Tensor& beta, const RowsShape& s,
+                       Activation act) {
+    Tensor y = div(xc, deviation);
+    if (gamma) y = add(mul(y, expand_rows(gamma, s, y.shape())), expand_rows(beta, s, y.shape()));
+    return activation(y, act);
+}
+
+void check_affine(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s) {
+    check_rows(op, x, s);
+    check_fit(bool(gamma) == bool(beta), op, gamma, beta, "gamma and beta come together");
+    check_fit(!gamma || (gamma.size() == s.cols && beta.size() == s.cols), op, x, gamma,
+              "gamma and beta have one value per column");
+}
+
+// Inputs of a normalisation as a list: (x) or (x, gamma, beta).
+Tensors inputs_of(const Tensor& x, const Tensor& gamma, const Tensor& beta) {
+    return gamma ? Tensors{x, gamma, beta} : Tensors{x};
+}
+
+// Outputs {dx[, dgamma, dbeta]} of the fused backward, recorded over (x[, gamma, beta], dy).
+Tensors record_grad(const char* op, Tensors outputs, const VjpArgs& v, Composition composition, const RowsShape& s, real eps,
+                    Activation act) {
+    Tensors inputs = v.in;
+    inputs.push_back(v.dout[0]);
+    return record(op, std::move(outputs), std::move(inputs), [=](const VjpArgs& a) {
+        const auto backward = [=](const Tensors& in) {
+            const Tensor absent;
+            const bool has_affine = in.size() == 4;
+            const Tensor y = composition(in[0], has_affine ? in[1] : absent, has_affine ? in[2] : absent, s, eps, act);
+            const Tensors xs(in.begin(), in.end() - 1);
+            return grad({y}, xs, {in.back()}, {.create_graph = true, .into = {}});
+        };
+        return differentiate(backward, a.in, a.dout, a.needs);
+    });
+}
+
+}  // namespace
+
+Tensor batch_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps,
+                              Activation act) {
+    const real r = real(1) / real(s.rows);
+    const Tensor xc = sub(x, expand_rows(scale(sum_rows(x, s), r), s, x.shape()));
+    const Tensor variance = scale(sum_rows(mul(xc, xc), s), r);
+    return scale_and_shift(xc, expand_rows(sqrt(affine(variance, 1, eps)), s, x.shape()), gamma, beta, s, act);
+}
+
+Tensor layer_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps,
+                              Activation act) {
+    const real r = real(1) / real(s.cols);
+    const Tensor xc = sub(x, expand_cols(scale(sum_cols(x, s), r), s, x.shape()));
+    const Tensor variance = scale(sum_cols(mul(xc, xc), s), r);
+    return scale_and_shift(xc, expand_cols(sqrt(affine(variance, 1, eps)), s, x.shape()), gamma, beta, s, act);
+}
+
+Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act,
+                  Tensor* mean_var) {
+    check_affine("batch_norm", x, gamma, beta, s);
+    const Device device = x.device();
+    Tensor stats = mean_var && *mean_var ? *mean_var : Tensor();
+    if (!stats) {
+        stats = Tensor::empty({2, s.cols}, device);
+        RUN(device, moments(stats.data(), x.data(), s, device.stream()));
+        if (mean_var) *mean_var = stats;
+    }
+    const auto pointer = [](const Tensor& t) { return t ? static_cast<const real*>(t.data()) : nullptr; };
+    Tensor y = allocate(x.shape(), device);
+    RUN(device, batch_norm(y.data(), x.data(), stats.data(), pointer(gamma), pointer(beta), s, eps, act, device.stream()));
+    return record("batch_norm", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
+        const Tensor &in = v.in[0], &dy = v.dout[0];
+        const bool has_affine = v.in.size() == 3;
+        Tensor dx = allocate(in.shape(), device), dgamma, dbeta;
+        if (has_affine) {
+            dgamma = allocate({s.cols}, device, v.into[1]);
+            dbeta = allocate({s.cols}, device, v.into[2]);
+        }
+        real *dg = has_affine ? dgamma.data() : nullptr, *db = has_affine ? dbeta.data() : nullptr;
+        const real* g = has_affine ? v.in[1].data() : nullptr;
+        RUN(device, batch_norm_grad(dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, eps, act,
+                                    device.stream()));
+        return record_grad("batch_norm_grad", has_affine ? Tensors{dx, dgamma, dbeta} : Tensors{dx}, v, batch_norm_composition, s,
+                           eps, act);
+    });
+}
+
+Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running, const RowsShape& s,
+                       real eps, Activation act) {
+    check_affine("batch_norm_eval", x, gamma, beta, s);
+    check_fit(running && running.size() == 2 * s.cols, "batch_norm_eval", x, running, "running statistics are (2, cols)");
+    const auto pointer = [](const Tensor& t) { return t ? static_cast<const real*>(t.data()) : nullptr; };
+    Tensor y = allocate(x.shape(), x.device());
+    RUN(x.device(),
+        batch_norm(y.data(), x.data(), running.data(), pointer(gamma), pointer(beta), s, eps, act, x.device().stream()));
+    return record("batch_norm_eval", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
+        const auto composition = [=](const Tensors& in) {
+            const Tensor mean = running.view({2, s.cols}).rows(0, 1), variance = running.view({2, s.cols}).rows(1, 1);
+            const Tensor xc = sub(in[0], expand_rows(mean, s, in[0].shape()));
+            const Tensor deviation = expand_rows(sqrt(affine(variance, 1, eps)), s, in[0].shape());
+            const bool has_affine = in.size() == 3;
+            return Tensors{scale_and_shift(xc, deviation, has_affine ? in[1] : Tensor(), has_affine ? in[2] : Tensor(), s, act)};
+        };
+        return differentiate(composition, v.in, v.dout, v.needs);
+    });
+}
+
+Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act) {
+    check_affine("layer_norm", x, gamma, beta, s);
+    const Device device = x.device();
+    const auto pointer = [](const Tensor& t) { return t ? static_cast<const real*>(t.data()) : nullptr; };
+    Tensor y = allocate(x.shape(), device), stats = Tensor::empty({2, s.rows}, device);
+    RUN(device, layer_norm(y.data(), stats.data(), x.data(), pointer(gamma), pointer(beta), s, eps, act, device.stream()));
+    return record("layer_norm", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
+        const Tensor &in = v.in[0], &dy = v.dout[0];
+        const bool has_affine = v.in.size() == 3;
+        Tensor dx = allocate(in.shape(), device), dgamma, dbeta;
+        if (has_affine) {
+            dgamma = allocate(v.in[1].shape(), device, v.into[1]);
+            dbeta = allocate(v.in[2].shape(), device, v.into[2]);
+        }
+        real *dg = has_affine ? dgamma.data() : nullptr, *db = has_affine ? dbeta.data() : nullptr;
+        const real* g = has_affine ? v.in[1].data() : nullptr;
+        RUN(device,
+            layer_norm_grad(dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, act, device.stream()));
+        return record_grad("layer_norm_grad", has_affine ? Tensors{dx, dgamma, dbeta} : Tensors{dx}, v, layer_norm_composition, s,
+                           eps, act);
+    });
+}
+
+}  // namespace gannet

@@ -1,0 +1,61 @@
+// What the log of a run holds, by name instead of by row. It grows with the rows as the log does, but only up to a limit.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "engine/diagnostics/track.h"
+
+namespace gannet::plots {
+
+struct Histogram {
+    double step = 0, low = 0, high = 0;
+    std::vector<float> counts;  // of equal bins from low to high; empty: not known at this step
+};
+
+// The histograms of one parameter's weights or gradients: every row's until there are `capacity`, then every second row's, every
+// fourth ..., and the last.
+struct HistogramSeries {
+    static constexpr std::size_t capacity = 128;
+
+    std::string network, kind, name;  // generator, weights, generator.0.weight
+    std::vector<Histogram> steps;
+    int64_t stride = 1, added = 0;
+
+    void add(Histogram histogram);
+};
+
+struct Event {
+    double step = 0;
+    std::string kind, what;
+};
+
+class History {
+public:
+    static constexpr std::size_t most_events = 100, most_names = 10000;
+
+    // Adds a row of the log. A row that is written and the same row read from the file give the same history. Rows without a
+    // step are ignored, and so are times, which no plot shows.
+    void add(const config::Value& row);
+
+    // The numbers at a place in the rows, as "loss_d" or "observed/samples/mean", over their steps. Null unless one is finite.
+    const Track* find(const std::string& name) const;
+
+    double last_step = 0;
+    std::vector<HistogramSeries> histograms;  // these three in the order of the log
+    std::vector<Event> events;                // the first of them
+    std::vector<std::string> names;           // of the tracks
+    std::size_t event_count = 0;
+
+private:
+    void observation(double step, const config::Value& observed);
+    void histograms_of(double step, const std::string& network, const std::string& kind, const config::Value& entries);
+    void numbers(double step, const std::string& name, const config::Value& value);
+
+    std::map<std::string, Track> tracks_;
+    std::map<std::vector<std::string>, std::size_t> parameters_;  // where they are in `histograms`
+};
+
+}  // namespace gannet::plots

@@ -1,0 +1,42 @@
+#include "engine/gan/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gannet {
+
+Tensor draw_latents(const config::ModelConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device) {
+    const Shape shape{count, config.latent.integer("size")};
+    if (config.latent.text("distribution") == "uniform") return uniform(shape, from, first, -1, 1, device);
+    return normal(shape, from, first, 0, 1, device);
+}
+
+Tensor Sampler::latents(uint64_t seed, int64_t first, int64_t count) const {
+    const Device device = generator_.flat_values().device();
+    const DeviceValue<Counters> start(device);
+    return draw_latents(config_, {start.data(), {seed, streams::sample_grid, 0}}, first, count, device);
+}
+
+Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
+    const Recording off(false);
+    const DeviceValue<Counters> start(latents.device());
+    Context context{.training = batch_statistics, .update_statistics = false, .net = Net::generator, .role = Role::fake};
+    context.seed = config_.seed;
+    context.update = generator_update_number - 1;  // no training update draws these dropout masks
+    context.counters = start.data();
+    return generator_.forward(latents, context);
+}
+
+Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.text("statistics") == "batch"); }
+
+std::vector<uint8_t> to_bytes(const std::vector<real>& values, double low, double high) {
+    std::vector<uint8_t> bytes(values.size());
+    const double scale = 255 / (high - low);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        const double v = (double(values[i]) - low) * scale;
+        bytes[i] = v > 0 ? uint8_t(std::lround(std::min(v, 255.0))) : uint8_t(0);  // false for NaN
+    }
+    return bytes;
+}
+
+}  // namespace gannet

@@ -1,0 +1,93 @@
+// Lists of layers: each entry is read by its layer's table, `repeat` is written out.
+#include <cmath>
+
+#include "base/error.h"
+#include "engine/model/parts.h"
+#include "engine/nn/spec.h"
+
+namespace gannet::config {
+namespace {
+
+constexpr int64_t most_layers = 10000;
+
+const std::string& layer_type(const Value& entry) {
+    const std::string example = "write for instance { \"layer\": \"relu\" }";
+    if (!entry.members()) throw Error("a layer is an object, { ... }, but this is " + entry.type_name(), entry.where(), example);
+    const Value* type = entry.find("layer");
+    if (!type) throw Error("missing key 'layer'", entry.where(), example);
+    if (!type->text())
+        throw Error("'layer' is " + type->type_name() + ", but must be the name of a layer", type->where(), example);
+    if (!layer_spec(*type->text()))
+        throw Error("unknown layer '" + printable(*type->text()) + "'", type->where(),
+                    suggest(*type->text(), layer_names(), "layers are"));
+    return *type->text();
+}
+
+// All keys but "layer", which the tables of layers leave out.
+Object read_layer(const Value& entry, const ObjectSpec& spec, const Variables& variables) {
+    Value keys(Members{});
+    keys.origin = entry.origin;
+    for (const auto& [name, value] : *entry.members())
+        if (name != "layer") std::get<Members>(keys.data).emplace_back(name, value);
+    return read_object(keys, spec, variables);
+}
+
+void widen_sizes(Object& keys, const ObjectSpec& spec, double factor) {
+    for (const Key& key : spec.keys) {
+        if (key.kind != Kind::size || !is_width(key.name) || !keys.has(key.name) || keys.is_image(key.name)) continue;
+        const int64_t size = keys.integer(key.name);
+        const double wide = double(size) * factor, rounded = std::round(wide);
+        if (!(rounded >= 1 && rounded <= 2147483647 && std::abs(wide - rounded) <= 1e-9 * rounded))
+            throw Error(
+                "'" + key.name + "' " + std::to_string(size) + " widened by " + dump_json(factor) + " is " + dump_json(wide),
+                keys.where(key.name), "choose 'widen' and 'times' so that sizes stay whole and positive");
+        keys.value(key.name).data = int64_t(rounded);
+    }
+}
+
+}  // namespace
+
+std::vector<LayerConfig> Expander::expand(const Value& list, double widen) {
+    std::vector<LayerConfig> out;
+    for (const Value& entry : *list.list()) add(entry, widen, out);
+    return out;
+}
+
+void Expander::add(const Value& entry, double widen, std::vector<LayerConfig>& out) {
+    LayerConfig layer;
+    layer.type = layer_type(entry);
+    const ObjectSpec& spec = *layer_spec(layer.type);
+    layer.keys = read_layer(entry, spec, variables_);
+    if (layer.type == "repeat") return repeat(layer.keys, widen, out);
+    if (++count_ > most_layers)
+        throw Error("the model has more than " + std::to_string(most_layers) + " layers", entry.where(), "repeat less often");
+    if (widen != 1) widen_sizes(layer.keys, spec, widen);
+    for (const Key& key : spec.keys)
+        if (key.kind == Kind::layers)
+            layer.lists[key.name] =
+                layer.keys.has(key.name) ? expand(layer.keys.value(key.name), widen) : std::vector<LayerConfig>();
+    out.push_back(std::move(layer));
+}
+
+void Expander::repeat(const Object& keys, double widen, std::vector<LayerConfig>& out) {
+    for (int64_t round = 0; round < keys.integer("times"); ++round) {
+        const double factor = widen * std::pow(keys.number("widen"), double(round));
+        for (const Value& entry : *keys.value("layers").list()) add(entry, factor, out);
+    }
+}
+
+Value layers_value(const std::vector<LayerConfig>& layers) {
+    List list;
+    for (const LayerConfig& layer : layers) {
+        Members members = {{"layer", layer.type}};
+        for (const auto& [name, value] : *layer.keys.all().members()) {
+            const auto nested = layer.lists.find(name);
+            if (nested != layer.lists.end()) members.emplace_back(name, layers_value(nested->second));
+            else if (!value.is_null()) members.emplace_back(name, value);
+        }
+        list.emplace_back(std::move(members));
+    }
+    return list;
+}
+
+}  // namespace gannet::config

@@ -1,0 +1,207 @@
+#include "engine/model/model.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "engine/config/settings.h"
+#include "engine/model/parts.h"
+#include "engine/model/sections.h"
+
+namespace gannet::config {
+namespace {
+
+bool is_name(const std::string& text) {
+    const std::string letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    return !text.empty() && text.find_first_not_of(letters + "0123456789") == std::string::npos &&
+           letters.find(text[0]) != std::string::npos;
+}
+
+Variables read_variables(const Object& file) {
+    Variables variables;
+    if (!file.has("variables")) return variables;
+    const Value& given = file.value("variables");
+    if (!given.members())
+        throw Error("'variables' is " + given.type_name() + ", but must be an object, { ... }", given.where(),
+                    "write \"variables\": { \"filters\": 64 }");
+    for (const auto& [name, value] : *given.members()) {
+        if (!is_name(name))
+            throw Error("'" + printable(name) + "' is no name for a variable", value.where(), "use letters, digits and _");
+        variables.emplace_back(name, read_integer(value, name, variables));
+    }
+    return variables;
+}
+
+// Runs are put in a folder of this name.
+std::string read_name(const Object& file, const std::string& path) {
+    if (!file.has("name")) return std::filesystem::path(path).stem().string();
+    const std::string& name = file.text("name");
+    if (name.empty() || name.size() > 200 || name[0] == '.' || name.find_first_of("/\\") != std::string::npos ||
+        std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+        throw Error("'" + printable(name) + "' is no name for a model", file.where("name"), "it names a folder");
+    return name;
+}
+
+Value without_absent(const Value& object) {
+    Members out;
+    for (const auto& [name, value] : *object.members())
+        if (!value.is_null()) out.emplace_back(name, value.members() ? without_absent(value) : value);
+    return out;
+}
+
+Value effective_objective(const Object& objective) {
+    const std::string loss = objective.text("loss");
+    const bool bce = loss == "bce" || loss == "bce_with_logits", labels = bce || loss == "least_squares";
+    Value all = objective.all();
+    if (!bce) all.at("generator_loss") = Value();
+    if (loss != "bce") all.at("bce_epsilon") = Value();
+    if (!objective.has("weight_clip")) all.at("clip_when") = Value();
+    if (!labels) all.at("real_label") = all.at("fake_label") = Value();
+    return without_absent(all);
+}
+
+Value effective_file(const ModelConfig& model, const Object& file, const Variables& variables, Value optimizer) {
+    Value out(Members{{"name", model.name}});
+    if (!variables.empty()) out.at("variables") = variables;
+    const auto section = [&](const char* key, const Object& object) { out.at(key) = without_absent(object.all()); };
+    section("data", model.data);
+    if (!model.is_classifier()) section("latent", model.latent);
+    section("init", model.init);
+    if (model.is_classifier()) {
+        out.at("classifier") = layers_value(model.classifier);
+    } else {
+        out.at("generator") = layers_value(model.generator);
+        out.at("discriminator") = layers_value(model.discriminator);
+        out.at("objective") = effective_objective(model.objective);
+    }
+    out.at("optimizer") = std::move(optimizer);
+    for (const char* key : {"batch", "steps", "epochs", "seed"})
+        if (file.has(key)) out.at(key) = file.value(key);
+    if (!model.is_classifier()) {
+        section("samples", model.samples);
+        section("observe", model.observe);
+    }
+    section("cpu", model.cpu);
+    section("cuda", model.cuda);
+    for (const char* key :
+         {"log_every", "checkpoint_every", "fuse", "share_scores", "join_batches", "allow_size_mismatch", "on_collapse"})
+        if (file.all().find(key)) out.at(key) = file.value(key);
+    return out;
+}
+
+// The keys that a GAN and a classifier share.
+ModelConfig read_shared(const Object& file, const std::string& path) {
+    ModelConfig model;
+    model.name = read_name(file, path);
+    model.file = path;
+    model.data = file.object("data");
+    model.init = file.object("init");
+    model.cpu = file.object("cpu");
+    model.cuda = file.object("cuda");
+    if (model.cuda.has("tune")) read_tuning(model.cuda.value("tune"), model.cuda.text("precision"));
+    model.batch = file.integer("batch");
+    if (file.has("steps") == file.has("epochs"))
+        throw Error(file.has("steps") ? "both 'steps' and 'epochs' are given" : "neither 'steps' nor 'epochs' is given",
+                    file.has("steps") ? file.where("epochs") : file.where(), "give one of them: the length of the training");
+    model.steps = file.has("steps") ? file.integer("steps") : 0;
+    model.epochs = file.has("epochs") ? file.integer("epochs") : 0;
+    model.seed = uint64_t(file.integer("seed"));
+    model.log_every = file.integer("log_every");
+    model.checkpoint_every = file.number("checkpoint_every");
+    model.fuse = file.boolean("fuse");
+    return model;
+}
+
+ModelConfig read_gan(const Value& root, const Object& file, const std::string& path, const Variables& variables) {
+    ModelConfig model = read_shared(file, path);
+    model.latent = file.object("latent");
+    model.objective = file.object("objective");
+    const Value& objective = *root.find("objective");
+    if (const Value* kind = objective.find("discriminator_loss");
+        model.objective.text("loss") == "wasserstein" && (!kind || kind->is_null()))
+        model.objective.value("discriminator_loss").data = "sum";  // the one default that depends on another key
+    model.samples = file.object("samples");
+    model.observe = file.object("observe");
+    model.share_scores = file.boolean("share_scores");
+    model.join_batches = file.boolean("join_batches");
+    model.on_collapse = file.text("on_collapse");
+    model.allow_size_mismatch = file.boolean("allow_size_mismatch");
+
+    Expander expander(variables);
+    model.generator = expander.expand(file.value("generator"));
+    model.discriminator = expander.expand(file.value("discriminator"));
+    Optimizers optimizers = read_optimizers(file.value("optimizer"));
+    model.generator_optimizer = std::move(optimizers.generator);
+    model.discriminator_optimizer = std::move(optimizers.discriminator);
+
+    check_model(model, objective);
+    model.effective = effective_file(model, file, variables, std::move(optimizers.effective));
+    return model;
+}
+
+ModelConfig read_classifier(const Object& file, const std::string& path, const Variables& variables) {
+    ModelConfig model = read_shared(file, path);
+    model.classifier = Expander(variables).expand(file.value("classifier"));
+    const Value& optimizer = file.value("optimizer");
+    for (const char* network : {"generator", "discriminator"})
+        if (const Value* other = optimizer.find(network); other && !other->is_null())
+            throw Error("a classifier has no " + std::string(network), other->where(), "remove the key");
+    Optimizers optimizers = read_optimizers(optimizer);
+    model.classifier_optimizer = std::move(optimizers.generator);
+    check_data(model);
+    model.effective = effective_file(model, file, variables, std::move(optimizers.effective));
+    return model;
+}
+
+ModelConfig read_model(const Value& root, const std::string& path) {
+    const Value* list = root.find("classifier");
+    const bool classifier = list && !list->is_null();
+    const ObjectSpec& spec = classifier ? classifier_file_spec() : file_spec();
+    // variables first: all the rest may hold expressions of them
+    refuse_unknown_keys(root, spec);
+    Members only_variables;
+    if (const Value* given = root.find("variables")) only_variables.emplace_back("variables", *given);
+    const Variables variables = read_variables(Value(only_variables));
+
+    const Object file = read_object(root, spec, variables);
+    return classifier ? read_classifier(file, path, variables) : read_gan(root, file, path, variables);
+}
+
+Value without_free_keys(const Value& object, const ObjectSpec& spec) {
+    Members out;
+    for (const auto& [name, value] : *object.members()) {
+        const Key* key = spec.find(name);
+        if (key && key->free_at_resume) continue;
+        out.emplace_back(name, key && key->object && value.members() ? without_free_keys(value, *key->object) : value);
+    }
+    return out;
+}
+
+ModelConfig with_settings(Value root, const std::string& path, const std::string& folder, const Settings& settings) {
+    root = with_bases(std::move(root), path, folder, file_spec());
+    std::vector<Setting> changes;
+    for (const Settings::Entry& entry : settings.entries()) changes.push_back(read_setting(entry.text, entry.place));
+    apply_settings(root, changes, file_spec());
+    return blaming(settings, [&] { return read_model(root, path); });
+}
+
+}  // namespace
+
+ModelConfig load_model(const std::string& file, const Settings& settings) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    const bool pipe = fs::is_fifo(file, error);  // which has no folder: `train <(jq ...)`
+    return with_settings(load_json(file), file, pipe ? "" : fs::path(file).parent_path().string(), settings);
+}
+
+ModelConfig load_run_config(const std::string& file, const Settings& settings) {
+    return with_settings(load_json(file), file, "", settings);
+}
+
+ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings) {
+    return with_settings(parse_json(text, file), file, "", settings);
+}
+
+Value identity(const Value& effective) { return without_free_keys(effective, file_spec()); }
+
+}  // namespace gannet::config

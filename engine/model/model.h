@@ -1,0 +1,50 @@
+// A model file, read and checked: two lists of layers, or a classifier's one, and how to train them. docs/model-format.md is its
+// reference.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/model/settings.h"
+#include "engine/nn/spec.h"
+#include "kernels/tuning.h"
+
+namespace gannet::config {
+
+struct ModelConfig : BuildOptions {
+    std::string name;  // "name", or the file's stem
+    std::string file;
+    Object data, cpu, cuda;
+    Object latent, objective, samples, observe;  // of a GAN
+    std::vector<LayerConfig> generator, discriminator;
+    OptimizerConfig generator_optimizer, discriminator_optimizer;
+    std::vector<LayerConfig> classifier;  // instead of all those
+    OptimizerConfig classifier_optimizer;
+    bool is_classifier() const { return !classifier.empty(); }
+    int64_t batch = 0, steps = 0, epochs = 0;  // steps or epochs is 0
+    uint64_t seed = 0;
+    int64_t log_every = 0;          // 0: about 1,000 lines a run
+    double checkpoint_every = 300;  // seconds
+    bool share_scores = true, join_batches = true;
+    std::string on_collapse = "warn";                  // or "stop"
+    bool allow_size_mismatch = false;                  // the discriminator takes fakes of another size than the data
+    std::vector<TunedProduct> tuned_products() const;  // of cuda.tune; none where it is not given
+    Value effective;                                   // the whole file with defaults filled in and lists expanded: config.json
+};
+
+// Throws Error naming path and line, or the setting. Paths in the file count from its folder, those in settings from the working
+// folder; ~ is a home folder. In what is read they are absolute.
+ModelConfig load_model(const std::string& file, const Settings& settings);
+// The same of a run's config.json, where a relative path, which only earlier programs wrote, counts from the working folder.
+ModelConfig load_run_config(const std::string& file, const Settings& settings);
+// The same of a text, the configuration that a checkpoint holds; `file` names it in messages.
+ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings);
+
+// What of an effective file decides the numbers of a training: all but the keys that are free_at_resume.
+Value identity(const Value& effective);
+
+// Top-level sections in the order of the reference page.
+const std::vector<const ObjectSpec*>& model_specs();
+// The whole reference page.
+std::string model_reference();
+
+}  // namespace gannet::config

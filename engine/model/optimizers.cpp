@@ -1,0 +1,120 @@
+// "optimizer": keys for both networks, and what is different for one of them.
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "engine/model/parts.h"
+#include "engine/model/sections.h"
+
+namespace gannet::config {
+namespace {
+
+bool is_network(const std::string& key) { return key == "generator" || key == "discriminator"; }
+
+// The keys that are given, without those of the networks.
+Value own_keys(const Value& given, const std::string& name) {
+    if (!given.members())
+        throw Error("'" + name + "' is " + given.type_name() + ", but must be an object, { ... }", given.where(),
+                    "give the keys that differ, as { \"lr\": 1e-4 }");
+    Value own(Members{});
+    own.origin = given.origin;
+    for (const auto& [key, value] : *given.members())
+        if (!is_network(key) && !value.is_null()) own.at(key) = value;
+    return own;
+}
+
+// "" where none is given.
+std::string read_type(const Value& given) {
+    const Value* type = given.find("type");
+    if (!type) return "";
+    return read_object(Members{{"type", *type}}, {"optimizer", "", {*overrides_spec().find("type")}}, {}).text("type");
+}
+
+void refuse_keys_of_others(const Value& given, const ObjectSpec& own) {
+    for (const auto& [name, value] : *given.members()) {
+        if (own.find(name)) continue;
+        std::vector<std::string> owners;
+        for (const ObjectSpec* spec : optimizer_specs())
+            if (spec->find(name)) owners.push_back("'" + spec->name + "'");
+        if (!owners.empty())
+            throw Error(
+                "key '" + name + "' does not belong to the optimizer '" + own.name + "'", value.where(),
+                "it belongs to " + join(owners, " and ") + "; the keys of '" + own.name + "' are " + join(own.names(), " and "));
+        throw Error("unknown key '" + printable(name) + "'", value.where(),
+                    suggest(name, own.names(), "the keys of '" + own.name + "' are"));
+    }
+}
+
+Object read_keys(const Value& given, const ObjectSpec& spec) {
+    refuse_keys_of_others(given, spec);
+    Object keys = read_object(given, spec, {});
+    if (spec.name == "sgd" && keys.boolean("nesterov") && keys.number("momentum") == 0)
+        throw Error("'nesterov' needs a momentum", keys.where("nesterov"), "set 'momentum', for instance to 0.9");
+    return keys;
+}
+
+class OptimizerReader {
+public:
+    explicit OptimizerReader(const Value& given)
+        : given_(given), base_(own_keys(given, "optimizer")), base_type_(read_type(base_)) {
+        if (base_type_.empty()) return;
+        const ObjectSpec& spec = *optimizer_spec(base_type_);
+        if (base_.find("lr")) base_read_ = read_keys(base_, spec);
+        else refuse_keys_of_others(base_, spec);
+    }
+
+    Optimizers read() {
+        Optimizers out;
+        out.effective = base_read_ ? base_read_->all() : base_;
+        out.generator = network("generator", out.effective);
+        out.discriminator = network("discriminator", out.effective);
+        return out;
+    }
+
+private:
+    OptimizerConfig network(const char* name, Value& effective) {
+        Value own(Members{});
+        const Value* given = given_.find(name);
+        if (given && given->is_null()) given = nullptr;
+        if (given) {
+            own = own_keys(*given, name);
+            for (const auto& [key, value] : *given->members())
+                if (is_network(key)) throw Error("unknown key '" + key + "'", value.where(), "overrides hold no overrides");
+        }
+        std::string type = read_type(own);
+        const bool new_type = !type.empty() && type != base_type_;
+        if (type.empty()) type = base_type_;
+        if (type.empty()) throw Error("missing key 'type'", given_.where(), "add it: adam, rmsprop or sgd");
+        const ObjectSpec& spec = *optimizer_spec(type);
+        refuse_keys_of_others(own, spec);
+
+        Value merged = base_;
+        if (new_type && !base_type_.empty()) {  // keys of the other type mean nothing here
+            merged.data = Members{};
+            if (const Value* lr = base_.find("lr")) merged.at("lr") = *lr;
+        }
+        for (const auto& [key, value] : *own.members()) merged.at(key) = value;
+        if (given) merged.origin = own.origin;
+
+        OptimizerConfig out{.type = type, .lr = 0, .keys = read_keys(merged, spec)};
+        out.lr = out.keys.number("lr");
+        if (given) {
+            const bool whole = new_type || !base_read_;
+            Members& written = std::get<Members>((effective.at(name) = Members{}).data);
+            for (const auto& [key, value] : *out.keys.all().members())
+                if (whole || own.find(key)) written.emplace_back(key, value);
+        }
+        return out;
+    }
+
+    const Value& given_;
+    Value base_;  // without the overrides
+    std::string base_type_;
+    std::optional<Object> base_read_;  // where it is complete
+};
+
+}  // namespace
+
+Optimizers read_optimizers(const Value& given) { return OptimizerReader(given).read(); }
+
+}  // namespace gannet::config

@@ -1,0 +1,37 @@
+// The steps of reading a model file, for model.cpp.
+#pragma once
+#include "engine/model/model.h"
+
+namespace gannet::config {
+
+// Reads lists of layers; `repeat` is expanded away. 10,000 layers are the most, of all lists together.
+class Expander {
+public:
+    explicit Expander(const Variables& variables) : variables_(variables) {}
+    std::vector<LayerConfig> expand(const Value& list) { return expand(list, 1); }
+
+private:
+    std::vector<LayerConfig> expand(const Value& list, double widen);
+    void add(const Value& entry, double widen, std::vector<LayerConfig>& out);
+    void repeat(const Object& keys, double widen, std::vector<LayerConfig>& out);
+
+    const Variables& variables_;
+    int64_t count_ = 0;
+};
+// Back to what a file holds.
+Value layers_value(const std::vector<LayerConfig>& layers);
+
+struct Optimizers {
+    OptimizerConfig generator, discriminator;
+    Value effective;  // so written that a later --set of a key still means what it did in the file
+};
+Optimizers read_optimizers(const Value& given);
+
+// The key cuda.tune: the name of a file is replaced by what it holds, which is checked. `precision` is cuda.precision's value.
+void read_tuning(Value& tune, const std::string& precision);
+
+// Keys that make no sense together. `objective` is the section as it was written, to tell a given key from a default.
+void check_model(const ModelConfig& model, const Value& objective);
+void check_data(const ModelConfig& model);  // of both kinds of models
+
+}  // namespace gannet::config

@@ -1,0 +1,181 @@
+// docs/model-format.md, written from the tables that the reader checks against, so that it cannot lag behind.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/model/model.h"
+#include "engine/model/sections.h"
+#include "engine/nn/spec.h"
+
+namespace gannet::config {
+namespace {
+
+constexpr const char* introduction = R"(# The model file
+
+<!-- Written by the program from its own tables (engine/model/sections*.cpp, engine/nn): change those, not this page. -->
+
+A model is one JSON file: two lists of layers, and how to train them. This one is complete.
+
+```json
+// A small DCGAN for 28x28 images.
+{
+  "variables":     { "filters": 32 },
+  "data":          { "set": "mnist" },
+  "latent":        { "size": 100 },
+  "init":          { "conv": "normal", "std": 0.02 },
+
+  "generator": [
+    { "layer": "conv_transpose2d", "channels": "$filters * 2", "kernel": 7, "bias": false },
+    { "layer": "batch_norm" },
+    { "layer": "relu" },
+    { "layer": "conv_transpose2d", "channels": "$filters", "kernel": 4, "stride": 2, "padding": 1, "bias": false },
+    { "layer": "batch_norm" },
+    { "layer": "relu" },
+    { "layer": "conv_transpose2d", "channels": "image", "kernel": 4, "stride": 2, "padding": 1 },
+    { "layer": "tanh" }
+  ],
+
+  "discriminator": [
+    { "layer": "repeat", "times": 2, "widen": 2, "layers": [
+      { "layer": "conv2d", "channels": "$filters", "kernel": 4, "stride": 2, "padding": 1 },
+      { "layer": "leaky_relu", "slope": 0.2 } ] },
+    { "layer": "flatten" },
+    { "layer": "linear", "units": 1 }
+  ],
+
+  "objective":     { "loss": "bce_with_logits" },
+  "optimizer":     { "type": "adam", "lr": 2e-4, "betas": [0.5, 0.999] },
+  "batch": 64, "epochs": 2
+}
+```
+
+Train it with `./apps/train FILE`. Layers take the shape of their input from the layer before; `"image"` stands for the data's
+own size: its channels, or, in `linear`, all its values. Comments, `// ...` and `/* ... */`, are allowed. A key may be given
+once, and no key is ignored: one that nobody knows is an error that names the nearest. A `null` is the same as no key at all.
+
+**Expressions.** Where an integer is due there may be text with integers, variables, `+ - * / ^ ( )`, as in `"$filters * 2"`.
+A division must come out even. Variables may be expressions of those before them.
+
+**From the command line.** `--set key.path=value` changes or adds any key; entries of a list go by their number in the file,
+from 0. The value is read by the key's type: of a key that holds text it is that text (`data.path=2024`), or JSON text in quotes.
+Anything else is read as JSON, where numbers may also be written `.5`, `1.` or `007`; what is not JSON is text, for expressions and
+words such as `image`. `cuda.tune` is a path unless it begins with `{`. A later `--set` wins; `null` takes a key away (a folder of
+that name is `./null`); of `steps` and `epochs` the one that is set replaces the other.
+
+    ./apps/train models/dcgan.json --set epochs=20 --set data.set=fashion-mnist --set optimizer.lr=1e-4
+    ./apps/train models/dcgan.json --set generator.0.channels=256 --set optimizer.discriminator.lr=5e-5
+
+**Variants.** `"base": "other.json"` reads another file first (which may have a base in turn), and puts the keys beside it on top:
+an object is merged key by key, anything else, lists too, takes the place of what the base has, and `null` takes a key of the base
+away. Of `steps` and `epochs` the one that is given replaces the other; `name` and `version` are not inherited. Then come the paths
+of `"set"`, an object: the same paths as of `--set`, so that a file can reach into a list. Set to `null`, an entry of a list goes
+away; set to a list, it gives way to that list's entries. All numbers are those of the list before. What `--set` on the command line
+changes comes last, and goes by the numbers that have come of it.
+
+    { "base": "dcgan.json", "data": { "set": "fashion-mnist" }, "epochs": 20 }
+    { "base": "dcgan.json", "set": { "generator.0.channels": 256, "discriminator.3": null } }
+
+**Resuming.** `--resume RUN` reads the run's own `config.json`. Keys that change no number of the training may have other values then:
+
+FREE_KEYS.
+
+Any other key that differs is refused. The images are compared by a hash of their pixels, so they may lie elsewhere:
+`--resume RUN --set data.path=PATH`.
+
+**Paths.** A relative path in a file is relative to the folder of that file, in `--set` and in a pipe to the working directory. `~` and `~user` at
+its start are home directories. A run's `config.json` holds absolute paths, without `.` and `..`; symbolic links are kept. Earlier
+programs kept relative paths there: `--resume` takes them as relative to the working directory, as those programs did. In JSON that the
+program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to `\udcff`, as in Python's `surrogateescape`; it is read back
+as that byte.
+
+**What was meant.** A run's `config.json` is again a model file, with every default filled in and every `repeat` written out.
+)";
+
+constexpr const char* layers_introduction = R"(## Layers
+
+Each entry of a list names its layer, as in `{ "layer": "relu" }`, besides the keys below. A vector of F values that enters
+`conv2d`, `conv_transpose2d` or `upsample` is taken as F channels of 1x1; `linear` wants a vector: put `flatten` before it.
+Layers are numbered from 0 with every `repeat` written out; the parameters of the fourth of the generator are
+`generator.3.weight` and `generator.3.bias`.
+)";
+
+std::string range_text(const Key& key, double min, double max) {
+    const bool low = std::isfinite(min), high = std::isfinite(max);
+    if (!low && !high) return "";
+    if (!high) return (key.above_min ? ", above " : ", at least ") + number_text(min);
+    if (!low) return (key.below_max ? ", below " : ", at most ") + number_text(max);
+    return (key.above_min ? ", above " : ", ") + number_text(min) + " to " + (key.below_max ? "below " : "") + number_text(max);
+}
+
+std::string type_text(const Key& key) {
+    const std::string range = range_text(key, key.min, key.max);
+    const std::string length = key.length ? std::to_string(key.length) + " " : "";
+    switch (key.kind) {
+        case Kind::integer: return "integer" + range;
+        case Kind::number: return "number" + range;
+        case Kind::boolean: return "true or false";
+        case Kind::text: {
+            std::vector<std::string> choices;
+            for (const std::string& choice : key.choices) choices.push_back("`\"" + choice + "\"`");
+            return choices.empty() ? "text" : join(choices);
+        }
+        case Kind::size:
+            return "integer" + range_text(key, std::max(1.0, key.min), key.max > 2147483647 ? INFINITY : key.max) +
+                   (is_width(key.name) ? ", or `\"image\"`" : "");
+        case Kind::numbers: return "list of " + length + "numbers" + range;
+        case Kind::integers: return "list of " + length + "integers, or `\"image\"`";
+        case Kind::layers: return "list of layers";
+        case Kind::object:
+        case Kind::anything: return key.object ? "object, see below" : "object";
+    }
+    return "";
+}
+
+std::string default_text(const Key& key) {
+    if (key.required) return "required";
+    if (key.otherwise.is_null()) return "none";
+    if (key.otherwise.members()) return "those of its keys";
+    const auto text = [](const Value& value) {
+        const auto* d = std::get_if<double>(&value.data);
+        return d ? number_text(*d) : dump_json(value, -1);
+    };
+    const List* list = key.otherwise.list();
+    if (!list) return "`" + text(key.otherwise) + "`";
+    std::vector<std::string> entries;
+    for (const Value& entry : *list) entries.push_back(text(entry));
+    return "`[" + join(entries, ", ") + "]`";
+}
+
+std::vector<std::string> free_keys(const ObjectSpec& spec, const std::string& path) {
+    std::vector<std::string> out;
+    for (const Key& key : spec.keys) {
+        if (key.free_at_resume) out.push_back("`" + path + key.name + "`");
+        else if (key.object)
+            for (const std::string& inner : free_keys(*key.object, path + key.name + ".")) out.push_back(inner);
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string document(const ObjectSpec& spec, int heading_level) {
+    std::string out = "\n" + std::string(std::size_t(heading_level), '#') + " " + spec.name + "\n";
+    if (!spec.doc.empty()) out += "\n" + spec.doc + "\n";
+    if (!spec.keys.empty()) out += "\n| key | type | default | meaning |\n|---|---|---|---|\n";
+    for (const Key& key : spec.keys)
+        out += "| `" + key.name + "` | " + type_text(key) + " | " + default_text(key) + " | " + key.doc + " |\n";
+    return out;
+}
+
+std::string model_reference() {
+    std::string out = introduction;
+    const std::string here = "FREE_KEYS";
+    out.replace(out.find(here), here.size(), join(free_keys(file_spec(), ""), " and "));
+    for (const ObjectSpec* spec : model_specs())
+        out += document(*spec, spec->name.find('.') != std::string::npos || optimizer_spec(spec->name) ? 3 : 2);
+    out += "\n";
+    out += layers_introduction;
+    for (const std::string& name : layer_names()) out += document(*layer_spec(name), 3);
+    return out;
+}
+
+}  // namespace gannet::config

@@ -1,0 +1,24 @@
+// The tables of keys of the model file, but for the layers', which engine/nn has.
+#pragma once
+#include "engine/config/spec.h"
+
+namespace gannet::config {
+
+const ObjectSpec& file_spec();
+const ObjectSpec& classifier_file_spec();
+const ObjectSpec& data_spec();
+const ObjectSpec& latent_spec();
+const ObjectSpec& init_spec();
+const ObjectSpec& objective_spec();
+const ObjectSpec& penalty_spec();
+const ObjectSpec& accumulate_spec();
+const ObjectSpec& warm_up_spec();
+const ObjectSpec& samples_spec();
+const ObjectSpec& observe_spec();
+const ObjectSpec& cpu_spec();
+const ObjectSpec& cuda_spec();
+const ObjectSpec& overrides_spec();                         // what "optimizer" holds besides the keys of its type
+const std::vector<const ObjectSpec*>& optimizer_specs();    // each named after its type
+const ObjectSpec* optimizer_spec(const std::string& type);  // null if there is none
+
+}  // namespace gannet::config

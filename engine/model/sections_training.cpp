@@ -1,0 +1,275 @@
+// Objective and optimizers.
+#include "engine/model/sections.h"
+
+namespace gannet::config {
+namespace {
+
+// Keys that every optimizer has.
+Key type_key(const char* type) {
+    return {.name = "type", .kind = Kind::text, .doc = "the rule of the update", .required = true, .choices = {type}};
+}
+Key lr_key() { return {.name = "lr", .kind = Kind::number, .doc = "learning rate", .required = true, .min = 0, .max = 1e3}; }
+Key decay_key() {
+    return {.name = "weight_decay",
+            .kind = Kind::number,
+            .doc = "this times the weight is added to its gradient",
+            .otherwise = 0.0,
+            .min = 0,
+            .max = 1e3};
+}
+Key eps_key() {
+    return {.name = "eps",
+            .kind = Kind::number,
+            .doc = "added to the root",
+            .otherwise = 1e-8,
+            .min = 0,
+            .max = 1,
+            .above_min = true};
+}
+Key momentum_key() {
+    return {.name = "momentum",
+            .kind = Kind::number,
+            .doc = "share of the last update that goes into the next",
+            .otherwise = 0.0,
+            .min = 0,
+            .max = 1,
+            .below_max = true};
+}
+
+}  // namespace
+
+const ObjectSpec& penalty_spec() {
+    static const ObjectSpec spec = {
+        "objective.gradient_penalty",
+        "Holds the norm of the discriminator's gradient near `target` at points between real and fake images, "
+        "`weight * mean((norm - target)^2)` (arXiv 1704.00028). Points are `fake + e (real - fake)` with one `e` from U(0, 1) a "
+        "sample.",
+        {
+            {.name = "weight",
+             .kind = Kind::number,
+             .doc = "factor of the penalty, lambda in the paper",
+             .otherwise = 10.0,
+             .min = 0,
+             .max = 1e6},
+            {.name = "norm",
+             .kind = Kind::text,
+             .doc = "what one norm runs over: a `sample` (the paper), the `channel`s of each pixel, or the whole `batch`",
+             .otherwise = "sample",
+             .choices = {"sample", "channel", "batch"}},
+            {.name = "target", .kind = Kind::number, .doc = "the norm aimed at", .otherwise = 1.0, .min = 0, .max = 1e6},
+        }};
+    return spec;
+}
+
+const ObjectSpec& warm_up_spec() {
+    static const ObjectSpec spec = {
+        "objective.critic_warm_up",
+        "Steps with more updates of the discriminator than `critic_steps`: the first ones, and every so many of the others. The "
+        "defaults are those of the code of arXiv 1701.07875.",
+        {
+            {.name = "critic_steps",
+             .kind = Kind::integer,
+             .doc = "updates of the discriminator in such a step",
+             .otherwise = 100,
+             .min = 1,
+             .max = 2000},
+            {.name = "steps", .kind = Kind::integer, .doc = "the first so many", .otherwise = 25, .min = 0, .max = 1e12},
+            {.name = "every",
+             .kind = Kind::integer,
+             .doc = "and each whose number, from 0, is a multiple of this; 0: no others",
+             .otherwise = 500,
+             .min = 0,
+             .max = 1e12},
+        }};
+    return spec;
+}
+
+const ObjectSpec& accumulate_spec() {
+    static const ObjectSpec spec = {"objective.accumulate",
+                                    "Batches whose gradients are put together before an update.",
+                                    {
+                                        {.name = "discriminator",
+                                         .kind = Kind::integer,
+                                         .doc = "batches an update of the discriminator",
+                                         .otherwise = 1,
+                                         .min = 1,
+                                         .max = 10000},
+                                        {.name = "generator",
+                                         .kind = Kind::integer,
+                                         .doc = "batches an update of the generator",
+                                         .otherwise = 1,
+                                         .min = 1,
+                                         .max = 10000},
+                                        {.name = "reduction",
+                                         .kind = Kind::text,
+                                         .doc = "`sum` of the batches' gradients, or their `mean`",
+                                         .otherwise = "sum",
+                                         .choices = {"sum", "mean"}},
+                                    }};
+    return spec;
+}
+
+const ObjectSpec& objective_spec() {
+    static const ObjectSpec spec = {
+        "objective",
+        "The two losses, and the schedule: a step is `critic_steps` updates of the discriminator and `generator_steps` of the "
+        "generator.",
+        {
+            {.name = "loss",
+             .kind = Kind::text,
+             .doc = "`bce` wants probabilities: a discriminator that ends in `sigmoid`; the others a plain value",
+             .required = true,
+             .choices = {"bce", "bce_with_logits", "wasserstein", "hinge", "least_squares"}},
+            {.name = "generator_loss",
+             .kind = Kind::text,
+             .doc = "`non_saturating` maximises log D(G(z)), `saturating` minimises log(1 - D(G(z))); bce losses only",
+             .otherwise = "non_saturating",
+             .choices = {"non_saturating", "saturating"}},
+            {.name = "discriminator_loss",
+             .kind = Kind::text,
+             .doc = "`mean` or `sum` of its real and its fake part; with `wasserstein` always the sum",
+             .otherwise = "mean",
+             .choices = {"mean", "sum"}},
+            {.name = "bce_epsilon",
+             .kind = Kind::number,
+             .doc = "0: logarithms stop at -100, as in PyTorch; above: probabilities stop this far from 0 and 1, as in Keras "
+                    "(1e-7); `bce` only",
+             .otherwise = 0.0,
+             .min = 0,
+             .max = 0.5,
+             .below_max = true},
+            {.name = "real_label",
+             .kind = Kind::number,
+             .doc = "of real images; bce losses and `least_squares`",
+             .otherwise = 1.0,
+             .min = -1e3,
+             .max = 1e3},
+            {.name = "fake_label",
+             .kind = Kind::number,
+             .doc = "of fake images; bce losses and `least_squares`",
+             .otherwise = 0.0,
+             .min = -1e3,
+             .max = 1e3},
+            {.name = "critic_steps",
+             .kind = Kind::integer,
+             .doc = "updates of the discriminator a step",
+             .otherwise = 1,
+             .min = 1,
+             .max = 2000},
+            {.name = "generator_steps",
+             .kind = Kind::integer,
+             .doc = "updates of the generator a step",
+             .otherwise = 1,
+             .min = 1,
+             .max = 2000},
+            {.name = "update_order",
+             .kind = Kind::text,
+             .doc = "who begins a step",
+             .otherwise = "discriminator_first",
+             .choices = {"discriminator_first", "generator_first"}},
+            {.name = "fakes",
+             .kind = Kind::text,
+             .doc =
+                 "`reuse`: the network that comes second in a step begins with the fake images of the first one's last update, "
+                 "or of all its updates where it accumulates as many batches as those have together",
+             .otherwise = "fresh",
+             .choices = {"fresh", "reuse"}},
+            {.name = "accumulate",
+             .kind = Kind::object,
+             .doc = "several batches an update",
+             .otherwise = Members{},
+             .object = &accumulate_spec()},
+            {.name = "gradient_penalty", .kind = Kind::object, .doc = "on the discriminator", .object = &penalty_spec()},
+            {.name = "weight_clip",
+             .kind = Kind::number,
+             .doc =
+                 "all of the discriminator's parameters are clamped to [-this, this] (arXiv 1701.07875), those of batch norm too",
+             .min = 0,
+             .max = 1e6,
+             .above_min = true},
+            {.name = "clip_when",
+             .kind = Kind::text,
+             .doc = "`weight_clip` comes `after` each update of the discriminator, or `before` it, as in the paper's own code",
+             .otherwise = "after",
+             .choices = {"after", "before"}},
+            {.name = "critic_warm_up",
+             .kind = Kind::object,
+             .doc = "more updates of the discriminator in some steps",
+             .object = &warm_up_spec()},
+        }};
+    return spec;
+}
+
+const ObjectSpec& overrides_spec() {
+    static const ObjectSpec spec = {
+        "optimizer",
+        "The keys of its `type`, and what is different for one network. An override of `type` begins with that type's defaults; "
+        "only `lr` stays.",
+        {
+            {.name = "type",
+             .kind = Kind::text,
+             .doc = "the rule of the update",
+             .required = true,
+             .choices = {"adam", "rmsprop", "sgd"}},
+            {.name = "generator", .kind = Kind::object, .doc = "keys that override for the generator"},
+            {.name = "discriminator", .kind = Kind::object, .doc = "keys that override for the discriminator"},
+        }};
+    return spec;
+}
+
+const std::vector<const ObjectSpec*>& optimizer_specs() {
+    static const ObjectSpec adam = {"adam",
+                                    "Adam (arXiv 1412.6980).",
+                                    {
+                                        type_key("adam"),
+                                        lr_key(),
+                                        {.name = "betas",
+                                         .kind = Kind::numbers,
+                                         .doc = "decay of the averages of the gradient and of its square",
+                                         .otherwise = List{0.9, 0.999},
+                                         .min = 0,
+                                         .max = 1,
+                                         .length = 2,
+                                         .below_max = true},
+                                        eps_key(),
+                                        decay_key(),
+                                    }};
+    static const ObjectSpec rmsprop = {
+        "rmsprop",
+        "RMSprop. PyTorch's has alpha 0.99 and eps outside the root, TensorFlow's alpha 0.9 and eps inside.",
+        {
+            type_key("rmsprop"),
+            lr_key(),
+            {.name = "alpha",
+             .kind = Kind::number,
+             .doc = "decay of the average of squares",
+             .otherwise = 0.99,
+             .min = 0,
+             .max = 1,
+             .below_max = true},
+            eps_key(),
+            momentum_key(),
+            {.name = "eps_inside_sqrt", .kind = Kind::boolean, .doc = "adds `eps` under the root", .otherwise = false},
+            decay_key(),
+        }};
+    static const ObjectSpec sgd = {
+        "sgd",
+        "Stochastic gradient descent.",
+        {
+            type_key("sgd"),
+            lr_key(),
+            momentum_key(),
+            {.name = "nesterov", .kind = Kind::boolean, .doc = "looks ahead along the momentum", .otherwise = false},
+            decay_key(),
+        }};
+    static const std::vector<const ObjectSpec*> all = {&adam, &rmsprop, &sgd};
+    return all;
+}
+
+const ObjectSpec* optimizer_spec(const std::string& type) {
+    for (const ObjectSpec* spec : optimizer_specs())
+        if (spec->name == type) return spec;
+    return nullptr;
+}
+
+}  // namespace gannet::config

@@ -1,0 +1,84 @@
+// The key cuda.tune: a table of products and whose they are, as `apps/bench MODEL --tune FILE` writes it.
+#include "base/error.h"
+#include "engine/model/parts.h"
+#include "engine/model/sections.h"
+
+namespace gannet::config {
+namespace {
+
+const ObjectSpec& product_spec() {
+    static const ObjectSpec spec = {
+        "product",
+        "One product of matrices, C (M,N) = A (M,K) B (K,N).",
+        {
+            {.name = "M", .kind = Kind::size, .doc = "rows of C", .required = true},
+            {.name = "N", .kind = Kind::size, .doc = "columns of C", .required = true},
+            {.name = "K", .kind = Kind::size, .doc = "columns of A", .required = true},
+            {.name = "transpose_a", .kind = Kind::boolean, .doc = "A is stored (K,M)", .otherwise = false},
+            {.name = "transpose_b", .kind = Kind::boolean, .doc = "B is stored (N,K)", .otherwise = false},
+            {.name = "plain", .kind = Kind::boolean, .doc = "without bias, activation and moments", .otherwise = true},
+            {.name = "own_us", .kind = Kind::number, .doc = "microseconds of the project's own kernel", .min = 0},
+            {.name = "cublas_us", .kind = Kind::number, .doc = "microseconds of cuBLAS's", .min = 0},
+            {.name = "use", .kind = Kind::text, .doc = "whose", .required = true, .choices = {"own", "cublas"}},
+        }};
+    return spec;
+}
+
+const ObjectSpec& tuning_spec() {
+    static const ObjectSpec spec = {"tune",
+                                    "Measured choices for one kind of GPU.",
+                                    {
+                                        {.name = "gpu", .kind = Kind::text, .doc = "where it was measured", .required = true},
+                                        {.name = "precision",
+                                         .kind = Kind::text,
+                                         .doc = "cuda.precision",
+                                         .required = true,
+                                         .choices = {"fp32", "tf32", "bf16"}},
+                                        {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
+                                    }};
+    return spec;
+}
+
+}  // namespace
+
+void read_tuning(Value& tune, const std::string& precision) {
+    const Origin origin = tune.origin;
+    if (const std::string* file = tune.text()) {
+        Value table;
+        try {
+            table = load_json(*file);
+        } catch (const Error& e) {
+            throw e.also_at(tune.where());
+        }
+        table.move_to(origin.path(), *file + (origin.place().empty() ? "" : ", " + origin.place()));
+        tune = std::move(table);
+    }
+    const Object table = read_object(tune, tuning_spec(), {});
+    if (table.text("precision") != precision)
+        throw Error("'tune' was measured with the precision " + table.text("precision") + ", cuda.precision is " + precision,
+                    tune.where(), "measure again: apps/bench MODEL --set cuda.precision=" + precision + " --tune FILE");
+    const List* products = table.value("products").list();
+    if (!products)
+        throw Error("'products' is " + table.value("products").type_name() + ", not a list", tune.where(), "measure again");
+    List checked;
+    for (const Value& product : *products) checked.push_back(read_object(product, product_spec(), {}).all());
+    Value all(table.all());
+    all.at("products") = std::move(checked);
+    all.origin = origin;
+    tune = std::move(all);
+}
+
+std::vector<TunedProduct> ModelConfig::tuned_products() const {
+    std::vector<TunedProduct> products;
+    if (!cuda.has("tune")) return products;
+    const Object table(cuda.value("tune"));
+    for (const Value& entry : *table.value("products").list()) {
+        const Object p(entry);
+        products.push_back({{p.integer("M"), p.integer("N"), p.integer("K"), p.boolean("transpose_a"), p.boolean("transpose_b")},
+                            p.boolean("plain"),
+                            p.text("use") == "own" ? MatmulChoice::own : MatmulChoice::cublas});
+    }
+    return products;
+}
+
+}  // namespace gannet::config

@@ -1,0 +1,31 @@
+#include "engine/nn/registry.h"
+
+namespace gannet {
+
+const std::vector<LayerKind>& layer_kinds() {
+    static const std::vector<LayerKind> kinds = {
+        linear_layer(),   conv2d_layer(),  conv_transpose2d_layer(), batch_norm_layer(), layer_norm_layer(),
+        dropout_layer(),  relu_layer(),    leaky_relu_layer(),       tanh_layer(),       sigmoid_layer(),
+        upsample_layer(), flatten_layer(), reshape_layer(),          repeat_layer(),     residual_layer(),
+    };
+    return kinds;
+}
+
+const LayerKind* layer_kind(const std::string& name) {
+    for (const LayerKind& kind : layer_kinds())
+        if (kind.spec.name == name) return &kind;
+    return nullptr;
+}
+
+const config::ObjectSpec* layer_spec(const std::string& name) {
+    const LayerKind* kind = layer_kind(name);
+    return kind ? &kind->spec : nullptr;
+}
+
+std::vector<std::string> layer_names() {
+    std::vector<std::string> names;
+    for (const LayerKind& kind : layer_kinds()) names.push_back(kind.spec.name);
+    return names;
+}
+
+}  // namespace gannet

@@ -1,0 +1,85 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/nn/network.h"
+
+namespace gannet {
+namespace {
+
+using Row = std::vector<std::string>;
+
+std::string grouped(int64_t n) {
+    std::string text = std::to_string(n);
+    for (int at = int(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), ",");
+    return text;
+}
+
+std::string scaled(double value) {
+    char text[32];
+    if (value >= 1e9) std::snprintf(text, sizeof text, "%.2f G", value / 1e9);
+    else if (value >= 1e6) std::snprintf(text, sizeof text, "%.2f M", value / 1e6);
+    else if (value >= 1e3) std::snprintf(text, sizeof text, "%.2f k", value / 1e3);
+    else if (value > 0) std::snprintf(text, sizeof text, "%.0f", value);
+    else return "";
+    return text;
+}
+
+struct Totals {
+    int64_t trainable = 0, statistics = 0, activations = 0;
+    double flops = 0;
+};
+
+void add_rows(std::vector<Row>& rows, const Sequence& sequence, const std::string& indent, Totals& totals) {
+    std::vector<std::string> fused(sequence.layers.size());
+    for (const Sequence::Step& step : sequence.plan) {
+        if (step.activation >= 0) fused[std::size_t(step.activation)] = "fused into " + sequence.layers[step.layer].name;
+        if (step.moments) {
+            std::string& note = fused[step.layer];
+            note = "makes the batch norm's moments";
+        }
+    }
+    for (std::size_t i = 0; i < sequence.layers.size(); ++i) {
+        const Layer& layer = sequence.layers[i];
+        int64_t trainable = 0, statistics = 0;
+        for (const auto& p : layer.parameters) trainable += p->shape.elements();
+        for (const auto& s : layer.statistics) statistics += s->value.size();
+        rows.push_back({indent + layer.name, layer.type + (layer.note.empty() ? "" : " " + layer.note), layer.out.str(),
+                        trainable ? grouped(trainable) : "", statistics ? grouped(statistics) : "", scaled(layer.flops),
+                        fused[i]});
+        totals.trainable += trainable;
+        totals.statistics += statistics;
+        totals.activations += layer.out.size();
+        totals.flops += layer.flops;
+        for (const auto& child : layer.children) add_rows(rows, child.layers, indent + "  ", totals);
+    }
+}
+
+}  // namespace
+
+std::string summary(const Network& network) {
+    std::vector<Row> rows = {{"layer", "type", "output", "trainable", "statistics", "flops", ""}};
+    rows.push_back({"input", "", network.in().str(), "", "", "", ""});
+    Totals totals;
+    add_rows(rows, network.layers(), "", totals);
+    std::vector<std::size_t> width(rows[0].size(), 0);
+    for (const Row& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+    std::string text;
+    for (const Row& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            const bool right = i >= 3 && i <= 5;  // numbers
+            const std::string pad(width[i] - row[i].size(), ' ');
+            line += (right ? pad + row[i] : row[i] + pad) + "  ";
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    text += network.name() + ": " + grouped(totals.trainable) + " trainable parameters (PyTorch's way), " +
+            grouped(totals.trainable + totals.statistics) + " in all (Keras's way: with batch-norm statistics); " +
+            scaled(totals.flops) + " flops and " + scaled(double(totals.activations) * sizeof(real)) +
+            "B of activations per sample, forward\n";
+    return text;
+}
+
+}  // namespace gannet

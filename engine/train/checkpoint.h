@@ -1,0 +1,48 @@
+// A run's state in one safetensors file: weights, batch-norm statistics, optimizer state, position. Written atomically.
+#pragma once
+#include <string>
+
+#include "engine/train/state.h"
+#include "engine/train/trainer.h"
+
+namespace gannet {
+
+// The number that a checkpoint carries as `checkpoint_format`. 1, the checkpoints without a number, lack `run`.
+constexpr int64_t checkpoint_format = 2;
+
+// The trainer's state with its configuration; `run` is what else decides how a run continues, and empty before it begins.
+Safetensors checkpoint_of(Trainer& trainer, const config::Members& run);
+// The name of the first array with a value that is not finite; "" if all are finite.
+std::string first_not_finite(const Safetensors& content);
+
+struct Checkpoint {
+    std::string file;
+    Safetensors content;
+    config::Value config;  // the effective configuration it was made with
+    SampleShape image;     // the data's shape
+    std::string data;      // their key, "" where it is not known
+    Counters position;
+    config::Value run;  // null in format 1, and before the run begins
+    // Whether an alarm ended the run (on_collapse: stop).
+    bool stopped() const;
+};
+
+constexpr const char* checkpoint_name = "checkpoint.safetensors";  // in a run folder
+
+// Throws Error unless it is the folder of a run: it holds a config.json.
+void check_is_run(const std::string& folder);
+// RUN or CHECKPOINT, as programs take it, to the checkpoint's path. Throws Error if there is none.
+std::string find_checkpoint(const std::string& run_or_file);
+
+// `path` is a checkpoint file or a run folder. Throws for files that are no checkpoint of this program.
+Checkpoint load_checkpoint(const std::string& path);
+// Puts a trainer where the checkpoint was: the next step is the one that would have followed.
+void restore(const Checkpoint& checkpoint, Trainer& trainer);
+
+// Of two data_key, the first out of a checkpoint.
+bool same_data(const std::string& then, const std::string& now);
+
+// Refuses to continue with another configuration: names the first key that differs. Keys that are free_at_resume may differ.
+void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config);
+
+}  // namespace gannet

@@ -1,0 +1,24 @@
+// The state of a network and its optimizer as named arrays, in torch's layouts and names. Checkpoints and traces share them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/safetensors.h"
+#include "engine/nn/network.h"
+#include "engine/nn/optimizer.h"
+
+namespace gannet {
+
+bool all_finite(const real* values, std::size_t count);
+
+// A tensor as an array of a file: torch's layout, F32 or F64 as the build's `real`.
+Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape);
+
+// Parameters ("generator.0.weight"), running statistics ("generator.1.running_mean") and, with an optimizer, its state
+// ("optimizer.generator.0.weight.exp_avg", "optimizer.generator.step"), each name after `prefix`.
+void append_state(std::vector<Array>& arrays, const std::string& prefix, const Network& network, const Optimizer* optimizer);
+
+// The reverse. Every array must be there with its shape, all values finite; `file` is named in errors. F32 and F64 are both read.
+void load_state(const Safetensors& content, const std::string& file, const Network& network, Optimizer* optimizer);
+
+}  // namespace gannet

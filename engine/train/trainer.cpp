@@ -1,0 +1,97 @@
+#include "engine/train/trainer.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "data/hash.h"
+#include "kernels/place.h"
+#include "kernels/precision.h"
+#include "kernels/tuning.h"
+
+namespace gannet {
+namespace {
+
+std::string hash_of(const std::vector<uint8_t>& bytes) {
+    Hash hash;
+    hash.add(bytes);
+    char hex[20];
+    std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash.value()));
+    return hex;
+}
+
+// How products and convolutions are computed, before the first is.
+const config::ModelConfig& with_choices(const config::ModelConfig& config) {
+    const std::string &precision = config.cuda.text("precision"), &matmul = config.cuda.text("matmul");
+    set_matmul_precision(precision == "tf32" ? Precision::tf32 : precision == "bf16" ? Precision::bf16 : Precision::fp32);
+    set_matmul_choice(matmul == "own" ? MatmulChoice::own : matmul == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic);
+    kernels::cpu::set_exact_convolutions(config.cpu.boolean("exact"));
+    set_tuned_products(config.tuned_products());
+    return config;
+}
+
+}  // namespace
+
+std::string data_key(const Dataset& data, bool labels) {
+    return std::to_string(data.count) + " of " + SampleShape{data.H, data.W, data.C, false}.str() + ", " + hash_of(data.pixels) +
+           (labels ? ", labels " + hash_of(data.labels) : "");
+}
+
+Trainer::Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device)
+    : config_(with_choices(config)),
+      device_(device),
+      workspace_(device),
+      image_{data.H, data.W, data.C, false},
+      counters_(device),
+      feed_(config_, data, most_images, device),
+      data_key_(gannet::data_key(data, config.is_classifier())) {}
+
+void Trainer::set_position(const Counters& position) {
+    position_ = position;
+    counters_.set(position);
+}
+
+const RecordedWork* Trainer::recorded() const {
+    const auto phase = phases_.find(images_of(position_.step));
+    return phase == phases_.end() ? nullptr : phase->second.recorded.get();
+}
+
+Tensor Trainer::reals(int64_t count) const { return feed_.first(count); }
+
+void Trainer::between_steps(const std::function<void()>& work) {
+    if (records()) workspace_.run(work);
+    else work();
+}
+
+void Trainer::step(Trace* trace) {
+    const Range range("step");
+    const std::string name = "s" + std::to_string(position_.step) + ".";
+    const auto state = [&](const std::string& prefix) {
+        for (const Part& part : parts()) trace->state(prefix, part.network, part.optimizer);
+    };
+    if (trace && trace->content.arrays.empty()) state("init.");
+    const int64_t images = images_of(position_.step);
+    feed_.prepare(position_.images_seen, images, images_of(position_.step + 1));
+    Phase& phase = phases_[images];
+    const auto work = [&] {
+        updates(trace);
+        for (const Tensor& result : results_) workspace_.keep(result);
+    };
+    std::fill(results_.begin(), results_.end(), Tensor());  // those of the last step; their memory is free again
+    if (records() && !trace && phase.demand && !phase.recorded) {
+        phase.recorded = workspace_.record(work, *phase.demand);
+        if (phase.recorded) phase.results = results_;
+    }
+    if (phase.recorded && !trace) {
+        phase.recorded->replay();
+        results_ = phase.results;
+    } else if (records()) {
+        phase.demand = workspace_.run(work);
+    } else {
+        work();
+    }
+    position_.step += 1;
+    position_.images_seen += images;
+    if (trace) state(name + "after.");
+}
+
+}  // namespace gannet

@@ -1,0 +1,88 @@
+// What training has in common, whatever is trained: a data set, networks with their optimizers, and a position in the endless
+// sequence of images. A step is a function of that state alone, so a checkpoint that holds it goes on with the same bits.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "engine/nn/network.h"
+#include "engine/nn/optimizer.h"
+#include "engine/tensor/workspace.h"
+#include "engine/train/image_feed.h"
+#include "engine/train/trace.h"
+
+namespace gannet {
+
+// Tells a data set from others: extents, a hash of the images and, for a classifier, one of their labels.
+std::string data_key(const Dataset& data, bool labels);
+
+class Trainer {
+public:
+    // A network and what trains it, in the order of a checkpoint.
+    struct Part {
+        Network& network;
+        Optimizer& optimizer;
+    };
+
+    // `data` must outlive the trainer. A step takes `most_images` images at the most.
+    Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device);
+    virtual ~Trainer() = default;
+    Trainer(const Trainer&) = delete;
+    Trainer& operator=(const Trainer&) = delete;
+
+    // With a trace, everything is recorded under "sS.".
+    void step(Trace* trace = nullptr);
+    const RecordedWork* recorded() const;  // of steps like the next one; null before there is one
+
+    // Work between two steps, in their memory: all that it allocates must be free when it returns.
+    void between_steps(const std::function<void()>& work);
+
+    virtual std::vector<Part> parts() = 0;
+
+    int64_t step_count() const { return position_.step; }
+    int64_t images_seen() const { return position_.images_seen; }
+    // Images that all steps before number `step` take, which may differ by the schedule.
+    virtual int64_t images_before(int64_t step) const = 0;
+    int64_t images_of(int64_t step) const { return images_before(step + 1) - images_before(step); }
+    int64_t images_per_epoch() const { return feed_.images_per_epoch(); }
+    void set_position(const Counters& position);
+
+    const config::ModelConfig& config() const { return config_; }
+    SampleShape image() const { return image_; }
+    const std::string& data_key() const { return data_key_; }
+    // A real batch, images [0, count) of the first epoch's order.
+    Tensor reals(int64_t count) const;
+
+protected:
+    // All updates of one step, put into `results_` what is to be logged of them. Where a device records, this is called for the
+    // first steps only, so of the step's number only `counters_` and images_of() may tell.
+    virtual void updates(Trace* trace) = 0;
+
+    config::ModelConfig config_;
+    Device device_;
+    Workspace workspace_;  // of the steps
+    SampleShape image_;
+    DeviceValue<Counters> counters_;
+    Counters position_;
+    ImageFeed feed_;
+    std::vector<Tensor> results_;
+
+private:
+    bool records() const { return config_.cuda.boolean("graph"); }
+
+    // A device that records replays whole steps; those that take another number of images have a record of their own. The first
+    // of each runs as it is, the second is recorded. All share the workspace: what a step leaves to the next is outside of it.
+    struct Phase {
+        std::optional<Workspace::Demand> demand;  // of the first
+        std::unique_ptr<RecordedWork> recorded;
+        std::vector<Tensor> results;
+    };
+    std::string data_key_;
+    std::map<int64_t, Phase> phases_;
+};
+
+}  // namespace gannet
