@@ -39,7 +39,7 @@ void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device de
     if (!json)
         std::printf("on %s; %d threads\npeaks: %s\n%s", name.c_str(), kernels::cpu::threads(), bench::text(peaks).c_str(),
                     bench::kernel_header(device).c_str());
-    config::List results;
+    json::List results;
     for (const bench::KernelCase* c : cases) {
         const bench::KernelResult result = bench::bench_kernel(*c, device, peaks, seconds);
         if (json) results.push_back(bench::json(result));
@@ -47,11 +47,11 @@ void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device de
         std::fflush(stdout);
     }
     if (json)
-        std::printf("%s\n", config::dump_json(config::Members{{"version", version()},
-                                                              {"device", name},
-                                                              {"threads", kernels::cpu::threads()},
-                                                              {"peaks", bench::json(peaks)},
-                                                              {"cases", results}})
+        std::printf("%s\n", json::dump(json::Members{{"version", version()},
+                                                     {"device", name},
+                                                     {"threads", kernels::cpu::threads()},
+                                                     {"peaks", bench::json(peaks)},
+                                                     {"cases", results}})
                                 .c_str());
 }
 
@@ -117,13 +117,13 @@ int main(int argc, char** argv) {
         const Device chosen = choose_device(device, threads, &why_cpu);
         if (!tune_file.empty()) {
             const AtomicFile writable(tune_file);  // throws now rather than after the work
-            const config::Value table = bench::tune(config, chosen, seconds.value_or(0.1));
-            atomic_write(tune_file, config::dump_json(table) + "\n");
+            const json::Value table = bench::tune(config, chosen, seconds.value_or(0.1));
+            atomic_write(tune_file, json::dump(table) + "\n");
             std::printf("%s", bench::tune_text(table).c_str());
             return 0;
         }
         const bench::ModelReport report = bench::bench_model(config, chosen, {steps.value_or(0), seconds.value_or(5), why_cpu});
-        std::printf("%s", json ? (config::dump_json(bench::json(report)) + "\n").c_str() : bench::text(report).c_str());
+        std::printf("%s", json ? (json::dump(bench::json(report)) + "\n").c_str() : bench::text(report).c_str());
         return 0;
     });
 }

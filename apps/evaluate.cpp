@@ -92,8 +92,8 @@ RealImages images_like(const Samples& samples, const std::string& data, const Lo
     return reals;
 }
 
-config::Members measure(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
-                        int64_t count, uint64_t seed, Device device) {
+json::Members measure(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
+                      int64_t count, uint64_t seed, Device device) {
     Bar bar;
     const LoadReport report = bar.report();
     Standard standard = find_standard(source, path, by, data, device, report);
@@ -103,9 +103,9 @@ config::Members measure(const SampleSource& source, const std::string& path, con
     const Samples samples = source.take(count, seed, image, device, report);
     if (!standard.reals) standard.reals = images_like(samples, data, report);
 
-    config::Members metrics = {{"samples", int64_t(samples.pixels.size()) / samples.image.size()},
-                               {"source", path},
-                               {"classifier", classifier ? config::Value(classifier->file()) : config::Value()}};
+    json::Members metrics = {{"samples", int64_t(samples.pixels.size()) / samples.image.size()},
+                             {"source", path},
+                             {"classifier", classifier ? json::Value(classifier->file()) : json::Value()}};
     const std::string none = classifier ? "" : without_classifier(source.draws() ? source.data_set() : "", *standard.reals);
     for (auto& metric : evaluate(samples, *standard.reals, classifier, none, report.progress))
         metrics.push_back(std::move(metric));
@@ -144,9 +144,9 @@ int main(int argc, char** argv) {
         const Device chosen = choose_device(device, threads);
         const SampleSource source(path);
         if (seed && !source.draws()) throw Error("--seed without a generator", "command line", "omit it: these are files");
-        const config::Members report =
+        const json::Members report =
             measure(source, path, by, data, n.value_or(source.draws() ? 10000 : 0), seed.value_or(1), chosen);
-        std::printf("%s\n", config::dump_json(report).c_str());
+        std::printf("%s\n", json::dump(report).c_str());
         return 0;
     });
 }

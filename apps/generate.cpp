@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
         ignore_write_signals();
 
         const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
-        const config::ModelConfig config = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+        const config::ModelConfig config = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
         if (config.is_classifier())
             throw Error("this is a classifier, it generates nothing", checkpoint.file, "give a GAN's run");
         kernels::cpu::set_exact_convolutions(exact || config.cpu.boolean("exact"));

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace gannet::config {
+namespace gannet::json {
 
 // ---- Members --------------------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ std::string Origin::place() const {
     return source->text->place + (line > 0 ? ":" + std::to_string(line) : "");
 }
 
-std::string Value::where() const { return config::where(path(), place()); }
+std::string Value::where() const { return json::where(path(), place()); }
 
 namespace {
 
@@ -123,4 +123,4 @@ std::string where(const std::string& path, const std::string& place) {
     return printable(path) + (path.empty() || place.empty() ? "" : ", ") + place;
 }
 
-}  // namespace gannet::config
+}  // namespace gannet::json

@@ -7,7 +7,9 @@
 #include <variant>
 #include <vector>
 
-namespace gannet::config {
+#include "base/text.h"
+
+namespace gannet::json {
 
 struct Value;
 using List = std::vector<Value>;
@@ -88,14 +90,12 @@ struct Value {
 constexpr std::size_t largest_text = 16'000'000;  // bytes of a model file, a table, a line of a log
 
 // Comments (// and /* */) are allowed, duplicate keys are not, 64 levels are the most. Errors name line and column.
-Value parse_json(const std::string& text, const std::string& file, std::size_t largest = largest_text);
+Value parse(const std::string& text, const std::string& file, std::size_t largest = largest_text);
 std::string read_text(const std::string& file);  // a file of at most `largest_text` bytes
-Value load_json(const std::string& file);
+Value load(const std::string& file);
 // indent < 0 writes one line; otherwise what fits into a line of 160 columns is one. Numbers are written so that they
 // read back the same; NaN and infinities as null. Bytes that are not UTF-8 are written as \udc80 to \udcff, and read back.
-std::string dump_json(const Value& value, int indent = 2);
-// For messages: one line, shortened, control characters escaped.
-std::string printable(const std::string& text);
+std::string dump(const Value& value, int indent = 2);
 std::string where(const std::string& path, const std::string& place);  // "PATH, PLACE"
 
-}  // namespace gannet::config
+}  // namespace gannet::json

@@ -9,7 +9,7 @@
 #include "base/json_escape.h"
 #include "base/text.h"
 
-namespace gannet::config {
+namespace gannet::json {
 namespace {
 
 constexpr std::size_t widest = 160;  // columns: any layer is one line
@@ -81,12 +81,10 @@ void dump(const Value& value, int indent, int level, std::size_t prefix, std::st
 
 }  // namespace
 
-std::string dump_json(const Value& value, int indent) {
+std::string dump(const Value& value, int indent) {
     std::string out;
     dump(value, indent, 0, 0, out);
     return out;
 }
 
-std::string printable(const std::string& text) { return gannet::printable(text); }
-
-}  // namespace gannet::config
+}  // namespace gannet::json

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-namespace gannet::config {
+namespace gannet::json {
 namespace {
 
 const std::string stand_in = "\xF4\x8F\xBF\xBE";  // U+10FFFE
@@ -53,4 +53,4 @@ std::size_t character_at(const std::string& text, std::size_t at) {
     return text.compare(at, stand_in.size(), stand_in) == 0 ? 0 : gannet::character_at(text, at);
 }
 
-}  // namespace gannet::config
+}  // namespace gannet::json

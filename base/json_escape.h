@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-namespace gannet::config {
+namespace gannet::json {
 
 // The parser refuses such escapes, so it is shown a stand-in that is not a character and the two digits of the byte: as many
 // bytes as there were.
@@ -11,4 +11,4 @@ std::string with_bytes(std::string text);  // undoes it, of one text
 // The length of the character at `at`; 0 where the text is not UTF-8.
 std::size_t character_at(const std::string& text, std::size_t at);
 
-}  // namespace gannet::config
+}  // namespace gannet::json

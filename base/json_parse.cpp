@@ -13,7 +13,7 @@
 #include "base/files.h"
 #include "base/json_escape.h"
 
-namespace gannet::config {
+namespace gannet::json {
 
 namespace {
 
@@ -189,7 +189,7 @@ private:
 
 }  // namespace
 
-Value parse_json(const std::string& written, const std::string& file, std::size_t largest) {
+Value parse(const std::string& written, const std::string& file, std::size_t largest) {
     if (written.size() > largest) throw Error("the JSON text is larger than " + megabytes(largest), file, "is it a model file?");
     const std::string text = with_stand_ins(written, file);
     if (text.find_first_not_of(" \t\r\n") == std::string::npos)
@@ -215,6 +215,6 @@ std::string read_text(const std::string& file) {
     return text;
 }
 
-Value load_json(const std::string& file) { return parse_json(read_text(file), file); }
+Value load(const std::string& file) { return parse(read_text(file), file); }
 
-}  // namespace gannet::config
+}  // namespace gannet::json

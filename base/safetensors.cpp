@@ -90,13 +90,13 @@ private:
     }
 
     std::vector<Entry> parse(const std::string& header) {
-        config::Value root;
+        json::Value root;
         try {
-            root = config::parse_json(header, path_, longest_header);
+            root = json::parse(header, path_, longest_header);
         } catch (const Error& error) {
             damaged("its header cannot be read: " + std::string(error.what()));
         }
-        const auto* members = std::get_if<config::Members>(&root.data);
+        const auto* members = std::get_if<json::Members>(&root.data);
         if (!members) foreign("its header is no JSON object");
         std::vector<Entry> entries;
         for (const auto& [name, value] : *members) {
@@ -111,8 +111,8 @@ private:
         return entries;
     }
 
-    void parse_metadata(const config::Value& value) {
-        const auto* members = std::get_if<config::Members>(&value.data);
+    void parse_metadata(const json::Value& value) {
+        const auto* members = std::get_if<json::Members>(&value.data);
         if (!members) damaged("its metadata are no JSON object");
         for (const auto& [key, text] : *members) {
             const auto* words = std::get_if<std::string>(&text.data);
@@ -121,12 +121,12 @@ private:
         }
     }
 
-    std::vector<int64_t> integers(const std::string& name, const config::Value& value, const char* key) const {
-        const config::Value* found = value.find(key);
-        const auto* list = found ? std::get_if<config::List>(&found->data) : nullptr;
+    std::vector<int64_t> integers(const std::string& name, const json::Value& value, const char* key) const {
+        const json::Value* found = value.find(key);
+        const auto* list = found ? std::get_if<json::List>(&found->data) : nullptr;
         if (!list) damaged("array " + name + " has no list " + key);
         std::vector<int64_t> numbers;
-        for (const config::Value& v : *list) {
+        for (const json::Value& v : *list) {
             const int64_t* n = std::get_if<int64_t>(&v.data);
             if (!n || *n < 0) damaged("array " + name + ": " + key + " holds something else than sizes");
             numbers.push_back(*n);
@@ -134,10 +134,10 @@ private:
         return numbers;
     }
 
-    Entry parse_entry(const std::string& name, const config::Value& value) const {
+    Entry parse_entry(const std::string& name, const json::Value& value) const {
         Entry entry;
         entry.array.name = name;
-        const config::Value* dtype = value.find("dtype");
+        const json::Value* dtype = value.find("dtype");
         const auto* word = dtype ? std::get_if<std::string>(&dtype->data) : nullptr;
         if (!word) damaged("array " + name + " has no dtype");
         if (dtype_bytes(*word) == 0) damaged("array " + name + " has the unknown dtype " + *word);
@@ -213,9 +213,9 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
         const int64_t wide = dtype_bytes(a->dtype), other = dtype_bytes(b->dtype);
         return wide != other ? wide > other : a->name < b->name;
     });
-    config::Members header;
+    json::Members header;
     if (!content.metadata.empty()) {
-        config::Members metadata;
+        json::Members metadata;
         for (const auto& [key, text] : content.metadata) metadata.emplace_back(key, text);
         header.emplace_back(metadata_key, std::move(metadata));
     }
@@ -223,10 +223,10 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
     int64_t at = 0;
     for (const Array* a : arrays) {
         const int64_t end = at + int64_t(a->data.size());
-        config::Members entry;
+        json::Members entry;
         entry.emplace_back("dtype", a->dtype);
-        entry.emplace_back("shape", config::List(a->shape.begin(), a->shape.end()));
-        entry.emplace_back("data_offsets", config::List{at, end});
+        entry.emplace_back("shape", json::List(a->shape.begin(), a->shape.end()));
+        entry.emplace_back("data_offsets", json::List{at, end});
         header.emplace_back(a->name, std::move(entry));
         names.push_back(a->name);
         at = end;
@@ -234,7 +234,7 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
     if (twice != names.end()) throw Error("cannot write two arrays called " + *twice, path);
-    std::string text = config::dump_json(config::Value(std::move(header)), -1);
+    std::string text = json::dump(json::Value(std::move(header)), -1);
     text.resize((text.size() + 7) / 8 * 8, ' ');
     const uint64_t length = text.size();
     if (length > longest_header)

@@ -55,7 +55,7 @@ inline const std::string all_files[] = {"losses", "gradient_norms", "pixels", "s
 inline History history_of(const std::string& log) {
     History history;
     std::istringstream rows(log);
-    for (std::string row; std::getline(rows, row);) history.add(config::parse_json(row, "log"));
+    for (std::string row; std::getline(rows, row);) history.add(json::parse(row, "log"));
     return history;
 }
 

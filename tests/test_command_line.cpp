@@ -84,9 +84,9 @@ TEST_CASE("printable: nothing drives a terminal, and what is text stays") {
     CHECK(printable(std::string(300, 'x')) == std::string(200, 'x') + "...");
     CHECK(printable(std::string(300, 'x'), std::string::npos) == std::string(300, 'x'));
     CHECK(printable(std::string(199, 'x') + "\u00e9") == std::string(199, 'x') + "\u00e9");  // no half character
-    const std::string json = config::dump_json(config::Members{{"path", "\u009b\x7f\x1b \u00e9"}}, -1);
+    const std::string json = json::dump(json::Members{{"path", "\u009b\x7f\x1b \u00e9"}}, -1);
     CHECK(json == "{\"path\": \"\\u009b\\u007f\\u001b \u00e9\"}");
-    CHECK(config::dump_json(config::parse_json(json, "here"), -1) == json);
+    CHECK(json::dump(json::parse(json, "here"), -1) == json);
 }
 
 TEST_CASE("run_program: exit status") {

@@ -203,7 +203,7 @@ TEST_CASE("cuda.tune: a file's table becomes part of the configuration") {
     CHECK(products[0].shape.transpose_b);
     CHECK_FALSE(products[0].plain);
     CHECK(products[0].choice == MatmulChoice::cublas);
-    const ModelConfig back = parse_model(dump_json(m.effective), "config.json", {});  // needs the file no more
+    const ModelConfig back = parse_model(json::dump(m.effective), "config.json", {});  // needs the file no more
     CHECK(back.tuned_products().size() == 1);
     CHECK(load_model("models/vanilla.json", {}).tuned_products().empty());
     const auto error = [&](const std::string& file) {
@@ -352,7 +352,7 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
 
 TEST_CASE("the identity of a run: what decides its numbers") {
     const auto identity_of = [](const std::vector<std::string>& settings) {
-        return dump_json(identity(load_model("models/wgan.json", settings).effective));
+        return json::dump(identity(load_model("models/wgan.json", settings).effective));
     };
     const std::string whole = identity_of({});
     // tests/test_identity.sh has a row for every key that is free
@@ -384,7 +384,7 @@ TEST_CASE("base") {
     CHECK(m.name == "over");
     CHECK(m.batch == 8);
     CHECK(m.generator[0].keys.where("units") == "generator[0].units, " + folder / "first.json" + ":3");
-    CHECK_FALSE(has(dump_json(m.effective), "base"));
+    CHECK_FALSE(has(json::dump(m.effective), "base"));
     // objects key by key, the rest as a whole; null takes away; steps and epochs replace each other
     m = load(R"({"base": "../first.json", "variables": {"a": 3}, "data": {"first": null, "range": [0, 1]}, "epochs": 2,
         "discriminator": [{"layer": "flatten"}, {"layer": "linear", "units": 1}]})");
@@ -459,7 +459,7 @@ TEST_CASE("optimizers of each network") {
     CHECK(m.discriminator_optimizer.lr == 4e-4);
     CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-6);
     // a later change of the common keys still reaches both networks
-    m = parse_model(dump_json(m.effective), "m.json", {"optimizer.eps=1e-5", "optimizer.lr=1"});
+    m = parse_model(json::dump(m.effective), "m.json", {"optimizer.eps=1e-5", "optimizer.lr=1"});
     CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-5);
     CHECK(m.discriminator_optimizer.lr == 4e-4);
     CHECK(m.generator_optimizer.lr == 1);
@@ -502,14 +502,14 @@ TEST_CASE("the effective file is the same model") {
     for (const char* name : {"vanilla", "dcgan", "wgan", "keras-mlp", "wgan-clip", "dcgan64", "wgan-gp64"})
         models.push_back(load_model("models/" + std::string(name) + ".json", {}));
     for (const ModelConfig& m : models) {
-        const std::string text = dump_json(m.effective);
+        const std::string text = json::dump(m.effective);
         CAPTURE(text);
         const ModelConfig back = parse_model(text, "config.json", {});
-        CHECK(dump_json(back.effective) == text);
+        CHECK(json::dump(back.effective) == text);
         CHECK(back.name == m.name);
-        CHECK(dump_json(back.objective.all()) == dump_json(m.objective.all()));
-        CHECK(dump_json(back.generator_optimizer.keys.all()) == dump_json(m.generator_optimizer.keys.all()));
-        CHECK(dump_json(back.discriminator_optimizer.keys.all()) == dump_json(m.discriminator_optimizer.keys.all()));
+        CHECK(json::dump(back.objective.all()) == json::dump(m.objective.all()));
+        CHECK(json::dump(back.generator_optimizer.keys.all()) == json::dump(m.generator_optimizer.keys.all()));
+        CHECK(json::dump(back.discriminator_optimizer.keys.all()) == json::dump(m.discriminator_optimizer.keys.all()));
         CHECK(back.generator.size() == m.generator.size());
         CHECK_FALSE(has(text, "repeat"));
     }

@@ -6,11 +6,12 @@
 #include "engine/config/spec.h"
 #include "tests/temporary.h"
 
+using namespace gannet;
 using namespace gannet::config;
 
 TEST_CASE("json: values know their places") {
     const Value root =
-        parse_json("{ // a comment\n  \"a\": [1,\n 2.5, {\"b\": null}], /* and\n one more */ \"c\":\n\n7\n}", "f.json");
+        json::parse("{ // a comment\n  \"a\": [1,\n 2.5, {\"b\": null}], /* and\n one more */ \"c\":\n\n7\n}", "f.json");
     CHECK(root.place() == "f.json:1");
     CHECK(root.where() == "f.json:1");
     const List& a = *root.find("a")->list();
@@ -25,26 +26,26 @@ TEST_CASE("json: values know their places") {
 
 TEST_CASE("json: what is written reads back the same") {
     for (const double d : {0.0, -0.0, 1.0, 0.1, 1e-4, 2e-4, 1e22, 1e300, 5e-324, -1.5e-8, 123456789.125}) {
-        const Value back = parse_json(dump_json(d), "x");
+        const Value back = json::parse(json::dump(d), "x");
         REQUIRE(std::holds_alternative<double>(back.data));
         CHECK(std::get<double>(back.data) == d);
     }
-    CHECK(dump_json(1e-4) == "1e-4");
-    CHECK(dump_json(10.0) == "10.0");
-    CHECK(dump_json(std::numeric_limits<double>::infinity()) == "null");
-    CHECK(dump_json(std::numeric_limits<double>::quiet_NaN()) == "null");
-    CHECK(dump_json(std::numeric_limits<int64_t>::max()) == "9223372036854775807");
+    CHECK(json::dump(1e-4) == "1e-4");
+    CHECK(json::dump(10.0) == "10.0");
+    CHECK(json::dump(std::numeric_limits<double>::infinity()) == "null");
+    CHECK(json::dump(std::numeric_limits<double>::quiet_NaN()) == "null");
+    CHECK(json::dump(std::numeric_limits<int64_t>::max()) == "9223372036854775807");
     const std::string text = "{\"a\": [1, \"x\\n\\\"\\u00e9\", true, null], \"b\": {}, \"c\": []}";
-    CHECK(dump_json(parse_json(dump_json(parse_json(text, "x")), "x"), -1) ==
+    CHECK(json::dump(json::parse(json::dump(json::parse(text, "x")), "x"), -1) ==
           "{\"a\": [1, \"x\\n\\\"\xc3\xa9\", true, null], \"b\": {}, \"c\": []}");
-    CHECK_NOTHROW(parse_json(dump_json(Value("\xff not UTF-8")), "x"));
+    CHECK_NOTHROW(json::parse(json::dump(Value("\xff not UTF-8")), "x"));
 }
 
 // As Python's json.dumps(os.fsdecode(b"...")).
 TEST_CASE("json: a byte that is not UTF-8 is written as surrogateescape does, and comes back") {
-    const auto back = [](const std::string& text) { return *parse_json(dump_json(Value(text)), "x").text(); };
-    CHECK(dump_json(Value("caf\xe9/\xc3\xa9")) == "\"caf\\udce9/\xc3\xa9\"");
-    CHECK(dump_json(Value("\xe2\x82")) == "\"\\udce2\\udc82\"");
+    const auto back = [](const std::string& text) { return *json::parse(json::dump(Value(text)), "x").text(); };
+    CHECK(json::dump(Value("caf\xe9/\xc3\xa9")) == "\"caf\\udce9/\xc3\xa9\"");
+    CHECK(json::dump(Value("\xe2\x82")) == "\"\\udce2\\udc82\"");
     std::string all;
     for (int byte = 1; byte < 256; ++byte) {
         all += char(byte);
@@ -56,17 +57,17 @@ TEST_CASE("json: a byte that is not UTF-8 is written as surrogateescape does, an
     for (const char* text : {"\xc0\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf0\x9f\x98",
                              "\xc3(", "\xf4\x8f\xbf\xbe"})
         CHECK(back(text) == text);
-    const Value key = parse_json(dump_json(Members{{"\xe9", 1}}), "x");
+    const Value key = json::parse(json::dump(Members{{"\xe9", 1}}), "x");
     CHECK(key.find("\xe9") != nullptr);
-    CHECK(*parse_json("\"\\uDCE9\"", "x").text() == "\xe9");
-    CHECK(*parse_json("\"\\\\udce9\"", "x").text() == "\\udce9");                           // a backslash, then letters
-    CHECK(*parse_json("\"\\ud83d\\udc80\"", "x").text() == "\xf0\x9f\x92\x80");             // a pair: a skull
-    CHECK(*parse_json("\"\\ud83d\\udc80\\udc80\"", "x").text() == "\xf0\x9f\x92\x80\x80");  // and a byte
+    CHECK(*json::parse("\"\\uDCE9\"", "x").text() == "\xe9");
+    CHECK(*json::parse("\"\\\\udce9\"", "x").text() == "\\udce9");                           // a backslash, then letters
+    CHECK(*json::parse("\"\\ud83d\\udc80\"", "x").text() == "\xf0\x9f\x92\x80");             // a pair: a skull
+    CHECK(*json::parse("\"\\ud83d\\udc80\\udc80\"", "x").text() == "\xf0\x9f\x92\x80\x80");  // and a byte
     for (const char* text : {"\"\\udc7f\"", "\"\\udd00\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\xe9\""})
-        CHECK(has(error_of([&] { parse_json(text, "x"); }), "malformed JSON (x:1, column "));
+        CHECK(has(error_of([&] { json::parse(text, "x"); }), "malformed JSON (x:1, column "));
     for (const char* text : {"\"\xf4\x8f\xbf\xbe\"", "\"\\udbff\\udffe\""})
-        CHECK(has(error_of([&] { parse_json(text, "x"); }), "U+10FFFE"));
-    CHECK(has(error_of([&] { parse_json("[\"\\udce9\", nil]", "x"); }), "x:1, column 13"));
+        CHECK(has(error_of([&] { json::parse(text, "x"); }), "U+10FFFE"));
+    CHECK(has(error_of([&] { json::parse("[\"\\udce9\", nil]", "x"); }), "x:1, column 13"));
 }
 
 TEST_CASE("expressions") {

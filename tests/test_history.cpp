@@ -56,9 +56,9 @@ TEST_CASE("history: a picture of a million rows is worth one of a thousand") {
     std::size_t bytes_of_thousand = 0, largest = 0;
     for (int step = 1; step <= 1000000; ++step) {
         const double v = std::sin(0.37 * step * (step % 11));
-        config::Members row{{"step", step}, {"loss_d", v}, {"loss_g", 1 + v * v}, {"grad_norm_d", 2 + v}, {"grad_norm_g", 3 + v}};
-        history.add(config::Value(std::move(row)));
-        if (step % 100 == 0) history.add(config::parse_json(observation(step, 2, sample_statistics), "log"));
+        json::Members row{{"step", step}, {"loss_d", v}, {"loss_g", 1 + v * v}, {"grad_norm_d", 2 + v}, {"grad_norm_g", 3 + v}};
+        history.add(json::Value(std::move(row)));
+        if (step % 100 == 0) history.add(json::parse(observation(step, 2, sample_statistics), "log"));
         largest = std::max(largest, history.find("loss_d")->groups());
         if (step == 1000) bytes_of_thousand = Plots(history)["losses"].size();
     }
@@ -86,7 +86,7 @@ TEST_CASE("history: many events") {
 TEST_CASE("history: a resumed run's plots equal an uninterrupted one's, byte for byte") {
     constexpr int steps = 3000;
     const auto train = [](const std::string& log, History& history, int after, int until) {
-        const auto reader = [&](const config::Value& row) { history.add(row); };
+        const auto reader = [&](const json::Value& row) { history.add(row); };
         RunLog out = after == 0 ? RunLog::create(log, reader) : RunLog::resume(log, after, reader);
         for (int step = after + 1; step <= until; ++step) {
             const double v = std::sin(step * step);
@@ -99,8 +99,7 @@ TEST_CASE("history: a resumed run's plots equal an uninterrupted one's, byte for
                        {"seconds", after + 0.25 * step}});
             if (step % 9 == 0)
                 out.write(
-                    *config::parse_json(observation(step, 2, sample_statistics + ",\"w_estimate\":" + std::to_string(v)), "")
-                         .members());
+                    *json::parse(observation(step, 2, sample_statistics + ",\"w_estimate\":" + std::to_string(v)), "").members());
             if (step % 1000 == 0) out.write({{"step", step}, {"event", "collapse"}, {"what", "\xC3\xA9 <\n>"}});
         }
     };
@@ -133,7 +132,7 @@ TEST_CASE("history: a long log is read again in little memory") {
     log = std::string();
     CHECK(succeeds_within(std::size_t(16) << 20, [&] {
         History history;
-        RunLog::resume(file, 400, [&](const config::Value& row) { history.add(row); });
+        RunLog::resume(file, 400, [&](const json::Value& row) { history.add(row); });
         return history.last_step == 400;
     }));
     CHECK(std::filesystem::file_size(file) < before * 81 / 100);

@@ -15,7 +15,7 @@ using namespace gannet::tests;
 
 namespace {
 
-double number(const config::Value* value) {
+double number(const json::Value* value) {
     REQUIRE(value);
     if (const int64_t* n = std::get_if<int64_t>(&value->data)) return double(*n);
     const double* d = std::get_if<double>(&value->data);
@@ -23,8 +23,8 @@ double number(const config::Value* value) {
     return *d;
 }
 
-const config::Value* at(const config::Value& value, std::initializer_list<const char*> path) {
-    const config::Value* found = &value;
+const json::Value* at(const json::Value& value, std::initializer_list<const char*> path) {
+    const json::Value* found = &value;
     for (const char* key : path) {
         found = found->find(key);
         CAPTURE(key);
@@ -58,7 +58,7 @@ TEST_CASE("observation: the spread of images") {
     CHECK(std::isnan(spread_of({7, 7}, 1).nearest));
     Observation single;
     single.samples = single.data = spread_of({7, 7}, 1);
-    CHECK(config::dump_json(*config::Value(single.line()).find("samples"), -1) ==
+    CHECK(json::dump(*json::Value(single.line()).find("samples"), -1) ==
           R"({"mean": 7.0, "std": 0.0, "distance": null, "nearest": null})");
     CHECK(one.nearest == 0);
     CHECK(spread_of({0, 0, 3, 4, 6, 0, 6, 1}, 4).nearest == doctest::Approx(std::sqrt(18.0)));  // 5, sqrt(18), 1, 1
@@ -73,21 +73,21 @@ TEST_CASE("observation: what it says is so, and changes no number") {
             watched.step();
             alone.step();
             const Observation seen = observe(watched);
-            const config::Value line = seen.line();
+            const json::Value line = seen.line();
 
             const auto& w = *watched.generator().parameters()[0];
             const std::vector<real> values = w.value.to_host(), gradients = w.gradient.to_host();
             const auto mean_of = [](const std::vector<real>& x) {
                 return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size());
             };
-            const config::Value& weights = *at(line, {"generator", "weights", w.name.c_str()});
+            const json::Value& weights = *at(line, {"generator", "weights", w.name.c_str()});
             CHECK(number(weights.find("mean")) == doctest::Approx(mean_of(values)).epsilon(1e-5));
             CHECK(number(weights.find("min")) ==
                   doctest::Approx(double(*std::min_element(values.begin(), values.end()))).epsilon(1e-5));
             CHECK(number(at(line, {"generator", "gradients", w.name.c_str(), "mean"})) ==
                   doctest::Approx(mean_of(gradients)).epsilon(1e-5));
             double counted = 0;
-            for (const config::Value& bin : *weights.find("histogram")->list()) counted += number(&bin);
+            for (const json::Value& bin : *weights.find("histogram")->list()) counted += number(&bin);
             CHECK(counted == double(values.size()));
             CHECK(at(line, {"generator", "gradients"})->members()->size() == watched.generator().parameters().size());
             CHECK(at(line, {"discriminator", "activations"})->members()->size() == watched.discriminator().layers().plan.size());

@@ -53,10 +53,10 @@ const char* const model = R"({ "data": { "set": "mnist", "first": 64, "size": 8 
   "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 2e-4, "betas": [0.5, 0.999] }, "batch": 8,
   "steps": 30, "log_every": 1, "observe": { "every": 3 }, "samples": { "rows": 2, "columns": 2, "every": 10 } })";
 
-std::vector<config::Value> rows_of(const std::string& log) {
-    std::vector<config::Value> rows;
+std::vector<json::Value> rows_of(const std::string& log) {
+    std::vector<json::Value> rows;
     std::ifstream file(log);
-    for (std::string line; std::getline(file, line);) rows.push_back(config::parse_json(line, log));
+    for (std::string line; std::getline(file, line);) rows.push_back(json::parse(line, log));
     return rows;
 }
 
@@ -71,10 +71,10 @@ std::map<std::string, std::string> contents(const std::string& folder) {
             continue;
         }
         std::string& rows = files[name];
-        for (config::Value row : rows_of(path)) {
+        for (json::Value row : rows_of(path)) {
             for (const char* key : {"seconds", "img_per_s"})
-                if (config::Value* value = row.find(key)) *value = nullptr;
-            rows += config::dump_json(row, -1) + "\n";
+                if (json::Value* value = row.find(key)) *value = nullptr;
+            rows += json::dump(row, -1) + "\n";
         }
     }
     return files;
@@ -119,8 +119,8 @@ void check_equal(const std::string& whole, const std::string& cut) {
 
 std::string events(const std::string& folder) {
     std::string found;
-    for (const config::Value& row : rows_of(folder + "/log.jsonl"))
-        if (row.find("event")) found += config::dump_json(row, -1) + "\n";
+    for (const json::Value& row : rows_of(folder + "/log.jsonl"))
+        if (row.find("event")) found += json::dump(row, -1) + "\n";
     return found;
 }
 

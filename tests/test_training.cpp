@@ -36,18 +36,18 @@ std::string state_after(const config::ModelConfig& config, int steps, const std:
     return read_file(file);
 }
 
-double norm_without(const Network& network, const config::Value& without) {
+double norm_without(const Network& network, const json::Value& without) {
     double sum = 0;
     for (const auto& p : network.parameters()) {
         bool skip = false;
-        for (const auto& name : std::get<config::List>(without.data)) skip = skip || std::get<std::string>(name.data) == p->name;
+        for (const auto& name : std::get<json::List>(without.data)) skip = skip || std::get<std::string>(name.data) == p->name;
         if (skip) continue;
         for (real g : p->gradient.to_host()) sum += double(g) * double(g);
     }
     return std::sqrt(sum);
 }
 
-double number(const config::Value& value) {
+double number(const json::Value& value) {
     return std::holds_alternative<int64_t>(value.data) ? double(std::get<int64_t>(value.data)) : std::get<double>(value.data);
 }
 
@@ -74,20 +74,20 @@ TEST_CASE("training: 50 steps of each model as PyTorch in float64") {
     for (const std::string model : models) {
         CAPTURE(model);
         const config::ModelConfig config = golden_config(model);
-        const config::Value golden = config::load_json("tests/goldens/train_" + model + ".json");
-        const config::Value& steps = *golden.find("steps");
+        const json::Value golden = json::load("tests/goldens/train_" + model + ".json");
+        const json::Value& steps = *golden.find("steps");
         GanTrainer trainer(config, mnist(), Device::cpu());
         double worst = 0;
         std::string where;
         // Errors are relative to the expected value, or to 0.01 where it is smaller.
-        const auto compare = [&](const std::string& what, double value, const config::Value& expected, double tolerance) {
+        const auto compare = [&](const std::string& what, double value, const json::Value& expected, double tolerance) {
             const double error = std::abs(value - number(expected)) / std::max(std::abs(number(expected)), 0.01);
             CAPTURE(what);
             CHECK(error < tolerance);
             if (!(error <= worst)) worst = error, where = what;
         };
-        const auto row = [&](const char* key, std::size_t i) -> const config::Value& {
-            return std::get<config::List>(steps.find(key)->data)[i];
+        const auto row = [&](const char* key, std::size_t i) -> const json::Value& {
+            return std::get<json::List>(steps.find(key)->data)[i];
         };
         for (std::size_t i = 0; i < 50; ++i) {
             trainer.step();
@@ -105,7 +105,7 @@ TEST_CASE("training: 50 steps of each model as PyTorch in float64") {
             compare(network->name(), norm_of(network->flat_values()), *golden.find("parameter_norm")->find(network->name()),
                     limits.back().losses);
             for (const auto& p : network->parameters())
-                if (const config::Value* norm = golden.find("parameter_norms")->find(p->name))
+                if (const json::Value* norm = golden.find("parameter_norms")->find(p->name))
                     compare(p->name, norm_of(p->value), *norm, limits.back().losses);
             for (const auto& s : network->statistics()) {
                 compare(s->mean_name, norm_of(s->value.rows(0, 1)), *golden.find("statistic_norms")->find(s->mean_name),

@@ -9,6 +9,7 @@
 #include "engine/model/model.h"
 #include "tests/temporary.h"
 
+using namespace gannet;
 using namespace gannet::config;
 
 namespace {
@@ -28,7 +29,7 @@ std::string repeated(const std::string& text, int times) {
 
 double bytes_per_value(const std::string& text, double values) {
     const std::size_t before = heap();
-    const Value value = parse_json(text, "f.json");
+    const Value value = json::parse(text, "f.json");
     return double(heap() - before) / values;
 }
 
@@ -54,7 +55,7 @@ TEST_CASE("json: a value takes the same few bytes whatever its path") {
 
 TEST_CASE("json: paths and places are made when they are asked for") {
     const std::string key(40000, 'k');
-    const Value root = parse_json("{\"" + key + "\": [1,\n{\"b\": [[2]]}], \"a\": {\"b\": {\"c\":\n 3}}}", "f.json");
+    const Value root = json::parse("{\"" + key + "\": [1,\n{\"b\": [[2]]}], \"a\": {\"b\": {\"c\":\n 3}}}", "f.json");
     const Value& list = root.members()->front().second;
     CHECK(list.path() == key);
     CHECK(has((*list.list())[1].find("b")->list()->front().where(), "..., f.json:2"));
@@ -101,14 +102,15 @@ TEST_CASE("json: members are found by an index, whatever was done to them") {
 TEST_CASE("json: keys that are given twice, among many") {
     std::string text = "{";
     for (int i = 0; i < 1000; ++i) text += "\"" + std::to_string(i) + "\": 0,\n";
-    CHECK(has(error_of([&] { parse_json(text + "\"41\": 1,\n\"42\": 2}", "f"); }),
+    CHECK(has(error_of([&] { json::parse(text + "\"41\": 1,\n\"42\": 2}", "f"); }),
               "is given twice (f:1001): remove one; the first is on line 42"));
-    CHECK(error_of([&] { parse_json(text + "\"1000\": 1}", "f"); }) == "");
+    CHECK(error_of([&] { json::parse(text + "\"1000\": 1}", "f"); }) == "");
 }
 
 TEST_CASE("json: texts are limited") {
-    CHECK(has(error_of([] { parse_json(std::string(largest_text + 1, ' '), "f"); }), "the JSON text is larger than 16 MB (f)"));
-    CHECK(has(error_of([] { parse_json("[1, 2, 3]", "f", 8); }), "larger than 0 MB"));
+    CHECK(has(error_of([] { json::parse(std::string(json::largest_text + 1, ' '), "f"); }),
+              "the JSON text is larger than 16 MB (f)"));
+    CHECK(has(error_of([] { json::parse("[1, 2, 3]", "f", 8); }), "larger than 0 MB"));
 }
 
 // 22 s with 50,000 variables when each expression copied the names before it; a limit of seconds is wide, but not for that.

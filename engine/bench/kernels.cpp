@@ -102,18 +102,18 @@ std::string text(const KernelResult& r, Device device) {
     return row(c.kernel, c.shape, cells, r.bound);
 }
 
-config::Value json(const KernelResult& r) {
+json::Value json(const KernelResult& r) {
     const KernelCase& c = *r.kernel_case;
-    config::Members rivals;
+    json::Members rivals;
     for (const auto& [name, seconds] : r.rivals) rivals.emplace_back(name, 1e6 * seconds);
-    return config::Members{{"kernel", c.kernel},
-                           {"shape", c.shape},
-                           {"us", 1e6 * r.seconds},
-                           {"gb_per_s", c.bytes() / r.seconds / 1e9},
-                           {"gflop_per_s", c.flops > 0 ? config::Value(c.flops / r.seconds / 1e9) : config::Value()},
-                           {"percent", r.percent > 0 ? config::Value(r.percent) : config::Value()},
-                           {"bound", r.bound},
-                           {"rivals_us", rivals}};
+    return json::Members{{"kernel", c.kernel},
+                         {"shape", c.shape},
+                         {"us", 1e6 * r.seconds},
+                         {"gb_per_s", c.bytes() / r.seconds / 1e9},
+                         {"gflop_per_s", c.flops > 0 ? json::Value(c.flops / r.seconds / 1e9) : json::Value()},
+                         {"percent", r.percent > 0 ? json::Value(r.percent) : json::Value()},
+                         {"bound", r.bound},
+                         {"rivals_us", rivals}};
 }
 
 }  // namespace gannet::bench

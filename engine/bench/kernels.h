@@ -63,7 +63,7 @@ KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks
 std::vector<std::string> rivals_on(Device device);
 std::string kernel_header(Device device);
 std::string text(const KernelResult& result, Device device);
-config::Value json(const KernelResult& result);
+json::Value json(const KernelResult& result);
 
 // A plain loop as a rival.
 Rival naive_rival(std::function<void(const Call&)> run, double part = 1);

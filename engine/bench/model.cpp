@@ -72,7 +72,7 @@ double ModelReport::quantile(double q) const {
 
 ModelReport bench_model(const config::ModelConfig& given, Device device, const ModelOptions& options) {
     config::ModelConfig config = given;
-    config.objective.value("critic_warm_up") = config::Value();  // usual steps are timed
+    config.objective.value("critic_warm_up") = json::Value();  // usual steps are timed
     ModelReport r;
     r.name = config.name;
     r.device = device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu);
@@ -143,10 +143,10 @@ std::string text(const ModelReport& r) {
     return lines;
 }
 
-config::Value json(const ModelReport& r) {
-    using config::Members;
+json::Value json(const ModelReport& r) {
+    using json::Members;
     const double median = r.median(), rate = r.flops.total() / median;
-    const auto percent = [&] { return r.peaks.flops > 0 ? config::Value(100 * rate / r.peaks.flops) : config::Value(); };
+    const auto percent = [&] { return r.peaks.flops > 0 ? json::Value(100 * rate / r.peaks.flops) : json::Value(); };
     Members families;
     for (const auto& [name, family] : r.families)
         families.emplace_back(name, Members{{"forward", 1e3 * family.forward}, {"backward", 1e3 * family.backward}});
@@ -177,7 +177,7 @@ config::Value json(const ModelReport& r) {
                                 {"optimizers", r.bytes.optimizers / 1e9},
                                 {"data", r.bytes.data / 1e9},
                                 {"total", r.bytes.total() / 1e9}}},
-        {"kernels_per_step", r.launches > 0 ? config::Value(r.launches) : config::Value()},
+        {"kernels_per_step", r.launches > 0 ? json::Value(r.launches) : json::Value()},
         {"gflop_per_s", rate / 1e9},
         {"percent_of_peak", percent()},
         {"peaks", json(r.peaks)},

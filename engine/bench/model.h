@@ -43,6 +43,6 @@ Dataset random_images(const config::ModelConfig& config);
 ModelReport bench_model(const config::ModelConfig& config, Device device, const ModelOptions& options);
 
 std::string text(const ModelReport& report);
-config::Value json(const ModelReport& report);
+json::Value json(const ModelReport& report);
 
 }  // namespace gannet::bench

@@ -99,11 +99,11 @@ std::string text(const Peaks& peaks) {
     return line;
 }
 
-config::Value json(const Peaks& peaks) {
-    config::Members rates, levels;
+json::Value json(const Peaks& peaks) {
+    json::Members rates, levels;
     for (const Peaks::Rate& rate : peaks.rates) rates.emplace_back(rate.name, rate.flops / 1e9);
     for (const Peaks::Level& level : peaks.levels) levels.emplace_back(level.name, level.bytes_per_second / 1e9);
-    return config::Members{{"gflop_per_s", rates}, {"gb_per_s", levels}};
+    return json::Members{{"gflop_per_s", rates}, {"gb_per_s", levels}};
 }
 
 }  // namespace gannet::bench

@@ -32,6 +32,6 @@ struct Peaks {
 Peaks find_peaks(Device device);
 
 std::string text(const Peaks& peaks);
-config::Value json(const Peaks& peaks);
+json::Value json(const Peaks& peaks);
 
 }  // namespace gannet::bench

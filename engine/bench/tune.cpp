@@ -51,35 +51,34 @@ double seconds_of(const TunedProduct& p, MatmulChoice choice, Device device, dou
 
 }  // namespace
 
-config::Value tune(const config::ModelConfig& config, Device device, double seconds) {
+json::Value tune(const config::ModelConfig& config, Device device, double seconds) {
     if (!device.is_cuda())
         throw Error("there is nothing to tune on a CPU", device.name(), "run it with --device cuda on a machine that has a GPU");
 #ifndef GANNET_CUBLAS
     throw Error("this program was built without cuBLAS, so there is nothing to choose", device.name(),
                 "build it where cublas_v2.h is");
 #endif
-    config::List products;
+    json::List products;
     for (const TunedProduct& p : products_of(config, device)) {
         const double own = seconds_of(p, MatmulChoice::own, device, seconds),
                      cublas = seconds_of(p, MatmulChoice::cublas, device, seconds);
-        products.push_back(config::Members{{"M", p.shape.M},
-                                           {"N", p.shape.N},
-                                           {"K", p.shape.K},
-                                           {"transpose_a", p.shape.transpose_a},
-                                           {"transpose_b", p.shape.transpose_b},
-                                           {"plain", p.plain},
-                                           {"own_us", 1e6 * own},
-                                           {"cublas_us", 1e6 * cublas},
-                                           {"use", cublas < own ? "cublas" : "own"}});
+        products.push_back(json::Members{{"M", p.shape.M},
+                                         {"N", p.shape.N},
+                                         {"K", p.shape.K},
+                                         {"transpose_a", p.shape.transpose_a},
+                                         {"transpose_b", p.shape.transpose_b},
+                                         {"plain", p.plain},
+                                         {"own_us", 1e6 * own},
+                                         {"cublas_us", 1e6 * cublas},
+                                         {"use", cublas < own ? "cublas" : "own"}});
     }
-    return config::Members{
-        {"gpu", device.name()}, {"precision", config.cuda.text("precision")}, {"products", std::move(products)}};
+    return json::Members{{"gpu", device.name()}, {"precision", config.cuda.text("precision")}, {"products", std::move(products)}};
 }
 
-std::string tune_text(const config::Value& table) {
+std::string tune_text(const json::Value& table) {
     std::string lines;
     const config::Object all(table);
-    for (const config::Value& entry : *all.value("products").list()) {
+    for (const json::Value& entry : *all.value("products").list()) {
         const config::Object p(entry);
         char line[160];
         std::snprintf(line, sizeof line, "%6lld x %6lld, k %6lld  a%s b%s %-5s  own %9.2f us  cuBLAS %9.2f us  %s\n",

@@ -58,7 +58,7 @@ Classifier::Classifier(const std::string& path, Device device) {
     const Checkpoint checkpoint = load_checkpoint(find_checkpoint(path));
     file_ = checkpoint.file;
     data_key_ = checkpoint.data;
-    config_ = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+    config_ = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
     if (!config_.is_classifier())
         throw Error("this is a GAN, no classifier", file_, "train one, as in: ./apps/train models/classifier-mnist.json");
     network_ =

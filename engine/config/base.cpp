@@ -97,7 +97,7 @@ Value resolve(Value root, const std::string& path, const std::string& folder, co
     }
     chain.push_back(path);
     const std::string file = find_base(base, path, chain);
-    Value merged = resolve(load_json(file), file, fs::path(file).parent_path().string(), spec, chain);
+    Value merged = resolve(json::load(file), file, fs::path(file).parent_path().string(), spec, chain);
     for (const char* own : {"name", "version"}) take(merged, own);
     if (given(root, "steps") != given(root, "epochs")) take(merged, given(root, "steps") ? "epochs" : "steps");
     merge(merged, root);

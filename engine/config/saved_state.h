@@ -11,7 +11,7 @@ namespace gannet::config {
 class SavedState {
 public:
     // `state` must outlive the object. `file` is named in errors.
-    SavedState(const Value& state, std::string file) : state_(state), file_(std::move(file)) {}
+    SavedState(const json::Value& state, std::string file) : state_(state), file_(std::move(file)) {}
 
     bool boolean(const std::string& key) const;
     int64_t integer(const std::string& key) const;  // from 0 to 2^53
@@ -20,10 +20,10 @@ public:
     SavedState object(const std::string& key) const;
 
 private:
-    const Value& need(const std::string& key) const;
+    const json::Value& need(const std::string& key) const;
     [[noreturn]] void fail(const std::string& key, const std::string& what) const;
 
-    const Value& state_;
+    const json::Value& state_;
     std::string file_;
 };
 

@@ -68,7 +68,7 @@ Value read_value(const std::string& text, const Key* key, const std::string& pla
     const bool holds_text = key && (key->kind == Kind::text || (key->is_path && text[0] != '{'));
     if (holds_text && text[0] != '"' && text != "null") return text;
     try {
-        return parse_json(with_json_numbers(text), "value");
+        return json::parse(with_json_numbers(text), "value");
     } catch (const Error& e) {
         if (std::string("[{\"").find(text[0]) == std::string::npos && json_number(text).empty()) return text;
         throw Error("cannot read the value", place, e.what());

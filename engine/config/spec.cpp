@@ -16,7 +16,7 @@ constexpr std::size_t longest_list = 1000;  // of numbers
 std::string shown(const Value& value) {
     if (value.list() || value.members()) return value.type_name();
     if (const std::string* text = value.text()) return "\"" + printable(*text) + "\"";
-    return dump_json(value, -1);
+    return json::dump(value, -1);
 }
 
 [[noreturn]] void wrong_type(const Value& value, const std::string& key, const std::string& wanted,
@@ -66,7 +66,7 @@ Value read_list(const Value& value, const Key& key, const Variables& variables) 
     const List* list = value.list();
     if (!list)
         wrong_type(value, key.name, wanted + (whole ? ", or \"image\"" : ""),
-                   key.otherwise.list() ? dump_json(key.otherwise, -1) : "");
+                   key.otherwise.list() ? json::dump(key.otherwise, -1) : "");
     if (key.length && list->size() != key.length)
         throw Error("'" + key.name + "' has " + std::to_string(list->size()) + " entries, but must be " + wanted, value.where(),
                     "give " + wanted);
@@ -162,7 +162,7 @@ Object read_object(const Value& value, const ObjectSpec& spec, const Variables& 
         Value entry = absent ? key.otherwise : *given;
         if (absent) entry.move_to(path.empty() ? key.name : path + "." + key.name, "");
         if (!entry.is_null()) {
-            const Origin origin = entry.origin;
+            const json::Origin origin = entry.origin;
             entry = read_value(entry, key, variables);
             entry.origin = origin;
         }
@@ -223,7 +223,7 @@ std::string Object::where(const std::string& key) const {
     std::string path = value(key).path(), place = value(key).place();
     if (path.empty()) path = value_.path().empty() ? key : value_.path() + "." + key;
     if (place.empty()) place = value_.place();  // a default: the object that lacks it
-    return config::where(path, place);
+    return json::where(path, place);
 }
 
 }  // namespace gannet::config

@@ -9,6 +9,10 @@
 
 namespace gannet::config {
 
+using json::List;
+using json::Members;
+using json::Value;
+
 enum class Kind {
     integer,  // or an expression of integers and variables ("$filters * 2")
     number,

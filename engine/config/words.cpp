@@ -63,7 +63,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& wor
 std::string number_text(double d) {
     const double most = std::fmod(d, 1e6) == 0 ? 1e7 : 1e15;  // 2147483647, but 1e12
     if (std::abs(d) < most && d == std::floor(d)) return std::to_string(int64_t(d));
-    std::string text = dump_json(d);  // 1e+12 is written 1e12
+    std::string text = json::dump(d);  // 1e+12 is written 1e12
     text.erase(std::remove(text.begin(), text.end(), '+'), text.end());
     return text;
 }

@@ -100,7 +100,7 @@ std::string CollapseAlarm::samples(int64_t step, const Spread& samples, const Sp
                 100 * samples.nearest / data.nearest);
 }
 
-config::Members CollapseAlarm::state() const {
+json::Members CollapseAlarm::state() const {
     return {{"saturated_lines", saturated_lines_},
             {"pinned_lines", pinned_lines_},
             {"fooled_lines", fooled_lines_},

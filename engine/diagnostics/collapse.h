@@ -18,7 +18,7 @@ public:
     std::string samples(int64_t step, const Spread& samples, const Spread& data);
 
     // What has been counted, for a checkpoint: an alarm that continues from it reports the same at the same step.
-    config::Members state() const;
+    json::Members state() const;
     void set_state(const config::SavedState& state);
 
 private:

@@ -7,7 +7,7 @@
 namespace gannet::plots {
 namespace {
 
-using config::Value;
+using json::Value;
 
 // What the log writes as null is NaN, as in a row that was not yet written.
 std::optional<double> number(const Value& value) {

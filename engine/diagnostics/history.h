@@ -38,7 +38,7 @@ public:
 
     // Adds a row of the log. A row that is written and the same row read from the file give the same history. Rows without a
     // step are ignored, and so are times, which no plot shows.
-    void add(const config::Value& row);
+    void add(const json::Value& row);
 
     // The numbers at a place in the rows, as "loss_d" or "observed/samples/mean", over their steps. Null unless one is finite.
     const Track* find(const std::string& name) const;
@@ -50,9 +50,9 @@ public:
     std::size_t event_count = 0;
 
 private:
-    void observation(double step, const config::Value& observed);
-    void histograms_of(double step, const std::string& network, const std::string& kind, const config::Value& entries);
-    void numbers(double step, const std::string& name, const config::Value& value);
+    void observation(double step, const json::Value& observed);
+    void histograms_of(double step, const std::string& network, const std::string& kind, const json::Value& entries);
+    void numbers(double step, const std::string& name, const json::Value& value);
 
     std::map<std::string, Track> tracks_;
     std::map<std::vector<std::string>, std::size_t> parameters_;  // where they are in `histograms`

@@ -28,13 +28,13 @@ struct Distribution {
     double low = 0, high = 0, sum = 0, squares = 0;
     std::array<int64_t, bins> histogram{};
 
-    config::Members members() const {
+    json::Members members() const {
         const double mean = finite ? sum / double(finite) : NAN,
                      variance = finite ? std::max(0.0, squares / double(finite) - mean * mean) : NAN;
-        config::Members out = {
+        json::Members out = {
             {"mean", brief(mean)}, {"std", brief(std::sqrt(variance))}, {"min", brief(low)}, {"max", brief(high)}};
         if (finite < count) out.emplace_back("not_finite", count - finite);
-        out.emplace_back("histogram", config::List(histogram.begin(), histogram.end()));
+        out.emplace_back("histogram", json::List(histogram.begin(), histogram.end()));
         return out;
     }
 };
@@ -68,7 +68,7 @@ Distribution distribution_of(const real* x, int64_t n) {
     return d;
 }
 
-config::Members parameters_of(const Network& network, bool gradients) {
+json::Members parameters_of(const Network& network, bool gradients) {
     const std::vector<real> host = (gradients ? network.flat_gradients() : network.flat_values()).to_host();
     const auto& parameters = network.parameters();
     std::vector<Distribution> found(parameters.size());
@@ -76,7 +76,7 @@ config::Members parameters_of(const Network& network, bool gradients) {
         const Tensor& value = parameters[std::size_t(i)]->value;
         found[std::size_t(i)] = distribution_of(host.data() + (value.data() - network.flat_values().data()), value.size());
     });
-    config::Members out;
+    json::Members out;
     for (std::size_t i = 0; i < parameters.size(); ++i) out.emplace_back(parameters[i]->name, found[i].members());
     return out;
 }
@@ -107,14 +107,14 @@ public:
     Observation look() {
         Observation out;
         for (Network* network : {&trainer_.generator(), &trainer_.discriminator()})
-            out.networks.emplace_back(network->name(), config::Members{{"weights", parameters_of(*network, false)},
-                                                                       {"gradients", parameters_of(*network, true)}});
+            out.networks.emplace_back(network->name(), json::Members{{"weights", parameters_of(*network, false)},
+                                                                     {"gradients", parameters_of(*network, true)}});
         const auto keep = [&](std::size_t network) {
             return [&out, network](const char* place, const Tensor& x) {
-                config::Value& all = out.networks[network].second;
-                if (!all.find("activations")) all.at("activations") = config::Members{};
+                json::Value& all = out.networks[network].second;
+                if (!all.find("activations")) all.at("activations") = json::Members{};
                 const auto [mean_value, deviation] = moments_of(x);
-                all.at("activations").at(place) = config::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}};
+                all.at("activations").at(place) = json::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}};
             };
         };
         Tensor fake, real_scores, fake_scores;
@@ -220,7 +220,7 @@ double median_of_nearest(const std::vector<real>& images, int64_t count, int64_t
     return std::sqrt(nearest[std::size_t(count / 2)]);
 }
 
-config::Members members(const Spread& spread) {
+json::Members members(const Spread& spread) {
     return {{"mean", brief(spread.mean)},
             {"std", brief(spread.deviation)},
             {"distance", brief(spread.distance)},
@@ -257,11 +257,11 @@ Spread spread_of(const std::vector<real>& images, int64_t count) {
     return spread;
 }
 
-config::Members Observation::line() const {
-    config::Members out = {{"samples", members(samples)},
-                           {"data", members(data)},
-                           {"score_real", brief(score_real)},
-                           {"score_fake", brief(score_fake)}};
+json::Members Observation::line() const {
+    json::Members out = {{"samples", members(samples)},
+                         {"data", members(data)},
+                         {"score_real", brief(score_real)},
+                         {"score_fake", brief(score_fake)}};
     if (!std::isnan(accuracy_real)) {
         out.emplace_back("accuracy_real", accuracy_real);
         out.emplace_back("accuracy_fake", accuracy_fake);

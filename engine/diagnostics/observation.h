@@ -26,10 +26,10 @@ struct Observation {
     double accuracy_real = NAN, accuracy_fake = NAN;  // share on the right side of the middle; NaN with `wasserstein`
     double penalty_norm = NAN;                        // mean norm that the gradient penalty holds near its target
     double penalty_target = NAN;                      // that of the configuration
-    config::Members networks;                         // by network: weights, gradients, activations
+    json::Members networks;                           // by network: weights, gradients, activations
 
     // As the log has it: {"samples": ..., "data": ..., "generator": {"weights": {"0.weight": {...}}}, ...}
-    config::Members line() const;
+    json::Members line() const;
 };
 
 // Of the state after a step; the gradients are those of its last updates.

@@ -77,9 +77,9 @@ private:
     static constexpr int64_t most_layers_built = 20000;  // takes a moment; a net of ten layers is tried 2,000 times
 
     bool fits(const Entry& layers, int64_t padding) {
-        std::vector<config::Value> given;
+        std::vector<json::Value> given;
         for (config::LayerConfig* layer : layers) {
-            config::Value& value = layer->keys.value("output_padding");
+            json::Value& value = layer->keys.value("output_padding");
             given.push_back(value);
             value.data = padding;
         }

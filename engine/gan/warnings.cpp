@@ -96,7 +96,7 @@ std::vector<std::string> warnings(const config::ModelConfig& config) {
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         each(*list, [&](const config::LayerConfig& layer) {
             if (layer.type == "batch_norm" && layer.keys.number("eps") > 0.1)
-                warn("batch_norm with eps " + config::dump_json(layer.keys.value("eps"), -1), layer.keys.where("eps"),
+                warn("batch_norm with eps " + json::dump(layer.keys.value("eps"), -1), layer.keys.where("eps"),
                      "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
         });
         affine_pairs(*list, warn);

@@ -33,7 +33,7 @@ public:
             for (const std::string& line : *lines) warn(line);
     }
 
-    config::Members run(const std::string& no_classifier) {
+    json::Members run(const std::string& no_classifier) {
         if (classifier_) {
             kernels::cpu::set_exact_convolutions(classifier_->config().cpu.boolean("exact"));
             const Readings readings = classifier_->read(samples_, progress_);
@@ -59,7 +59,7 @@ private:
 
     void classes(const Readings& readings) {
         const ClassFigures figures = class_figures(readings.labels, readings.classes);
-        out_.emplace_back("shares", config::List(figures.shares.begin(), figures.shares.end()));
+        out_.emplace_back("shares", json::List(figures.shares.begin(), figures.shares.end()));
         out_.emplace_back("modes", figures.modes);
         out_.emplace_back("entropy", figures.entropy);
         const std::vector<double>& sure = readings.confidence;
@@ -67,7 +67,7 @@ private:
     }
 
     // Null, with a warning, where one of the sets is too small for it.
-    config::Value distance(const std::string& figure, const Moments& a, const Moments& b) {
+    json::Value distance(const std::string& figure, const Moments& a, const Moments& b) {
         const auto size = int64_t(a.mean.size()), fewer = std::min(a.count, b.count);
         if (fewer > size) {
             progress_("computing Frechet distances", figure == "frechet" ? 0 : 1, 2);
@@ -91,7 +91,7 @@ private:
             test = moments(classifier_->read(real_.test, progress_));
             rest = training;
         }
-        config::Value value = distance("frechet", found, training), floor = distance("frechet_floor", test, rest);
+        json::Value value = distance("frechet", found, training), floor = distance("frechet_floor", test, rest);
         if (!value.is_null() && !floor.is_null() && found.count < test.count)
             warn("the Frechet distance of fewer images is larger: compare that of " + grouped(found.count) +
                  " samples with that of as many only (frechet_floor is of " + grouped(test.count) + ")");
@@ -109,7 +109,7 @@ private:
     void neighbours() {
         double least = 0;
         const double median = median_distance(samples_, real_.training, &least);
-        config::Members figures = {{"median", median}, {"min", least}, {"data_median", nullptr}};
+        json::Members figures = {{"median", median}, {"min", least}, {"data_median", nullptr}};
         if (!real_.test.empty()) {
             figures.back().second = median_distance(real_.test, real_.training, nullptr);
         } else if (const std::vector<uint8_t> held_out = part(real_.training, size_, true); !held_out.empty()) {
@@ -141,14 +141,14 @@ private:
     const Classifier* classifier_;
     const LoadProgress& progress_;
     int64_t size_;
-    config::Members out_;
-    config::List warnings_;
+    json::Members out_;
+    json::List warnings_;
 };
 
 }  // namespace
 
-config::Members evaluate(const Samples& samples, const RealImages& reals, const Classifier* classifier,
-                         const std::string& no_classifier, const LoadProgress& progress) {
+json::Members evaluate(const Samples& samples, const RealImages& reals, const Classifier* classifier,
+                       const std::string& no_classifier, const LoadProgress& progress) {
     return Evaluator(samples, reals, classifier, progress).run(no_classifier);
 }
 

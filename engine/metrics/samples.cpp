@@ -55,7 +55,7 @@ SampleSource::SampleSource(const std::string& path) : path_(path) {
                     "give a run, a checkpoint, a folder of PNG files, or an .npy file");
     if (!holds_a_run(path)) return;
     checkpoint_ = load_checkpoint(find_checkpoint(path));
-    config_ = config::parse_model(config::dump_json(checkpoint_->config), checkpoint_->file, {});
+    config_ = config::parse_model(json::dump(checkpoint_->config), checkpoint_->file, {});
     if (config_.is_classifier())
         throw Error("this is a classifier, it makes no samples", checkpoint_->file,
                     "give a GAN's run, and this with --classifier");

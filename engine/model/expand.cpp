@@ -39,7 +39,7 @@ void widen_sizes(Object& keys, const ObjectSpec& spec, double factor) {
         const double wide = double(size) * factor, rounded = std::round(wide);
         if (!(rounded >= 1 && rounded <= 2147483647 && std::abs(wide - rounded) <= 1e-9 * rounded))
             throw Error(
-                "'" + key.name + "' " + std::to_string(size) + " widened by " + dump_json(factor) + " is " + dump_json(wide),
+                "'" + key.name + "' " + std::to_string(size) + " widened by " + json::dump(factor) + " is " + json::dump(wide),
                 keys.where(key.name), "choose 'widen' and 'times' so that sizes stay whole and positive");
         keys.value(key.name).data = int64_t(rounded);
     }

@@ -191,15 +191,15 @@ ModelConfig load_model(const std::string& file, const Settings& settings) {
     namespace fs = std::filesystem;
     std::error_code error;
     const bool pipe = fs::is_fifo(file, error);  // which has no folder: `train <(jq ...)`
-    return with_settings(load_json(file), file, pipe ? "" : fs::path(file).parent_path().string(), settings);
+    return with_settings(json::load(file), file, pipe ? "" : fs::path(file).parent_path().string(), settings);
 }
 
 ModelConfig load_run_config(const std::string& file, const Settings& settings) {
-    return with_settings(load_json(file), file, "", settings);
+    return with_settings(json::load(file), file, "", settings);
 }
 
 ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings) {
-    return with_settings(parse_json(text, file), file, "", settings);
+    return with_settings(json::parse(text, file), file, "", settings);
 }
 
 Value identity(const Value& effective) { return without_free_keys(effective, file_spec()); }

@@ -136,7 +136,7 @@ std::string default_text(const Key& key) {
     if (key.otherwise.members()) return "those of its keys";
     const auto text = [](const Value& value) {
         const auto* d = std::get_if<double>(&value.data);
-        return d ? number_text(*d) : dump_json(value, -1);
+        return d ? number_text(*d) : json::dump(value, -1);
     };
     const List* list = key.otherwise.list();
     if (!list) return "`" + text(key.otherwise) + "`";

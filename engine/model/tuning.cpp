@@ -42,11 +42,11 @@ const ObjectSpec& tuning_spec() {
 }  // namespace
 
 void read_tuning(Value& tune, const std::string& precision) {
-    const Origin origin = tune.origin;
+    const json::Origin origin = tune.origin;
     if (const std::string* file = tune.text()) {
         Value table;
         try {
-            table = load_json(*file);
+            table = json::load(*file);
         } catch (const Error& e) {
             throw e.also_at(tune.where());
         }

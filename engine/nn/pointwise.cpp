@@ -19,7 +19,7 @@ void build_activation(Layer& layer, const config::LayerConfig&, BuildContext&) {
 
 void build_leaky_relu(Layer& layer, const config::LayerConfig& config, BuildContext&) {
     set_activation(layer, {ActivationKind::leaky_relu, real(config.keys.number("slope"))});
-    layer.note = "slope " + config::dump_json(config.keys.value("slope"), -1);
+    layer.note = "slope " + json::dump(config.keys.value("slope"), -1);
 }
 
 void build_dropout(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
@@ -27,7 +27,7 @@ void build_dropout(Layer& layer, const config::LayerConfig& config, BuildContext
     const bool channelwise = config.keys.boolean("channelwise");
     const SampleShape in = layer.in;
     const int leaf = context.leaf;
-    layer.note = "p " + config::dump_json(config.keys.value("p"), -1);
+    layer.note = "p " + json::dump(config.keys.value("p"), -1);
     layer.draws = p > 0;
     layer.forward = [=, name = layer.name](const Tensor& x, const Context& pass, const Fused&) {
         if (!pass.training || p == 0) return x;

@@ -120,7 +120,7 @@ LayerKind residual_layer() {
               {.name = "shortcut",
                .kind = Kind::layers,
                .doc = "the other way round them; `[]` is x itself",
-               .otherwise = config::List{}}}},
+               .otherwise = json::List{}}}},
             build_residual};
 }
 

@@ -1,18 +1,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/text.h"
 #include "engine/nn/network.h"
 
 namespace gannet {
 namespace {
 
 using Row = std::vector<std::string>;
-
-std::string grouped(int64_t n) {
-    std::string text = std::to_string(n);
-    for (int at = int(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), ",");
-    return text;
-}
 
 std::string scaled(double value) {
     char text[32];

@@ -29,7 +29,7 @@ Dataset test_split(const ClassifierTrainer& trainer) {
 ClassifierRun::ClassifierRun(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint)
     : Run(trainer, folder, checkpoint), trainer_(trainer), test_(std::move(test)) {}
 
-config::Members ClassifierRun::figures() {
+json::Members ClassifierRun::figures() {
     const ClassifierFigures f = trainer_.figures();
     return {{"loss", f.loss}, {"accuracy", f.accuracy}, {"grad_norm", f.grad_norm}};
 }
@@ -55,7 +55,7 @@ void ClassifierRun::diagnose(bool last) {
 
 Trace ClassifierRun::new_trace() const {
     Trace trace;
-    trace.content.metadata = {{"config", config::dump_json(config().effective, -1)}, {"order", "c0"}};
+    trace.content.metadata = {{"config", json::dump(config().effective, -1)}, {"order", "c0"}};
     return trace;
 }
 

@@ -14,7 +14,7 @@ public:
     ClassifierRun(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint);
 
 private:
-    config::Members figures() override;
+    json::Members figures() override;
     std::string brief() override;
     void diagnose(bool last) override;
     Trace new_trace() const override;

@@ -103,8 +103,8 @@ std::string step_text(double seconds) {
 StepEstimate estimate_step(const config::ModelConfig& given, const SampleShape& image, Device device) {
     config::ModelConfig config = given, one_update = given;  // as much memory as several, in less time
     if (!config.is_classifier()) {
-        config.objective.value("critic_warm_up") = config::Value();  // usual steps are measured
-        one_update.objective.value("critic_warm_up") = config::Value();
+        config.objective.value("critic_warm_up") = json::Value();  // usual steps are measured
+        one_update.objective.value("critic_warm_up") = json::Value();
         one_update.objective.value("critic_steps") = 1;
     }
     int64_t classes = 0, small = 0, large_of_memory = 0;

@@ -32,14 +32,14 @@ GanRun::GanRun(GanTrainer& trainer, const RunFolder& folder, const Checkpoint* c
     }
 }
 
-config::Members GanRun::state() const { return {{"finite", finite_}, {"stopped", reason_}, {"alarm", alarm_.state()}}; }
+json::Members GanRun::state() const { return {{"finite", finite_}, {"stopped", reason_}, {"alarm", alarm_.state()}}; }
 
 void GanRun::begin() {
     write_reals();
     write_grid();
 }
 
-config::Members GanRun::figures() {
+json::Members GanRun::figures() {
     const StepLosses l = trainer_.losses();
     logged_ = l;
     return {{"loss_d", l.loss_d}, {"loss_g", l.loss_g}, {"grad_norm_d", l.grad_norm_d}, {"grad_norm_g", l.grad_norm_g}};
@@ -125,7 +125,7 @@ Trace GanRun::new_trace() const {
     for (int k = 0; k < o.generator_steps; ++k) generator += "g" + std::to_string(k) + " ";
     std::string order = o.generator_first ? generator + critic : critic + generator;
     order.pop_back();
-    trace.content.metadata = {{"config", config::dump_json(config().effective, -1)}, {"order", order}};
+    trace.content.metadata = {{"config", json::dump(config().effective, -1)}, {"order", order}};
     if (o.reuse_fakes) {
         std::string givers = o.generator_first ? generator : critic;
         givers.pop_back();

@@ -11,13 +11,13 @@ public:
 
 private:
     void begin() override;
-    config::Members figures() override;
+    json::Members figures() override;
     std::string brief() override;
     void diagnose(bool last) override;
     void pictures(bool last) override;
     Trace new_trace() const override;
     std::string reason_to_stop() override { return reason_; }
-    config::Members state() const override;
+    json::Members state() const override;
 
     std::vector<uint8_t> bytes_of(const Tensor& images) const;
     void write_reals();

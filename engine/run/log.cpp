@@ -17,26 +17,25 @@ namespace {
 constexpr const char* to_do = "remove the line, or move the file away";
 constexpr std::size_t longest_line = std::size_t(16) << 20;  // an observation of 1,000 parameters takes 0.5 MB
 
-config::Value row_of(const std::string& line, const std::string& place) {
-    config::Value row;
+json::Value row_of(const std::string& line, const std::string& place) {
+    json::Value row;
     try {
-        row = config::parse_json(line, place, longest_line);
+        row = json::parse(line, place, longest_line);
     } catch (const Error&) {
         throw Error("this is not a line of a run's log", place, to_do);
     }
     if (!row.members()) throw Error("a line of the log is " + row.type_name() + ", not an object", place, to_do);
-    const config::Value* format = row.find("format");
+    const json::Value* format = row.find("format");
     const int64_t* number = format ? std::get_if<int64_t>(&format->data) : nullptr;
     if (format && !(number && *number >= 1 && *number <= log_format))
-        throw Error(
-            "this log has format " + config::dump_json(*format, -1) + "; this build reads 1 to " + std::to_string(log_format),
-            place, "use the build that wrote it, or a newer one");
+        throw Error("this log has format " + json::dump(*format, -1) + "; this build reads 1 to " + std::to_string(log_format),
+                    place, "use the build that wrote it, or a newer one");
     return row;
 }
 
 // The step that a row is of; 0 if it names none.
-double step_of(const config::Value& row, const std::string& place) {
-    const config::Value* step = row.find("step");
+double step_of(const json::Value& row, const std::string& place) {
+    const json::Value* step = row.find("step");
     if (!step) return 0;
     if (const int64_t* n = std::get_if<int64_t>(&step->data)) return double(*n);
     const double* number = std::get_if<double>(&step->data);
@@ -108,7 +107,7 @@ RunLog RunLog::resume(const std::string& path, int64_t step, Reader reader) {
     Lines lines(path);
     while (lines.next()) {
         const std::string place = path + ", line " + std::to_string(lines.number);
-        const config::Value row = row_of(lines.line, place);
+        const json::Value row = row_of(lines.line, place);
         if (step_of(row, place) > double(step)) break;
         if (reader) reader(row);
     }
@@ -118,9 +117,9 @@ RunLog RunLog::resume(const std::string& path, int64_t step, Reader reader) {
     return log;
 }
 
-void RunLog::write(const config::Members& line) {
-    const config::Value row(line);
-    const std::string text = config::dump_json(row, -1) + "\n";
+void RunLog::write(const json::Members& line) {
+    const json::Value row(line);
+    const std::string text = json::dump(row, -1) + "\n";
     const off_t before = ::lseek(file_, 0, SEEK_END);
     const int error = write_all(file_, text.data(), text.size());
     if (!error) {

@@ -13,7 +13,7 @@ constexpr int64_t log_format = 2;
 
 class RunLog {
 public:
-    using Reader = std::function<void(const config::Value& row)>;
+    using Reader = std::function<void(const json::Value& row)>;
 
     // A new log, in place of any old one. `reader`, if there is one, gets each row once it is in the file.
     static RunLog create(const std::string& path, Reader reader = {});
@@ -27,7 +27,7 @@ public:
 
     // One line, in the file when this returns. NaN and infinities become null. If it cannot be written in full, the log
     // ends with the line before and Error is thrown.
-    void write(const config::Members& line);
+    void write(const json::Members& line);
     // Returns when the disk has all rows.
     void sync();
 
@@ -41,6 +41,6 @@ private:
 // Calls row(value, step, end) for each row of a log in turn; `step` is the row's (0 if it has none), `end` the offset of the byte
 // after it. Stops at the end, at a row that was cut short, or where `row` returns false. Takes the memory of one row. Throws
 // Error for lines that are not rows, and for a log of a newer format.
-void read_log(const std::string& path, const std::function<bool(const config::Value& row, double step, int64_t end)>& row);
+void read_log(const std::string& path, const std::function<bool(const json::Value& row, double step, int64_t end)>& row);
 
 }  // namespace gannet

@@ -24,8 +24,8 @@ Run::Run(Trainer& trainer, RunFolder folder, const Checkpoint* checkpoint)
       first_(trainer.step_count()),
       total_(total_steps(trainer.config(), trainer)),
       saved_step_(checkpoint ? first_ : -1),
-      log_(checkpoint ? RunLog::resume(folder_.log(), first_, [this](const config::Value& row) { history_.add(row); })
-                      : RunLog::create(folder_.log(), [this](const config::Value& row) { history_.add(row); })),
+      log_(checkpoint ? RunLog::resume(folder_.log(), first_, [this](const json::Value& row) { history_.add(row); })
+                      : RunLog::create(folder_.log(), [this](const json::Value& row) { history_.add(row); })),
       progress_(total_) {
     log_every_ = config().log_every > 0 ? config().log_every : std::max<int64_t>(1, total_ / 1000);
 }
@@ -84,7 +84,7 @@ void Run::show() {
 void Run::write_log() {
     const double seconds = seconds_since(start_);
     const double images = double(base_.images_seen() - base_.images_before(first_));
-    config::Members line = {{"step", step()}, {"epoch", double(base_.images_seen()) / double(base_.images_per_epoch())}};
+    json::Members line = {{"step", step()}, {"epoch", double(base_.images_seen()) / double(base_.images_per_epoch())}};
     for (auto& figure : figures()) {
         const double* number = std::get_if<double>(&figure.second.data);
         logged_finite_ = logged_finite_ && !(number && !std::isfinite(*number));

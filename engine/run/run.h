@@ -31,7 +31,7 @@ protected:
     // What kinds of runs differ in. All but new_trace() come after the step that trainer's step_count() counts. What they write
     // depends on the number of the step alone: an interrupted run has the same files as one that was not.
     virtual void begin() {}                  // of a new run, before the first step
-    virtual config::Members figures() = 0;   // what a row of the log says of the step
+    virtual json::Members figures() = 0;     // what a row of the log says of the step
     virtual std::string brief() = 0;         // what the progress line says of it
     virtual void diagnose(bool /*last*/) {}  // measures what is due; after the log's row where there is one
     virtual void pictures(bool /*last*/) {}  // writes those that are due; after diagnose()
@@ -39,7 +39,7 @@ protected:
     // Why training should stop, in one line; empty while it should not.
     virtual std::string reason_to_stop() { return ""; }
     // All that decides what the run does next and that the trainer does not hold, for the checkpoint.
-    virtual config::Members state() const { return {}; }
+    virtual json::Members state() const { return {}; }
 
     void say(const std::string& line) { progress_.say(line); }
     const config::ModelConfig& config() const { return base_.config(); }

@@ -25,9 +25,9 @@ namespace {
 
 // What the run folder keeps: the effective configuration and the version of the program that made it.
 std::string config_text(const config::ModelConfig& config) {
-    config::Value value = config.effective;
+    json::Value value = config.effective;
     value.at("version") = version();
-    return config::dump_json(value) + "\n";
+    return json::dump(value) + "\n";
 }
 
 void start_from(const std::string& file, Trainer& trainer) {
@@ -102,7 +102,7 @@ int run_training(const TrainingOptions& options, Device device) {
     const config::ModelConfig config = options.model.empty() ? config::load_run_config(folder->config(), options.settings)
                                                              : config::load_model(options.model, options.settings);
     if (checkpoint) check_same_config(*checkpoint, config);
-    else if (folder) check_same_config({.file = folder->config(), .config = config::load_json(folder->config())}, config);
+    else if (folder) check_same_config({.file = folder->config(), .config = json::load(folder->config())}, config);
 
     if (!folder) refuse_output_in_data(dataset_options(config.data), options.out);
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });

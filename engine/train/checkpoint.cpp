@@ -27,12 +27,12 @@ int64_t to_integer(const Safetensors& content, const std::string& file, const st
 }
 
 // The path of the first key in which two configurations differ; "" if none.
-std::string difference(const config::Value& a, const config::Value& b, const std::string& path) {
-    const auto* left = std::get_if<config::Members>(&a.data);
-    const auto* right = std::get_if<config::Members>(&b.data);
+std::string difference(const json::Value& a, const json::Value& b, const std::string& path) {
+    const auto* left = std::get_if<json::Members>(&a.data);
+    const auto* right = std::get_if<json::Members>(&b.data);
     if (left && right) {
         for (const auto& [key, value] : *left) {
-            const config::Value* other = b.find(key);
+            const json::Value* other = b.find(key);
             const std::string below = path.empty() ? key : path + "." + key;
             if (!other) return below;
             if (const std::string found = difference(value, *other, below); !found.empty()) return found;
@@ -41,8 +41,8 @@ std::string difference(const config::Value& a, const config::Value& b, const std
             if (!a.find(member.first)) return path.empty() ? member.first : path + "." + member.first;
         return "";
     }
-    const auto* list = std::get_if<config::List>(&a.data);
-    const auto* other = std::get_if<config::List>(&b.data);
+    const auto* list = std::get_if<json::List>(&a.data);
+    const auto* other = std::get_if<json::List>(&b.data);
     if (list && other) {
         for (std::size_t i = 0; i < std::min(list->size(), other->size()); ++i)
             if (const std::string found = difference((*list)[i], (*other)[i], path + "[" + std::to_string(i) + "]");
@@ -50,12 +50,12 @@ std::string difference(const config::Value& a, const config::Value& b, const std
                 return found;
         return list->size() == other->size() ? "" : path;
     }
-    return config::dump_json(a, -1) == config::dump_json(b, -1) ? "" : path;
+    return json::dump(a, -1) == json::dump(b, -1) ? "" : path;
 }
 
 }  // namespace
 
-Safetensors checkpoint_of(Trainer& trainer, const config::Members& run) {
+Safetensors checkpoint_of(Trainer& trainer, const json::Members& run) {
     Safetensors content;
     const SampleShape image = trainer.image();
     const config::ModelConfig& config = trainer.config();
@@ -63,7 +63,7 @@ Safetensors checkpoint_of(Trainer& trainer, const config::Members& run) {
                         {"program", "gannet"},
                         {"version", version()},
                         {"checkpoint_format", std::to_string(checkpoint_format)},
-                        {"config", config::dump_json(config.effective, -1)},
+                        {"config", json::dump(config.effective, -1)},
                         {"image_height", std::to_string(image.H)},
                         {"image_width", std::to_string(image.W)},
                         {"image_channels", std::to_string(image.C)},
@@ -71,7 +71,7 @@ Safetensors checkpoint_of(Trainer& trainer, const config::Members& run) {
                         {"step", std::to_string(trainer.step_count())},
                         {"images_seen", std::to_string(trainer.images_seen())},
                         {"data", trainer.data_key()}};
-    if (!run.empty()) content.metadata["run"] = config::dump_json(config::Value(run), -1);
+    if (!run.empty()) content.metadata["run"] = json::dump(json::Value(run), -1);
     for (const Trainer::Part& part : trainer.parts()) append_state(content.arrays, "", part.network, &part.optimizer);
     return content;
 }
@@ -119,10 +119,9 @@ Checkpoint load_checkpoint(const std::string& path) {
         throw Error("this checkpoint has format " + std::to_string(format) + "; this build reads 1 to " +
                         std::to_string(checkpoint_format),
                     checkpoint.file, "use the build that wrote it, or a newer one");
-    if (const auto run = metadata.find("run"); run != metadata.end())
-        checkpoint.run = config::parse_json(run->second, checkpoint.file);
-    checkpoint.config = config::parse_json(text->second, checkpoint.file);
-    const config::Value* cuda = checkpoint.config.find("cuda");
+    if (const auto run = metadata.find("run"); run != metadata.end()) checkpoint.run = json::parse(run->second, checkpoint.file);
+    checkpoint.config = json::parse(text->second, checkpoint.file);
+    const json::Value* cuda = checkpoint.config.find("cuda");
     if (!cuda || !cuda->members()) throw Error("its configuration is none of a model", checkpoint.file, advice);
     checkpoint.image = {to_integer(checkpoint.content, checkpoint.file, "image_height"),
                         to_integer(checkpoint.content, checkpoint.file, "image_width"),
@@ -136,7 +135,7 @@ Checkpoint load_checkpoint(const std::string& path) {
 }
 
 bool Checkpoint::stopped() const {
-    const config::Value* reason = run.find("stopped");
+    const json::Value* reason = run.find("stopped");
     return reason && reason->text() && !reason->text()->empty();
 }
 
@@ -164,7 +163,7 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
 
 void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config) {
     // Read again, so that keys which its program did not know have the values that they stand for.
-    const config::ModelConfig before = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+    const config::ModelConfig before = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
     const std::string key = difference(config::identity(before.effective), config::identity(config.effective), "");
     if (!key.empty())
         throw Error("'" + key + "' is not what the run was made with", checkpoint.file,

@@ -11,18 +11,18 @@ namespace gannet {
 constexpr int64_t checkpoint_format = 2;
 
 // The trainer's state with its configuration; `run` is what else decides how a run continues, and empty before it begins.
-Safetensors checkpoint_of(Trainer& trainer, const config::Members& run);
+Safetensors checkpoint_of(Trainer& trainer, const json::Members& run);
 // The name of the first array with a value that is not finite; "" if all are finite.
 std::string first_not_finite(const Safetensors& content);
 
 struct Checkpoint {
     std::string file;
     Safetensors content;
-    config::Value config;  // the effective configuration it was made with
-    SampleShape image;     // the data's shape
-    std::string data;      // their key, "" where it is not known
+    json::Value config;  // the effective configuration it was made with
+    SampleShape image;   // the data's shape
+    std::string data;    // their key, "" where it is not known
     Counters position;
-    config::Value run;  // null in format 1, and before the run begins
+    json::Value run;  // null in format 1, and before the run begins
     // Whether an alarm ended the run (on_collapse: stop).
     bool stopped() const;
 };

@@ -41,21 +41,21 @@ Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape
 }  // namespace
 
 void run_json(const std::string& bytes) {
-    const std::string text = config::dump_json(config::parse_json(bytes, "fuzz.json"));
-    hold(config::dump_json(config::parse_json(text, "again.json")) == text, "what was written reads back otherwise");
+    const std::string text = json::dump(json::parse(bytes, "fuzz.json"));
+    hold(json::dump(json::parse(text, "again.json")) == text, "what was written reads back otherwise");
 }
 
 void run_model(const std::string& bytes) {
     const config::ModelConfig config = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
-    const std::string effective = config::dump_json(config.effective);
+    const std::string effective = json::dump(config.effective);
     const config::ModelConfig again = config::parse_model(effective, "config.json", {});
-    hold(config::dump_json(again.effective) == effective, "an effective configuration is read otherwise than it was written");
+    hold(json::dump(again.effective) == effective, "an effective configuration is read otherwise than it was written");
 }
 
 void run_settings(const std::string& bytes) {
     config::Settings settings;
     std::istringstream lines(bytes);
-    for (std::string line; std::getline(lines, line);) settings.add(line, "--set " + config::printable(line));
+    for (std::string line; std::getline(lines, line);) settings.add(line, "--set " + printable(line));
     config::parse_model(small_model, file_of(small_model, "fuzz.json"), settings);
 }
 
@@ -72,7 +72,7 @@ void run_expression(const std::string& bytes) {
 }
 
 void run_tune(const std::string& bytes) {
-    config::Value table(file_of(bytes, "tune.json"));
+    json::Value table(file_of(bytes, "tune.json"));
     table.move_to("cuda.tune", "tune.json:1");
     config::read_tuning(table, "fp32");
 }

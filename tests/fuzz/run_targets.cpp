@@ -29,7 +29,7 @@ void run_checkpoint(const std::string& bytes) {
     std::string file(reinterpret_cast<const char*>(&length), sizeof length);
     file += bytes.substr(0, end) + bytes.substr(std::min(end + 1, bytes.size()));
     const Checkpoint checkpoint = load_checkpoint(file_of(file, "fuzz.safetensors"));
-    const config::ModelConfig config = config::parse_model(config::dump_json(checkpoint.config), checkpoint.file, {});
+    const config::ModelConfig config = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
     check_same_config(checkpoint, config);
     if (config.is_classifier()) return;
     BuildContext context{.net = Net::generator, .image = checkpoint.image, .options = config};
@@ -54,7 +54,7 @@ namespace {
 
 plots::History history_of(const std::string& bytes) {
     plots::History history;
-    RunLog::resume(file_of(bytes, "log.jsonl"), int64_t(1) << 62, [&](const config::Value& row) { history.add(row); });
+    RunLog::resume(file_of(bytes, "log.jsonl"), int64_t(1) << 62, [&](const json::Value& row) { history.add(row); });
     return history;
 }
 
