@@ -77,13 +77,16 @@ errors() {
     says 'unsupported toolchain.*, while running a first kernel; update the driver' env SIMT_FAIL=launch:1:222 $cuda
     says 'no kernel image .*, while running a first kernel; .*make ARCHS=all' env SIMT_FAIL=launch:1:209 $cuda
     says 'uncorrectable ECC error .*, while running a first kernel; the GPU has to be reset' env SIMT_FAIL=cudaStreamSynchronize:1:214 $cuda
+    says 'CPU test shim, sm_80: out of memory, while allocating 16 MiB; its memory is full.*--device cpu' env SIMT_MEMORY=10000000 $cuda
     wanted=0
-    for call in 1 2 3 4 5 6 7; do
+    for call in 1 2 3 4 5 6 7 8 9; do
         says 'steps on cpu .*, as .*(busy or unavailable)' \
             env SIMT_FAIL=any:$call:46 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     done
-    # The first allocation is tried again.
-    says 'steps on cuda' env SIMT_FAIL=cudaMalloc:1:2 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
+    says 'steps on cpu .*, as .*out of memory, while allocating 16 MiB; its memory is full' \
+        env SIMT_MEMORY=10000000 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
+    # The first allocation after the start is tried again.
+    says 'steps on cuda' env SIMT_FAIL=cudaMalloc:2:2 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     says 'steps on cpu .*, as no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
     says 'steps on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     echo "$good passed, $bad failed, 0 skipped"

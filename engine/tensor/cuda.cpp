@@ -57,7 +57,8 @@ std::string advice(cudaError_t error) {
     }
 }
 
-// The context is made, the program's code is loaded and a first kernel runs: whatever keeps this GPU from being used shows here.
+// The context is made, the program's code is loaded, a first kernel runs and memory is allocated: whatever keeps this GPU from
+// being used shows here.
 std::string start(State& s) {
     const char* doing = "reading its properties";
     const auto begin = [&]() -> cudaError_t {
@@ -73,7 +74,11 @@ std::string start(State& s) {
         if (const cudaError_t error = cudaStreamCreateWithFlags(&s.stream, cudaStreamNonBlocking)) return error;
         doing = "running a first kernel";
         if (const cudaError_t error = kernels::cuda::launch_nothing({s.stream})) return error;
-        return cudaStreamSynchronize(s.stream);
+        if (const cudaError_t error = cudaStreamSynchronize(s.stream)) return error;
+        doing = "allocating 16 MiB";  // a context fits on a GPU that is otherwise full
+        void* memory = nullptr;
+        if (const cudaError_t error = cudaMalloc(&memory, 16 << 20)) return error;
+        return cudaFree(memory);
     };
     if (const cudaError_t error = begin())
         return (s.name.empty() ? "GPU 0" : s.name) + ": " + cudaGetErrorString(error) + ", while " + doing + advice(error);
