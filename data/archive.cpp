@@ -7,10 +7,10 @@
 #include <memory>
 #include <new>
 #include <set>
-#include <system_error>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/reason.h"
 #include "base/text.h"
 #include "data/archive_tree.h"
 #include "data/entry_name.h"
@@ -38,10 +38,12 @@ std::string complaint(archive* a) {
     for (const char* no_memory : {"Can't initialize", "not enough memory"})
         if (why.find(no_memory) != std::string::npos) throw std::bad_alloc();
     if (archive_errno(a) == ENOMEM) throw std::bad_alloc();
+    // Of gzip's and bzip2's it says the same for damage. Then what they want, and have let go of, must be there now.
+    constexpr std::size_t most_wanted = std::size_t(8) << 20;
+    if (why == "gzip decompression failed" || why == "bzip decompression failed")
+        ::operator delete(::operator new(most_wanted));  // throws
     return why;
 }
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 class Archive : public ImageSource {
 public:
@@ -49,7 +51,7 @@ public:
         size_ = int64_t(std::filesystem::file_size(path));
         if (size_ == 0) throw Error("the file is empty", printable(path), fetch_again);
         most_unpacked_ = std::max(limits.unpacked, size_ * bomb_factor);
-        entry_names_ = std::make_unique<EntryNames>(is_zip());
+        entry_names_ = std::make_unique<EntryNames>(path_, is_zip());
         list();
         tree_->find_runs();
         tree_->follow_links([&](const std::string& name, const Stored& file) { add_up(file.bytes), find(name, file); },
@@ -121,7 +123,8 @@ private:
             if (number == 0) check_end(a.get());
             const Stored stored{number, std::max<int64_t>(archive_entry_size(entry), 0)};
             add_up(stored.bytes);  // before the bytes are passed over, which for a compressed tar means to unpack them
-            const std::optional<std::string> name = entry_names_->name(entry);
+            const std::optional<EntryNames::Name> read = entry_names_->name(a.get(), entry);
+            const std::string* name = read ? &read->name : nullptr;
             const char* hard = archive_entry_hardlink(entry);
             const bool is_folder = archive_entry_filetype(entry) == AE_IFDIR;
             if (!name) {
@@ -138,8 +141,7 @@ private:
                 else if (const std::string* link = tree_->link(target)) tree_->add_link(*name, *link);
                 else ignored_.add(*name, "unresolved link", *name + " -> " + target);
             } else if (archive_entry_filetype(entry) == AE_IFLNK) {
-                const char* target = archive_entry_symlink(entry);
-                tree_->add_link(*name, target ? target : "");
+                tree_->add_link(*name, read->symlink);
             } else if (archive_entry_filetype(entry) == AE_IFREG) {
                 add_file(*name, stored);
             } else {
@@ -190,7 +192,7 @@ private:
 
     [[noreturn]] void refuse_unopened(const std::string& why) const {
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(path_.c_str(), "rb"), std::fclose);
-        if (!in) throw Error("cannot open the archive: " + reason(errno), printable(path_), "check its permissions");
+        if (!in) throw Error("cannot open the archive: " + reason_of(errno), printable(path_), "check its permissions");
         char bytes[4] = {};
         const std::string_view magic(bytes, std::fread(bytes, 1, sizeof bytes, in.get()));
         if (magic == "PK\5\6") throw Error("the archive is empty", printable(path_), "put PNG or JPEG images there");

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/reason.h"
 #include "base/text.h"
 #include "data/hash.h"
 
@@ -120,11 +121,11 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
     std::error_code error;
     const std::string folder = std::filesystem::path(file).parent_path().string();
     std::filesystem::create_directories(folder, error);
-    if (error) return error.message();
+    if (error) return reason_of(error.value());
     make_room(folder, bytes, limit);
     std::string temporary;
     const int descriptor = locked_temporary(file, temporary);
-    if (descriptor < 0) return std::generic_category().message(errno);
+    if (descriptor < 0) return reason_of(errno);
     int failure = 0;
     {
         const File out{::fdopen(descriptor, "wb")};
@@ -135,7 +136,7 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
     }
     if (!failure && ::rename(temporary.c_str(), file.c_str()) != 0) failure = errno;
     if (failure) ::unlink(temporary.c_str());
-    return failure ? std::generic_category().message(failure) : "";
+    return failure ? reason_of(failure) : "";
 }
 
 }  // namespace gannet

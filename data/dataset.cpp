@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/reason.h"
 #include "data/idx.h"
 #include "data/image_set.h"
 #include "data/picture.h"
@@ -81,7 +82,8 @@ std::string find_file(const std::string& folder, const std::string& stem, const 
         for (const char* end : {".gz", ""}) {
             const std::string file = folder + "/" + stem + joint + kind + end;
             if (fs::exists(file, error)) return file;
-            if (error) throw Error("cannot look for the file: " + error.message(), file, "check the permissions of its folder");
+            if (error)
+                throw Error("cannot look for the file: " + reason_of(error.value()), file, "check the permissions of its folder");
         }
     return "";
 }

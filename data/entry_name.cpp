@@ -1,10 +1,17 @@
 #include "data/entry_name.h"
 
 #include <iconv.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdint>
+#include <cstring>
 #include <new>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/reason.h"
+#include "base/text.h"
 
 namespace gannet {
 namespace {
@@ -40,12 +47,78 @@ std::string from_code_page_437(std::string name) {
     return out;
 }
 
+uint64_t little_endian(std::string_view bytes) {
+    uint64_t value = 0;
+    for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | uint8_t(bytes[i]);
+    return value;
+}
+
+// A zip's header right before an entry's bytes.
+struct LocalHeader {
+    bool utf8, stored;
+    uint64_t packed;  // bytes of the entry
+    std::string name, extra;
+};
+
+constexpr std::size_t fixed_size = 30;
+
+// The last one in `bytes` that ends where they end, or where its entry's bytes do. Its name is as long as it says.
+std::optional<LocalHeader> last_header(const std::string& bytes, bool link) {
+    for (std::size_t at = bytes.rfind("PK\3\4"); at != std::string::npos; at = at ? bytes.rfind("PK\3\4", at - 1) : bytes.npos) {
+        const std::string_view header = std::string_view(bytes).substr(at);
+        if (header.size() < fixed_size) continue;
+        const uint64_t name = little_endian(header.substr(26, 2)), extra = little_endian(header.substr(28, 2));
+        const uint64_t end = fixed_size + name + extra, packed = little_endian(header.substr(18, 4));
+        if (end != header.size() && !(link && end + packed == header.size())) continue;
+        return LocalHeader{(little_endian(header.substr(6, 2)) & 0x800) != 0, little_endian(header.substr(8, 2)) == 0, packed,
+                           std::string(header.substr(fixed_size, name)), std::string(header.substr(fixed_size + name, extra))};
+    }
+    return std::nullopt;
+}
+
+// Info-ZIP's: the name in UTF-8, beside one for older programs that it must fit. "" if there is none.
+std::string unicode_name(const LocalHeader& header) {
+    constexpr uint64_t unicode_path = 0x7075;
+    constexpr std::size_t before_name = 5;  // a version, and the other name's checksum
+    for (std::string_view rest = header.extra; rest.size() >= 4;) {
+        const std::size_t size = std::min<std::size_t>(little_endian(rest.substr(2, 2)), rest.size() - 4);
+        const std::string_view field = rest.substr(4, size);
+        if (little_endian(rest.substr(0, 2)) == unicode_path && size > before_name && field[0] == 1 &&
+            little_endian(field.substr(1, 4)) ==
+                ::crc32(0, reinterpret_cast<const Bytef*>(header.name.data()), uInt(header.name.size())))
+            return std::string(field.substr(before_name));
+        rest.remove_prefix(4 + size);
+    }
+    return "";
+}
+
+bool is_utf8(const std::string& text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const uint8_t first = uint8_t(text[i++]);
+        const int more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : 3;
+        if (more == 3 && (first < 0xf0 || first > 0xf4)) return false;
+        uint32_t code = more == 0 ? first : first & (0x3f >> more);
+        for (int k = 0; k < more; ++k, ++i) {
+            if (i == text.size() || (uint8_t(text[i]) & 0xc0) != 0x80) return false;
+            code = code << 6 | (uint8_t(text[i]) & 0x3f);
+        }
+        if ((more == 2 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
+            (more == 3 && (code < 0x10000 || code > 0x10ffff)))
+            return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 // With "C" libarchive hands out a tar's bytes as they are. With UTF-8 it composes letters and accents, so that two names may
-// become one; but a zip's names can be had in no other way.
-EntryNames::EntryNames(bool zip) : zip_(zip), locale_(::newlocale(LC_CTYPE_MASK, zip ? "C.UTF-8" : "C", locale_t())) {
+// become one: therefore a zip's names are read beside it.
+EntryNames::EntryNames(const std::string& file, bool zip)
+    : zip_(zip),
+      locale_(::newlocale(LC_CTYPE_MASK, zip ? "C.UTF-8" : "C", locale_t())),
+      file_(zip ? std::fopen(file.c_str(), "rb") : nullptr, std::fclose) {
     if (!locale_ && errno == ENOMEM) throw std::bad_alloc();
+    if (zip && !file_) throw Error("cannot open the archive: " + reason_of(errno), printable(file), "check its permissions");
 }
 
 EntryNames::~EntryNames() {
@@ -57,13 +130,50 @@ int EntryNames::next(archive* a, archive_entry*& entry) const {
     return archive_read_next_header(a, &entry);
 }
 
-std::optional<std::string> EntryNames::name(archive_entry* entry) const {
+std::optional<EntryNames::Name> EntryNames::name(archive* a, archive_entry* entry) const {
     const Within locale(locale_);
-    const char* raw = archive_entry_pathname(entry);
+    if (zip_) {
+        std::optional<Name> found = zip_name(a, entry);
+        if (found && found->name.empty()) return std::nullopt;
+        if (found) return found;
+    }
+    const char *raw = archive_entry_pathname(entry), *target = archive_entry_symlink(entry);
     if (!raw || !*raw) return std::nullopt;
-    std::string name = raw;
-    if (zip_ && !archive_entry_pathname_utf8(entry)) name = from_code_page_437(std::move(name));
-    return without_root(std::move(name));
+    return Name{without_root(raw), target ? target : ""};
+}
+
+// What libarchive has read just now ends with the entry's own header; of a link, with where it points to. The name "": one that
+// cannot be read. Nothing: there is no such header.
+std::optional<EntryNames::Name> EntryNames::zip_name(archive* a, archive_entry* entry) const {
+    constexpr int64_t usual = 512, most = fixed_size + 2 * 65535, longest_link = 65536;
+    const bool link = archive_entry_filetype(entry) == AE_IFLNK;
+    const int64_t end = archive_filter_bytes(a, 0);
+    std::string bytes = bytes_before(end, usual);
+    std::optional<LocalHeader> header = last_header(bytes, link);
+    if (!header) header = last_header(bytes = bytes_before(end, most + (link ? longest_link : 0)), link);
+    if (!header) return std::nullopt;
+    const auto readable = [&](std::string text, bool utf8) {
+        if (text.find('\0') != std::string::npos || (utf8 && !is_utf8(text))) return std::string();
+        return is_utf8(text) ? text : from_code_page_437(std::move(text));
+    };
+    const std::string unicode = unicode_name(*header);
+    Name out{readable(unicode.empty() ? header->name : unicode, header->utf8 || !unicode.empty()), ""};
+    const char *converted = archive_entry_pathname(entry), *target = archive_entry_symlink(entry);
+    if (converted && !std::strchr(converted, '\\'))  // libarchive knows the system that wrote it
+        std::replace(out.name.begin(), out.name.end(), '\\', '/');
+    out.name = without_root(std::move(out.name));
+    if (!link) return out;
+    out.symlink = target ? target : "";
+    if (header->stored && header->packed > 0 && header->packed <= bytes.size())
+        out.symlink = readable(bytes.substr(bytes.size() - header->packed), header->utf8);
+    return out;
+}
+
+std::string EntryNames::bytes_before(int64_t end, int64_t count) const {
+    std::string bytes(std::size_t(std::min(count, end)), '\0');
+    const bool there = ::fseeko(file_.get(), end - int64_t(bytes.size()), SEEK_SET) == 0;
+    bytes.resize(there ? std::fread(bytes.data(), 1, bytes.size(), file_.get()) : 0);
+    return bytes;
 }
 
 std::string without_root(std::string path) {

@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <new>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/reason.h"
 #include "base/text.h"
 #include "data/hash.h"
 #include "data/source.h"
@@ -21,17 +21,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Why the system failed; but memory that ran out is no fault of a file or folder.
-std::string reason(int error) {
-    if (error == ENOMEM) throw std::bad_alloc();
-    return std::generic_category().message(error);
-}
-
 // All of it into `bytes`, or why not.
 std::string read_whole(const std::string& file, int64_t largest, std::vector<uint8_t>& bytes) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> open(std::fopen(file.c_str(), "rb"), std::fclose);
     std::FILE* in = open.get();
-    if (!in) return "cannot open it: " + reason(errno);
+    if (!in) return "cannot open it: " + reason_of(errno);
     struct stat info {};
     std::string why;
     if (::fstat(::fileno(in), &info) != 0 || !S_ISREG(info.st_mode)) why = "no regular file";
@@ -39,7 +33,7 @@ std::string read_whole(const std::string& file, int64_t largest, std::vector<uin
     if (why.empty()) {
         bytes.resize(std::size_t(info.st_size));
         bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in));
-        if (std::ferror(in)) why = "cannot read it: " + reason(errno);
+        if (std::ferror(in)) why = "cannot read it: " + reason_of(errno);
     }
     return why;
 }
@@ -96,7 +90,7 @@ private:
     void walk(const std::string& inside) {
         const std::string here = path_ + "/" + inside;
         struct stat info {};
-        if (::stat(here.c_str(), &info) != 0) return leave_out(inside, "cannot enter the folder: " + reason(errno));
+        if (::stat(here.c_str(), &info) != 0) return leave_out(inside, "cannot enter the folder: " + reason_of(errno));
         const Id id{info.st_dev, info.st_ino};
         if (std::find(way_.begin(), way_.end(), id) != way_.end()) return;
         constexpr int most_ways = 1000;  // links to links double at each level
@@ -110,7 +104,7 @@ private:
         fs::directory_iterator entry(here, error);
         for (; !error && entry != fs::directory_iterator(); entry.increment(error))
             if (is_folder(*entry, inside)) folders.push_back(entry->path().filename().string());
-        if (error) leave_out(inside, "cannot list the folder: " + reason(error.value()));
+        if (error) leave_out(inside, "cannot list the folder: " + reason_of(error.value()));
         std::sort(folders.begin(), folders.end());  // the way in does not depend on the disk's order
         for (const std::string& name : folders) walk(inside + name + "/");
         way_.pop_back();
@@ -125,7 +119,7 @@ private:
         const bool file = !error && entry.is_regular_file(error), image = is_image_name(name);
         if (image && (file || error)) found_.emplace_back(inside + name, int64_t(found_.size()));
         else if (error == std::errc::no_such_file_or_directory) ignored_.add(name, "dead link", inside + name);
-        else if (error) leave_out(inside + name, reason(error.value()));
+        else if (error) leave_out(inside + name, reason_of(error.value()));
         else ignored_.add(name, file ? "" : "special file");
         return false;
     }

@@ -52,7 +52,8 @@ struct JpegReader {
     template <class Steps>
     void guarded(Steps&& steps) {
         const int failed = setjmp(jump);
-        if (failed && errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();  // that is no fault of the file
+        // That is no fault of the file. The second: more than the variable JPEGMEM allows.
+        if (failed && (errors.msg_code == JERR_OUT_OF_MEMORY || errors.msg_code == JERR_NO_BACKING_STORE)) throw std::bad_alloc();
         if (failed) throw BrokenImage(std::string("damaged JPEG: ") + complaint);
         steps();
     }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/reason.h"
 #include "base/text.h"
 
 namespace gannet {
@@ -114,7 +115,7 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const So
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(path, error);
     if (error && status.type() != std::filesystem::file_type::not_found)
-        throw Error("cannot reach the data: " + error.message(), printable(path), "check the path and its permissions");
+        throw Error("cannot reach the data: " + reason_of(error.value()), printable(path), "check the path and its permissions");
     if (status.type() == std::filesystem::file_type::not_found)
         throw Error("there is no such file or folder", printable(path),
                     "set data.path to a folder, or a tar or zip archive, of PNG and JPEG images");

@@ -6,14 +6,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <system_error>
 #include <vector>
 
 #include "base/error.h"
+#include "base/reason.h"
 
 namespace gannet {
 namespace {
-std::string reason(int error) { return std::generic_category().message(error); }
 const char* const fetch_again = "copy or download the file again";
 }  // namespace
 
@@ -32,7 +31,7 @@ struct ByteStream::State {
 
     std::size_t read_file(uint8_t* bytes, std::size_t count) {
         const std::size_t n = std::fread(bytes, 1, count, in);
-        if (n < count && std::ferror(in)) throw Error("cannot read: " + reason(errno), file, "check the file and its disk");
+        if (n < count && std::ferror(in)) throw Error("cannot read: " + reason_of(errno), file, "check the file and its disk");
         return n;
     }
 
@@ -70,10 +69,10 @@ ByteStream::ByteStream(const std::string& file) : state_(std::make_unique<State>
     State& s = *state_;
     s.file = file;
     struct stat info {};
-    if (::stat(file.c_str(), &info) != 0) throw Error("cannot open: " + reason(errno), file, "check the path");
+    if (::stat(file.c_str(), &info) != 0) throw Error("cannot open: " + reason_of(errno), file, "check the path");
     if (!S_ISREG(info.st_mode)) throw Error("not a file", file, "name a regular file");  // opening a pipe would wait
     s.in = std::fopen(file.c_str(), "rb");
-    if (!s.in) throw Error("cannot open: " + reason(errno), file, "check the path and its permissions");
+    if (!s.in) throw Error("cannot open: " + reason_of(errno), file, "check the path and its permissions");
     s.size = info.st_size;
     uint8_t start[2];
     const bool magic = s.read_file(start, 2) == 2 && start[0] == 0x1f && start[1] == 0x8b;

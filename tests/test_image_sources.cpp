@@ -20,6 +20,7 @@ std::string image() { return read_text(fixture_file("rgb.png")); }
 struct ZipName {
     std::string name, unicode = {};  // `unicode`: Info-ZIP's extra field 0x7075
     bool utf8_flag = false;
+    std::string symlink = {};
 };
 
 std::string little_endian(uint64_t value, int bytes) {
@@ -33,9 +34,9 @@ uint32_t sum_of(const std::string& text) {
 }
 
 std::string zip_of(const std::string& file, const std::vector<ZipName>& names) {
-    const std::string bytes = image();
     std::string out, directory;
     for (const ZipName& n : names) {
+        const std::string bytes = n.symlink.empty() ? image() : n.symlink;
         std::string extra;
         if (!n.unicode.empty())
             extra = little_endian(0x7075, 2) + little_endian(5 + n.unicode.size(), 2) + "\1" + little_endian(sum_of(n.name), 4) +
@@ -44,8 +45,9 @@ std::string zip_of(const std::string& file, const std::vector<ZipName>& names) {
                                    little_endian(0x210000, 4) + little_endian(sum_of(bytes), 4) + little_endian(bytes.size(), 4) +
                                    little_endian(bytes.size(), 4) + little_endian(n.name.size(), 2) +
                                    little_endian(extra.size(), 2);
-        directory +=
-            "PK\1\2" + little_endian(20, 2) + common + little_endian(0, 10) + little_endian(out.size(), 4) + n.name + extra;
+        directory += "PK\1\2" + little_endian(20 | 3 << 8, 2) + common + little_endian(0, 6) +
+                     little_endian(n.symlink.empty() ? 0 : uint64_t(S_IFLNK | 0777) << 16, 4) + little_endian(out.size(), 4) +
+                     n.name + extra;
         out += "PK\3\4" + common + n.name + extra + bytes;
     }
     out += directory + "PK\5\6" + little_endian(0, 4) + little_endian(names.size(), 2) + little_endian(names.size(), 2) +
@@ -99,6 +101,41 @@ TEST_CASE("image sources: names in a zip, in any encoding and under any locale")
     options.path = zip_of(p.folder / "folders.zip",
                           {{.name = "caf\xc3\xa9/1.png", .utf8_flag = true}, {.name = "\xe7\x8c\xab/2.png", .utf8_flag = true}});
     CHECK(load_dataset(options).classes == std::vector<std::string>{"caf\xc3\xa9", "\xe7\x8c\xab"});
+}
+
+TEST_CASE("image sources: names in a zip that differ only in how letters are composed are two names") {
+    const Pictures p;
+    const std::string composed = "\xc3\xa9", two = "e\xcc\x81";
+    DatasetOptions options = p.options();
+    options.path = zip_of(p.folder / "set.zip", {{.name = composed + "/1.png", .utf8_flag = true},
+                                                 {.name = two + "/1.png", .utf8_flag = true},
+                                                 {"a/1.png"},
+                                                 {"_", "a/" + two + ".png"},
+                                                 {"-", "a/" + composed + ".png"},
+                                                 {two + "/2.png"},
+                                                 {.name = "b/1.png", .utf8_flag = true, .symlink = "../" + two + "/2.png"}});
+    CHECK(names_in(options.path) == std::vector<std::string>{"a/1.png", "a/" + two + ".png", "a/" + composed + ".png", "b/1.png",
+                                                             two + "/1.png", two + "/2.png", composed + "/1.png"});
+    Dataset set;
+    CHECK_FALSE(has(said(options, &set), "ignored"));
+    CHECK(set.classes == std::vector<std::string>{"a", "b", two, composed});
+    CHECK(set.labels == std::vector<uint8_t>{0, 0, 0, 1, 2, 2, 3});
+    // A name may hold what begins a header, and be as long as can be.
+    const std::string header = std::string("PK\3\4") + "x/1.png", large = "x/" + std::string(3000, 'x') + two + ".png";
+    CHECK(names_in(zip_of(p.folder / "long.zip", {{.name = large, .utf8_flag = true}, {.name = header, .utf8_flag = true}})) ==
+          std::vector<std::string>{header, large});
+}
+
+TEST_CASE("image sources: a name in a zip that holds a NUL cannot be read") {
+    const Pictures p;
+    DatasetOptions options = p.options();
+    for (const bool utf8 : {false, true}) {
+        options.skip_broken = false;
+        options.path = zip_of(p.folder / "set.zip", {{"a.png"}, {.name = std::string("b\0.png", 6), .utf8_flag = utf8}});
+        CHECK(has(error_of([&] { load_dataset(options); }), "its name cannot be read (" + options.path + "/entry 2, data.path"));
+        options.skip_broken = true;
+        CHECK(has(said(options), "1 unreadable folder or entry left out: entry 2 (its name cannot be read)"));
+    }
 }
 
 TEST_CASE("image sources: names in a tar are bytes, whatever the format") {

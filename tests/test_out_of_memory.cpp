@@ -14,10 +14,12 @@
 // after cstdio
 #include <jpeglib.h>
 
+#include "base/error.h"
 #include "base/limits.h"
 #include "data/dataset.h"
 #include "data/decode.h"
 #include "data/orientation.h"
+#include "data/source.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/image_sets.h"
 #include "tests/skip.h"
@@ -41,6 +43,26 @@ public:
 
 private:
     struct rlimit before_ {};
+};
+
+// Takes what memory there is, as a list of blocks.
+class AllMemory {
+public:
+    explicit AllMemory(std::size_t largest) {
+        for (std::size_t bytes = largest; bytes >= 16; bytes /= 2)
+            while (void* more = std::malloc(bytes)) *static_cast<void**>(more) = taken_, taken_ = more;
+    }
+    ~AllMemory() { give_back(SIZE_MAX); }
+    void give_back(std::size_t blocks) {
+        for (; taken_ && blocks > 0; --blocks) {
+            void* next = *static_cast<void**>(taken_);
+            std::free(taken_);
+            taken_ = next;
+        }
+    }
+
+private:
+    void* taken_ = nullptr;
 };
 
 // One row of 16-bit pixels with four channels: libpng keeps two rows of twice what the decoded picture takes.
@@ -142,6 +164,53 @@ TEST_CASE("out of memory: an image that cannot be read for it is not left out") 
 #endif
 }
 
+TEST_CASE("out of memory: an archive that cannot be unpacked for it is not damaged") {
+#ifdef __SANITIZE_ADDRESS__
+    skipped("AddressSanitizer needs the address space");
+#else
+    const Pictures p;
+    std::string noise(100000, '\0');
+    uint64_t state = 1;
+    for (char& c : noise) c = char((state = state * 6364136223846793005 + 1) >> 40);
+    const std::vector<Entry> entries{{"1.png", read_text(fixture_file("rgb.png"))}, {"2.txt", noise}};
+    const auto names = [&](const std::string& file) { return ImageSource::open(file, {1 << 20, 1 << 30, true})->names().size(); };
+    int read = 0, without_memory = 0, damaged = 0;
+    for (const auto filter : {gz, archive_write_add_filter_bzip2, archive_write_add_filter_xz, archive_write_add_filter_zstd}) {
+        const std::string file = pack_entries(p.folder / "set.tar", tar, filter, entries);
+        REQUIRE(names(file) == 1);
+        for (std::size_t blocks = 0; blocks < 600; blocks += blocks < 40 ? 2 : 20) {
+            std::string complaint;
+            {
+                const Scarce scarce(10 << 20);
+                AllMemory all(std::size_t(1) << 14);
+                all.give_back(blocks);
+                try {
+                    ++(names(file) == 1 ? read : damaged);
+                } catch (const std::bad_alloc&) {
+                    ++without_memory;
+                } catch (const Error& error) {
+                    ++damaged;
+                    all.give_back(SIZE_MAX);
+                    complaint = error.what();
+                }
+            }
+            CHECK(complaint == "");
+        }
+    }
+    CHECK(damaged == 0);
+    CHECK(read > 0);
+    CHECK(without_memory > 0);
+#endif
+}
+
+TEST_CASE("out of memory: an image that needs more than JPEGMEM allows is not broken") {
+    const std::vector<uint8_t> jpeg = progressive_jpeg(512);
+    ::setenv("JPEGMEM", "1000", 1);  // kilobytes
+    CHECK_THROWS_AS(decode_image(jpeg, DecodeOptions{}), std::bad_alloc);
+    ::unsetenv("JPEGMEM");
+    CHECK(decode_image(jpeg, DecodeOptions{}).W == 512);
+}
+
 TEST_CASE("out of memory: how an image is turned is not lost for it") {
 #ifdef __SANITIZE_ADDRESS__
     skipped("AddressSanitizer needs the address space");
@@ -155,17 +224,8 @@ TEST_CASE("out of memory: how an image is turned is not lost for it") {
     int turned = 0, lost = 0, without_memory = 0;
     for (std::size_t pieces = 0; pieces < 64; ++pieces) {
         const Scarce scarce(0);
-        void* taken = nullptr;  // all memory, as a list
-        for (std::size_t bytes = std::size_t(1) << 20; bytes >= 16; bytes /= 2)
-            while (void* more = std::malloc(bytes)) *static_cast<void**>(more) = taken, taken = more;
-        const auto give_back = [&](std::size_t count) {
-            for (; taken && count > 0; --count) {
-                void* next = *static_cast<void**>(taken);
-                std::free(taken);
-                taken = next;
-            }
-        };
-        give_back(pieces * 64);
+        AllMemory all(std::size_t(1) << 20);
+        all.give_back(pieces * 64);
         try {
             Orientation orientation;
             orientation.png_chunk("zTXt", chunk);
@@ -173,7 +233,6 @@ TEST_CASE("out of memory: how an image is turned is not lost for it") {
         } catch (const std::bad_alloc&) {
             ++without_memory;
         }
-        give_back(SIZE_MAX);
     }
     CHECK(lost == 0);
     CHECK(turned > 0);
