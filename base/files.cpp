@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/lock.h"
 
 namespace gannet {
 namespace {
@@ -65,8 +66,10 @@ bool is_folder(const std::string& path) {
 
 bool is_empty_folder(const std::string& path) {
     std::error_code error;
-    for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
-        if (!is_temporary(entry->path().filename().string())) return false;
+    for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name != FolderLock::file_name && !is_temporary(name)) return false;
+    }
     return !error;
 }
 

@@ -8,7 +8,7 @@ namespace gannet {
 
 bool exists(const std::string& path);
 bool is_folder(const std::string& path);
-bool is_empty_folder(const std::string& path);
+bool is_empty_folder(const std::string& path);   // but for temporary files and that of a FolderLock
 std::string parent_of(const std::string& path);  // the folder that holds it: "." for a bare name
 std::string without_slash(std::string path);     // at its end, but for "/"
 void make_folders(const std::string& path);      // and those above it; no error where they exist

@@ -36,9 +36,10 @@ std::optional<FolderLock> FolderLock::take(const std::string& folder) {
     Locked locked = lock_file(opened);
     if (locked == Locked::unsupported) {
         // NFS locks only what is open for writing, which no folder can be.
-        const int file = ::open((folder + "/.lock").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+        const int file = ::open((folder + "/" + file_name).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
         if (file >= 0) {
             lock.file_ = closed_at_the_end(file);
+            lock.on_file_ = true;
             locked = lock_file(file);
         }
     }

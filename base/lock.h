@@ -11,16 +11,19 @@ enum class Locked { yes, by_another, unsupported };
 // An exclusive lock on an open file, without waiting; it lasts until the descriptor is closed.
 Locked lock_file(int file);
 
-// An exclusive lock on a folder, held while this object or a copy of it lives.
+// An exclusive lock on a folder, held while this object or a copy of it lives. Where a folder cannot be locked, as on NFS, it is
+// a lock on the file .lock in it, which stays there.
 class FolderLock {
 public:
+    static constexpr const char* file_name = ".lock";
     // Nothing if another program holds it. Throws Error if the folder cannot be opened.
     static std::optional<FolderLock> take(const std::string& folder);
     bool works() const { return works_; }  // false: the file system has no locks
+    bool on_file() const { return on_file_; }
 
 private:
     std::shared_ptr<const int> file_;
-    bool works_ = true;
+    bool works_ = true, on_file_ = false;
 };
 
 }  // namespace gannet

@@ -81,6 +81,10 @@ runs "$train" tiny.json --out init --init whole/$last
 runs "${again[@]}" --out init2 --init whole/$last
 runs "${again[@]}" --out init2 --init whole/$last
 same init/$last init2/$last
+# A program that was killed on a file system that locks no folder left this.
+mkdir init3 && : >init3/.lock
+runs "${again[@]}" --out init3 --init whole/$last
+same init/$last init3/$last
 
 # ---- killed at any moment ------------------------------------------------------------------------------------------------
 moments=0
@@ -268,6 +272,18 @@ if [ -z "${SAN:-}" ] && cc -shared -fPIC -o unlockable.so unlockable.c -ldl 2>/d
     same whole/$last lockless/$last
     runs "${unlockable[@]}" env NO_LOCKS=1 "$train" --resume lockless --steps 6
     same straight/$last lockless/$last
+    for no_locks in "" NO_LOCKS=1; do
+        # shellcheck disable=SC2206  # a word or none
+        command=("${unlockable[@]}" env $no_locks "${again[@]}" --out given)
+        rm -rf given && mkdir given
+        runs "${command[@]}"
+        same whole/$last given/$last
+        rm -rf given && mkdir given
+        runs "${command[@]}" --init whole/$last
+        runs "${command[@]}" --init whole/$last
+        same init/$last given/$last
+        check "nothing beside it is left" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
+    done
 else
     skip "a file system without locks: it cannot be imitated here"
 fi

@@ -140,6 +140,9 @@ bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, 
     try {
         whole.write_first_files(config_json, fill);
         ::chmod(whole.path_.c_str(), info.st_mode & 07777);
+        // Only an empty folder is replaced. NFS keeps a file that is open under another name, so the lock ends first.
+        if (empty.lock_->on_file()) empty.lock_.reset();
+        ::unlink((empty.path_ + "/" + FolderLock::file_name).c_str());
         if (::rename(whole.path_.c_str(), empty.path_.c_str()) == 0) {
             whole.path_ = empty.path_;
             empty = whole;
@@ -148,6 +151,7 @@ bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, 
         }
         if (errno == ENOTEMPTY || errno == EEXIST) throw in_the_way(empty.path_);
         remove(whole.path_);
+        if (!empty.lock_) empty.lock_empty();
         return false;
     } catch (...) {
         remove(whole.path_);
@@ -155,13 +159,16 @@ bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, 
     }
 }
 
+void RunFolder::lock_empty() {
+    lock();
+    if (is_empty_folder(path_)) return;
+    lock_.reset();
+    throw in_the_way(path_);
+}
+
 RunFolder RunFolder::create_inside(const std::string& path, const std::string& config_json, const Fill& fill) {
     RunFolder run(without_slash(path));
-    run.lock();
-    if (!is_empty_folder(run.path_)) {
-        run.lock_.reset();
-        throw in_the_way(run.path_);
-    }
+    run.lock_empty();
     if (fill && replace_empty(run, config_json, fill)) return run;
     if (fill) fill(run);
     atomic_write(run.config(), config_json);  // last, as it makes the folder that of a run
@@ -171,7 +178,6 @@ RunFolder RunFolder::create_inside(const std::string& path, const std::string& c
 RunFolder RunFolder::open(const std::string& path) {
     RunFolder run(without_slash(path));
     check_is_run(run.path_);
-    for (const std::string& file : {run.config(), run.log(), run.checkpoint()}) check_is_file(file);
     return run;
 }
 

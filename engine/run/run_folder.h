@@ -44,6 +44,7 @@ public:
 private:
     explicit RunFolder(std::string path) : path_(std::move(path)) {}
     static bool replace_empty(RunFolder& empty, const std::string& config_json, const Fill& fill);
+    void lock_empty();  // throws Error if it is not empty
     void write_first_files(const std::string& config_json, const Fill& fill) const;
     static RunFolder temporary(const std::string& path);
     std::string path_;

@@ -88,6 +88,7 @@ void check_is_run(const std::string& folder) {
     const char* const to_do = "give the folder of a run, as runs/MODEL";
     if (!exists(folder)) throw Error("no such run", folder, to_do);
     if (!exists(folder + "/config.json")) throw Error("not the folder of a run: it has no config.json", folder, to_do);
+    for (const char* name : {"config.json", "log.jsonl", checkpoint_name}) check_is_file(folder + "/" + name);
 }
 
 std::string find_checkpoint(const std::string& run_or_file) {
@@ -98,14 +99,13 @@ std::string find_checkpoint(const std::string& run_or_file) {
     }
     const std::string run = without_slash(run_or_file), file = run + "/" + checkpoint_name;
     check_is_run(run);
-    check_is_file(file);
     if (!exists(file)) throw Error("the run has no checkpoint yet", file, "start it with --resume " + run);
     return file;
 }
 
 Checkpoint load_checkpoint(const std::string& path) {
     Checkpoint checkpoint;
-    checkpoint.file = std::filesystem::is_directory(path) ? (std::filesystem::path(path) / checkpoint_name).string() : path;
+    checkpoint.file = is_folder(path) ? (std::filesystem::path(path) / checkpoint_name).string() : path;
     checkpoint.content = read_safetensors(checkpoint.file);
     const auto& metadata = checkpoint.content.metadata;
     const auto program = metadata.find("program");
