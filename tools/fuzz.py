@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import threading
@@ -31,7 +30,7 @@ SEEDS = {  # folders and files of the repository, beside tests/fuzz/seeds/TARGET
     "idx": ["data/mnist/t10k-labels-idx1-ubyte.gz"], "history": ["tests/fuzz/seeds/log"], "plots": ["tests/fuzz/seeds/log"],
 }
 DICTIONARIES = {"model": "model", "net": "model", "checkpoint": "model", "settings": "model", "json": "json", "tune": "json",
-                "safetensors": "json", "log": "log", "history": "log", "plots": "log"}
+                "safetensors": "json", "restore": "json", "log": "log", "history": "log", "plots": "log"}
 
 
 def made(folder):
@@ -44,7 +43,7 @@ def made(folder):
         "json": {"path_bomb": bomb, "list": "[" + ",".join(["1"] * 490000) + "]", "deep": "[" * 500000},
         "model": {"path_bomb": bomb, "variables": many},
         "tune": {"path_bomb": bomb},
-        "safetensors": {"path_bomb": struct.pack("<Q", len(header)) + header.encode() + b"1234"},
+        "safetensors": {"path_bomb": "f" + header + "\n1234"},
         "checkpoint": {"path_bomb": header + "\n1234"},
         "log": {"path_bomb": bomb + "\n", "rows": rows},
         "history": {"path_bomb": bomb + "\n", "rows": rows},

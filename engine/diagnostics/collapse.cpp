@@ -29,7 +29,7 @@ std::string text(const char* format, Values... values) {
 }
 
 // Counts how long something has been so; true once it has been long enough, and then not again.
-bool counts_to(int& count, bool now, int enough) {
+bool counts_to(int64_t& count, bool now, int enough) {
     if (count > enough) return false;
     count = now ? count + 1 : 0;
     if (count < enough) return false;
@@ -112,11 +112,11 @@ json::Members CollapseAlarm::state() const {
 }
 
 void CollapseAlarm::set_state(const config::SavedState& state) {
-    saturated_lines_ = int(state.integer("saturated_lines"));
-    pinned_lines_ = int(state.integer("pinned_lines"));
-    fooled_lines_ = int(state.integer("fooled_lines"));
-    alike_ = int(state.integer("alike"));
-    few_ = int(state.integer("few"));
+    saturated_lines_ = state.integer("saturated_lines");
+    pinned_lines_ = state.integer("pinned_lines");
+    fooled_lines_ = state.integer("fooled_lines");
+    alike_ = state.integer("alike");
+    few_ = state.integer("few");
     largest_gradient_ = state.number("largest_gradient");
     differed_ = state.boolean("differed");
     were_single_ = state.boolean("were_single");

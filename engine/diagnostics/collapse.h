@@ -29,7 +29,7 @@ private:
     bool cross_entropy_ = false, saturating_ = false;
     double balance_ = 0;  // D's loss where it tells nothing apart: ln 2, or twice that
     int64_t steps_;
-    int saturated_lines_ = 0, pinned_lines_ = 0, fooled_lines_ = 0, alike_ = 0, few_ = 0;
+    int64_t saturated_lines_ = 0, pinned_lines_ = 0, fooled_lines_ = 0, alike_ = 0, few_ = 0;
     double largest_gradient_ = 0;
     bool differed_ = false, were_single_ = false;
 };

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "engine/gan/preflight.h"
 #include "engine/model/parts.h"
-#include "engine/nn/network.h"
+#include "tests/fuzz/networks.h"
 #include "tests/fuzz/target.h"
 
 namespace gannet::fuzz {
@@ -30,15 +30,14 @@ int64_t count(const Sequence& sequence) {
     return sum;
 }
 
-// Shapes of any size are inferred, but memory is taken only for small networks.
+}  // namespace
+
 Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
               const config::ModelConfig& config) {
     BuildContext context{.net = net, .image = image, .options = config};
     if (count(build_sequence(list, "net", in, context)) > 1000000) throw Error("more than is tried here");
     return {net, list, in, image, config, Device::cpu()};
 }
-
-}  // namespace
 
 void run_json(const std::string& bytes) {
     const std::string text = json::dump(json::parse(bytes, "fuzz.json"));

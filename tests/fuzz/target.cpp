@@ -47,6 +47,7 @@ const std::vector<Target>& targets() {
         {"net", run_net},
         {"safetensors", run_safetensors},
         {"checkpoint", run_checkpoint},
+        {"restore", run_restore},
         {"log", run_log},
         {"history", run_history},
         {"plots", run_plots},

@@ -30,6 +30,7 @@ void run_tune(const std::string& bytes);
 void run_net(const std::string& bytes);
 void run_safetensors(const std::string& bytes);
 void run_checkpoint(const std::string& bytes);
+void run_restore(const std::string& bytes);
 void run_log(const std::string& bytes);
 void run_history(const std::string& bytes);
 void run_plots(const std::string& bytes);

@@ -1,0 +1,13 @@
+// Networks of any configuration that are small enough to be built for each input.
+#pragma once
+#include <vector>
+
+#include "engine/nn/network.h"
+
+namespace gannet::fuzz {
+
+// Throws Error where the network would have more than a million parameters; until then no memory is taken.
+Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
+              const config::ModelConfig& config);
+
+}  // namespace gannet::fuzz
