@@ -9,10 +9,12 @@
 #include "base/image.h"
 #include "base/text.h"
 #include "engine/gan/sampler.h"
+#include "engine/model/dataset_options.h"
 #include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/interrupt.h"
+#include "engine/run/loading.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/sample_folder.h"
 #include "engine/train/checkpoint.h"
@@ -79,7 +81,7 @@ int main(int argc, char** argv) {
         line.flag("--replace", replace, "removes the samples that the folder holds (NNNNNN.png) before new ones are drawn");
         line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
         line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
-        line.option("--threads", threads, "T", "CPU threads; all cores unless given");
+        line.option("--threads", threads, "T", threads_help);
         line.flag("--exact", exact,
                   "convolutions without minimal filtering, as where a model file says so: \"cpu\": {\"exact\": true}");
         if (!line.parse(count, arguments)) return 0;
@@ -103,7 +105,7 @@ int main(int argc, char** argv) {
 
         const Sampler sampler(config, generator);
         const std::vector<double> range = config.data.numbers("range");
-        const bool folder = out.ends_with('/') || std::filesystem::is_directory(out);
+        const bool folder = out.ends_with('/') || is_folder(out);
         const int64_t images = interpolate ? n * interpolate : n;
         if (!folder && !out.ends_with(".png"))
             throw Error("--out " + out, "command line", "end it in .png for a grid, or in / for a folder of images");
@@ -112,6 +114,7 @@ int main(int argc, char** argv) {
                         "give --out FILE.png, a picture of all of them");
         if (replace && !folder)
             throw Error("--replace without a folder", "command line", "give --out FOLDER/; a grid is replaced anyway");
+        refuse_output_in_data(dataset_options(config.data), out, "what is drawn");
         if (folder) prepare_folder(out, images, replace);
         else const AtomicFile writable(out);  // throws now rather than after the work
         Bar bar;

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "data/cache.h"
 #include "engine/run/cli.h"
@@ -15,6 +16,10 @@ using namespace gannet;
 namespace {
 
 void say_cleared() {
+    if (cache_folder().empty()) {
+        std::printf("no images are kept: neither XDG_CACHE_HOME nor HOME is set\n");
+        return;
+    }
     const Cleared cleared = clear_cache();
     std::printf("%s: %s removed, %s MB%s\n", printable(cache_folder(), 1000).c_str(),
                 counted(cleared.files, "file", "files").c_str(), grouped(cleared.bytes / 1000000).c_str(),
@@ -40,14 +45,15 @@ int main(int argc, char** argv) {
         line.option("--epochs", epochs, "N", "how long, in passes over the data");
         line.option("--steps", steps, "N", "how long, in cycles of the schedule");
         line.option("--seed", seed, "S", "seed of every random draw");
-        line.option("--threads", threads, "T", "CPU threads; all cores unless given");
+        line.option("--threads", threads, "T", threads_help);
         line.option("--set", set, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
         line.flag("--exact", exact, "convolutions without minimal filtering, as --set cpu.exact=true");
         line.choice("--on-collapse", on_collapse, {"warn", "stop"},
                     "what to do when the training has collapsed, as --set on_collapse");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
-        line.option("--trace", options.trace, "FILE", "records the first steps for tools/check_trace.py; --resume-if-exists keeps a trace that exists");
+        line.option("--trace", options.trace, "FILE",
+                    "records the first steps for tools/check_trace.py; --resume-if-exists keeps a trace that exists");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
         line.option("--resume", options.resume, "RUN", "resumes an interrupted run");
         line.flag("--resume-if-exists", options.resume_if_exists,
@@ -73,7 +79,7 @@ int main(int argc, char** argv) {
         if (epochs && steps) throw Error("--epochs and --steps together", "command line", "choose one");
         if (line.given("--trace-steps") && options.trace.empty())
             throw Error("--trace-steps without --trace", "command line", "name the file to record to with --trace");
-        if (!options.trace.empty() && std::filesystem::is_regular_file(options.trace) &&
+        if (!options.trace.empty() && exists(options.trace) && std::filesystem::is_regular_file(options.trace) &&
             !options.trace.ends_with(".safetensors") && !is_trace(options.trace))
             throw Error("--trace would replace a file that is no trace", options.trace, "name one that ends in .safetensors");
         if (options.trace_steps < 1)

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "base/reason.h"
 
 namespace gannet {
 namespace {
@@ -22,6 +23,14 @@ namespace fs = std::filesystem;
 
 // Reading a named pipe that nobody writes to waits for ever, and one cannot tell it from a writer that is yet to come.
 constexpr int most_waits = 50, wait_ms = 20;
+
+// The kind of what a path leads to (S_IFREG, S_IFDIR ...), 0 if there is nothing.
+mode_t kind_of(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) return info.st_mode & S_IFMT;
+    if (errno != ENOENT && errno != ENOTDIR) throw_file_error("reach it", path, errno);
+    return 0;
+}
 
 }  // namespace
 
@@ -39,7 +48,7 @@ void throw_file_error(const std::string& what, const std::string& path, int erro
         case EISDIR: to_do = "name a file, not a folder"; break;
         case ENXIO: to_do = "this is a socket, or a pipe that nobody reads: name a file"; break;
     }
-    throw Error("cannot " + what + ": " + std::generic_category().message(error), path, to_do);
+    throw Error("cannot " + what + ": " + reason_of(error), path, to_do);
 }
 
 int write_all(int file, const void* bytes, std::size_t count) {
@@ -54,15 +63,8 @@ int write_all(int file, const void* bytes, std::size_t count) {
     return 0;
 }
 
-bool exists(const std::string& path) {
-    std::error_code error;
-    return fs::exists(path, error);
-}
-
-bool is_folder(const std::string& path) {
-    std::error_code error;
-    return fs::is_directory(path, error);
-}
+bool exists(const std::string& path) { return kind_of(path) != 0; }
+bool is_folder(const std::string& path) { return kind_of(path) == S_IFDIR; }
 
 bool is_empty_folder(const std::string& path) {
     std::error_code error;
@@ -70,6 +72,8 @@ bool is_empty_folder(const std::string& path) {
         const std::string name = entry->path().filename().string();
         if (name != FolderLock::file_name && !is_temporary(name)) return false;
     }
+    if (error && error != std::errc::not_a_directory && error != std::errc::no_such_file_or_directory)
+        throw_file_error("list the folder", path, error.value());
     return !error;
 }
 

@@ -6,6 +6,7 @@
 
 namespace gannet {
 
+// These throw Error where the system cannot tell, as in a folder that may not be entered.
 bool exists(const std::string& path);
 bool is_folder(const std::string& path);
 bool is_empty_folder(const std::string& path);   // but for temporary files and that of a FolderLock

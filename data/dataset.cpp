@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "base/reason.h"
+#include "base/files.h"
 #include "data/idx.h"
 #include "data/image_set.h"
 #include "data/picture.h"
@@ -77,13 +77,10 @@ std::string beside_program(const std::string& name) {
 
 // MNIST's own names, and the ones that some archives give its files; plain or gzip. "" if none is there.
 std::string find_file(const std::string& folder, const std::string& stem, const std::string& kind) {
-    std::error_code error;
     for (const char* joint : {"-", "."})
         for (const char* end : {".gz", ""}) {
             const std::string file = folder + "/" + stem + joint + kind + end;
-            if (fs::exists(file, error)) return file;
-            if (error)
-                throw Error("cannot look for the file: " + reason_of(error.value()), file, "check the permissions of its folder");
+            if (exists(file)) return file;
         }
     return "";
 }

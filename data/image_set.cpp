@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <new>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "data/cache.h"
@@ -267,8 +267,7 @@ DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
     check(options);
     const Decoder decoder(options);
     const int64_t side = options.size > 0 ? options.size : options.crop;
-    std::error_code error;
-    const bool there = std::filesystem::exists(options.path, error);
+    const bool there = exists(options.path);
     if (side > 0 && (there || absent)) {
         if (!there) *absent = "no such file or folder: " + printable(options.path);
         return {side, side, decoder.channels(), options.first};

@@ -28,7 +28,7 @@ void label(Dataset& set, const std::vector<std::string>& names, int64_t count) {
     if (classes == 0) set.no_labels = "all its images are in one folder";
     else if (strays > 0)
         set.no_labels = printable(stray) + " is in no class folder" +
-                        (strays > 1 ? ", nor are " + counted(strays - 1, "other", "others") : "");
+                        (strays > 1 ? strays > 2 ? ", nor are " + grouped(strays - 1) + " others" : ", nor is 1 other" : "");
     else if (classes > most_labels) set.no_labels = grouped(classes) + " class folders, at most " + std::to_string(most_labels);
     if (set.no_labels.empty()) set.labels = std::move(labels);
     else set.classes.clear();

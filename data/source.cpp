@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/reason.h"
+#include "base/files.h"
 #include "base/text.h"
 
 namespace gannet {
@@ -112,15 +112,11 @@ std::string named(const std::vector<std::pair<std::string, std::string>>& left_o
 }
 
 std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const SourceLimits& limits) {
-    std::error_code error;
-    const std::filesystem::file_status status = std::filesystem::status(path, error);
-    if (error && status.type() != std::filesystem::file_type::not_found)
-        throw Error("cannot reach the data: " + reason_of(error.value()), printable(path), "check the path and its permissions");
-    if (status.type() == std::filesystem::file_type::not_found)
+    if (!exists(path))
         throw Error("there is no such file or folder", printable(path),
                     "set data.path to a folder, or a tar or zip archive, of PNG and JPEG images");
-    const bool folder = std::filesystem::is_directory(status);
-    if (!folder && !std::filesystem::is_regular_file(status))
+    const bool folder = is_folder(path);
+    if (!folder && !std::filesystem::is_regular_file(path))
         throw Error("neither a folder nor a file", printable(path), "set data.path to a folder, or a tar or zip archive");
     std::string trimmed = path;
     while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();

@@ -42,6 +42,12 @@ runs in_here "$apps/train" ../tiny.json --set data.path=. --out ../run
 check "four images" grep -q ', 4 images of ' err
 runs train tiny.json --out here-too # a name that begins alike
 
+# Nor what its generator draws.
+drawn="what is drawn would be inside its data, .*choose an --out outside the data"
+for out in here here/ here/fakes/ link/fakes/ here/grid.png; do refuses_at_once "$drawn" "$apps/generate" run -n 2 --out $out; done
+check "nothing was drawn" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
+runs "$apps/generate" run -n 2 --out here-too/
+
 # A run that is there already, from elsewhere or an earlier version, is no data either.
 mkdir here/runs
 mv run here/runs/old
@@ -49,6 +55,27 @@ runs train tiny.json --out two
 check "four images" grep -q ', 4 images of ' err
 check "the run is counted" grep -q '1 file ignored: 1 run folder' err
 runs in_here "$apps/train" --resume runs/old --steps 3
+
+# What cannot be reached is not taken for missing: a link to itself is such a path, for every user.
+ln -s loop loop
+loops="Too many levels of symbolic links"
+refuses_at_once "$loops.*\(.*loop" train tiny.json --set data.path=loop --dry-run
+refuses_at_once "$loops.*\(.*loop" train tiny.json --set data.path=loop/deeper --dry-run
+refuses_at_once "$loops.*\(loop" train --resume loop
+refuses "$loops.*\(loop" train tiny.json --out loop/run
+refuses_at_once "$loops.*\(loop" train tiny.json --trace loop --out never
+refuses_at_once "$loops.*\(loop" "$apps/generate" loop
+refuses_at_once "$loops.*\(loop" "$apps/generate" two --out loop
+refuses_at_once "$loops.*\(loop" "$apps/evaluate" loop
+refuses_at_once "$loops.*\(loop" "$apps/evaluate" two --data loop
+echo '{ "base": "loop" }' >based.json
+refuses_at_once "$loops.*\(loop" train based.json --out never
+cp -r two looped && ln -sf checkpoint.safetensors looped/checkpoint.safetensors
+refuses_at_once "$loops.*\(looped/checkpoint.safetensors" train --resume looped
+check "its log stays" cmp -s two/log.jsonl looped/log.jsonl
+(cd here && ln -s itself itself && "$apps/summary" ../tiny.json --set data.path=itself >../out 2>../err </dev/null)
+check "a summary says so, too" error_line "$loops"
+rm here/itself
 
 # Labels
 refuses "has no labels: all its images are in one folder .*: a classifier needs them" train classifier.json --out none
@@ -74,6 +101,12 @@ check "nothing is left" test -z "$(ls -A cache/gannet)"
 runs train --clear-cache tiny.json --dry-run
 check "and trains where there is a model" grep -q ' 0 files removed, 0 MB' out
 check "with its configuration" grep -q '"generator"' out
+no_home() { env -u HOME -u XDG_CACHE_HOME "$@"; }
+runs no_home "$apps/train" --clear-cache
+check "without a place for it, it says so" grep -qx 'no images are kept: neither XDG_CACHE_HOME nor HOME is set' out
+for program in train generate evaluate bench; do
+    check "the default number of threads" grep -q 'CPU quota' <("$apps/$program" --help | tr -s ' \n' ' ')
+done
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -406,9 +406,9 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
         const AsNobody nobody;
         return error_of([&] { load_dataset({.set = set, .path = p.folder / path, .size = 16}); });
     };
-    CHECK(has(refused_as_nobody("folder", "set/bad"), "cannot reach the data: Permission denied ("));
+    CHECK(has(refused_as_nobody("folder", "set/bad"), "cannot reach it: Permission denied ("));
     CHECK(has(refused_as_nobody("folder", "set.tar"), "cannot open the archive: Permission denied ("));
-    CHECK(has(refused_as_nobody("mnist", "set"), "cannot look for the file: Permission denied ("));
+    CHECK(has(refused_as_nobody("mnist", "set"), "cannot reach it: Permission denied ("));
     fs::permissions(p.folder / "set", fs::perms(0755));
 
     // Deeper than a path may be long
@@ -448,7 +448,9 @@ TEST_CASE("image sources: why there are no labels") {
     CHECK(set.no_labels == "1.png is in no class folder");
     CHECK(set.labels.empty());
     CHECK(set.classes.empty());
-    p.add("2.png", "rgb.png"), p.add("3.png", "rgb.png");
+    p.add("2.png", "rgb.png");
+    CHECK(load_dataset(p.options()).no_labels == "1.png is in no class folder, nor is 1 other");
+    p.add("3.png", "rgb.png");
     CHECK(load_dataset(p.options()).no_labels == "1.png is in no class folder, nor are 2 others");
     for (const char* stray : {"1.png", "2.png", "3.png"}) fs::remove(p.folder / (std::string("set/") + stray));
     for (int i = 2; i < 256; ++i) p.add("c" + std::to_string(i) + "/1.png", "rgb.png");

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "engine/config/settings.h"
 
 namespace gannet::config {
@@ -72,10 +73,10 @@ std::string find_base(const Value& base, const std::string& path, const std::vec
         throw Error("'base' is " + base.type_name() + ", but must be the name of a model file", base.where(),
                     "write \"base\": \"other.json\"");
     const std::string file = (fs::path(path).parent_path() / expand_home(*base.text())).lexically_normal().string();
-    std::error_code error;
-    if (base.text()->empty() || !fs::exists(file, error))
+    if (base.text()->empty() || !exists(file))
         throw Error("there is no base '" + printable(file) + "'", base.where(),
                     "give its path from the folder of the file that names it");
+    std::error_code error;
     for (const std::string& before : chain)
         if (fs::equivalent(before, file, error))
             throw Error("'" + printable(file) + "' is, in the end, its own base", base.where(), "name another file");

@@ -15,14 +15,14 @@ Dataset load_and_show(DatasetOptions options) {
     return load_dataset(options);
 }
 
-void refuse_output_in_data(const DatasetOptions& data, const std::string& out) {
+void refuse_output_in_data(const DatasetOptions& data, const std::string& out, const std::string& what) {
     namespace fs = std::filesystem;
     std::error_code error;
-    if (data.set != "folder" || !fs::is_directory(data.path, error)) return;
+    if (data.set != "folder" || !fs::is_directory(data.path, error)) return;  // data that cannot be reached stay as they are
     const std::string place = out.empty() ? "runs" : out;
     const fs::path folder = fs::canonical(data.path, error), run = fs::weakly_canonical(fs::absolute(place), error);
     if (error || std::mismatch(folder.begin(), folder.end(), run.begin(), run.end()).first != folder.end()) return;
-    throw Error("the run's folder would be inside its data, " + printable(data.path), printable(place),
+    throw Error(what + " would be inside its data, " + printable(data.path), printable(place),
                 out.empty() ? "name a folder outside the data with --out" : "choose an --out outside the data");
 }
 

@@ -8,8 +8,8 @@ namespace gannet {
 // every few seconds. What is there at once shows nothing.
 Dataset load_and_show(DatasetOptions options);
 
-// Throws Error if the folder `out` of a new run, whose pictures would become images of the next run's data, is to be in the
-// folder of the data; "": runs/.
-void refuse_output_in_data(const DatasetOptions& data, const std::string& out);
+// Throws Error, which begins with `what`, if `out` is in the folder of the data, where pictures would become images of the next
+// run; "": runs/.
+void refuse_output_in_data(const DatasetOptions& data, const std::string& out, const std::string& what);
 
 }  // namespace gannet

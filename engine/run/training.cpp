@@ -104,7 +104,7 @@ int run_training(const TrainingOptions& options, Device device) {
     if (checkpoint) check_same_config(*checkpoint, config);
     else if (folder) check_same_config({.file = folder->config(), .config = json::load(folder->config())}, config);
 
-    if (!folder) refuse_output_in_data(dataset_options(config.data), options.out);
+    if (!folder) refuse_output_in_data(dataset_options(config.data), options.out, "the run's folder");
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
