@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What the Makefile makes of the machine: for which GPUs it builds, by what nvidia-smi prints. The last line is
-# `N passed, N failed, N skipped`.
+# What the Makefile makes of the machine: for which GPUs it builds, by what nvidia-smi prints. And what the tools make of names that
+# they do not know. The last line is `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+root=$PWD
 unset ARCHS MAKEFLAGS MFLAGS MAKELEVEL
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -28,6 +29,22 @@ builds_for "" 18 $'Failed to initialize NVML: Driver/library version mismatch\nN
 builds_for "" 2 'Field "compute_cap" is not a valid field to query.'
 builds_for "89" 0 $'[N/A]\n8.9'
 check "ARCHS=all is every architecture" test "$(make -pn help ARCHS=all 2>/dev/null | sed -n 's/^ARCHS := *//p')" = "75 80 86 89 90 100 120"
+
+cd "$work" || exit 1
+unknown() { # pattern, command ...: an error that lists the names
+    local pattern=$1
+    shift
+    if "$@" >out 2>err </dev/null; then bad "status 0 of: $*"; else check "the names that $* knows" grep -qE "nosuch'?: .*$pattern" err; fi
+}
+unknown "plain, variants.* figures" "$root/tools/check_all.sh" code nosuch
+if command -v python3 >/dev/null; then
+    unknown "the parts are kill, random" "$root/tools/crash/crash.py" nosuch
+    unknown "the cases are train, alarm.* evaluate" "$root/tools/crash/crash.py" --case nosuch
+    unknown "the cases are .*dcgan.* linear-bce" "$root/tools/fingerprint.py" --cases nosuch --apps "${GANNET_APPS:-apps}"
+    unknown "json" "$root/tools/fuzz.py" nosuch --replay
+else
+    skip "the names that tools know: there is no python3"
+fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

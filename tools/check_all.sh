@@ -71,6 +71,15 @@ with_nvcc() { # NAME COMMAND...
     fi
 }
 
+for part in "$@"; do
+    case $part in
+        plain | variants | sanitizers | simt | broken | emulated | code | figures) ;;
+        *)
+            echo "check_all.sh: no part '$part': plain, variants, sanitizers, simt, broken, emulated, code or figures" >&2
+            exit 1
+            ;;
+    esac
+done
 for part in ${*:-plain variants sanitizers simt broken emulated code figures}; do
     case $part in
         plain) suite "plain" make "$jobs" test ;;
@@ -80,10 +89,6 @@ for part in ${*:-plain variants sanitizers simt broken emulated code figures}; d
         code)
             with_nvcc "ptxas" make ptxas
             with_nvcc "machine code" make sass
-            ;;
-        *)
-            echo "check_all.sh: no part '$part': plain, variants, sanitizers, simt, broken, emulated, code or figures" >&2
-            exit 1
             ;;
     esac
 done

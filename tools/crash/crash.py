@@ -39,6 +39,7 @@ ERRORS = {  # what each call may say
 }
 TRAININGS = ("train", "alarm", "classifier", "resume", "init", "trace")
 WRITERS = TRAININGS + ("grid", "folder", "replace")
+CASES = WRITERS + ("evaluate",)
 
 
 def spread(tries, most, seed):
@@ -259,7 +260,9 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored, and so by the programs
     options.apps, options.shim = os.path.abspath(options.apps), os.path.abspath(options.shim)
     if unknown := set(options.parts) - set(PARTS):
-        line.error(f"no part {' '.join(unknown)}")
+        line.error(f"no part {' '.join(unknown)}: the parts are {', '.join(PARTS)}")
+    if unknown := set(options.case or ()) - set(CASES):
+        line.error(f"no case {' '.join(unknown)}: the cases are {', '.join(CASES)}")
     # In memory, where a sync costs nothing.
     memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 1 << 28 else None
     work = tempfile.mkdtemp(prefix="gannet-crash-", dir=memory)
@@ -274,7 +277,9 @@ def main():
             shutil.rmtree(work, ignore_errors=True)
     passed, failed = (sum(count[i] for count in crash.counts.values()) for i in (0, 1))
     print(f"{passed} passed, {failed} failed, {crash.skipped} skipped")
-    return failed > 0
+    if passed + failed + crash.skipped == 0:
+        print("crash.py: these parts do not try these cases", file=sys.stderr)
+    return failed > 0 or passed + crash.skipped == 0
 
 
 if __name__ == "__main__":
