@@ -11,37 +11,43 @@ using Cost = std::function<double(const Layer&)>;
 struct Work {
     double cost = 0;      // of a pass
     bool curved = false;  // the slope of its output by its input depends on the input
+    bool first = false;   // no layer with weights comes before it, so nobody asks for the gradient by its input
 };
 
-void collect(const Sequence& sequence, const Cost& cost, std::vector<Work>& layers) {
+// `follows`: a layer with weights comes before the sequence. Returns whether one comes before what follows it.
+bool collect(const Sequence& sequence, const Cost& cost, bool follows, std::vector<Work>& layers) {
     for (const Layer& layer : sequence.layers) {
         const ActivationKind act = layer.act.kind;
         const bool norm = layer.type == "batch_norm" || layer.type == "layer_norm";
-        layers.push_back({cost(layer), norm || act == ActivationKind::tanh || act == ActivationKind::sigmoid});
-        for (const Child& child : layer.children) collect(child.layers, cost, layers);
+        const double work = cost(layer);
+        layers.push_back({work, norm || act == ActivationKind::tanh || act == ActivationKind::sigmoid, work > 0 && !follows});
+        bool weighted = follows || work > 0;
+        for (const Child& child : layer.children) weighted |= collect(child.layers, cost, follows, layers);
+        follows = weighted;
     }
+    return follows;
 }
 
 // Passes through one network.
 struct Passes {
     double forward = 0;
-    double but_first = 0, but_last = 0;  // without the first or last layer that has weights
+    double but_first = 0, but_last = 0;  // without the first (one in each branch) or last layer that has weights
     double second = 0;                   // from the last curved layer back to the weights
 };
 
 Passes passes(const Network& network, const Cost& cost) {
     std::vector<Work> layers;
-    collect(network.layers(), cost, layers);
+    collect(network.layers(), cost, false, layers);
     Passes p;
-    for (const Work& layer : layers) p.forward += layer.cost;
+    for (const Work& layer : layers) {
+        p.forward += layer.cost;
+        p.but_first += layer.first ? 0 : layer.cost;
+    }
     const auto weighted = [](const Work& layer) { return layer.cost > 0; };
-    const auto first = std::find_if(layers.begin(), layers.end(), weighted);
     const auto last = std::find_if(layers.rbegin(), layers.rend(), weighted);
-    p.but_first = p.forward - (first == layers.end() ? 0 : first->cost);
     p.but_last = p.forward - (last == layers.rend() ? 0 : last->cost);
     const auto curved = std::find_if(layers.rbegin(), layers.rend(), [](const Work& layer) { return layer.curved; });
-    for (auto layer = curved; layer != layers.rend(); ++layer)
-        p.second += layer->cost + (first != layers.end() && &*layer == &*first ? 0 : layer->cost);
+    for (auto layer = curved; layer != layers.rend(); ++layer) p.second += layer->cost + (layer->first ? 0 : layer->cost);
     return p;
 }
 
