@@ -40,8 +40,8 @@ unknown "plain, variants.* figures" "$root/tools/check_all.sh" code nosuch
 if command -v python3 >/dev/null; then
     unknown "the parts are kill, random" "$root/tools/crash/crash.py" nosuch
     unknown "the cases are train, alarm.* evaluate" "$root/tools/crash/crash.py" --case nosuch
-    unknown "the cases are .*dcgan.* linear-bce" "$root/tools/fingerprint.py" --cases nosuch --apps "${GANNET_APPS:-apps}"
-    unknown "json" "$root/tools/fuzz.py" nosuch --replay
+    unknown "the cases are .*dcgan.* linear-bce" "$root/tools/fingerprint.py" --cases nosuch --arrays arrays.json --apps "${GANNET_APPS:-apps}"
+    if [ -x "$root/build/float/replay" ]; then unknown "json" "$root/tools/fuzz.py" nosuch --replay; else skip "the fuzzer's targets: there is no build/float/replay"; fi
 else
     skip "the names that tools know: there is no python3"
 fi
