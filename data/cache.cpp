@@ -128,14 +128,14 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
     if (descriptor < 0) return reason_of(errno);
     int failure = 0;
     {
-        const File out{::fdopen(descriptor, "wb")};
+        const File out{::fdopen(descriptor, "wb")};  // the lock lasts until the file has its name
         const bool written = out.handle && out.write(&h, sizeof h) && out.write(set.pixels.data(), set.pixels.size()) &&
                              out.write(set.labels.data(), set.labels.size()) && out.write(text.data(), text.size()) &&
-                             std::fflush(out.handle) == 0 && ::fsync(descriptor) == 0;
+                             std::fflush(out.handle) == 0 && ::fsync(descriptor) == 0 &&
+                             ::rename(temporary.c_str(), file.c_str()) == 0;
         if (!written) failure = errno ? errno : EIO;
+        if (failure) ::unlink(temporary.c_str());
     }
-    if (!failure && ::rename(temporary.c_str(), file.c_str()) != 0) failure = errno;
-    if (failure) ::unlink(temporary.c_str());
     return failure ? reason_of(failure) : "";
 }
 

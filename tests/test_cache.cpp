@@ -36,7 +36,29 @@ public:
     ~Limit() { ::unsetenv("GANNET_CACHE_GB"); }
 };
 
+int renamed = 0, renamed_unlocked = 0;  // files of the cache
+
 }  // namespace
+
+// Before that of the C library.
+extern "C" int rename(const char* from, const char* to) noexcept {
+    if (has(to, ".images")) {
+        const int file = ::open(from, O_RDONLY | O_CLOEXEC);
+        ++renamed;
+        renamed_unlocked += ::flock(file, LOCK_EX | LOCK_NB) == 0;
+        ::close(file);
+    }
+    return ::renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+TEST_CASE("cache: a file is locked until it has its name") {
+    const Pictures p;
+    renamed = renamed_unlocked = 0;
+    keep(1);
+    CHECK(renamed == 1);
+    CHECK(renamed_unlocked == 0);
+    CHECK(there(1));
+}
 
 TEST_CASE("cache: what stopped writers left is removed by the next, what is being written is not") {
     const Pictures p;
