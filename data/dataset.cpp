@@ -132,8 +132,16 @@ void check_ranges(const DatasetOptions& options) {
                     "give 1 (grey) or 3 (colour)");
 }
 
+void check_first(const DatasetOptions& options, int64_t count) {
+    if (options.first > count)
+        throw Error(
+            "the first " + std::to_string(options.first) + " images are wanted, " + options.set + " has " + std::to_string(count),
+            options.where("first"), "use a smaller data.first, or 0 for all");
+}
+
 Dataset load_idx_set(const DatasetOptions& options) {
     const Files files = find_files(options);
+    check_first(options, read_idx_shape(files.images, 3)[0]);  // before they are read
     Idx images = read_idx(files.images, 3);
     Dataset set{options.set, files.images, images.shape[0], images.shape[1], images.shape[2], 1, std::move(images.values), {}};
     if (files.labels.empty()) {
@@ -144,10 +152,6 @@ Dataset load_idx_set(const DatasetOptions& options) {
             throw Error(std::to_string(set.count) + " images but " + std::to_string(set.labels.size()) + " labels",
                         files.images + ", " + files.labels, "take both files from the same set and split");
     }
-    if (options.first > set.count)
-        throw Error("the first " + std::to_string(options.first) + " images are wanted, " + set.name + " has " +
-                        std::to_string(set.count),
-                    options.where("first"), "use a smaller data.first, or 0 for all");
     if (options.first > 0) {
         set.count = options.first;
         set.pixels.resize(std::size_t(set.count * set.H * set.W * set.C));
@@ -194,7 +198,10 @@ DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent) {
         *absent = error.what();
     }
     std::vector<int64_t> shape = {options.split == "train" ? 60000 : 10000, 28, 28};  // of all sets in this format
-    if (!files.images.empty()) shape = read_idx_shape(files.images, 3);
+    if (!files.images.empty()) {
+        shape = read_idx_shape(files.images, 3);
+        check_first(options, shape[0]);
+    }
     DatasetInfo info{shape[1], shape[2], options.channels ? options.channels : 1, options.first > 0 ? options.first : shape[0]};
     if (options.size > 0) info.H = info.W = options.size;
     return info;
