@@ -62,8 +62,7 @@ TEST_CASE("classifier: features are what enters the last layer") {
     const config::ModelConfig config = small_classifier();
     ClassifierTrainer trainer(config, few_images(), Device::cpu());
     const Readings readings = read_images(trainer.network(), few_images().pixels, -1, 1);
-    const std::vector<real> w = trainer.network().parameters()[6]->value.to_host(),
-                            b = trainer.network().parameters()[7]->value.to_host();
+    const std::vector<real> w = trainer.network().values()[6].to_host(), b = trainer.network().values()[7].to_host();
     for (std::size_t image = 0; image < 100; ++image) {
         std::size_t best = 0;
         double most = -1e9;

@@ -323,13 +323,13 @@ struct FusedLayers {
 
     explicit FusedLayers(const Sequence& sequence) {
         for (const Sequence::Step& step : sequence.plan) {
-            const Layer& layer = sequence.layers[step.layer];
+            const Module& layer = *sequence.layers[step.layer];
             REQUIRE(layer.children.empty());
             const auto flat = [](const SampleShape& s) { return s.vector || s.C == 1 || s.H * s.W == 1; };
             if ((layer.type == "flatten" || layer.type == "reshape") && flat(layer.in) && flat(layer.out)) continue;
             ++all;
             weighted += !layer.parameters.empty();
-            const Activation act = step.activation < 0 ? layer.act : sequence.layers[std::size_t(step.activation)].act;
+            const Activation act = step.activation < 0 ? layer.act : sequence.layers[std::size_t(step.activation)]->act;
             smooth = smooth || act.kind == ActivationKind::tanh || act.kind == ActivationKind::sigmoid ||
                      layer.type.ends_with("_norm");
         }

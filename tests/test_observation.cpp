@@ -76,7 +76,8 @@ TEST_CASE("observation: what it says is so, and changes no number") {
             const json::Value line = seen.line();
 
             const auto& w = *watched.generator().parameters()[0];
-            const std::vector<real> values = w.value.to_host(), gradients = w.gradient.to_host();
+            const std::vector<real> values = watched.generator().values()[0].to_host(),
+                                    gradients = watched.generator().gradients()[0].to_host();
             const auto mean_of = [](const std::vector<real>& x) {
                 return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size());
             };
@@ -99,9 +100,7 @@ TEST_CASE("observation: what it says is so, and changes no number") {
         }
         CHECK(watched.generator().flat_values().to_host() == alone.generator().flat_values().to_host());
         CHECK(watched.discriminator().flat_values().to_host() == alone.discriminator().flat_values().to_host());
-        for (std::size_t i = 0; i < alone.discriminator().statistics().size(); ++i)
-            CHECK(watched.discriminator().statistics()[i]->value.to_host() ==
-                  alone.discriminator().statistics()[i]->value.to_host());
+        CHECK(watched.discriminator().flat_buffers().to_host() == alone.discriminator().flat_buffers().to_host());
     }
 }
 
@@ -121,7 +120,7 @@ TEST_CASE("observation: the gradient's norm under a penalty") {
                               "objective.gradient_penalty.target=0.75"});
     GanTrainer trainer(config, few_images(), Device::cpu());
     double squares = 0;
-    for (const real w : trainer.discriminator().parameters()[0]->value.to_host()) squares += double(w) * double(w);
+    for (const real w : trainer.discriminator().values()[0].to_host()) squares += double(w) * double(w);
     CHECK(observe(trainer).penalty_norm == doctest::Approx(std::sqrt(squares)).epsilon(1e-4));
     CHECK(number(at(observe(trainer).line(), {"penalty_target"})) == 0.75);
 }
@@ -129,13 +128,13 @@ TEST_CASE("observation: the gradient's norm under a penalty") {
 TEST_CASE("observation: the first layer that is not finite is named") {
     GanTrainer trainer(small_config("dcgan"), few_images(), Device::cpu());
     CHECK(first_not_finite(trainer).empty());
-    const auto& parameters = trainer.discriminator().parameters();
-    parameters.back()->value.data()[0] = real(NAN);
-    CHECK(first_not_finite(trainer) == parameters.back()->name);
+    const Network& discriminator = trainer.discriminator();
+    discriminator.values().back().data()[0] = real(NAN);
+    CHECK(first_not_finite(trainer) == discriminator.parameters().back()->name);
     // finite weights, whose output overflows
     GanTrainer large(small_config("vanilla"), few_images(), Device::cpu());
-    const auto& first = *large.generator().parameters()[0];
-    for (int64_t i = 0; i < first.value.size(); ++i) first.value.data()[i] = std::numeric_limits<real>::max() / 4;
+    const Tensor& first = large.generator().values()[0];
+    for (int64_t i = 0; i < first.size(); ++i) first.data()[i] = std::numeric_limits<real>::max() / 4;
     CHECK(has(first_not_finite(large), "generator."));
     CHECK(has(first_not_finite(large), "its output"));
 }

@@ -5,7 +5,7 @@
 
 #include "base/extents.h"
 #include "base/safetensors.h"
-#include "engine/nn/layer.h"
+#include "engine/nn/module.h"
 #include "tests/temporary.h"
 
 using namespace gannet;

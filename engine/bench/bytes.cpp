@@ -10,7 +10,8 @@ struct Sweeps {
 
 void collect(const Sequence& sequence, Sweeps& s) {
     bool fuses = false, norm_before = false;  // the layer before
-    for (const Layer& layer : sequence.layers) {
+    for (const auto& module : sequence.layers) {
+        const Module& layer = *module;
         const double in = double(layer.in.size()), out = double(layer.out.size());
         const bool norm = layer.type == "batch_norm" || layer.type == "layer_norm";
         if (norm) {
@@ -51,20 +52,20 @@ StepBytes step_bytes(GanTrainer& trainer) {
                  d_forward = 2 * d_batches + g_batches + 2 * again - shared, d_backward = 2 * d_batches + g_batches + 2 * again;
     const double image = double(discriminator.in().size());
     StepBytes s;
-    const auto weights_of = [](const Layer& layer) {
+    const auto weights_of = [](const Module& layer) {
         double weights = 0;
-        for (const auto& parameter : layer.parameters) weights += double(parameter->shape.elements());
+        for (const auto& parameter : layer.parameters) weights += double(parameter.size());
         return layer.flops > 0 ? weights : 0;
     };
-    s.products = step_passes(trainer, [=](const Layer& layer) {
+    s.products = step_passes(trainer, [=](const Module& layer) {
                      return layer.flops > 0 ? batch * double(layer.in.size() + layer.out.size()) + weights_of(layer) : 0;
                  }).total();
     if (trainer.joins_batches()) {  // forward, back to the data but in the first layer, and to the weights
         const auto& layers = discriminator.layers().layers;
         double all = 0, first = 0;
-        for (const Layer& layer : layers) {
-            if (first == 0) first = weights_of(layer);
-            all += weights_of(layer);
+        for (const auto& layer : layers) {
+            if (first == 0) first = weights_of(*layer);
+            all += weights_of(*layer);
         }
         s.products -= d_batches * (3 * all - first);
     }

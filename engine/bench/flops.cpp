@@ -6,7 +6,7 @@
 namespace gannet::bench {
 namespace {
 
-using Cost = std::function<double(const Layer&)>;
+using Cost = std::function<double(const Module&)>;
 
 struct Work {
     double cost = 0;      // of a pass
@@ -16,7 +16,8 @@ struct Work {
 
 // `follows`: a layer with weights comes before the sequence. Returns whether one comes before what follows it.
 bool collect(const Sequence& sequence, const Cost& cost, bool follows, std::vector<Work>& layers) {
-    for (const Layer& layer : sequence.layers) {
+    for (const auto& module : sequence.layers) {
+        const Module& layer = *module;
         const ActivationKind act = layer.act.kind;
         const bool norm = layer.type == "batch_norm" || layer.type == "layer_norm";
         const double work = cost(layer);
@@ -71,7 +72,7 @@ StepFlops step_passes(GanTrainer& trainer, const Cost& cost) {
 
 StepFlops step_flops(GanTrainer& trainer) {
     const auto batch = double(trainer.config().batch);
-    return step_passes(trainer, [batch](const Layer& layer) { return layer.flops * batch; });
+    return step_passes(trainer, [batch](const Module& layer) { return layer.flops * batch; });
 }
 
 }  // namespace gannet::bench

@@ -24,7 +24,7 @@ struct StepFlops {
 };
 
 // The same sums of anything that a layer with weights costs in each of its passes, as `cost` tells for a batch.
-StepFlops step_passes(GanTrainer& trainer, const std::function<double(const Layer&)>& cost);
+StepFlops step_passes(GanTrainer& trainer, const std::function<double(const Module&)>& cost);
 
 StepFlops step_flops(GanTrainer& trainer);
 

@@ -20,6 +20,11 @@ double softmax_of_largest(const real* scores, int64_t count) {
     return 1 / sum;
 }
 
+struct LastOutputs : PassObserver {
+    void output(const Module&, const Tensor& y) override { before = last, last = y; }
+    Tensor last, before;
+};
+
 }  // namespace
 
 Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
@@ -36,17 +41,15 @@ Readings read_images(const Network& network, const std::vector<uint8_t>& pixels,
         std::vector<real> values(std::size_t(here * size));
         for (std::size_t i = 0; i < values.size(); ++i)
             values[i] = real(pixels[std::size_t(first * size) + i]) * scale + real(low);
-        Tensor outputs[2];  // of the last layer and of the one before
-        Context context{.training = false, .update_statistics = false, .net = Net::classifier, .role = Role::data};
-        context.counters = start.data();
-        context.on_output = [&](const char*, const Tensor& y) { outputs[1] = outputs[0], outputs[0] = y; };
+        LastOutputs outputs;
+        const Pass pass{.training = false, .role = Role::data, .counters = start.data(), .observer = &outputs};
         const std::vector<real> scores =
-            network.forward(Tensor::from(values, network.in().batch(here), device), context).to_host();
+            network.forward({Tensor::from(values, network.in().batch(here), device)}, pass).to_host();
         const std::vector<int64_t> said = largest(scores, out.classes);
         out.labels.insert(out.labels.end(), said.begin(), said.end());
         for (int64_t i = 0; i < here; ++i)
             out.confidence.push_back(softmax_of_largest(&scores[std::size_t(i * out.classes)], out.classes));
-        const std::vector<real> features = outputs[1] ? outputs[1].to_host() : values;
+        const std::vector<real> features = outputs.before ? outputs.before.to_host() : values;
         out.feature_size = int64_t(features.size()) / here;
         out.features.insert(out.features.end(), features.begin(), features.end());
         if (progress) progress("reading images", first + here, count);

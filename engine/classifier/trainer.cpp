@@ -51,8 +51,8 @@ void ClassifierTrainer::updates(Trace* trace) {
     const std::string prefix = "s" + std::to_string(position_.step) + ".c0.";
     const Tensor images = feed_.batch(0, config_.batch, counters_.data()),
                  labels = feed_.labels(0, config_.batch, counters_.data());
-    Context context{.net = Net::classifier, .role = Role::data, .seed = config_.seed, .counters = counters_.data()};
-    const Tensor scores = network_.forward(images, context), loss = cross_entropy(scores, labels);
+    const Pass pass{.role = Role::data, .seed = config_.seed, .counters = counters_.data()};
+    const Tensor scores = network_.forward({images}, pass), loss = cross_entropy(scores, labels);
     grad({loss}, network_.values(), {one_}, {.create_graph = false, .into = network_.gradients()});
     if (trace) {
         trace->images(prefix + "real", images, image_);

@@ -73,8 +73,8 @@ json::Members parameters_of(const Network& network, bool gradients) {
     const auto& parameters = network.parameters();
     std::vector<Distribution> found(parameters.size());
     kernels::cpu::parallel_for(int64_t(parameters.size()), [&](int64_t i) {
-        const Tensor& value = parameters[std::size_t(i)]->value;
-        found[std::size_t(i)] = distribution_of(host.data() + (value.data() - network.flat_values().data()), value.size());
+        const Variable& p = *parameters[std::size_t(i)];
+        found[std::size_t(i)] = distribution_of(host.data() + p.offset, p.size());
     });
     json::Members out;
     for (std::size_t i = 0; i < parameters.size(); ++i) out.emplace_back(parameters[i]->name, found[i].members());
@@ -110,11 +110,11 @@ public:
             out.networks.emplace_back(network->name(), json::Members{{"weights", parameters_of(*network, false)},
                                                                      {"gradients", parameters_of(*network, true)}});
         const auto keep = [&](std::size_t network) {
-            return [&out, network](const char* place, const Tensor& x) {
+            return [&out, network](const Module& module, const Tensor& x) {
                 json::Value& all = out.networks[network].second;
                 if (!all.find("activations")) all.at("activations") = json::Members{};
                 const auto [mean_value, deviation] = moments_of(x);
-                all.at("activations").at(place) = json::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}};
+                all.at("activations").at(module.place) = json::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}};
             };
         };
         Tensor fake, real_scores, fake_scores;
@@ -145,14 +145,21 @@ public:
     }
 
 private:
-    Tensor forward(const Network& network, const Tensor& x, Role role,
-                   const std::function<void(const char*, const Tensor&)>& on_output) const {
-        Context context{.training = true, .update_statistics = false, .net = network.net(), .role = role};
-        context.seed = trainer_.config().seed;
-        context.update = generator_update_number - 1;  // no training update draws these dropout masks
-        context.counters = start_.data();
-        context.on_output = on_output;
-        return network.forward(x, context);
+    using OnOutput = std::function<void(const Module&, const Tensor&)>;
+    struct Outputs : PassObserver {
+        explicit Outputs(const OnOutput& call) : call_(call) {}
+        void output(const Module& module, const Tensor& y) override { call_(module, y); }
+        const OnOutput& call_;
+    };
+
+    Tensor forward(const Network& network, const Tensor& x, Role role, const OnOutput& on_output) const {
+        Outputs outputs(on_output);
+        return network.forward({x}, {.update_statistics = false,
+                                     .role = role,
+                                     .update = generator_update_number - 1,  // no training update draws these dropout masks
+                                     .seed = trainer_.config().seed,
+                                     .counters = start_.data(),
+                                     .observer = on_output ? &outputs : nullptr});
     }
 
     void scores(const std::vector<real>& on_real, const std::vector<real>& on_fake, Observation& out) const {
@@ -187,11 +194,11 @@ private:
 
     std::string check(const Network& network, const Tensor& x, Tensor* y) const {
         std::string found;
-        for (const auto& p : network.parameters())
-            if (found.empty() && !all_finite(p->value)) found = p->name;
+        for (const Variable* p : network.parameters())
+            if (found.empty() && !all_finite(network.values()[p->index])) found = p->name;
         std::string of_output;
-        const Tensor out = forward(network, x, Role::fake, [&](const char* place, const Tensor& value) {
-            if (of_output.empty() && !all_finite(value)) of_output = place;
+        const Tensor out = forward(network, x, Role::fake, [&](const Module& module, const Tensor& value) {
+            if (of_output.empty() && !all_finite(value)) of_output = module.place;
         });
         if (y) *y = out;
         return found.empty() ? (of_output.empty() ? "" : of_output + ": its output") : found;

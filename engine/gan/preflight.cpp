@@ -15,13 +15,12 @@ using Layers = std::vector<config::LayerConfig>;
 std::string where_last(const Layers& list, const char* name) { return list.empty() ? name : list.back().keys.where(); }
 
 // Batch norm over a single value: its output is beta, its gradient zero, whatever comes in.
-void check_batch_norms(const Sequence& sequence, int64_t batch) {
-    for (const Layer& layer : sequence.layers) {
+void check_batch_norms(const Network& network, int64_t batch) {
+    for_each_module(network.layers(), [&](const Module& layer) {
         if (layer.type == "batch_norm" && batch * layer.in.H * layer.in.W == 1)
             throw Error("batch_norm of a single value: batch 1, output " + layer.in.str(), layer.name,
                         "use a batch of 2 or more");
-        for (const auto& child : layer.children) check_batch_norms(child.layers, batch);
-    }
+    });
 }
 
 // Every conv_transpose2d of a list, however deep: those that `repeat` makes of one entry of the file together.
@@ -130,8 +129,8 @@ void check_networks(const config::ModelConfig& config, const Network& generator,
                     discriminator.out().vector
                         ? "end it with {\"layer\": \"linear\", \"units\": 1}"
                         : "end it with flatten and {\"layer\": \"linear\", \"units\": 1}, or a convolution to 1x1x1");
-    check_batch_norms(generator.layers(), config.batch);
-    check_batch_norms(discriminator.layers(), config.batch);
+    check_batch_norms(generator, config.batch);
+    check_batch_norms(discriminator, config.batch);
     if (generator.parameters().empty())
         throw Error("the generator has nothing to train", "generator", "add a layer with weights");
     if (discriminator.parameters().empty())
@@ -140,9 +139,9 @@ void check_networks(const config::ModelConfig& config, const Network& generator,
 
 double activations(const Sequence& sequence) {
     double values = 0;
-    for (const Sequence::Step& step : sequence.plan) values += double(sequence.layers[step.layer].out.size());
-    for (const Layer& layer : sequence.layers)
-        for (const auto& child : layer.children) values += activations(child.layers);
+    for (const Sequence::Step& step : sequence.plan) values += double(sequence.layers[step.layer]->out.size());
+    for (const auto& layer : sequence.layers)
+        for (const auto& child : layer->children) values += activations(child.layers);
     return values;
 }
 

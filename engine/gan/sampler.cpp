@@ -20,11 +20,12 @@ Tensor Sampler::latents(uint64_t seed, int64_t first, int64_t count) const {
 Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
     const Recording off(false);
     const DeviceValue<Counters> start(latents.device());
-    Context context{.training = batch_statistics, .update_statistics = false, .net = Net::generator, .role = Role::fake};
-    context.seed = config_.seed;
-    context.update = generator_update_number - 1;  // no training update draws these dropout masks
-    context.counters = start.data();
-    return generator_.forward(latents, context);
+    return generator_.forward({latents}, {.training = batch_statistics,
+                                          .update_statistics = false,
+                                          .role = Role::fake,
+                                          .update = generator_update_number - 1,  // no training update draws these dropout masks
+                                          .seed = config_.seed,
+                                          .counters = start.data()});
 }
 
 Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.text("statistics") == "batch"); }

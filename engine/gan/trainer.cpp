@@ -8,12 +8,34 @@
 
 namespace gannet {
 
+namespace {
+
+// Records the dropout masks of a batch.
+class MaskTrace : public PassObserver {
+public:
+    MaskTrace(Trace* trace, const std::string& prefix) : trace_(trace), prefix_(prefix + "mask.") {}
+    void mask(const Module& module, const Pass& pass, const std::function<Tensor()>& draw) override {
+        static constexpr const char* roles[] = {"real", "fake", "interpolated"};
+        const Tensor mask = draw();
+        const SampleShape sample = mask.shape().size() == 4 ? SampleShape{mask.dim(1), mask.dim(2), mask.dim(3), false}
+                                                            : SampleShape{1, 1, mask.dim(1), true};
+        trace_->images(prefix_ + module.name + "." + roles[int(pass.role)], mask, sample);
+    }
+
+private:
+    Trace* trace_;
+    std::string prefix_;
+};
+
+}  // namespace
+
 struct GanTrainer::Pass {
     std::string name;      // "s0.d1.", the trace's prefix
     uint32_t update;       // key of the random draws
     int64_t offset;        // of its real images within the step
     int64_t first_sample;  // of the batch within the update
     Trace* trace;
+    mutable MaskTrace masks{trace, name};
 };
 
 namespace {
@@ -43,7 +65,7 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     share_scores_ =
         config_.share_scores && !discriminator_.draws() && objective_.reuse_fakes && objective_.generator_first && !clips_first;
     join_batches_ =
-        config_.join_batches && !discriminator_.draws() && discriminator_.statistics().empty() && generator_.out() == image_;
+        config_.join_batches && !discriminator_.draws() && discriminator_.buffers().empty() && generator_.out() == image_;
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
@@ -75,19 +97,13 @@ Tensor GanTrainer::real_batch(const Pass& pass, const Tensor& into) const {
     return x;
 }
 
-Context GanTrainer::context(const Pass& pass, Net net, Role role) const {
-    Context c{.net = net, .role = role, .update = pass.update, .first_sample = pass.first_sample};
-    c.seed = config_.seed;
-    c.counters = counters_.data();
-    if (pass.trace) {
-        static constexpr const char* roles[] = {"real", "fake", "interpolated"};
-        c.on_mask = [pass, role](const std::string& layer, const Tensor& mask) {
-            const SampleShape sample = mask.shape().size() == 4 ? SampleShape{mask.dim(1), mask.dim(2), mask.dim(3), false}
-                                                                : SampleShape{1, 1, mask.dim(1), true};
-            pass.trace->images(pass.name + "mask." + layer + "." + roles[int(role)], mask, sample);
-        };
-    }
-    return c;
+gannet::Pass GanTrainer::through(const Pass& pass, Role role) const {
+    return {.role = role,
+            .update = pass.update,
+            .first_sample = pass.first_sample,
+            .seed = config_.seed,
+            .counters = counters_.data(),
+            .observer = pass.trace ? &pass.masks : nullptr};
 }
 
 GanTrainer::Fakes GanTrainer::make_fakes(const Pass& pass, bool recorded) const {
@@ -95,7 +111,7 @@ GanTrainer::Fakes GanTrainer::make_fakes(const Pass& pass, bool recorded) const 
     Fakes fakes;
     fakes.latents = draw_latents(config_, source(counters_, config_.seed, streams::latent, pass.update), pass.first_sample,
                                  config_.batch, device_);
-    fakes.images = generator_.forward(fakes.latents, context(pass, Net::generator, Role::fake));
+    fakes.images = generator_.forward({fakes.latents}, through(pass, Role::fake));
     if (pass.trace) pass.trace->values(pass.name + "z", fakes.latents);
     return fakes;
 }
@@ -106,7 +122,7 @@ Tensor GanTrainer::add_penalty(const Pass& pass, const Tensor& real_images, cons
                                   pass.first_sample, 0, 1, device_);
     if (pass.trace) pass.trace->values(pass.name + "eps", weight.view({config_.batch}));
     Tensor x = interpolate(real_images, fake, weight).set_requires_grad();
-    const Tensor scores = discriminator_.forward(x, context(pass, Net::discriminator, Role::interpolated));
+    const Tensor scores = discriminator_.forward({x}, through(pass, Role::interpolated));
     const Tensor gradient = grad({scores}, {x}, {ones_}, {.create_graph = true, .into = {}})[0];
     if (!gradient) return Tensor::full({}, 0, device_);
     const Penalty& p = *objective_.penalty;
@@ -141,21 +157,20 @@ void GanTrainer::accumulate(Network& network, int batch, int batches) {
 
 Tensor GanTrainer::add_scores(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes,
                               const Tensor& joined) {
-    const Context on_real = context(pass, Net::discriminator, Role::data);
+    const gannet::Pass on_real = through(pass, Role::data);
     if (joined) {
-        const Tensor sum = joined_loss(discriminator_.forward(joined, on_real), objective_.on_real, objective_.on_fake);
+        const Tensor sum = joined_loss(discriminator_.forward({joined}, on_real), objective_.on_real, objective_.on_fake);
         backward(sum, discriminator_);
         return sum.detach();
     }
     Tensor of_real;
     {  // whose tape is gone before the fakes' begins
-        const Tensor loss = gannet::loss(discriminator_.forward(real_images, on_real), objective_.on_real);
+        const Tensor loss = gannet::loss(discriminator_.forward({real_images}, on_real), objective_.on_real);
         backward(loss, discriminator_);
         of_real = loss.detach();
     }
     if (fakes.scores) discriminator_.move_statistics(fakes.statistics);  // running statistics advance in the schedule's order
-    const Tensor scores =
-        fakes.scores ? fakes.scores : discriminator_.forward(fake, context(pass, Net::discriminator, Role::fake));
+    const Tensor scores = fakes.scores ? fakes.scores : discriminator_.forward({fake}, through(pass, Role::fake));
     const Tensor sum = loss(scores, objective_.on_fake, of_real);
     add_gradients(sum, fake_gradients_);
     return sum.detach();
@@ -218,9 +233,9 @@ void GanTrainer::generator_update(int index, Trace* trace) {
         const Fakes fakes = take ? kept_[std::size_t(m)] : make_fakes(pass, true);
         if (take && trace) trace->values(pass.name + "z", fakes.latents);
         Fakes left{fakes.images.detach(), fakes.latents, {}, {}};
-        Context seen = context(pass, Net::discriminator, Role::fake);
+        gannet::Pass seen = through(pass, Role::fake);
         seen.updates = &left.statistics;
-        const Tensor scores = discriminator_.forward(fakes.images, seen);
+        const Tensor scores = discriminator_.forward({fakes.images}, seen);
         const Tensor loss = gannet::loss(scores, objective_.on_generated);
         backward(loss, generator_);
         accumulate(generator_, m, batches);

@@ -57,7 +57,7 @@ private:
     Tensor add_scores(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes, const Tensor& joined);
     Tensor add_penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake);
     void add_gradients(const Tensor& term, const Tensor& buffer);
-    Context context(const Pass& pass, Net net, Role role) const;
+    gannet::Pass through(const Pass& pass, Role role) const;
     void backward(const Tensor& loss, Network& network);
     void accumulate(Network& network, int batch, int batches);
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/nn/layer.h"
+#include "engine/nn/module.h"
 
 namespace gannet {
 

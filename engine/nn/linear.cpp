@@ -1,3 +1,6 @@
+// Matrix products and convolutions.
+#include <cmath>
+
 #include "base/error.h"
 #include "engine/nn/registry.h"
 
@@ -17,105 +20,123 @@ Key init_key(const char* section) {
             .choices = inits};
 }
 
-// Weight and bias of a layer with `rows` x R x S x `cols` weights.
-struct Weights {
-    std::shared_ptr<Parameter> w, b;
-};
-Weights add_weights(Layer& layer, const config::LayerConfig& config, const BuildContext& context, const char* section,
-                    Shape shape, double fan_in, double fan_out, int64_t outputs) {
-    const config::Object& defaults = context.options.init;
-    const std::string kind = config.keys.has("init") ? config.keys.text("init") : defaults.text(section);
-    Weights weights;
-    TransposeShape layout{1, 1, shape.elements()};
-    Shape torch_shape = shape;
-    if (shape.size() == 4) {  // (A,R,S,B) inside, (A,B,R,S) outside
-        layout = {shape[0], shape[1] * shape[2], shape[3]};
-        torch_shape = {shape[0], shape[3], shape[1], shape[2]};
+// The rule `kind` for weights with these fans.
+Init weight_init(const std::string& kind, double fan_in, double fan_out, double std) {
+    const auto uniform = [](double bound) { return Init{Init::Kind::uniform, -bound, bound}; };
+    const auto normal = [](double deviation) { return Init{Init::Kind::normal, 0, deviation}; };
+    if (kind == "normal") return normal(std);
+    if (kind == "glorot_uniform") return uniform(std::sqrt(6 / (fan_in + fan_out)));
+    if (kind == "glorot_normal") return normal(std::sqrt(2 / (fan_in + fan_out)));
+    if (kind == "he_uniform") return uniform(std::sqrt(6 / fan_in));
+    if (kind == "he_normal") return normal(std::sqrt(2 / fan_in));
+    return uniform(1 / std::sqrt(fan_in));  // torch: kaiming_uniform with a = sqrt(5)
+}
+
+Init bias_init(const std::string& kind, double fan_in) {
+    if (kind == "zeros") return {};
+    return {Init::Kind::uniform, -1 / std::sqrt(fan_in), 1 / std::sqrt(fan_in)};
+}
+
+// A weight of shape (outputs, ...) and, unless the keys say otherwise, a bias; parameters 0 and 1.
+struct Product : Module {
+    using Module::Module;
+
+    void add_weights(const Site& site, const char* section, Shape shape, double fan_in, double fan_out, int64_t outputs) {
+        const config::Object& defaults = site.context.options.init;
+        const std::string kind = site.keys().has("init") ? site.keys().text("init") : defaults.text(section);
+        TransposeShape layout{1, 1, shape.elements()};
+        Shape torch_shape = shape;
+        if (shape.size() == 4) {  // (A,R,S,B) inside, (A,B,R,S) outside
+            layout = {shape[0], shape[1] * shape[2], shape[3]};
+            torch_shape = {shape[0], shape[3], shape[1], shape[2]};
+        }
+        add_parameter(site, "weight", shape, torch_shape, layout, weight_init(kind, fan_in, fan_out, defaults.number("std")));
+        if (site.keys().boolean("bias"))
+            add_parameter(site, "bias", {outputs}, {outputs}, {1, 1, outputs}, bias_init(defaults.text("bias"), fan_in));
     }
-    weights.w =
-        add_parameter(layer, "weight", shape, torch_shape, layout, weight_init(kind, fan_in, fan_out, defaults.number("std")));
-    if (config.keys.boolean("bias"))
-        weights.b = add_parameter(layer, "bias", {outputs}, {outputs}, {1, 1, outputs}, bias_init(defaults.text("bias"), fan_in));
-    return weights;
-}
+};
 
-Tensor value_or_absent(const std::shared_ptr<Parameter>& parameter) { return parameter ? parameter->value : Tensor(); }
+struct Linear final : Product {
+    explicit Linear(const Site& site) : Product(site) {
+        need_vector(site);
+        const int64_t units = site.size_or("units", site.context.image.size());
+        out = {1, 1, units, true};
+        flops = 2.0 * double(in.C) * double(units);
+        add_weights(site, "linear", {units, in.C}, double(in.C), double(units), units);
+    }
+    Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
+        return linear(inputs.x, parameter(pass, 0), parameter(pass, 1), fused.act, fused.moments_out);
+    }
+};
 
-std::string describe(int64_t kernel, int64_t stride, int64_t padding) {
-    std::string text = std::to_string(kernel) + "x" + std::to_string(kernel);
-    if (stride != 1) text += " stride " + std::to_string(stride);
-    if (padding != 0) text += " padding " + std::to_string(padding);
-    return text;
-}
+// Either convolution: `shape` is that of the one that goes from H x W to P x Q.
+struct Convolution : Product {
+    explicit Convolution(const Site& site) : Product(site) {
+        shape.R = shape.S = site.keys().integer("kernel");
+        shape.stride = site.keys().integer("stride");
+        shape.padding = site.keys().integer("padding");
+        note = std::to_string(shape.R) + "x" + std::to_string(shape.S);
+        if (shape.stride != 1) note += " stride " + std::to_string(shape.stride);
+        if (shape.padding != 0) note += " padding " + std::to_string(shape.padding);
+    }
+    // torch takes a transposed convolution's fan-in from the filter's second axis, too: the output channels
+    void finish(const Site& site, const SampleShape& output) {
+        const ConvShape& s = shape;
+        out = output;
+        flops = 2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C);
+        add_weights(site, "conv", {s.OC, s.R, s.S, s.C}, double(s.C * s.R * s.S), double(s.OC * s.R * s.S), out.C);
+    }
+    [[noreturn]] void no_output(const Site& site, int64_t H, int64_t W) const {
+        throw Error("'" + type + "' with kernel " + std::to_string(shape.R) + " makes " + std::to_string(H) + "x" +
+                        std::to_string(W) + " of its input " + in.str(),
+                    site.keys().where("kernel"), "use a smaller kernel, a smaller stride or more padding");
+    }
+    ConvShape of(int64_t N) const {
+        ConvShape s = shape;
+        s.N = N;
+        return s;
+    }
+    ConvShape shape{};
+};
 
-[[noreturn]] void no_output(const Layer& layer, const config::LayerConfig& config, int64_t kernel, int64_t H, int64_t W) {
-    throw Error("'" + layer.type + "' with kernel " + std::to_string(kernel) + " makes " + std::to_string(H) + "x" +
-                    std::to_string(W) + " of its input " + layer.in.str(),
-                config.keys.where("kernel"), "use a smaller kernel, a smaller stride or more padding");
-}
-
-void build_linear(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
-    need_vector(layer, config);
-    const int64_t in = layer.in.C, out = size_or(config.keys, "units", context.image.size());
-    layer.out = {1, 1, out, true};
-    layer.flops = 2.0 * double(in) * double(out);
-    const Weights weights = add_weights(layer, config, context, "linear", {out, in}, double(in), double(out), out);
-    layer.forward = [weights](const Tensor& x, const Context&, const Fused& fused) {
-        return linear(x, weights.w->value, value_or_absent(weights.b), fused.act, fused.moments_out);
-    };
-}
-
-void build_conv2d(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
-    const auto& keys = config.keys;
-    const SampleShape in = as_image(layer.in);
-    ConvShape s{.N = 0, .H = in.H, .W = in.W, .C = in.C, .OC = size_or(keys, "channels", context.image.C)};
-    s.R = s.S = keys.integer("kernel");
-    s.stride = keys.integer("stride");
-    s.padding = keys.integer("padding");
-    if (s.H + 2 * s.padding < s.R || s.W + 2 * s.padding < s.S) no_output(layer, config, s.R, 0, 0);
-    s.P = (s.H + 2 * s.padding - s.R) / s.stride + 1;
-    s.Q = (s.W + 2 * s.padding - s.S) / s.stride + 1;
-    layer.out = {s.P, s.Q, s.OC, false};
-    layer.note = describe(s.R, s.stride, s.padding);
-    layer.flops = 2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C);
-    const Weights weights = add_weights(layer, config, context, "conv", {s.OC, s.R, s.S, s.C}, double(s.C * s.R * s.S),
-                                        double(s.OC * s.R * s.S), s.OC);
-    layer.forward = [weights, s](const Tensor& x, const Context&, const Fused& fused) {
-        ConvShape t = s;
-        t.N = x.dim(0);
-        return conv2d(reshape(x, {t.N, t.H, t.W, t.C}), weights.w->value, value_or_absent(weights.b), t, fused.act,
+struct Conv2d final : Convolution {
+    explicit Conv2d(const Site& site) : Convolution(site) {
+        const SampleShape image = as_image(in);
+        ConvShape& s = shape;
+        s.H = image.H, s.W = image.W, s.C = image.C, s.OC = site.size_or("channels", site.context.image.C);
+        if (s.H + 2 * s.padding < s.R || s.W + 2 * s.padding < s.S) no_output(site, 0, 0);
+        s.P = (s.H + 2 * s.padding - s.R) / s.stride + 1;
+        s.Q = (s.W + 2 * s.padding - s.S) / s.stride + 1;
+        finish(site, {s.P, s.Q, s.OC, false});
+    }
+    Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
+        const ConvShape s = of(inputs.x.dim(0));
+        return conv2d(reshape(inputs.x, {s.N, s.H, s.W, s.C}), parameter(pass, 0), parameter(pass, 1), s, fused.act,
                       fused.moments_out);
-    };
-}
+    }
+};
 
 // A transposed convolution is the data gradient of a convolution that goes the other way: its input is that one's output.
-void build_conv_transpose2d(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
-    const auto& keys = config.keys;
-    const SampleShape in = as_image(layer.in);
-    ConvShape s{.N = 0, .C = size_or(keys, "channels", context.image.C), .P = in.H, .Q = in.W, .OC = in.C};
-    s.R = s.S = keys.integer("kernel");
-    s.stride = keys.integer("stride");
-    s.padding = keys.integer("padding");
-    const int64_t output_padding = keys.integer("output_padding");
-    if (output_padding >= s.stride)
-        throw Error("output_padding " + std::to_string(output_padding) + " is not below stride " + std::to_string(s.stride),
-                    keys.where("output_padding"), "use output_padding < stride");
-    s.H = (s.P - 1) * s.stride - 2 * s.padding + s.R + output_padding;
-    s.W = (s.Q - 1) * s.stride - 2 * s.padding + s.S + output_padding;
-    if (s.H < 1 || s.W < 1) no_output(layer, config, s.R, s.H, s.W);
-    layer.out = {s.H, s.W, s.C, false};
-    layer.note = describe(s.R, s.stride, s.padding);
-    layer.flops = 2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C);
-    // torch takes a transposed convolution's fan-in from the filter's second axis: the output channels
-    const Weights weights = add_weights(layer, config, context, "conv", {s.OC, s.R, s.S, s.C}, double(s.C * s.R * s.S),
-                                        double(s.OC * s.R * s.S), s.C);
-    layer.forward = [weights, s](const Tensor& x, const Context&, const Fused& fused) {
-        ConvShape t = s;
-        t.N = x.dim(0);
-        return conv2d_dgrad(reshape(x, {t.N, t.P, t.Q, t.OC}), weights.w->value, value_or_absent(weights.b), t, fused.act,
+struct ConvTranspose2d final : Convolution {
+    explicit ConvTranspose2d(const Site& site) : Convolution(site), output_padding(site.keys().integer("output_padding")) {
+        const SampleShape image = as_image(in);
+        ConvShape& s = shape;
+        s.P = image.H, s.Q = image.W, s.OC = image.C, s.C = site.size_or("channels", site.context.image.C);
+        if (output_padding >= s.stride)
+            throw Error("output_padding " + std::to_string(output_padding) + " is not below stride " + std::to_string(s.stride),
+                        site.keys().where("output_padding"), "use output_padding < stride");
+        s.H = (s.P - 1) * s.stride - 2 * s.padding + s.R + output_padding;
+        s.W = (s.Q - 1) * s.stride - 2 * s.padding + s.S + output_padding;
+        if (s.H < 1 || s.W < 1) no_output(site, s.H, s.W);
+        finish(site, {s.H, s.W, s.C, false});
+    }
+    Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
+        const ConvShape s = of(inputs.x.dim(0));
+        return conv2d_dgrad(reshape(inputs.x, {s.N, s.P, s.Q, s.OC}), parameter(pass, 0), parameter(pass, 1), s, fused.act,
                             fused.moments_out);
-    };
-}
+    }
+    int64_t output_padding;
+};
 
 constexpr double most = 65536;  // channels, units, kernel
 
@@ -147,13 +168,14 @@ LayerKind linear_layer() {
                .max = most * most},
               {.name = "bias", .kind = Kind::boolean, .doc = "adds a learned value to each output", .otherwise = true},
               init_key("linear")}},
-            build_linear};
+            make_module<Linear>};
 }
 
 LayerKind conv2d_layer() {
     auto keys = conv_keys();
     keys[2].doc = "step between outputs: 2 halves the image";
-    return {{"conv2d", "Convolution, output size `(in + 2 padding - kernel) / stride + 1`, rounded down.", keys}, build_conv2d};
+    return {{"conv2d", "Convolution, output size `(in + 2 padding - kernel) / stride + 1`, rounded down.", keys},
+            make_module<Conv2d>};
 }
 
 LayerKind conv_transpose2d_layer() {
@@ -170,7 +192,7 @@ LayerKind conv_transpose2d_layer() {
              "enters as F "
              "channels of 1x1.",
              keys},
-            build_conv_transpose2d};
+            make_module<ConvTranspose2d>};
 }
 
 }  // namespace gannet

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/nn/layer.h"
+#include "engine/nn/module.h"
 
 namespace gannet {
 
@@ -24,30 +24,32 @@ public:
     // Initial values: pure functions of (seed, network, parameter number, element).
     void initialise(uint64_t seed);
 
-    Tensor forward(const Tensor& x, const Context& context) const;
+    // With the network's own values, unless the pass names others.
+    Tensor forward(const Inputs& inputs, const Pass& pass) const;
 
     Net net() const { return net_; }
-    std::string name() const;  // "generator", "discriminator" or "classifier"
+    std::string name() const { return name_of(net_); }
     SampleShape in() const { return in_; }
     SampleShape out() const { return root_.out; }
     const Sequence& layers() const { return root_; }
-    const std::vector<std::shared_ptr<Parameter>>& parameters() const { return parameters_; }
-    const std::vector<std::shared_ptr<Statistic>>& statistics() const { return statistics_; }
-    Tensors values() const;  // of the parameters, leaves of the tape
-    Tensors gradients() const { return places_in(flat_gradients_); }
-    // Their places in a buffer of the shape of the flat ones.
+    const std::vector<const Variable*>& parameters() const { return parameters_; }
+    const std::vector<const Variable*>& buffers() const { return buffers_; }
+    // Of the parameters, by their index: values, which are leaves of the tape and the same tensors every time, and gradients.
+    const Tensors& values() const { return values_; }
+    const Tensors& gradients() const { return gradients_; }
+    // The parameters' places in a flat tensor like flat_values().
     Tensors places_in(const Tensor& flat) const;
 
     // Whether a layer draws random numbers, so that forward() gives something else for the same input.
     bool draws() const;
-    // Running statistics move by what a forward() left in its Context's `updates`: as if it were done again.
+    // Running statistics move by what a forward() left in its Pass's `updates`: as if it were done again.
     void move_statistics(const std::vector<StatisticsUpdate>& updates) const;
 
-    // All parameters, and all gradients, in one piece. Every parameter begins at a multiple of 64 bytes; the gaps stay zero.
+    // All parameters, all gradients and all buffers, each in one piece. Gaps between them stay zero.
     const Tensor& flat_values() const { return flat_values_; }
     const Tensor& flat_gradients() const { return flat_gradients_; }
+    const Tensor& flat_buffers() const { return flat_buffers_; }
     int64_t parameter_count() const;
-    int64_t statistic_count() const;
 
 private:
     Net net_;
@@ -56,9 +58,9 @@ private:
     Sequence root_;
     SampleShape other_in_;
     std::optional<Sequence> other_;  // of samples of shape other_in_
-    std::vector<std::shared_ptr<Parameter>> parameters_;
-    std::vector<std::shared_ptr<Statistic>> statistics_;
-    Tensor flat_values_, flat_gradients_;
+    std::vector<const Variable*> parameters_, buffers_;
+    Tensor flat_values_, flat_gradients_, flat_buffers_;
+    Tensors values_, gradients_;
 };
 
 // A tensor as torch lays it out, on the host, and back.

@@ -7,50 +7,48 @@ using config::Kind;
 
 namespace {
 
-struct Affine {
-    std::shared_ptr<Parameter> gamma, beta;
-    Tensor weight() const { return gamma ? gamma->value : Tensor(); }
-    Tensor bias() const { return beta ? beta->value : Tensor(); }
+// Scale and shift, parameters 0 and 1, unless the keys say otherwise.
+struct Norm : Module {
+    explicit Norm(const Site& site) : Module(site), eps(real(site.keys().number("eps"))) {}
+    void add_affine(const Site& site, Shape shape, Shape torch_shape, TransposeShape layout, double gamma_std) {
+        if (!site.keys().boolean("affine")) return;
+        const Init one = gamma_std > 0 ? Init{Init::Kind::normal, 1, gamma_std} : Init{Init::Kind::constant, 1, 0};
+        add_parameter(site, "weight", shape, torch_shape, layout, one);
+        add_parameter(site, "bias", shape, torch_shape, layout, {});
+    }
+    real eps;
 };
 
-Affine add_affine(Layer& layer, const config::LayerConfig& config, Shape shape, Shape torch_shape, TransposeShape layout,
-                  double gamma_std) {
-    Affine affine;
-    if (!config.keys.boolean("affine")) return affine;
-    const Init one = gamma_std > 0 ? Init{Init::Kind::normal, 1, gamma_std} : Init{Init::Kind::constant, 1, 0};
-    affine.gamma = add_parameter(layer, "weight", shape, torch_shape, layout, one);
-    affine.beta = add_parameter(layer, "bias", shape, torch_shape, layout, {});
-    return affine;
-}
-
-void build_batch_norm(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
-    const int64_t C = layer.in.C;
-    const real eps = real(config.keys.number("eps")), momentum = real(config.keys.number("momentum"));
-    const Affine affine = add_affine(layer, config, {C}, {C}, {1, 1, C}, context.options.init.number("gamma_std"));
-    auto running = std::make_shared<Statistic>();
-    running->mean_name = layer.name + ".running_mean";
-    running->var_name = layer.name + ".running_var";
-    running->cols = C;
-    layer.statistics.push_back(running);
-    layer.forward = [=](const Tensor& x, const Context& pass, const Fused& fused) {
-        const RowsShape s{x.size() / C, C};
-        if (!pass.training) return batch_norm_eval(x, affine.weight(), affine.bias(), running->value, s, eps, fused.act);
+struct BatchNorm final : Norm {
+    explicit BatchNorm(const Site& site) : Norm(site), momentum(real(site.keys().number("momentum"))) {
+        add_affine(site, {in.C}, {in.C}, {1, 1, in.C}, site.context.options.init.number("gamma_std"));
+        add_buffer(site, "running_mean", in.C, {});
+        add_buffer(site, "running_var", in.C, {Init::Kind::constant, 1, 0});
+    }
+    Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
+        const Tensor& x = inputs.x;
+        const RowsShape s{x.size() / in.C, in.C};
+        const Tensor gamma = parameter(pass, 0), beta = parameter(pass, 1),
+                     running = pass.buffers->rows(buffers[0].offset, 2 * in.C).view({2, in.C});
+        if (!pass.training) return batch_norm_eval(x, gamma, beta, running, s, eps, fused.act);
         Tensor moments = fused.moments_in;
-        const Tensor y = batch_norm(x, affine.weight(), affine.bias(), s, eps, fused.act, &moments);
-        if (pass.update_statistics) pass.updates->push_back({{running->value.data(), moments.data(), s, momentum}, moments});
+        const Tensor y = batch_norm(x, gamma, beta, s, eps, fused.act, &moments);
+        if (pass.update_statistics) pass.updates->push_back({{running.data(), moments.data(), s, momentum}, moments});
         return y;
-    };
-}
+    }
+    real momentum;
+};
 
-void build_layer_norm(Layer& layer, const config::LayerConfig& config, BuildContext&) {
-    const SampleShape in = layer.in;
-    const real eps = real(config.keys.number("eps"));
-    const Shape torch_shape = in.vector ? Shape{in.C} : Shape{in.C, in.H, in.W};
-    const Affine affine = add_affine(layer, config, {in.size()}, torch_shape, {1, in.H * in.W, in.C}, 0);
-    layer.forward = [=](const Tensor& x, const Context&, const Fused& fused) {
-        return layer_norm(x, affine.weight(), affine.bias(), {x.dim(0), in.size()}, eps, fused.act);
-    };
-}
+struct LayerNorm final : Norm {
+    explicit LayerNorm(const Site& site) : Norm(site) {
+        const Shape torch_shape = in.vector ? Shape{in.C} : Shape{in.C, in.H, in.W};
+        add_affine(site, {in.size()}, torch_shape, {1, in.H * in.W, in.C}, 0);
+    }
+    Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
+        const Tensor& x = inputs.x;
+        return layer_norm(x, parameter(pass, 0), parameter(pass, 1), {x.dim(0), in.size()}, eps, fused.act);
+    }
+};
 
 Key eps_key() { return {.name = "eps", .kind = Kind::number, .doc = "added to the variance", .otherwise = 1e-5, .min = 0}; }
 Key affine_key() { return {.name = "affine", .kind = Kind::boolean, .doc = "learns a scale and a shift", .otherwise = true}; }
@@ -69,7 +67,7 @@ LayerKind batch_norm_layer() {
            .min = 0,
            .max = 1},
           affine_key()}},
-        build_batch_norm};
+        make_module<BatchNorm>};
 }
 
 LayerKind layer_norm_layer() {
@@ -77,7 +75,7 @@ LayerKind layer_norm_layer() {
              "Brings each sample to mean 0 and variance 1 over all its values (arXiv 1607.06450). Fit for critics under a "
              "gradient penalty.",
              {eps_key(), affine_key()}},
-            build_layer_norm};
+            make_module<LayerNorm>};
 }
 
 }  // namespace gannet

@@ -7,42 +7,47 @@ using config::Kind;
 
 namespace {
 
-void set_activation(Layer& layer, Activation act) {
-    layer.act = act;
-    layer.forward = [act](const Tensor& x, const Context&, const Fused&) { return activation(x, act); };
-}
-
 template <ActivationKind kind>
-void build_activation(Layer& layer, const config::LayerConfig&, BuildContext&) {
-    set_activation(layer, {kind, 0});
-}
+struct ActivationLayer final : Module {
+    explicit ActivationLayer(const Site& site) : Module(site) {
+        act = {kind, 0};
+        if (!site.keys().has("slope")) return;
+        act.slope = real(site.keys().number("slope"));
+        note = "slope " + json::dump(site.keys().value("slope"), -1);
+    }
+    Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override { return activation(inputs.x, act); }
+};
 
-void build_leaky_relu(Layer& layer, const config::LayerConfig& config, BuildContext&) {
-    set_activation(layer, {ActivationKind::leaky_relu, real(config.keys.number("slope"))});
-    layer.note = "slope " + json::dump(config.keys.value("slope"), -1);
-}
-
-void build_dropout(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
-    const real p = real(config.keys.number("p"));
-    const bool channelwise = config.keys.boolean("channelwise");
-    const SampleShape in = layer.in;
-    const int leaf = context.leaf;
-    layer.note = "p " + json::dump(config.keys.value("p"), -1);
-    layer.draws = p > 0;
-    layer.forward = [=, name = layer.name](const Tensor& x, const Context& pass, const Fused&) {
+struct Dropout final : Module {
+    explicit Dropout(const Site& site)
+        : Module(site),
+          p(real(site.keys().number("p"))),
+          channelwise(site.keys().boolean("channelwise")),
+          net(site.context.net),
+          leaf(site.context.leaf) {
+        note = "p " + json::dump(site.keys().value("p"), -1);
+        draws = p > 0;
+    }
+    Tensor forward(const Inputs& inputs, const Pass& pass, const Fused&) const override {
+        const Tensor& x = inputs.x;
         if (!pass.training || p == 0) return x;
         const DropoutShape s{pass.first_sample, x.dim(0), in.H * in.W, in.C, channelwise};
-        const RandomSource source{pass.counters, {pass.seed, streams::dropout(pass.net, pass.role, leaf), pass.update}};
-        if (pass.on_mask) {
-            const Recording off(false);
-            DropoutShape mask = s;
-            if (channelwise) mask.spatial = 1;  // one value per channel says it all
-            const Tensor ones = Tensor::full(channelwise ? Shape{x.dim(0), in.C} : x.shape(), 1, x.device());
-            pass.on_mask(name, scale(dropout(ones, source, mask, p), 1 - p));
-        }
+        const RandomSource source{pass.counters, {pass.seed, streams::dropout(net, pass.role, leaf), pass.update}};
+        if (pass.observer)
+            pass.observer->mask(*this, pass, [&] {
+                const Recording off(false);
+                DropoutShape mask = s;
+                if (channelwise) mask.spatial = 1;  // one value per channel says it all
+                const Tensor ones = Tensor::full(channelwise ? Shape{x.dim(0), in.C} : x.shape(), 1, x.device());
+                return scale(dropout(ones, source, mask, p), 1 - p);
+            });
         return dropout(x, source, s, p);
-    };
-}
+    }
+    real p;
+    bool channelwise;
+    Net net;
+    int leaf;  // tells its draws from those of the network's other dropouts
+};
 
 }  // namespace
 
@@ -55,21 +60,21 @@ LayerKind dropout_layer() {
            .kind = Kind::boolean,
            .doc = "whole channels at once (torch's Dropout2d)",
            .otherwise = false}}},
-        build_dropout};
+        make_module<Dropout>};
 }
 
-LayerKind relu_layer() { return {{"relu", "`max(x, 0)`.", {}}, build_activation<ActivationKind::relu>}; }
+LayerKind relu_layer() { return {{"relu", "`max(x, 0)`.", {}}, make_module<ActivationLayer<ActivationKind::relu>>}; }
 LayerKind tanh_layer() {
-    return {{"tanh", "Between -1 and 1: the usual end of a generator.", {}}, build_activation<ActivationKind::tanh>};
+    return {{"tanh", "Between -1 and 1: the usual end of a generator.", {}}, make_module<ActivationLayer<ActivationKind::tanh>>};
 }
 LayerKind sigmoid_layer() {
-    return {{"sigmoid", "`1 / (1 + exp(-x))`, between 0 and 1.", {}}, build_activation<ActivationKind::sigmoid>};
+    return {{"sigmoid", "`1 / (1 + exp(-x))`, between 0 and 1.", {}}, make_module<ActivationLayer<ActivationKind::sigmoid>>};
 }
 LayerKind leaky_relu_layer() {
     return {{"leaky_relu",
              "`x` where positive, `slope x` elsewhere.",
              {{.name = "slope", .kind = Kind::number, .doc = "of the negative side", .otherwise = 0.2, .min = 0, .max = 1}}},
-            build_leaky_relu};
+            make_module<ActivationLayer<ActivationKind::leaky_relu>>};
 }
 
 }  // namespace gannet

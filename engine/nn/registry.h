@@ -1,5 +1,5 @@
 #pragma once
-#include "engine/nn/layer.h"
+#include "engine/nn/module.h"
 #include "engine/nn/spec.h"
 
 namespace gannet {

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/nn/layer.h"
 #include "engine/nn/registry.h"
 #include "kernels/place.h"
 
@@ -24,7 +23,7 @@ const std::vector<Pattern>& patterns() {
     return table;
 }
 
-bool fuses(const Layer& first, const Layer& second, Fusion fusion) {
+bool fuses(const Module& first, const Module& second, Fusion fusion) {
     const auto has = [](const std::vector<std::string>& names, const std::string& name) {
         return std::find(names.begin(), names.end(), name) != names.end();
     };
@@ -34,7 +33,7 @@ bool fuses(const Layer& first, const Layer& second, Fusion fusion) {
 }
 
 // Keeps products of extents far from overflow: builders multiply these by kernels and scales of at most 1024.
-void check_size(const Layer& layer, const config::LayerConfig& config) {
+void check_size(const Module& layer, const config::LayerConfig& config) {
     constexpr int64_t most_pixels = 65536, most_values = int64_t(1) << 31;
     const SampleShape& s = layer.out;
     if (s.H > most_pixels || s.W > most_pixels || s.C > most_values ||
@@ -43,13 +42,13 @@ void check_size(const Layer& layer, const config::LayerConfig& config) {
                     config.keys.where(), "lower its size");
 }
 
-std::vector<Sequence::Step> make_plan(const std::vector<Layer>& layers, bool fuse) {
+std::vector<Sequence::Step> make_plan(const std::vector<std::unique_ptr<const Module>>& layers, bool fuse) {
     std::vector<Sequence::Step> plan;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         Sequence::Step step{.layer = i};
         std::size_t next = i + 1;
-        if (fuse && next < layers.size() && fuses(layers[i], layers[next], Fusion::activation)) step.activation = int(next++);
-        step.moments = fuse && next < layers.size() && fuses(layers[i], layers[next], Fusion::moments);
+        if (fuse && next < layers.size() && fuses(*layers[i], *layers[next], Fusion::activation)) step.activation = int(next++);
+        step.moments = fuse && next < layers.size() && fuses(*layers[i], *layers[next], Fusion::moments);
         plan.push_back(step);
         i = next - 1;
     }
@@ -64,37 +63,32 @@ Sequence build_sequence(const std::vector<config::LayerConfig>& list, const std:
     sequence.out = in;
     for (std::size_t i = 0; i < list.size(); ++i) {
         const LayerKind* kind = layer_kind(list[i].type);
-        if (!kind || !kind->build) throw Error("unknown layer '" + list[i].type + "'", list[i].keys.where());
-        Layer layer;
-        layer.type = list[i].type;
-        layer.name = prefix + "." + std::to_string(i);
-        layer.place = lasting(layer.name + " " + layer.type);
-        layer.in = sequence.out;
-        layer.out = layer.in;
-        kind->build(layer, list[i], context);
-        check_size(layer, list[i]);
+        if (!kind || !kind->make) throw Error("unknown layer '" + list[i].type + "'", list[i].keys.where());
+        sequence.layers.push_back(kind->make({*kind, prefix + "." + std::to_string(i), sequence.out, list[i], context}));
+        const Module& module = *sequence.layers.back();
+        check_size(module, list[i]);
         ++context.leaf;
-        sequence.out = layer.out;
-        sequence.layers.push_back(std::move(layer));
+        sequence.out = module.out;
     }
     sequence.plan = make_plan(sequence.layers, context.options.fuse);
     return sequence;
 }
 
-Tensor Sequence::forward(Tensor x, const Context& context) const {
+Tensor Sequence::forward(const Inputs& inputs, const Pass& pass) const {
+    Inputs at = inputs;
     Tensor moments;
     for (const Step& step : plan) {
+        const Module &module = *layers[step.layer], &last = step.activation >= 0 ? *layers[std::size_t(step.activation)] : module;
         Fused fused;
-        if (step.activation >= 0) fused.act = layers[std::size_t(step.activation)].act;
+        if (step.activation >= 0) fused.act = last.act;
         fused.moments_in = std::move(moments);
         moments = Tensor();
-        if (step.moments && context.training) fused.moments_out = &moments;
-        const Place place(layers[step.layer].place);
-        x = layers[step.layer].forward(x, context, fused);
-        if (context.on_output)
-            context.on_output(layers[step.activation >= 0 ? std::size_t(step.activation) : step.layer].place, x);
+        if (step.moments && pass.training) fused.moments_out = &moments;
+        const Place place(module.place);
+        at.x = module.forward(at, pass, fused);
+        if (pass.observer) pass.observer->output(last, at.x);
     }
-    return x;
+    return at.x;
 }
 
 }  // namespace gannet

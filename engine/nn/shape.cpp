@@ -21,62 +21,63 @@ Tensor to_image(const Tensor& x, const SampleShape& out) {
     return transpose(x, {n, out.C, pixels}, out.batch(n));
 }
 
-void build_flatten(Layer& layer, const config::LayerConfig&, BuildContext&) {
-    const SampleShape in = layer.in;
-    layer.out = {1, 1, in.size(), true};
-    layer.forward = [in](const Tensor& x, const Context&, const Fused&) { return to_vector(x, in); };
-}
+struct Flatten final : Module {
+    explicit Flatten(const Site& site) : Module(site) { out = {1, 1, in.size(), true}; }
+    Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override { return to_vector(inputs.x, in); }
+};
 
-void build_reshape(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
-    const SampleShape in = layer.in;
-    if (config.keys.is_image("shape")) {
-        layer.out = context.image;
-    } else {
-        const std::vector<int64_t> shape = config.keys.integers("shape");
-        if (shape.size() != 1 && shape.size() != 3)
-            throw Error("a shape of " + std::to_string(shape.size()) + " numbers", config.keys.where("shape"),
-                        "use [C, H, W], [F] or \"image\"");
-        layer.out = shape.size() == 1 ? SampleShape{1, 1, shape[0], true} : SampleShape{shape[1], shape[2], shape[0], false};
+struct Reshape final : Module {
+    explicit Reshape(const Site& site) : Module(site) {
+        if (site.keys().is_image("shape")) {
+            out = site.context.image;
+        } else {
+            const std::vector<int64_t> shape = site.keys().integers("shape");
+            if (shape.size() != 1 && shape.size() != 3)
+                throw Error("a shape of " + std::to_string(shape.size()) + " numbers", site.keys().where("shape"),
+                            "use [C, H, W], [F] or \"image\"");
+            out = shape.size() == 1 ? SampleShape{1, 1, shape[0], true} : SampleShape{shape[1], shape[2], shape[0], false};
+        }
+        const double values = double(out.H) * double(out.W) * double(out.C);  // may be too many to count
+        if (values != double(in.size()))
+            throw Error("reshape of " + in.str() + ", " + std::to_string(in.size()) + " values, to " + out.str() + ", " +
+                            config::number_text(values) + " values",
+                        site.keys().where("shape"), "change the shape or the layer before it");
     }
-    const double values = double(layer.out.H) * double(layer.out.W) * double(layer.out.C);  // may be too many to count
-    if (values != double(in.size()))
-        throw Error("reshape of " + in.str() + ", " + std::to_string(in.size()) + " values, to " + layer.out.str() + ", " +
-                        config::number_text(values) + " values",
-                    config.keys.where("shape"), "change the shape or the layer before it");
-    const SampleShape out = layer.out;
-    layer.forward = [in, out](const Tensor& x, const Context&, const Fused&) {
-        const Tensor v = in.vector ? x : to_vector(x, in);
+    Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override {
+        const Tensor v = in.vector ? inputs.x : to_vector(inputs.x, in);
         return out.vector ? v : to_image(v, out);
-    };
-}
+    }
+};
 
-void build_upsample(Layer& layer, const config::LayerConfig& config, BuildContext&) {
-    const int64_t scale = config.keys.integer("scale");
-    const SampleShape in = as_image(layer.in);
-    layer.out = {in.H * scale, in.W * scale, in.C, false};
-    layer.note = "x" + std::to_string(scale);
-    layer.forward = [in, scale](const Tensor& x, const Context&, const Fused&) {
-        return upsample_nearest(reshape(x, in.batch(x.dim(0))), scale);
-    };
-}
+struct Upsample final : Module {
+    explicit Upsample(const Site& site) : Module(site), scale(site.keys().integer("scale")), image(as_image(in)) {
+        out = {image.H * scale, image.W * scale, image.C, false};
+        note = "x" + std::to_string(scale);
+    }
+    Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override {
+        return upsample_nearest(reshape(inputs.x, image.batch(inputs.x.dim(0))), scale);
+    }
+    int64_t scale;
+    SampleShape image;  // of its input
+};
 
-void build_residual(Layer& layer, const config::LayerConfig& config, BuildContext& context) {
-    const SampleShape in = layer.in;
-    ++context.leaf;  // the container itself comes before what it holds
-    auto main = std::make_shared<Sequence>(build_sequence(config.lists.at("main"), layer.name + ".main", in, context));
-    auto shortcut =
-        std::make_shared<Sequence>(build_sequence(config.lists.at("shortcut"), layer.name + ".shortcut", in, context));
-    --context.leaf;
-    if (main->out != shortcut->out)
-        throw Error("residual: main gives " + main->out.str() + ", shortcut gives " + shortcut->out.str(), config.keys.where(),
-                    "let both end in the same shape, for instance by a conv2d with kernel 1 in the shortcut");
-    layer.out = main->out;
-    layer.children = {{"main", *main}, {"shortcut", *shortcut}};
-    layer.forward = [main, shortcut](const Tensor& x, const Context& pass, const Fused&) {
-        const Tensor y = main->forward(x, pass);
-        return add(y, shortcut->forward(x, pass));
-    };
-}
+struct Residual final : Module {
+    explicit Residual(const Site& site) : Module(site) {
+        ++site.context.leaf;  // the container itself comes before what it holds
+        for (const char* list : {"main", "shortcut"})
+            children.push_back({list, build_sequence(site.config.lists.at(list), name + "." + list, in, site.context)});
+        --site.context.leaf;
+        out = children[0].layers.out;
+        if (out != children[1].layers.out)
+            throw Error("residual: main gives " + out.str() + ", shortcut gives " + children[1].layers.out.str(),
+                        site.keys().where(),
+                        "let both end in the same shape, for instance by a conv2d with kernel 1 in the shortcut");
+    }
+    Tensor forward(const Inputs& inputs, const Pass& pass, const Fused&) const override {
+        const Tensor y = children[0].layers.forward(inputs, pass);
+        return add(y, children[1].layers.forward(inputs, pass));
+    }
+};
 
 }  // namespace
 
@@ -84,10 +85,10 @@ LayerKind upsample_layer() {
     return {{"upsample",
              "Repeats each pixel `scale` x `scale` times (nearest neighbour).",
              {{.name = "scale", .kind = Kind::size, .doc = "factor of height and width", .otherwise = 2, .max = 64}}},
-            build_upsample};
+            make_module<Upsample>};
 }
 
-LayerKind flatten_layer() { return {{"flatten", "An image as a vector, in (C,H,W) order.", {}}, build_flatten}; }
+LayerKind flatten_layer() { return {{"flatten", "An image as a vector, in (C,H,W) order.", {}}, make_module<Flatten>}; }
 
 LayerKind reshape_layer() {
     return {{"reshape",
@@ -96,7 +97,7 @@ LayerKind reshape_layer() {
                .kind = Kind::integers,
                .doc = "`[C, H, W]`, `[F]` or `\"image\"`: the data's shape",
                .required = true}}},
-            build_reshape};
+            make_module<Reshape>};
 }
 
 LayerKind repeat_layer() {
@@ -121,7 +122,7 @@ LayerKind residual_layer() {
                .kind = Kind::layers,
                .doc = "the other way round them; `[]` is x itself",
                .otherwise = json::List{}}}},
-            build_residual};
+            make_module<Residual>};
 }
 
 }  // namespace gannet

@@ -27,17 +27,17 @@ struct Totals {
 void add_rows(std::vector<Row>& rows, const Sequence& sequence, const std::string& indent, Totals& totals) {
     std::vector<std::string> fused(sequence.layers.size());
     for (const Sequence::Step& step : sequence.plan) {
-        if (step.activation >= 0) fused[std::size_t(step.activation)] = "fused into " + sequence.layers[step.layer].name;
+        if (step.activation >= 0) fused[std::size_t(step.activation)] = "fused into " + sequence.layers[step.layer]->name;
         if (step.moments) {
             std::string& note = fused[step.layer];
             note = "makes the batch norm's moments";
         }
     }
     for (std::size_t i = 0; i < sequence.layers.size(); ++i) {
-        const Layer& layer = sequence.layers[i];
+        const Module& layer = *sequence.layers[i];
         int64_t trainable = 0, statistics = 0;
-        for (const auto& p : layer.parameters) trainable += p->shape.elements();
-        for (const auto& s : layer.statistics) statistics += s->value.size();
+        for (const Variable& p : layer.parameters) trainable += p.size();
+        for (const Variable& b : layer.buffers) statistics += b.size();
         rows.push_back({indent + layer.name, layer.type + (layer.note.empty() ? "" : " " + layer.note), layer.out.str(),
                         trainable ? grouped(trainable) : "", statistics ? grouped(statistics) : "", scaled(layer.flops),
                         fused[i]});

@@ -24,21 +24,12 @@ constexpr double flops_of_a_step = 4e9;   // that the smaller batch may take: so
 constexpr double uses_of_a_weight = 256;  // in a pass of the smaller batch, at the least: where it is read for less, a step takes
                                           // as long with half the batch
 
-double forward_flops(const Sequence& sequence) {
-    double flops = 0;
-    for (const Layer& layer : sequence.layers) {
-        flops += layer.flops;
-        for (const Child& child : layer.children) flops += forward_flops(child.layers);
-    }
-    return flops;
-}
-
 // The smaller of two batches to measure steps with; at the least 2, as batch norm wants.
 int64_t small_batch(const config::ModelConfig& config, const Networks& nets) {
     double forward = 0, weights = 0;  // of all networks; forward for an image
     for (const Network* net : {nets.generator.get(), nets.discriminator.get(), nets.classifier.get()}) {
         if (!net) continue;
-        forward += forward_flops(net->layers());
+        for_each_module(net->layers(), [&](const Module& module) { forward += module.flops; });
         weights += double(net->parameter_count());
     }
     double step = 3 * forward;  // a pass forward and two back for each network and update, as an order of magnitude

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "engine/model/model.h"
-#include "engine/nn/layer.h"
+#include "engine/nn/module.h"
 #include "engine/tensor/device.h"
 
 namespace gannet {

@@ -41,11 +41,6 @@ std::vector<real> reals_of(const Array& array, const std::string& file) {
     throw Error("'" + array.name + "' has type " + array.dtype, file, "F32 and F64 can be read");
 }
 
-// The part of an optimizer's flat state that belongs to a parameter: it lies as the parameter does in the flat values.
-Tensor part_of(const Tensor& flat, const Network& network, const Parameter& p) {
-    return flat.rows(p.value.data() - network.flat_values().data(), p.value.size()).view(p.shape);
-}
-
 }  // namespace
 
 // Without a branch in the loop: one comparison a value, small beside reading or writing the file.
@@ -60,35 +55,27 @@ Array to_array(const std::string& name, const Tensor& value, const TransposeShap
 }
 
 void append_state(std::vector<Array>& arrays, const std::string& prefix, const Network& network, const Optimizer* optimizer) {
-    for (const auto& p : network.parameters()) arrays.push_back(to_array(prefix + p->name, p->value, p->layout, p->torch_shape));
-    for (const auto& s : network.statistics()) {
-        const int64_t cols = s->value.dim(1);
-        arrays.push_back(to_array(prefix + s->mean_name, s->value.rows(0, 1), {1, 1, cols}, {cols}));
-        arrays.push_back(to_array(prefix + s->var_name, s->value.rows(1, 1), {1, 1, cols}, {cols}));
-    }
+    const auto append = [&](const std::string& name, const Variable& v, const Tensor& flat) {
+        arrays.push_back(to_array(prefix + name, v.in(flat), v.layout, v.torch_shape));
+    };
+    for (const Variable* p : network.parameters()) append(p->name, *p, network.flat_values());
+    for (const Variable* b : network.buffers()) append(b->name, *b, network.flat_buffers());
     if (!optimizer) return;
     for (const Optimizer::State& state : optimizer->states())
-        for (const auto& p : network.parameters())
-            arrays.push_back(to_array(prefix + "optimizer." + p->name + "." + state.name, part_of(state.flat, network, *p),
-                                      p->layout, p->torch_shape));
+        for (const Variable* p : network.parameters()) append("optimizer." + p->name + "." + state.name, *p, state.flat);
     const int64_t updates = optimizer->updates();
     arrays.push_back(make_array(prefix + "optimizer." + network.name() + ".step", {}, &updates, 1));
 }
 
 void load_state(const Safetensors& content, const std::string& file, const Network& network, Optimizer* optimizer) {
-    for (const auto& p : network.parameters())
-        from_torch(p->value, p->layout, reals_of(need(content, file, p->name, p->torch_shape), file));
-    for (const auto& s : network.statistics()) {
-        const int64_t cols = s->value.dim(1);
-        from_torch(s->value.rows(0, 1), {1, 1, cols}, reals_of(need(content, file, s->mean_name, {cols}), file));
-        from_torch(s->value.rows(1, 1), {1, 1, cols}, reals_of(need(content, file, s->var_name, {cols}), file));
-    }
+    const auto load = [&](const std::string& name, const Variable& v, const Tensor& flat) {
+        from_torch(v.in(flat), v.layout, reals_of(need(content, file, name, v.torch_shape), file));
+    };
+    for (const Variable* p : network.parameters()) load(p->name, *p, network.flat_values());
+    for (const Variable* b : network.buffers()) load(b->name, *b, network.flat_buffers());
     if (!optimizer) return;
     for (const Optimizer::State& state : optimizer->states())
-        for (const auto& p : network.parameters()) {
-            const Array& array = need(content, file, "optimizer." + p->name + "." + state.name, p->torch_shape);
-            from_torch(part_of(state.flat, network, *p), p->layout, reals_of(array, file));
-        }
+        for (const Variable* p : network.parameters()) load("optimizer." + p->name + "." + state.name, *p, state.flat);
     const Array& step = need(content, file, "optimizer." + network.name() + ".step", {});
     int64_t updates = 0;
     if (step.dtype != "I64" || step.data.size() != sizeof updates)

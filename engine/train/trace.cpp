@@ -14,7 +14,7 @@ void Trace::values(const std::string& name, const Tensor& value) {
 
 void Trace::gradients(const std::string& prefix, const Network& network) {
     for (const auto& p : network.parameters())
-        content.arrays.push_back(to_array(prefix + p->name, p->gradient, p->layout, p->torch_shape));
+        content.arrays.push_back(to_array(prefix + p->name, network.gradients()[p->index], p->layout, p->torch_shape));
 }
 
 bool is_trace(const std::string& path) {

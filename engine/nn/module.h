@@ -1,0 +1,203 @@
+// A module: one layer of a network, with typed attributes, the places of its parameters and buffers, and a forward pass. Values
+// are handed in, so the same module serves several: those that are trained, an average of them.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/autograd/ops.h"
+#include "engine/nn/spec.h"
+#include "engine/tensor/random.h"
+
+namespace gannet {
+
+// The shape of one sample: an image (H,W,C) or a vector of C features.
+struct SampleShape {
+    int64_t H = 1, W = 1, C = 1;
+    bool vector = false;
+    int64_t size() const;  // throws if it does not fit in 63 bits
+    Shape batch(int64_t n) const { return vector ? Shape{n, C} : Shape{n, H, W, C}; }
+    std::string str() const;  // "(C, H, W)" as everywhere outside the program, or "(F)"
+    bool operator==(const SampleShape&) const = default;
+};
+
+// An initial value.
+struct Init {
+    enum class Kind { constant, uniform, normal } kind = Kind::constant;
+    double a = 0, b = 0;  // constant a; uniform on (a, b); normal with mean a and standard deviation b
+};
+
+// A tensor of a module: a parameter, which is learned, or a buffer, which is not (running statistics). Its value lies in a flat
+// tensor of all parameters, or all buffers, of the network. Inside it is stored channels-last; outside (in checkpoints and
+// traces) as torch has it, which for (batch, spatial, channels) is (batch, channels, spatial).
+struct Variable {
+    std::string name;   // "generator.3.weight"
+    Shape shape;        // inside
+    Shape torch_shape;  // outside
+    TransposeShape layout;
+    Init init;
+    std::size_t index = 0;  // among the network's parameters or buffers
+    int64_t offset = 0;     // in the flat tensor
+    int64_t size() const { return shape.elements(); }
+    Tensor in(const Tensor& flat) const { return flat.rows(offset, size()).view(shape); }
+};
+
+// How running statistics move: those of a batch norm, by the moments of its batch.
+struct StatisticsUpdate {
+    RunningStats stats;
+    Tensor moments;  // keeps them
+};
+
+class Module;
+struct Pass;
+
+// Watches what passes through a network.
+class PassObserver {
+public:
+    virtual ~PassObserver() = default;
+    // What leaves a module; of a fused pair the second one.
+    virtual void output(const Module&, const Tensor&) {}
+    // The mask of a dropout (1 = kept), which is computed if it is called for.
+    virtual void mask(const Module&, const Pass&, const std::function<Tensor()>&) {}
+};
+
+struct Inputs {
+    Tensor x;
+    Tensor labels = {};  // (N); empty where nothing depends on them
+};
+
+// What a pass through a network needs besides its inputs.
+struct Pass {
+    bool training = true;           // batch statistics and dropout
+    bool update_statistics = true;  // running statistics advance (training only)
+    // the key of random draws
+    Role role = Role::fake;
+    uint32_t update = 0;       // within the step
+    int64_t first_sample = 0;  // of this batch within the update
+    uint64_t seed = 0;
+    const Counters* counters = nullptr;
+    // whose values: of the parameters by their index, and the flat buffers; null: the network's own
+    const Tensors* parameters = nullptr;
+    const Tensor* buffers = nullptr;
+    // where modules leave their running statistics to be moved, all in one launch at the end of Network::forward; a caller that
+    // gives its own vector can move them again
+    std::vector<StatisticsUpdate>* updates = nullptr;
+    PassObserver* observer = nullptr;
+};
+
+// What the neighbours have fused into a module.
+struct Fused {
+    Activation act;                 // at the end
+    Tensor* moments_out = nullptr;  // wanted by the batch norm that follows
+    Tensor moments_in;              // made by the module before
+};
+
+// Modules one after the other, and the plan of how neighbours are fused.
+struct Sequence {
+    struct Step {
+        std::size_t layer;
+        int activation = -1;   // the index of the activation that is fused into it
+        bool moments = false;  // its epilogue makes the moments for the batch norm that follows
+    };
+    std::vector<std::unique_ptr<const Module>> layers;
+    std::vector<Step> plan;
+    SampleShape out;
+    Tensor forward(const Inputs& inputs, const Pass& pass) const;
+};
+
+// A list inside a module: "main", "shortcut".
+struct Child {
+    std::string name;
+    Sequence layers;
+};
+
+// The running totals of a network's variables while it is built.
+struct FlatLayout {
+    std::size_t count = 0;
+    int64_t size = 0;
+};
+
+// What the modules of a network share while they are built.
+struct BuildContext {
+    Net net;
+    SampleShape image;  // what the size "image" means
+    const config::BuildOptions& options;
+    int leaf = 0;  // running number of modules, for dropout's streams
+    FlatLayout parameters = {}, buffers = {};
+};
+
+struct LayerKind;
+
+// What one module is built from.
+struct Site {
+    const LayerKind& kind;
+    std::string name;
+    SampleShape in;
+    const config::LayerConfig& config;
+    BuildContext& context;
+    const config::Object& keys() const { return config.keys; }
+    // A size that may be "image": `image` then.
+    int64_t size_or(const std::string& key, int64_t image) const { return keys().is_image(key) ? image : keys().integer(key); }
+};
+
+class Module {
+public:
+    explicit Module(const Site& site);  // whose output has the shape of its input, until a constructor says otherwise
+    virtual ~Module() = default;
+    Module(const Module&) = delete;
+    Module& operator=(const Module&) = delete;
+
+    virtual Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const = 0;
+
+    std::string type, name;  // "conv2d", "generator.3"
+    const char* place;       // "generator.3 conv2d", for errors and profilers
+    SampleShape in, out;
+    std::vector<Variable> parameters, buffers;
+    std::vector<Child> children;
+    Activation act;      // of a plain activation
+    std::string note;    // "4x4 stride 2", for the summary
+    bool draws = false;  // random numbers, so that the same input gives another output
+    double flops = 0;    // per sample, forward: multiplications and additions of matmuls and convolutions
+
+protected:
+    // Every parameter begins at a multiple of 64 bytes, and so do a module's buffers, which lie one after the other.
+    void add_parameter(const Site& site, const std::string& name, Shape shape, Shape torch_shape, TransposeShape layout,
+                       Init init);
+    void add_buffer(const Site& site, const std::string& name, int64_t size, Init init);
+    // The value of parameter number `i` in a pass; empty if there is none.
+    Tensor parameter(const Pass& pass, std::size_t i) const {
+        return i < parameters.size() ? (*pass.parameters)[parameters[i].index] : Tensor();
+    }
+    void need_vector(const Site& site) const;  // throws unless the input is one
+};
+
+// One kind of layer: its keys and its module. registry.cpp lists them all.
+struct LayerKind {
+    config::ObjectSpec spec;
+    std::unique_ptr<const Module> (*make)(const Site&) = nullptr;  // null: expanded before anything is built
+};
+
+template <class M>
+std::unique_ptr<const Module> make_module(const Site& site) {
+    return std::make_unique<M>(site);
+}
+
+// Builds a list of layers for samples of shape `in`. `prefix` is "generator" or "generator.3.main".
+Sequence build_sequence(const std::vector<config::LayerConfig>& list, const std::string& prefix, SampleShape in,
+                        BuildContext& context);
+
+// Calls `f` for every module, those in lists inside others after those.
+template <class F>
+void for_each_module(const Sequence& sequence, const F& f) {
+    for (const auto& module : sequence.layers) {
+        f(*module);
+        for (const Child& child : module->children) for_each_module(child.layers, f);
+    }
+}
+
+std::string name_of(Net net);  // "generator"
+// Turns a vector of F into an image 1x1xF.
+SampleShape as_image(const SampleShape& in);
+
+}  // namespace gannet

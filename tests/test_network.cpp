@@ -1,0 +1,67 @@
+// Networks: values are handed to a pass.
+#include <doctest/doctest.h>
+
+#include "engine/autograd/tape.h"
+#include "engine/nn/network.h"
+#include "tests/training_cases.h"
+
+using namespace gannet;
+using namespace gannet::tests;
+
+TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
+    const config::ModelConfig config = small_config("dcgan");
+    const SampleShape image{28, 28, 1, false}, in{1, 1, config.latent.integer("size"), true};
+    Network a(Net::generator, config.generator, in, image, config, Device::cpu()),
+        b(Net::generator, config.generator, in, image, config, Device::cpu());
+    a.initialise(1), b.initialise(2);
+    const DeviceValue<Counters> start(Device::cpu());
+    const Tensor x = normal(in.batch(4), {start.data(), {3, streams::latent, 0}}, 0, 0, 1, Device::cpu());
+
+    // other values, in training: what the other network would do, to those buffers
+    const Tensor buffers = Tensor::from(a.flat_buffers().to_host(), a.flat_buffers().shape());
+    Tensors values = a.places_in(Tensor::from(b.flat_values().to_host(), b.flat_values().shape()));
+    for (Tensor& value : values) value.set_requires_grad();
+    const std::vector<real> before = a.flat_buffers().to_host();
+    const Tensor y = a.forward({x}, {.counters = start.data(), .parameters = &values, .buffers = &buffers});
+    CHECK(y.to_host() == b.forward({x}, {.counters = start.data()}).to_host());
+    CHECK(a.flat_buffers().to_host() == before);
+    CHECK(buffers.to_host() == b.flat_buffers().to_host());
+    CHECK(buffers.to_host() != before);
+
+    // gradients are those of the values that were given
+    const Tensor one = Tensor::full({}, 1);
+    const Tensors of_given = grad({mean(y)}, values, {one}, {.create_graph = false, .into = {}});
+    CHECK(bool(of_given[0]));
+    const Tensors of_own = grad({mean(y)}, a.values(), {one}, {.create_graph = false, .into = {}});
+    CHECK(!of_own[0]);
+
+    // running statistics, too
+    const Tensor evaluated = a.forward({x}, {.training = false, .parameters = &values, .buffers = &buffers});
+    CHECK(evaluated.to_host() == b.forward({x}, {.training = false}).to_host());
+    CHECK(evaluated.to_host() != a.forward({x}, {.training = false, .parameters = &values}).to_host());
+}
+
+TEST_CASE("network: parameters and buffers have their places in the flat tensors") {
+    const config::ModelConfig config = small_config("dcgan");
+    const SampleShape image{28, 28, 1, false}, in{1, 1, config.latent.integer("size"), true};
+    const Network network(Net::generator, config.generator, in, image, config, Device::cpu());
+    int64_t end = 0;
+    for (std::size_t i = 0; i < network.parameters().size(); ++i) {
+        const Variable& p = *network.parameters()[i];
+        CHECK(p.index == i);
+        CHECK(p.offset >= end);
+        CHECK(p.offset * int64_t(sizeof(real)) % 64 == 0);
+        CHECK(network.values()[i].data() == network.flat_values().data() + p.offset);
+        CHECK(network.gradients()[i].data() == network.flat_gradients().data() + p.offset);
+        end = p.offset + p.size();
+    }
+    CHECK(end <= network.flat_values().size());
+    REQUIRE(network.buffers().size() % 2 == 0);
+    for (std::size_t i = 0; i < network.buffers().size(); i += 2) {
+        const Variable &mean = *network.buffers()[i], &variance = *network.buffers()[i + 1];
+        CHECK(mean.offset * int64_t(sizeof(real)) % 64 == 0);
+        CHECK(variance.offset == mean.offset + mean.size());  // as the kernels want them
+        CHECK(mean.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(mean.size()), 0));
+        CHECK(variance.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(variance.size()), 1));
+    }
+}
