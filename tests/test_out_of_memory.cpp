@@ -1,6 +1,7 @@
 // Memory that runs out: on a thread, and within the libraries that decode images.
 #include <doctest/doctest.h>
 #include <png.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <zlib.h>
 
@@ -33,6 +34,9 @@ namespace {
 class Scarce {
 public:
     explicit Scarce(int64_t bytes) {
+        // Large blocks are mapped, whatever was freed before: blocks that the heap kept would not count.
+        ::mallopt(M_MMAP_THRESHOLD, 1 << 17);
+        ::malloc_trim(0);
         ::getrlimit(RLIMIT_AS, &before_);
         int64_t pages = 0;
         std::ifstream("/proc/self/statm") >> pages;
