@@ -325,13 +325,11 @@ struct FusedLayers {
         for (const Sequence::Step& step : sequence.plan) {
             const Module& layer = *sequence.layers[step.layer];
             REQUIRE(layer.children.empty());
-            const auto flat = [](const SampleShape& s) { return s.vector || s.C == 1 || s.H * s.W == 1; };
-            if ((layer.type == "flatten" || layer.type == "reshape") && flat(layer.in) && flat(layer.out)) continue;
+            if (layer.describe().forward_values == 0) continue;
             ++all;
             weighted += !layer.parameters.empty();
-            const Activation act = step.activation < 0 ? layer.act : sequence.layers[std::size_t(step.activation)]->act;
-            smooth = smooth || act.kind == ActivationKind::tanh || act.kind == ActivationKind::sigmoid ||
-                     layer.type.ends_with("_norm");
+            smooth = smooth || layer.traits.curved ||
+                     (step.activation >= 0 && sequence.layers[std::size_t(step.activation)]->traits.curved);
         }
     }
     int forward() const { return all; }

@@ -1,6 +1,10 @@
 // Networks: values are handed to a pass.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include "engine/autograd/tape.h"
 #include "engine/nn/network.h"
 #include "tests/training_cases.h"
@@ -64,4 +68,58 @@ TEST_CASE("network: parameters and buffers have their places in the flat tensors
         CHECK(mean.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(mean.size()), 0));
         CHECK(variance.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(variance.size()), 1));
     }
+}
+
+TEST_CASE("network: a description has each attribute that the model file may give a layer") {
+    const std::vector<std::string> configs = {R"({ "layer": "linear", "units": "image" })",
+                                              R"({ "layer": "reshape", "shape": "image" })",
+                                              R"({ "layer": "conv2d", "channels": 6, "kernel": 3, "stride": 2, "padding": 1 })",
+                                              R"({ "layer": "batch_norm", "eps": 0.25 })",
+                                              R"({ "layer": "leaky_relu", "slope": 0.5 })",
+                                              R"({ "layer": "upsample", "scale": 4 })",
+                                              R"({ "layer": "layer_norm", "affine": false })",
+                                              R"({ "layer": "dropout", "p": 0.25, "channelwise": true })",
+                                              R"({ "layer": "conv_transpose2d", "channels": "image", "kernel": 4 })",
+                                              R"({ "layer": "residual", "main": [{ "layer": "relu" }] })",
+                                              R"({ "layer": "flatten" })",
+                                              R"({ "layer": "tanh" })",
+                                              R"({ "layer": "sigmoid" })"};
+    std::string list;
+    for (const std::string& config : configs) list += (list.empty() ? "generator=[" : ", ") + config;
+    const config::ModelConfig config = small_config("vanilla", {list + "]"});
+    BuildContext context{.net = Net::generator, .image = {8, 8, 1, false}, .options = config};
+    const Sequence sequence = build_sequence(config.generator, "generator", {1, 1, 5, true}, context);
+    std::set<std::string> seen;
+    std::map<std::string, json::Value> said;
+    for_each_module(sequence, [&](const Module& module) {
+        CAPTURE(module.type);
+        seen.insert(module.type);
+        const json::Members attributes = module.describe().attributes;
+        std::vector<std::string> names;
+        for (const auto& [name, value] : attributes) {
+            names.push_back(name);
+            said[module.type + "." + name] = value;
+        }
+        for (const config::Key& key : layer_spec(module.type)->keys) {
+            CAPTURE(key.name);
+            const bool elsewhere = key.name == "init" || key.kind == config::Kind::layers;  // done when it is built; children
+            CHECK((std::find(names.begin(), names.end(), key.name) != names.end()) != elsewhere);
+        }
+        CHECK(attributes.size() <= layer_spec(module.type)->keys.size());
+        for (const Child& child : module.children) CHECK(layer_spec(module.type)->find(child.name));
+    });
+    for (const std::string& name : layer_names()) CHECK((seen.contains(name) || layer_traits(name).repeats));
+
+    const auto text = [&](const char* name) { return json::dump(said.at(name), -1); };
+    CHECK(text("linear.units") == "64");
+    CHECK(text("reshape.shape") == "[1, 8, 8]");
+    CHECK(text("conv2d.stride") == "2");
+    CHECK(text("conv2d.bias") == "true");
+    CHECK(text("batch_norm.eps") == "0.25");
+    CHECK(text("batch_norm.momentum") == "0.1");
+    CHECK(text("leaky_relu.slope") == "0.5");
+    CHECK(text("layer_norm.affine") == "false");
+    CHECK(text("dropout.channelwise") == "true");
+    CHECK(text("conv_transpose2d.channels") == "1");
+    CHECK(text("conv_transpose2d.output_padding") == "0");
 }

@@ -54,6 +54,12 @@ for top in base kernels data engine apps; do files "$top/*.h" "$top/*.cpp" "$top
         }' >"$log"
 report "folders" "$(echo $floors | wc -w | tr -d ' ') folders, none includes one above it"
 
+# Outside engine/nn the traits of a layer are asked, not its name.
+layers=$(sed -n 's/^LayerKind \([a-z0-9_]*\)_layer();/\1/p' engine/nn/registry.h | paste -sd '|')
+files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -v '^engine/nn/' |
+    xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=" /dev/null >"$log"
+report "layers" "no name of a layer is compared outside engine/nn"
+
 files '*.h' '*.cpp' '*.inl' '*.cu' '*.cuh' '*.py' '*.sh' Makefile | xargs wc -l | awk '$1 > 600 && $2 != "total" { print $2 ": " $1 " lines" }' >"$log"
 report "length" "no file is longer than 600 lines"
 

@@ -17,13 +17,10 @@ struct Work {
 // `follows`: a layer with weights comes before the sequence. Returns whether one comes before what follows it.
 bool collect(const Sequence& sequence, const Cost& cost, bool follows, std::vector<Work>& layers) {
     for (const auto& module : sequence.layers) {
-        const Module& layer = *module;
-        const ActivationKind act = layer.act.kind;
-        const bool norm = layer.type == "batch_norm" || layer.type == "layer_norm";
-        const double work = cost(layer);
-        layers.push_back({work, norm || act == ActivationKind::tanh || act == ActivationKind::sigmoid, work > 0 && !follows});
+        const double work = cost(*module);
+        layers.push_back({work, module->traits.curved, work > 0 && !follows});
         bool weighted = follows || work > 0;
-        for (const Child& child : layer.children) weighted |= collect(child.layers, cost, follows, layers);
+        for (const Child& child : module->children) weighted |= collect(child.layers, cost, follows, layers);
         follows = weighted;
     }
     return follows;
@@ -54,25 +51,32 @@ Passes passes(const Network& network, const Cost& cost) {
 
 }  // namespace
 
-StepFlops step_passes(GanTrainer& trainer, const Cost& cost) {
+Batches batches_of(GanTrainer& trainer) {
     const Objective& o = trainer.objective();
-    const Passes g = passes(trainer.generator(), cost), d = passes(trainer.discriminator(), cost);
-    const double d_batches = double(o.critic_steps) * o.discriminator_batches,
-                 g_batches = double(o.generator_steps) * o.generator_batches;
+    Batches b;
+    b.of_d = double(o.critic_steps) * o.discriminator_batches;
+    b.of_g = double(o.generator_steps) * o.generator_batches;
     // The first update of the network that comes second takes the fakes that are there.
-    const double taken = !o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches;
-    const double shared = trainer.shares_scores() ? o.discriminator_batches : 0;
+    b.generated = b.of_d + b.of_g - (!o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches);
+    b.scored = 2 * b.of_d + b.of_g - (trainer.shares_scores() ? o.discriminator_batches : 0);
+    b.penalised = o.penalty ? b.of_d : 0;
+    return b;
+}
+
+StepFlops step_passes(GanTrainer& trainer, const Cost& cost) {
+    const Passes g = passes(trainer.generator(), cost), d = passes(trainer.discriminator(), cost);
+    const Batches b = batches_of(trainer);
     StepFlops s;
-    s.forward = (d_batches + g_batches - taken) * g.forward + (2 * d_batches + g_batches - shared) * d.forward;
-    s.data_gradient = 2 * d_batches * d.but_first + g_batches * (d.forward + g.but_first);
-    s.weight_gradient = 2 * d_batches * d.forward + g_batches * g.forward;
-    if (o.penalty) s.penalty = d_batches * (3 * d.forward + d.but_last + d.second);
+    s.forward = b.generated * g.forward + b.scored * d.forward;
+    s.data_gradient = 2 * b.of_d * d.but_first + b.of_g * (d.forward + g.but_first);
+    s.weight_gradient = 2 * b.of_d * d.forward + b.of_g * g.forward;
+    s.penalty = b.penalised * (3 * d.forward + d.but_last + d.second);
     return s;
 }
 
 StepFlops step_flops(GanTrainer& trainer) {
     const auto batch = double(trainer.config().batch);
-    return step_passes(trainer, [batch](const Module& layer) { return layer.flops * batch; });
+    return step_passes(trainer, [batch](const Module& layer) { return layer.describe().flops * batch; });
 }
 
 }  // namespace gannet::bench

@@ -23,6 +23,15 @@ struct StepFlops {
     double total() const { return forward + data_gradient + weight_gradient + penalty; }
 };
 
+// How many batches pass through the networks in a step.
+struct Batches {
+    double of_d = 0, of_g = 0;  // of the updates of each
+    double generated = 0;       // through G
+    double scored = 0;          // through D, but for the penalty's
+    double penalised = 0;
+};
+Batches batches_of(GanTrainer& trainer);
+
 // The same sums of anything that a layer with weights costs in each of its passes, as `cost` tells for a batch.
 StepFlops step_passes(GanTrainer& trainer, const std::function<double(const Module&)>& cost);
 

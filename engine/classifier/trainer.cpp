@@ -23,7 +23,7 @@ void check_scores(const config::ModelConfig& config, const Network& network, con
     if (!network.out().vector || network.out().C < classes)
         throw Error("the classifier ends in " + network.out().str() + ", the data have " + std::to_string(classes) + " labels",
                     where, "end it in {\"layer\": \"linear\", \"units\": " + std::to_string(classes) + "}");
-    if (config.classifier.back().type != "linear")
+    if (layer_traits(config.classifier.back().type).family != Family::product)
         throw Error("the classifier ends in '" + config.classifier.back().type + "': its scores have a softmax of their own",
                     where, "end it in linear");
 }

@@ -17,8 +17,8 @@ std::string where_last(const Layers& list, const char* name) { return list.empty
 // Batch norm over a single value: its output is beta, its gradient zero, whatever comes in.
 void check_batch_norms(const Network& network, int64_t batch) {
     for_each_module(network.layers(), [&](const Module& layer) {
-        if (layer.type == "batch_norm" && batch * layer.in.H * layer.in.W == 1)
-            throw Error("batch_norm of a single value: batch 1, output " + layer.in.str(), layer.name,
+        if (layer.traits.normalises_batch() && batch * layer.in.H * layer.in.W == 1)
+            throw Error(layer.type + " of a single value: batch 1, output " + layer.in.str(), layer.name,
                         "use a batch of 2 or more");
     });
 }
@@ -27,7 +27,7 @@ void check_batch_norms(const Network& network, int64_t batch) {
 using Entry = std::vector<config::LayerConfig*>;
 void collect_transposed(Layers& list, std::vector<Entry>& found, std::map<std::string, std::size_t>& numbers) {
     for (config::LayerConfig& layer : list) {
-        if (layer.type == "conv_transpose2d") {
+        if (layer.keys.all().find("output_padding")) {
             const auto [number, is_new] = numbers.try_emplace(layer.keys.where(), found.size());
             if (is_new) found.emplace_back();
             found[number->second].push_back(&layer);
@@ -58,7 +58,8 @@ public:
         for (const Entry& entry : entries_)
             for (int64_t padding = 0; padding < entry[0]->keys.integer("stride") && tries_left_-- > 0; ++padding)
                 if (fits(entry, padding))
-                    return {entry[0]->keys.where(), "give this conv_transpose2d \"output_padding\": " + std::to_string(padding)};
+                    return {entry[0]->keys.where(),
+                            "give this " + entry[0]->type + " \"output_padding\": " + std::to_string(padding)};
         Entry odd;  // those that double the size with it
         for (const Entry& entry : entries_) {
             const config::Object& keys = entry[0]->keys;

@@ -62,10 +62,10 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     check_memory(config_, generator_, discriminator_, device);
     // where weights are clipped first, the fakes' tape is of others than those that the discriminator's update begins with
     const bool clips_first = objective_.weight_clip > 0 && objective_.clip_before;
-    share_scores_ =
-        config_.share_scores && !discriminator_.draws() && objective_.reuse_fakes && objective_.generator_first && !clips_first;
-    join_batches_ =
-        config_.join_batches && !discriminator_.draws() && discriminator_.buffers().empty() && generator_.out() == image_;
+    share_scores_ = config_.share_scores && !discriminator_.traits().stochastic && objective_.reuse_fakes &&
+                    objective_.generator_first && !clips_first;
+    join_batches_ = config_.join_batches && !discriminator_.traits().stochastic && !discriminator_.traits().couples_samples &&
+                    generator_.out() == image_;
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);

@@ -26,30 +26,28 @@ void each(const Layers& list, const std::function<void(const config::LayerConfig
     }
 }
 
-bool any_of(const std::string& type, std::initializer_list<const char*> types) {
-    return std::find(types.begin(), types.end(), type) != types.end();
-}
-
-bool rearranges(const std::string& type) { return any_of(type, {"flatten", "reshape"}); }
-
-// The last layer that computes something.
-std::string last_type(const Layers& list) {
-    const auto last = std::find_if_not(list.rbegin(), list.rend(), [](const auto& layer) { return rearranges(layer.type); });
-    return last == list.rend() ? "" : last->type;
+// The activation that a list ends in, but for layers that only rearrange.
+ActivationKind last_activation(const Layers& list) {
+    for (auto layer = list.rbegin(); layer != list.rend(); ++layer)
+        if (const Traits& traits = layer_traits(layer->type); traits.family != Family::arrangement) return traits.activation;
+    return ActivationKind::none;
 }
 
 // Two linear maps in a row are one linear map with more parameters.
 void affine_pairs(const Layers& list, Warnings& warn) {
-    bool affine = false, norm = false;
+    bool affine = false;
+    std::string norm;  // between them
     for (const config::LayerConfig& layer : list) {
-        if (any_of(layer.type, {"linear", "conv2d", "conv_transpose2d"})) {
+        const Traits& traits = layer_traits(layer.type);
+        if (traits.family == Family::product) {
             if (affine)
-                warn(norm ? "two affine layers with only batch_norm between them" : "two affine layers with nothing between them",
+                warn(!norm.empty() ? "two affine layers with only " + norm + " between them"
+                                   : "two affine layers with nothing between them",
                      layer.keys.where(), "put an activation before it");
-            affine = true, norm = false;
-        } else if (layer.type == "batch_norm") {
-            norm = true;
-        } else if (!rearranges(layer.type) && !any_of(layer.type, {"upsample", "dropout"})) {
+            affine = true, norm.clear();
+        } else if (traits.linear) {
+            if (traits.family == Family::norm) norm = layer.type;
+        } else {
             affine = false;
         }
         for (const auto& [key, nested] : layer.lists) affine_pairs(nested, warn);
@@ -58,11 +56,12 @@ void affine_pairs(const Layers& list, Warnings& warn) {
 
 void penalised_critic(const config::ModelConfig& config, Warnings& warn) {
     each(config.discriminator, [&](const config::LayerConfig& layer) {
-        if (layer.type == "batch_norm")
-            warn("batch_norm in a critic under a gradient penalty couples the samples whose gradients are normed one by one",
+        const Traits& traits = layer_traits(layer.type);
+        if (traits.couples_samples)
+            warn(layer.type + " in a critic under a gradient penalty couples the samples whose gradients are normed one by one",
                  layer.keys.where(), "use layer_norm, or no normalisation");
-        if (layer.type == "dropout")
-            warn("dropout in a critic under a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
+        if (traits.stochastic)
+            warn(layer.type + " in a critic under a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
     });
     if (config.objective.has("weight_clip"))
         warn("a gradient penalty and weight clipping together", config.objective.where("weight_clip"), "choose one");
@@ -74,12 +73,12 @@ void penalised_critic(const config::ModelConfig& config, Warnings& warn) {
 
 void output_range(const config::ModelConfig& config, Warnings& warn) {
     const std::vector<double> range = config.data.numbers("range");
-    const std::string last = last_type(config.generator);
-    if (last == "tanh" && range[0] >= 0)
+    const ActivationKind last = last_activation(config.generator);
+    if (last == ActivationKind::tanh && range[0] >= 0)
         warn("the generator ends in tanh, but the data lie in [" + config::number_text(range[0]) + ", " +
                  config::number_text(range[1]) + "]",
              config.data.where("range"), "set data.range to [-1, 1], or end with sigmoid");
-    if (last == "sigmoid" && range[0] < 0)
+    if (last == ActivationKind::sigmoid && range[0] < 0)
         warn("the generator ends in sigmoid, but the data reach below 0", config.data.where("range"),
              "set data.range to [0, 1], or end with tanh");
 }
@@ -95,8 +94,8 @@ std::vector<std::string> warnings(const config::ModelConfig& config) {
              "add one: nothing else bounds the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         each(*list, [&](const config::LayerConfig& layer) {
-            if (layer.type == "batch_norm" && layer.keys.number("eps") > 0.1)
-                warn("batch_norm with eps " + json::dump(layer.keys.value("eps"), -1), layer.keys.where("eps"),
+            if (layer_traits(layer.type).normalises_batch() && layer.keys.number("eps") > 0.1)
+                warn(layer.type + " with eps " + json::dump(layer.keys.value("eps"), -1), layer.keys.where("eps"),
                      "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
         });
         affine_pairs(*list, warn);

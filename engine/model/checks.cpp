@@ -55,11 +55,12 @@ void check_schedule(const Object& objective, const Value& given) {
 void check_output(const std::vector<LayerConfig>& discriminator, const Object& objective) {
     const std::string loss = objective.text("loss");
     const auto keeps = [&](const LayerConfig& layer) {
-        return layer.type == "flatten" || layer.type == "reshape" || (layer.type == "dropout" && loss != "bce");
+        const Traits& traits = layer_traits(layer.type);
+        return traits.family == Family::arrangement || (traits.stochastic && loss != "bce");
     };
     const auto last = std::find_if_not(discriminator.rbegin(), discriminator.rend(), keeps);
     if (last == discriminator.rend()) return;
-    const bool sigmoid = last->type == "sigmoid";
+    const bool sigmoid = layer_traits(last->type).activation == ActivationKind::sigmoid;
     if (loss == "bce" && !sigmoid)
         throw Error("the loss 'bce' wants probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
                     "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");

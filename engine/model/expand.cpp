@@ -58,7 +58,7 @@ void Expander::add(const Value& entry, double widen, std::vector<LayerConfig>& o
     layer.type = layer_type(entry);
     const ObjectSpec& spec = *layer_spec(layer.type);
     layer.keys = read_layer(entry, spec, variables_);
-    if (layer.type == "repeat") return repeat(layer.keys, widen, out);
+    if (layer_traits(layer.type).repeats) return repeat(layer.keys, widen, out);
     if (++count_ > most_layers)
         throw Error("the model has more than " + std::to_string(most_layers) + " layers", entry.where(), "repeat less often");
     if (widen != 1) widen_sizes(layer.keys, spec, widen);

@@ -54,6 +54,11 @@ struct Product : Module {
         if (site.keys().boolean("bias"))
             add_parameter(site, "bias", {outputs}, {outputs}, {1, 1, outputs}, bias_init(defaults.text("bias"), fan_in));
     }
+    Description described(json::Members attributes, const std::string& note, double flops) const {
+        attributes.emplace_back("bias", parameters.size() > 1);
+        const double values = double(in.size()) + double(out.size());
+        return {std::move(attributes), note, flops, values, values};
+    }
 };
 
 struct Linear final : Product {
@@ -61,12 +66,12 @@ struct Linear final : Product {
         need_vector(site);
         const int64_t units = site.size_or("units", site.context.image.size());
         out = {1, 1, units, true};
-        flops = 2.0 * double(in.C) * double(units);
         add_weights(site, "linear", {units, in.C}, double(in.C), double(units), units);
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
         return linear(inputs.x, parameter(pass, 0), parameter(pass, 1), fused.act, fused.moments_out);
     }
+    Description describe() const override { return described({{"units", out.C}}, "", 2.0 * double(in.C) * double(out.C)); }
 };
 
 // Either convolution: `shape` is that of the one that goes from H x W to P x Q.
@@ -75,15 +80,19 @@ struct Convolution : Product {
         shape.R = shape.S = site.keys().integer("kernel");
         shape.stride = site.keys().integer("stride");
         shape.padding = site.keys().integer("padding");
-        note = std::to_string(shape.R) + "x" + std::to_string(shape.S);
-        if (shape.stride != 1) note += " stride " + std::to_string(shape.stride);
-        if (shape.padding != 0) note += " padding " + std::to_string(shape.padding);
+    }
+    Description describe() const override {
+        const ConvShape& s = shape;
+        std::string note = std::to_string(s.R) + "x" + std::to_string(s.S);
+        if (s.stride != 1) note += " stride " + std::to_string(s.stride);
+        if (s.padding != 0) note += " padding " + std::to_string(s.padding);
+        return described({{"channels", out.C}, {"kernel", s.R}, {"stride", s.stride}, {"padding", s.padding}}, note,
+                         2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C));
     }
     // torch takes a transposed convolution's fan-in from the filter's second axis, too: the output channels
     void finish(const Site& site, const SampleShape& output) {
         const ConvShape& s = shape;
         out = output;
-        flops = 2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C);
         add_weights(site, "conv", {s.OC, s.R, s.S, s.C}, double(s.C * s.R * s.S), double(s.OC * s.R * s.S), out.C);
     }
     [[noreturn]] void no_output(const Site& site, int64_t H, int64_t W) const {
@@ -135,9 +144,15 @@ struct ConvTranspose2d final : Convolution {
         return conv2d_dgrad(reshape(inputs.x, {s.N, s.P, s.Q, s.OC}), parameter(pass, 0), parameter(pass, 1), s, fused.act,
                             fused.moments_out);
     }
+    Description describe() const override {
+        Description d = Convolution::describe();
+        d.attributes.emplace_back("output_padding", output_padding);
+        return d;
+    }
     int64_t output_padding;
 };
 
+constexpr Traits product{.family = Family::product, .linear = true};
 constexpr double most = 65536;  // channels, units, kernel
 
 std::vector<Key> conv_keys() {
@@ -168,6 +183,7 @@ LayerKind linear_layer() {
                .max = most * most},
               {.name = "bias", .kind = Kind::boolean, .doc = "adds a learned value to each output", .otherwise = true},
               init_key("linear")}},
+            product,
             make_module<Linear>};
 }
 
@@ -175,6 +191,7 @@ LayerKind conv2d_layer() {
     auto keys = conv_keys();
     keys[2].doc = "step between outputs: 2 halves the image";
     return {{"conv2d", "Convolution, output size `(in + 2 padding - kernel) / stride + 1`, rounded down.", keys},
+            product,
             make_module<Conv2d>};
 }
 
@@ -192,6 +209,7 @@ LayerKind conv_transpose2d_layer() {
              "enters as F "
              "channels of 1x1.",
              keys},
+            product,
             make_module<ConvTranspose2d>};
 }
 

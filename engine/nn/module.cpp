@@ -45,7 +45,12 @@ void align(FlatLayout& flat) { flat.size = (flat.size + alignment - 1) / alignme
 }  // namespace
 
 Module::Module(const Site& site)
-    : type(site.kind.spec.name), name(site.name), place(lasting(name + " " + type)), in(site.in), out(site.in) {
+    : type(site.kind.spec.name),
+      name(site.name),
+      place(lasting(name + " " + type)),
+      in(site.in),
+      out(site.in),
+      traits(site.kind.traits) {
     align(site.context.buffers);
 }
 

@@ -141,6 +141,16 @@ struct Site {
     int64_t size_or(const std::string& key, int64_t image) const { return keys().is_image(key) ? image : keys().integer(key); }
 };
 
+// What there is to say of a module besides its name, shapes, variables and traits.
+struct Description {
+    json::Members attributes = {};  // by the names of the model file's keys, computed: never "image"
+    std::string note = {};          // those of them that the summary shows
+    double flops = 0;               // per sample, forward: multiplications and additions of matrix products and convolutions
+    // Values per sample that its kernels read and write besides parameters, where no neighbour is fused into it. A product's are
+    // the same in each of its passes.
+    double forward_values = 0, backward_values = 0;
+};
+
 class Module {
 public:
     explicit Module(const Site& site);  // whose output has the shape of its input, until a constructor says otherwise
@@ -149,16 +159,15 @@ public:
     Module& operator=(const Module&) = delete;
 
     virtual Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const = 0;
+    virtual Description describe() const = 0;
 
     std::string type, name;  // "conv2d", "generator.3"
     const char* place;       // "generator.3 conv2d", for errors and profilers
     SampleShape in, out;
     std::vector<Variable> parameters, buffers;
     std::vector<Child> children;
-    Activation act;      // of a plain activation
-    std::string note;    // "4x4 stride 2", for the summary
-    bool draws = false;  // random numbers, so that the same input gives another output
-    double flops = 0;    // per sample, forward: multiplications and additions of matmuls and convolutions
+    Traits traits;   // of its kind, unless its attributes say otherwise
+    Activation act;  // of a plain activation
 
 protected:
     // Every parameter begins at a multiple of 64 bytes, and so do a module's buffers, which lie one after the other.
@@ -175,6 +184,7 @@ protected:
 // One kind of layer: its keys and its module. registry.cpp lists them all.
 struct LayerKind {
     config::ObjectSpec spec;
+    Traits traits;
     std::unique_ptr<const Module> (*make)(const Site&) = nullptr;  // null: expanded before anything is built
 };
 

@@ -105,10 +105,13 @@ void Network::move_statistics(const std::vector<StatisticsUpdate>& updates) cons
         RUN(device_, running_stats_update(&stats[i], std::min(most_running_stats, int64_t(stats.size() - i)), device_.stream()));
 }
 
-bool Network::draws() const {
-    bool any = false;
-    for_each_module(root_, [&](const Module& module) { any |= module.draws; });
-    return any;
+Traits Network::traits() const {
+    Traits all;
+    for_each_module(root_, [&](const Module& module) {
+        all.couples_samples |= module.traits.couples_samples;
+        all.stochastic |= module.traits.stochastic;
+    });
+    return all;
 }
 
 Tensors Network::places_in(const Tensor& flat) const {

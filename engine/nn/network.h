@@ -40,8 +40,8 @@ public:
     // The parameters' places in a flat tensor like flat_values().
     Tensors places_in(const Tensor& flat) const;
 
-    // Whether a layer draws random numbers, so that forward() gives something else for the same input.
-    bool draws() const;
+    // Those of its modules that they pass on to the whole: couples_samples, stochastic.
+    Traits traits() const;
     // Running statistics move by what a forward() left in its Pass's `updates`: as if it were done again.
     void move_statistics(const std::vector<StatisticsUpdate>& updates) const;
 

@@ -9,18 +9,25 @@ namespace {
 
 // Scale and shift, parameters 0 and 1, unless the keys say otherwise.
 struct Norm : Module {
-    explicit Norm(const Site& site) : Module(site), eps(real(site.keys().number("eps"))) {}
+    explicit Norm(const Site& site) : Module(site), eps(site.keys().number("eps")) {}
     void add_affine(const Site& site, Shape shape, Shape torch_shape, TransposeShape layout, double gamma_std) {
         if (!site.keys().boolean("affine")) return;
         const Init one = gamma_std > 0 ? Init{Init::Kind::normal, 1, gamma_std} : Init{Init::Kind::constant, 1, 0};
         add_parameter(site, "weight", shape, torch_shape, layout, one);
         add_parameter(site, "bias", shape, torch_shape, layout, {});
     }
-    real eps;
+    // Statistics are read from the input, which costs nothing where the layer before makes them.
+    Description describe() const override {
+        const double values = double(out.size());
+        return {.attributes = {{"eps", eps}, {"affine", !parameters.empty()}},
+                .forward_values = 2 * values,
+                .backward_values = 4 * values};
+    }
+    double eps;
 };
 
 struct BatchNorm final : Norm {
-    explicit BatchNorm(const Site& site) : Norm(site), momentum(real(site.keys().number("momentum"))) {
+    explicit BatchNorm(const Site& site) : Norm(site), momentum(site.keys().number("momentum")) {
         add_affine(site, {in.C}, {in.C}, {1, 1, in.C}, site.context.options.init.number("gamma_std"));
         add_buffer(site, "running_mean", in.C, {});
         add_buffer(site, "running_var", in.C, {Init::Kind::constant, 1, 0});
@@ -30,13 +37,18 @@ struct BatchNorm final : Norm {
         const RowsShape s{x.size() / in.C, in.C};
         const Tensor gamma = parameter(pass, 0), beta = parameter(pass, 1),
                      running = pass.buffers->rows(buffers[0].offset, 2 * in.C).view({2, in.C});
-        if (!pass.training) return batch_norm_eval(x, gamma, beta, running, s, eps, fused.act);
+        if (!pass.training) return batch_norm_eval(x, gamma, beta, running, s, real(eps), fused.act);
         Tensor moments = fused.moments_in;
-        const Tensor y = batch_norm(x, gamma, beta, s, eps, fused.act, &moments);
-        if (pass.update_statistics) pass.updates->push_back({{running.data(), moments.data(), s, momentum}, moments});
+        const Tensor y = batch_norm(x, gamma, beta, s, real(eps), fused.act, &moments);
+        if (pass.update_statistics) pass.updates->push_back({{running.data(), moments.data(), s, real(momentum)}, moments});
         return y;
     }
-    real momentum;
+    Description describe() const override {
+        Description d = Norm::describe();
+        d.attributes.emplace_back("momentum", momentum);
+        return d;
+    }
+    double momentum;
 };
 
 struct LayerNorm final : Norm {
@@ -46,7 +58,7 @@ struct LayerNorm final : Norm {
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
         const Tensor& x = inputs.x;
-        return layer_norm(x, parameter(pass, 0), parameter(pass, 1), {x.dim(0), in.size()}, eps, fused.act);
+        return layer_norm(x, parameter(pass, 0), parameter(pass, 1), {x.dim(0), in.size()}, real(eps), fused.act);
     }
 };
 
@@ -67,6 +79,7 @@ LayerKind batch_norm_layer() {
            .min = 0,
            .max = 1},
           affine_key()}},
+        {.family = Family::norm, .linear = true, .curved = true, .couples_samples = true},
         make_module<BatchNorm>};
 }
 
@@ -75,6 +88,7 @@ LayerKind layer_norm_layer() {
              "Brings each sample to mean 0 and variance 1 over all its values (arXiv 1607.06450). Fit for critics under a "
              "gradient penalty.",
              {eps_key(), affine_key()}},
+            {.family = Family::norm, .curved = true},
             make_module<LayerNorm>};
 }
 

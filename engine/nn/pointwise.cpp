@@ -7,26 +7,33 @@ using config::Kind;
 
 namespace {
 
-template <ActivationKind kind>
 struct ActivationLayer final : Module {
     explicit ActivationLayer(const Site& site) : Module(site) {
-        act = {kind, 0};
-        if (!site.keys().has("slope")) return;
+        act.kind = traits.activation;
+        if (!site.kind.spec.find("slope")) return;
         act.slope = real(site.keys().number("slope"));
-        note = "slope " + json::dump(site.keys().value("slope"), -1);
+        attributes = {{"slope", site.keys().number("slope")}};
     }
     Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override { return activation(inputs.x, act); }
+    Description describe() const override {
+        const double values = double(out.size());
+        return {attributes, attributes.empty() ? "" : "slope " + json::dump(attributes[0].second, -1), 0, 2 * values, 3 * values};
+    }
+    json::Members attributes;
 };
+
+LayerKind activation_kind(config::ObjectSpec spec, ActivationKind kind, bool curved) {
+    return {std::move(spec), {.family = Family::activation, .curved = curved, .activation = kind}, make_module<ActivationLayer>};
+}
 
 struct Dropout final : Module {
     explicit Dropout(const Site& site)
         : Module(site),
-          p(real(site.keys().number("p"))),
+          p(site.keys().number("p")),
           channelwise(site.keys().boolean("channelwise")),
           net(site.context.net),
           leaf(site.context.leaf) {
-        note = "p " + json::dump(site.keys().value("p"), -1);
-        draws = p > 0;
+        traits.stochastic = p > 0;
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused&) const override {
         const Tensor& x = inputs.x;
@@ -39,11 +46,15 @@ struct Dropout final : Module {
                 DropoutShape mask = s;
                 if (channelwise) mask.spatial = 1;  // one value per channel says it all
                 const Tensor ones = Tensor::full(channelwise ? Shape{x.dim(0), in.C} : x.shape(), 1, x.device());
-                return scale(dropout(ones, source, mask, p), 1 - p);
+                return scale(dropout(ones, source, mask, real(p)), 1 - real(p));
             });
-        return dropout(x, source, s, p);
+        return dropout(x, source, s, real(p));
     }
-    real p;
+    Description describe() const override {
+        const double values = 2 * double(out.size());
+        return {{{"p", p}, {"channelwise", channelwise}}, "p " + json::dump(p, -1), 0, values, values};
+    }
+    double p;
     bool channelwise;
     Net net;
     int leaf;  // tells its draws from those of the network's other dropouts
@@ -60,21 +71,23 @@ LayerKind dropout_layer() {
            .kind = Kind::boolean,
            .doc = "whole channels at once (torch's Dropout2d)",
            .otherwise = false}}},
+        {.linear = true, .stochastic = true},
         make_module<Dropout>};
 }
 
-LayerKind relu_layer() { return {{"relu", "`max(x, 0)`.", {}}, make_module<ActivationLayer<ActivationKind::relu>>}; }
+LayerKind relu_layer() { return activation_kind({"relu", "`max(x, 0)`.", {}}, ActivationKind::relu, false); }
 LayerKind tanh_layer() {
-    return {{"tanh", "Between -1 and 1: the usual end of a generator.", {}}, make_module<ActivationLayer<ActivationKind::tanh>>};
+    return activation_kind({"tanh", "Between -1 and 1: the usual end of a generator.", {}}, ActivationKind::tanh, true);
 }
 LayerKind sigmoid_layer() {
-    return {{"sigmoid", "`1 / (1 + exp(-x))`, between 0 and 1.", {}}, make_module<ActivationLayer<ActivationKind::sigmoid>>};
+    return activation_kind({"sigmoid", "`1 / (1 + exp(-x))`, between 0 and 1.", {}}, ActivationKind::sigmoid, true);
 }
 LayerKind leaky_relu_layer() {
-    return {{"leaky_relu",
-             "`x` where positive, `slope x` elsewhere.",
-             {{.name = "slope", .kind = Kind::number, .doc = "of the negative side", .otherwise = 0.2, .min = 0, .max = 1}}},
-            make_module<ActivationLayer<ActivationKind::leaky_relu>>};
+    return activation_kind(
+        {"leaky_relu",
+         "`x` where positive, `slope x` elsewhere.",
+         {{.name = "slope", .kind = Kind::number, .doc = "of the negative side", .otherwise = 0.2, .min = 0, .max = 1}}},
+        ActivationKind::leaky_relu, false);
 }
 
 }  // namespace gannet

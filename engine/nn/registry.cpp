@@ -1,5 +1,7 @@
 #include "engine/nn/registry.h"
 
+#include "base/error.h"
+
 namespace gannet {
 
 const std::vector<LayerKind>& layer_kinds() {
@@ -20,6 +22,11 @@ const LayerKind* layer_kind(const std::string& name) {
 const config::ObjectSpec* layer_spec(const std::string& name) {
     const LayerKind* kind = layer_kind(name);
     return kind ? &kind->spec : nullptr;
+}
+
+const Traits& layer_traits(const std::string& name) {
+    if (const LayerKind* kind = layer_kind(name)) return kind->traits;
+    throw Error("unknown layer '" + name + "'");
 }
 
 std::vector<std::string> layer_names() {

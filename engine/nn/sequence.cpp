@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "base/error.h"
 #include "engine/nn/registry.h"
 #include "kernels/place.h"
@@ -7,29 +5,13 @@
 namespace gannet {
 namespace {
 
-// Which neighbours are one kernel. `first` does what `second` would.
-enum class Fusion { activation, moments };
-struct Pattern {
-    std::vector<std::string> first, second;
-    Fusion fusion;
-};
-const std::vector<Pattern>& patterns() {
-    static const std::vector<Pattern> table = {
-        {{"linear", "conv2d", "conv_transpose2d", "batch_norm", "layer_norm"},
-         {"relu", "leaky_relu", "tanh", "sigmoid"},
-         Fusion::activation},
-        {{"linear", "conv2d", "conv_transpose2d"}, {"batch_norm"}, Fusion::moments},
-    };
-    return table;
+// Which neighbours are one kernel: `first` does what `second` would.
+bool takes_activation(const Module& first, const Module& second) {
+    return second.traits.family == Family::activation &&
+           (first.traits.family == Family::product || first.traits.family == Family::norm);
 }
-
-bool fuses(const Module& first, const Module& second, Fusion fusion) {
-    const auto has = [](const std::vector<std::string>& names, const std::string& name) {
-        return std::find(names.begin(), names.end(), name) != names.end();
-    };
-    return std::any_of(patterns().begin(), patterns().end(), [&](const Pattern& p) {
-        return p.fusion == fusion && has(p.first, first.type) && has(p.second, second.type);
-    });
+bool makes_moments(const Module& first, const Module& second) {
+    return first.traits.family == Family::product && second.traits.normalises_batch();
 }
 
 // Keeps products of extents far from overflow: builders multiply these by kernels and scales of at most 1024.
@@ -47,8 +29,8 @@ std::vector<Sequence::Step> make_plan(const std::vector<std::unique_ptr<const Mo
     for (std::size_t i = 0; i < layers.size(); ++i) {
         Sequence::Step step{.layer = i};
         std::size_t next = i + 1;
-        if (fuse && next < layers.size() && fuses(*layers[i], *layers[next], Fusion::activation)) step.activation = int(next++);
-        step.moments = fuse && next < layers.size() && fuses(*layers[i], *layers[next], Fusion::moments);
+        if (fuse && next < layers.size() && takes_activation(*layers[i], *layers[next])) step.activation = int(next++);
+        step.moments = fuse && next < layers.size() && makes_moments(*layers[i], *layers[next]);
         plan.push_back(step);
         i = next - 1;
     }

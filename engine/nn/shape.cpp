@@ -21,9 +21,17 @@ Tensor to_image(const Tensor& x, const SampleShape& out) {
     return transpose(x, {n, out.C, pixels}, out.batch(n));
 }
 
+// A transpose, where the order of the values is not the same in both.
+Description arrangement(json::Members attributes, const SampleShape& in, const SampleShape& out) {
+    const auto moved = [](const SampleShape& s) { return s.vector || s.H * s.W == 1 || s.C == 1 ? 0.0 : 2 * double(s.size()); };
+    const double values = moved(in) + moved(out);
+    return {std::move(attributes), "", 0, values, values};
+}
+
 struct Flatten final : Module {
     explicit Flatten(const Site& site) : Module(site) { out = {1, 1, in.size(), true}; }
     Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override { return to_vector(inputs.x, in); }
+    Description describe() const override { return arrangement({}, in, out); }
 };
 
 struct Reshape final : Module {
@@ -47,15 +55,21 @@ struct Reshape final : Module {
         const Tensor v = in.vector ? inputs.x : to_vector(inputs.x, in);
         return out.vector ? v : to_image(v, out);
     }
+    Description describe() const override {
+        return arrangement({{"shape", out.vector ? json::List{out.C} : json::List{out.C, out.H, out.W}}}, in, out);
+    }
 };
 
 struct Upsample final : Module {
     explicit Upsample(const Site& site) : Module(site), scale(site.keys().integer("scale")), image(as_image(in)) {
         out = {image.H * scale, image.W * scale, image.C, false};
-        note = "x" + std::to_string(scale);
     }
     Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override {
         return upsample_nearest(reshape(inputs.x, image.batch(inputs.x.dim(0))), scale);
+    }
+    Description describe() const override {
+        const double values = double(in.size()) + double(out.size());
+        return {{{"scale", scale}}, "x" + std::to_string(scale), 0, values, values};
     }
     int64_t scale;
     SampleShape image;  // of its input
@@ -77,7 +91,10 @@ struct Residual final : Module {
         const Tensor y = children[0].layers.forward(inputs, pass);
         return add(y, children[1].layers.forward(inputs, pass));
     }
+    Description describe() const override { return {.forward_values = 3 * double(out.size())}; }
 };
+
+constexpr Traits arranges{.family = Family::arrangement, .linear = true};
 
 }  // namespace
 
@@ -85,10 +102,11 @@ LayerKind upsample_layer() {
     return {{"upsample",
              "Repeats each pixel `scale` x `scale` times (nearest neighbour).",
              {{.name = "scale", .kind = Kind::size, .doc = "factor of height and width", .otherwise = 2, .max = 64}}},
+            {.linear = true},
             make_module<Upsample>};
 }
 
-LayerKind flatten_layer() { return {{"flatten", "An image as a vector, in (C,H,W) order.", {}}, make_module<Flatten>}; }
+LayerKind flatten_layer() { return {{"flatten", "An image as a vector, in (C,H,W) order.", {}}, arranges, make_module<Flatten>}; }
 
 LayerKind reshape_layer() {
     return {{"reshape",
@@ -97,6 +115,7 @@ LayerKind reshape_layer() {
                .kind = Kind::integers,
                .doc = "`[C, H, W]`, `[F]` or `\"image\"`: the data's shape",
                .required = true}}},
+            arranges,
             make_module<Reshape>};
 }
 
@@ -111,6 +130,7 @@ LayerKind repeat_layer() {
                .min = 1e-3,
                .max = 1e3},
               {.name = "layers", .kind = Kind::layers, .doc = "the list", .required = true}}},
+            {.repeats = true},
             nullptr};
 }
 
@@ -122,6 +142,7 @@ LayerKind residual_layer() {
                .kind = Kind::layers,
                .doc = "the other way round them; `[]` is x itself",
                .otherwise = json::List{}}}},
+            {},
             make_module<Residual>};
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/config/spec.h"
+#include "kernels/shapes.h"
 
 namespace gannet {
 
@@ -30,6 +31,23 @@ struct BuildOptions {
 };
 
 }  // namespace config
+
+// Families that work alike: a product (or convolution) takes the activation that follows into its kernels, and makes the moments
+// for a norm over the batch; a norm takes the activation; an arrangement leaves the values as they are.
+enum class Family : uint8_t { product, norm, activation, arrangement, other };
+
+// What the program asks about a layer, so that nobody compares its name.
+struct Traits {
+    Family family = Family::other;
+    bool linear = false;           // in its input, given the batch's statistics or the random numbers
+    bool curved = false;           // its slope changes smoothly with the input
+    bool couples_samples = false;  // in training an output depends on the other samples of the batch
+    bool stochastic = false;       // in training it draws random numbers
+    bool repeats = false;          // a list that is written out before anything is built
+    ActivationKind activation = ActivationKind::none;
+    bool normalises_batch() const { return family == Family::norm && couples_samples; }
+};
+const Traits& layer_traits(const std::string& name);  // throws Error if there is none
 
 // The spec of a layer by its name; null if there is none.
 const config::ObjectSpec* layer_spec(const std::string& name);

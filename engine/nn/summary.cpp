@@ -35,16 +35,16 @@ void add_rows(std::vector<Row>& rows, const Sequence& sequence, const std::strin
     }
     for (std::size_t i = 0; i < sequence.layers.size(); ++i) {
         const Module& layer = *sequence.layers[i];
+        const Description d = layer.describe();
         int64_t trainable = 0, statistics = 0;
         for (const Variable& p : layer.parameters) trainable += p.size();
         for (const Variable& b : layer.buffers) statistics += b.size();
-        rows.push_back({indent + layer.name, layer.type + (layer.note.empty() ? "" : " " + layer.note), layer.out.str(),
-                        trainable ? grouped(trainable) : "", statistics ? grouped(statistics) : "", scaled(layer.flops),
-                        fused[i]});
+        rows.push_back({indent + layer.name, layer.type + (d.note.empty() ? "" : " " + d.note), layer.out.str(),
+                        trainable ? grouped(trainable) : "", statistics ? grouped(statistics) : "", scaled(d.flops), fused[i]});
         totals.trainable += trainable;
         totals.statistics += statistics;
         totals.activations += layer.out.size();
-        totals.flops += layer.flops;
+        totals.flops += d.flops;
         for (const auto& child : layer.children) add_rows(rows, child.layers, indent + "  ", totals);
     }
 }

@@ -29,7 +29,7 @@ int64_t small_batch(const config::ModelConfig& config, const Networks& nets) {
     double forward = 0, weights = 0;  // of all networks; forward for an image
     for (const Network* net : {nets.generator.get(), nets.discriminator.get(), nets.classifier.get()}) {
         if (!net) continue;
-        for_each_module(net->layers(), [&](const Module& module) { forward += module.flops; });
+        for_each_module(net->layers(), [&](const Module& module) { forward += module.describe().flops; });
         weights += double(net->parameter_count());
     }
     double step = 3 * forward;  // a pass forward and two back for each network and update, as an order of magnitude
