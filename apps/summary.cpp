@@ -24,9 +24,21 @@ void print_tables(const config::ModelConfig& config, const SampleShape& image) {
     build_networks(config, image);
 }
 
-void print(const config::ModelConfig& config, bool estimate) {
+void print_json(const config::ModelConfig& config, const SampleShape& image) {
+    const Networks built = build_networks(config, image);
+    json::Members networks;
+    for (const Network* network : {built.generator.get(), built.discriminator.get(), built.classifier.get()})
+        if (network) networks.emplace_back(network->name(), description(network->layers()));
+    const Shape shape = image.torch_shape();
+    const json::Members all = {
+        {"config", config.effective}, {"image", json::List(shape.begin(), shape.end())}, {"networks", std::move(networks)}};
+    std::printf("%s\n", json::dump(all).c_str());
+}
+
+void print(const config::ModelConfig& config, bool as_json, bool estimate) {
     const DeclaredImages images = declared_images(config);
     if (!images.absent.empty()) say(note_of(images));
+    if (as_json) return print_json(config, images.image);
     print_tables(config, images.image);
     if (!estimate) return;
     const Device device = choose_device("auto", 0);
@@ -39,7 +51,7 @@ int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
         std::string model;
         std::vector<std::string> settings;
-        bool no_estimate = false;
+        bool no_estimate = false, as_json = false;
         CommandLine line(
             "summary",
             "Prints the networks of a model file: layers, output shapes (C, H, W), parameters, flops, what is fused. Then "
@@ -47,10 +59,11 @@ int main(int argc, char** argv) {
         line.positional("MODEL.json", model, "the model file");
         line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.flag("--no-estimate", no_estimate, "prints the networks only");
+        line.flag("--json", as_json, "prints one JSON object: the configuration, and of each layer its attributes and shapes");
         if (!line.parse(count, arguments)) return 0;
 
         const config::ModelConfig config = config::load_model(model, settings);
-        config::blaming(settings, [&] { print(config, !no_estimate); });
+        config::blaming(settings, [&] { print(config, as_json, !no_estimate); });
         if (config.is_classifier()) return 0;
         for (const std::string& warning : warnings(config)) say("gannet: warning: " + warning);
         return 0;

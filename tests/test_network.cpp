@@ -122,4 +122,15 @@ TEST_CASE("network: a description has each attribute that the model file may giv
     CHECK(text("dropout.channelwise") == "true");
     CHECK(text("conv_transpose2d.channels") == "1");
     CHECK(text("conv_transpose2d.output_padding") == "0");
+
+    const json::List described = description(sequence);
+    REQUIRE(described.size() == config.generator.size());
+    CHECK(json::dump(*described[0].find("parameters"), -1) == R"({"generator.0.weight": [64, 5], "generator.0.bias": [64]})");
+    CHECK(json::dump(*described[3].find("buffers"), -1) ==
+          R"({"generator.3.running_mean": [6], "generator.3.running_var": [6]})");
+    CHECK(json::dump(*described[2].find("output"), -1) == "[6, 4, 4]");
+    CHECK(*described[4].find("fused_into")->text() == "generator.3");
+    CHECK(described[5].find("fused_into")->is_null());
+    CHECK(described[9].find("lists")->find("main")->list()->size() == 1);
+    CHECK(described[9].find("lists")->find("shortcut")->list()->empty());
 }

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Traces of every model and of odd nets, recomputed in PyTorch by tools/check_trace.py. Needs Debian's python3-torch;
+# Traces of every model and of odd nets, recomputed in PyTorch by tools/check_trace.py, and their descriptions compared with it. Needs Debian's python3-torch;
 # without it everything is skipped. The last line is `N passed, N failed, N skipped`.
 cd "$(dirname "$0")/.." || exit 1
 python=/usr/bin/python3
 passed=0 failed=0 skipped=0
 models=$(ls models/*.json tests/traces/*.json | grep -v classifier) # GANs
 if ! $python -c 'import torch, numpy' 2>/dev/null; then
-    for model in $models; do skipped=$((skipped + 1)); done
+    for model in $models; do skipped=$((skipped + 2)); done
     echo "skipped: no PyTorch in $python (Debian's package python3-torch)"
     echo "0 passed, 0 failed, $skipped skipped"
     exit 0
@@ -39,7 +39,13 @@ for model in $models; do
             $python tools/check_trace.py "$folder/$name" "$folder/$name.safetensors" --data data/mnist
     } >"$folder/log" 2>&1
     result $? "trace of $model"
+    "${GANNET_APPS:-apps}/summary" "$model" --json >"$folder/description.json" 2>"$folder/log" &&
+        $python tools/check_description.py <"$folder/description.json" >>"$folder/log"
+    result $? "description of $model"
 done
+! sed 's/"generator.0.weight"/"generator.0.kernel"/' "$folder/description.json" | $python tools/check_description.py >"$folder/log" 2>&1 &&
+    grep -q "generator.0 linear: parameters" "$folder/log"
+result $? "check_description.py finds a difference"
 # The checker itself must find mistakes.
 $python tools/check_trace.py --self-test >"$folder/log" 2>&1
 result $? "check_trace.py --self-test"

@@ -18,6 +18,7 @@ struct SampleShape {
     bool vector = false;
     int64_t size() const;  // throws if it does not fit in 63 bits
     Shape batch(int64_t n) const { return vector ? Shape{n, C} : Shape{n, H, W, C}; }
+    Shape torch_shape() const { return vector ? Shape{C} : Shape{C, H, W}; }
     std::string str() const;  // "(C, H, W)" as everywhere outside the program, or "(F)"
     bool operator==(const SampleShape&) const = default;
 };

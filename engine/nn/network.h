@@ -71,5 +71,7 @@ TransposeShape image_layout(const SampleShape& sample, int64_t n);
 
 // The layer table: one row a layer, nested ones indented, with shapes, parameters, flops and what is fused into what.
 std::string summary(const Network& network);
+// The same for programs: what each module describes, its variables in torch's shapes, and what it is fused into; a list.
+json::List description(const Sequence& sequence);
 
 }  // namespace gannet

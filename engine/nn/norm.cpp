@@ -53,8 +53,7 @@ struct BatchNorm final : Norm {
 
 struct LayerNorm final : Norm {
     explicit LayerNorm(const Site& site) : Norm(site) {
-        const Shape torch_shape = in.vector ? Shape{in.C} : Shape{in.C, in.H, in.W};
-        add_affine(site, {in.size()}, torch_shape, {1, in.H * in.W, in.C}, 0);
+        add_affine(site, {in.size()}, in.torch_shape(), {1, in.H * in.W, in.C}, 0);
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
         const Tensor& x = inputs.x;

@@ -56,7 +56,8 @@ struct Reshape final : Module {
         return out.vector ? v : to_image(v, out);
     }
     Description describe() const override {
-        return arrangement({{"shape", out.vector ? json::List{out.C} : json::List{out.C, out.H, out.W}}}, in, out);
+        const Shape shape = out.torch_shape();
+        return arrangement({{"shape", json::List(shape.begin(), shape.end())}}, in, out);
     }
 };
 

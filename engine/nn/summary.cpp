@@ -51,6 +51,36 @@ void add_rows(std::vector<Row>& rows, const Sequence& sequence, const std::strin
 
 }  // namespace
 
+json::List description(const Sequence& sequence) {
+    const auto list = [](const Shape& shape) { return json::List(shape.begin(), shape.end()); };
+    std::vector<json::Value> fused(sequence.layers.size());
+    for (const Sequence::Step& step : sequence.plan)
+        if (step.activation >= 0) fused[std::size_t(step.activation)] = sequence.layers[step.layer]->name;
+    const auto variables = [&](const std::vector<Variable>& all) {
+        json::Members shapes;
+        for (const Variable& v : all) shapes.emplace_back(v.name, list(v.torch_shape));
+        return shapes;
+    };
+    json::List layers;
+    for (std::size_t i = 0; i < sequence.layers.size(); ++i) {
+        const Module& module = *sequence.layers[i];
+        Description d = module.describe();
+        json::Members children;
+        for (const Child& child : module.children) children.emplace_back(child.name, description(child.layers));
+        layers.emplace_back(json::Members{{"name", module.name},
+                                          {"layer", module.type},
+                                          {"attributes", std::move(d.attributes)},
+                                          {"input", list(module.in.torch_shape())},
+                                          {"output", list(module.out.torch_shape())},
+                                          {"parameters", variables(module.parameters)},
+                                          {"buffers", variables(module.buffers)},
+                                          {"flops", d.flops},
+                                          {"fused_into", fused[i]},
+                                          {"lists", std::move(children)}});
+    }
+    return layers;
+}
+
 std::string summary(const Network& network) {
     std::vector<Row> rows = {{"layer", "type", "output", "trainable", "statistics", "flops", ""}};
     rows.push_back({"input", "", network.in().str(), "", "", "", ""});
