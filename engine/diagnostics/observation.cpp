@@ -93,6 +93,21 @@ bool all_finite(const Tensor& x) {
     return std::all_of(values.begin(), values.end(), [](real v) { return std::isfinite(v); });
 }
 
+struct ActivationMoments : PassObserver {
+    void output(const Module& module, const Tensor& y) override {
+        const auto [mean_value, deviation] = moments_of(y);
+        found.emplace_back(module.place, json::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}});
+    }
+    json::Members found;
+};
+
+struct FirstNotFinite : PassObserver {
+    void output(const Module& module, const Tensor& y) override {
+        if (place.empty() && !all_finite(y)) place = module.place;
+    }
+    std::string place;
+};
+
 class Observer {
 public:
     explicit Observer(GanTrainer& trainer)
@@ -109,20 +124,15 @@ public:
         for (Network* network : {&trainer_.generator(), &trainer_.discriminator()})
             out.networks.emplace_back(network->name(), json::Members{{"weights", parameters_of(*network, false)},
                                                                      {"gradients", parameters_of(*network, true)}});
-        const auto keep = [&](std::size_t network) {
-            return [&out, network](const Module& module, const Tensor& x) {
-                json::Value& all = out.networks[network].second;
-                if (!all.find("activations")) all.at("activations") = json::Members{};
-                const auto [mean_value, deviation] = moments_of(x);
-                all.at("activations").at(module.place) = json::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}};
-            };
-        };
         Tensor fake, real_scores, fake_scores;
         {
             const Recording off(false);
-            fake = forward(trainer_.generator(), latents_, Role::fake, keep(0));
-            real_scores = forward(trainer_.discriminator(), reals_, Role::data, keep(1));
-            fake_scores = forward(trainer_.discriminator(), fake, Role::fake, {});
+            ActivationMoments of_generator, of_discriminator;
+            fake = forward(trainer_.generator(), latents_, Role::fake, &of_generator);
+            real_scores = forward(trainer_.discriminator(), reals_, Role::data, &of_discriminator);
+            fake_scores = forward(trainer_.discriminator(), fake, Role::fake);
+            out.networks[0].second.at("activations") = std::move(of_generator.found);
+            out.networks[1].second.at("activations") = std::move(of_discriminator.found);
         }
         const Sampler sampler(trainer_.config(), trainer_.generator());
         out.samples = spread_of(sampler.images(latents_).to_host(), count_);
@@ -145,21 +155,13 @@ public:
     }
 
 private:
-    using OnOutput = std::function<void(const Module&, const Tensor&)>;
-    struct Outputs : PassObserver {
-        explicit Outputs(const OnOutput& call) : call_(call) {}
-        void output(const Module& module, const Tensor& y) override { call_(module, y); }
-        const OnOutput& call_;
-    };
-
-    Tensor forward(const Network& network, const Tensor& x, Role role, const OnOutput& on_output) const {
-        Outputs outputs(on_output);
+    Tensor forward(const Network& network, const Tensor& x, Role role, PassObserver* observer = nullptr) const {
         return network.forward({x}, {.update_statistics = false,
                                      .role = role,
                                      .update = generator_update_number - 1,  // no training update draws these dropout masks
                                      .seed = trainer_.config().seed,
                                      .counters = start_.data(),
-                                     .observer = on_output ? &outputs : nullptr});
+                                     .observer = observer});
     }
 
     void scores(const std::vector<real>& on_real, const std::vector<real>& on_fake, Observation& out) const {
@@ -185,7 +187,7 @@ private:
         const RandomSource source{start_.data(), {trainer_.config().seed, streams::interpolation, generator_update_number - 1}};
         const Device device = fake.device();
         Tensor x = interpolate(reals_, fake, uniform({count_, 1}, source, 0, 0, 1, device)).set_requires_grad();
-        const Tensor y = forward(trainer_.discriminator(), x, Role::interpolated, {});
+        const Tensor y = forward(trainer_.discriminator(), x, Role::interpolated);
         const Tensor gradient = grad({y}, {x}, {Tensor::full(y.shape(), 1, device)}, {})[0];
         if (!gradient) return 0;
         const Recording off(false);
@@ -196,12 +198,10 @@ private:
         std::string found;
         for (const Variable* p : network.parameters())
             if (found.empty() && !all_finite(network.values()[p->index])) found = p->name;
-        std::string of_output;
-        const Tensor out = forward(network, x, Role::fake, [&](const Module& module, const Tensor& value) {
-            if (of_output.empty() && !all_finite(value)) of_output = module.place;
-        });
+        FirstNotFinite outputs;
+        const Tensor out = forward(network, x, Role::fake, &outputs);
         if (y) *y = out;
-        return found.empty() ? (of_output.empty() ? "" : of_output + ": its output") : found;
+        return found.empty() && !outputs.place.empty() ? outputs.place + ": its output" : found;
     }
 
     GanTrainer& trainer_;

@@ -14,7 +14,7 @@ bool makes_moments(const Module& first, const Module& second) {
     return first.traits.family == Family::product && second.traits.normalises_batch();
 }
 
-// Keeps products of extents far from overflow: builders multiply these by kernels and scales of at most 1024.
+// Keeps products of extents far from overflow: constructors multiply these by kernels and scales of at most 1024.
 void check_size(const Module& layer, const config::LayerConfig& config) {
     constexpr int64_t most_pixels = 65536, most_values = int64_t(1) << 31;
     const SampleShape& s = layer.out;
