@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
         line.flag("--json", json, "prints one JSON object");
         line.option("--tune", tune_file, "FILE",
                     "measures whose matrix products are faster on this GPU, for --set cuda.tune=FILE");
-        line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute; auto: a GPU if there is one");
+        line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute; auto: a GPU if there is one");
         line.option("--threads", threads, "T", threads_help);
         line.option("--steps", steps, "N", "steps to time; unless given what fits into --seconds, at least 5");
         line.option("--seconds", seconds, "S", "how long to measure: the model, 5, or each case, 0.1, unless given");

@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
                     "--classifier the folder or archive of images to compare them with");
         line.option("-n,--count", n, "N", "how many samples: 10000 unless given, of files all");
         line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
-        line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
+        line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");
         line.option("--threads", threads, "T", threads_help);
         if (!line.parse(count, arguments)) return 0;
         if (n && (*n < 1 || *n > 1000000)) throw Error("-n " + std::to_string(*n), "command line", "use 1 to 1,000,000");

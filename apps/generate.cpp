@@ -18,7 +18,6 @@
 #include "engine/run/run_folder.h"
 #include "engine/run/sample_folder.h"
 #include "engine/train/checkpoint.h"
-#include "kernels/precision.h"
 
 using namespace gannet;
 
@@ -80,7 +79,7 @@ int main(int argc, char** argv) {
                     "a grid, or a folder that gets one PNG per image; samples.png unless given; files that exist are replaced");
         line.flag("--replace", replace, "removes the samples that the folder holds (NNNNNN.png) before new ones are drawn");
         line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
-        line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to compute");
+        line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");
         line.option("--threads", threads, "T", threads_help);
         line.flag("--exact", exact,
                   "convolutions without minimal filtering, as where a model file says so: \"cpu\": {\"exact\": true}");
@@ -97,9 +96,10 @@ int main(int argc, char** argv) {
         const config::ModelConfig config = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
         if (config.is_classifier())
             throw Error("this is a classifier, it generates nothing", checkpoint.file, "give a GAN's run");
-        kernels::cpu::set_exact_convolutions(exact || config.cpu.boolean("exact"));
+        Numerics numerics = config.numerics();
+        numerics.exact_convolutions = numerics.exact_convolutions || exact;
         const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, checkpoint.image,
-                                config, choose_device(device, threads));
+                                config, choose_device(device, threads).with(numerics));
         const SampleShape image = generator.out();
         load_state(checkpoint.content, checkpoint.file, generator, nullptr);
 

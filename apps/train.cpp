@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
             "Trains a GAN, or a classifier. MODEL.json declares its networks, data and objective (docs/model-format.md).");
         line.positional("MODEL.json", options.model, "the model file; with --resume the run's own if not given", false);
         line.option("--out", options.out, "DIR", "folder of the run; runs/MODEL unless given");
-        line.choice("--device", device, {"auto", "cpu", "cuda"}, "where to train; auto: a GPU if there is one");
+        line.option("--device", device, "auto|cpu|cuda[:N]", "where to train; auto: a GPU if there is one");
         line.option("--epochs", epochs, "N", "how long, in passes over the data");
         line.option("--steps", steps, "N", "how long, in cycles of the schedule");
         line.option("--seed", seed, "S", "seed of every random draw");

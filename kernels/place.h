@@ -6,20 +6,21 @@
 
 namespace gannet {
 
-// Set by the device that has a profiler (engine/tensor/cuda.cpp), null otherwise.
+// Set by the device that has a profiler (engine/tensor/cuda.cpp), null otherwise. `to` is passed to both.
 struct ProfilerRanges {
-    void (*begin)(const char* name) = nullptr;
-    void (*end)() = nullptr;
+    void (*begin)(void* to, const char* name) = nullptr;
+    void (*end)(void* to) = nullptr;
+    void* to = nullptr;
 };
 inline ProfilerRanges profiler_ranges;
 
 class Range {
 public:
     explicit Range(const char* name) : open_(name && profiler_ranges.begin) {
-        if (open_) profiler_ranges.begin(name);
+        if (open_) profiler_ranges.begin(profiler_ranges.to, name);
     }
     ~Range() {
-        if (open_) profiler_ranges.end();
+        if (open_) profiler_ranges.end(profiler_ranges.to);
     }
     Range(const Range&) = delete;
     Range& operator=(const Range&) = delete;

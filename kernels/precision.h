@@ -1,5 +1,4 @@
-// How products are rounded, and who computes them: settings of the whole process, set from the keys cuda.precision, cuda.matmul
-// and cpu.exact before a network is built. A captured graph keeps what it was captured with.
+// How products are rounded, and who computes them.
 #pragma once
 #include <cstdint>
 
@@ -13,23 +12,6 @@ enum class Precision : uint8_t { fp32, tf32, bf16 };
 
 // automatic: the rule of kernels/cuda/matmul_cublas.h.
 enum class MatmulChoice : uint8_t { automatic, own, cublas };
-
-namespace detail {
-inline Precision matmul_precision = Precision::fp32;
-inline MatmulChoice matmul_choice = MatmulChoice::automatic;
-}  // namespace detail
-
-inline Precision matmul_precision() { return detail::matmul_precision; }
-inline void set_matmul_precision(Precision precision) { detail::matmul_precision = precision; }
-inline MatmulChoice matmul_choice() { return detail::matmul_choice; }
-inline void set_matmul_choice(MatmulChoice choice) { detail::matmul_choice = choice; }
-
-namespace kernels::cpu {
-// Convolutions without minimal filtering, whose errors are larger by about two bits (winograd.h). Not inline: the objects of the
-// instruction sets would each have a copy. In parallel.cpp.
-bool exact_convolutions();
-void set_exact_convolutions(bool exact);
-}  // namespace kernels::cpu
 
 // |c - exact| <= matmul_error(precision, K) * (sum over k of |a| |b|), for one element before bias and activation.
 // Rounding to p bits to nearest is within u = 2^-p of each operand, 2u + u^2 of each product. K additions follow, and two for

@@ -8,10 +8,9 @@
 
 namespace gannet {
 
-// Where a kernel runs; the handle of a CUDA stream, unused on the CPU.
-struct Stream {
-    void* handle = nullptr;
-};
+// Where and how a kernel runs: kernels/execution.h.
+struct Execution;
+using Stream = const Execution*;
 
 enum class ActivationKind : int32_t { none, relu, leaky_relu, tanh, sigmoid };
 

@@ -197,15 +197,15 @@ TEST_CASE("cuda.tune: a file's table becomes part of the configuration") {
     };
     const std::string good = table(R"({"M": 64, "N": 128, "K": 100, "transpose_b": true, "plain": false, "use": "cublas"})");
     const ModelConfig m = load_model("models/vanilla.json", {"cuda.tune=" + good});
-    const std::vector<TunedProduct> products = m.tuned_products();
+    const std::vector<TunedProduct> products = m.numerics().tuned;
     REQUIRE(products.size() == 1);
     CHECK(products[0].shape.N == 128);
     CHECK(products[0].shape.transpose_b);
     CHECK_FALSE(products[0].plain);
     CHECK(products[0].choice == MatmulChoice::cublas);
     const ModelConfig back = parse_model(json::dump(m.effective), "config.json", {});  // needs the file no more
-    CHECK(back.tuned_products().size() == 1);
-    CHECK(load_model("models/vanilla.json", {}).tuned_products().empty());
+    CHECK(back.numerics().tuned.size() == 1);
+    CHECK(load_model("models/vanilla.json", {}).numerics().tuned.empty());
     const auto error = [&](const std::string& file) {
         return error_of([&] { load_model("models/vanilla.json", {"cuda.tune=" + file}); });
     };

@@ -11,7 +11,6 @@
 #include "engine/gan/trainer.h"
 #include "engine/model/model.h"
 #include "engine/tensor/workspace.h"
-#include "kernels/precision.h"
 #include "tests/op_cases.h"
 #include "tests/skip.h"
 #include "tests/training_cases.h"
@@ -68,9 +67,9 @@ double relative_error(const Values& a, const Values& b, double least) {
 // are larger (tests/test_winograd.cpp).
 TEST_CASE("cuda: gradients of every order are the CPU's") {
     if (no_gpu()) return;
-    kernels::cpu::set_exact_convolutions(true);
+    const Device cpu = Device::cpu().with({.exact_convolutions = true});
     for (const OpCase& c : op_cases()) {
-        const std::vector<Values> expected = gradients(c, Device::cpu()), found = gradients(c, Device::cuda());
+        const std::vector<Values> expected = gradients(c, cpu), found = gradients(c, Device::cuda());
         REQUIRE_MESSAGE(expected.size() == found.size(), c.name());
         const std::size_t of_order = expected.size() / std::size_t(std::max(c.orders, 1));
         for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -79,7 +78,6 @@ TEST_CASE("cuda: gradients of every order are the CPU's") {
             CHECK_MESSAGE(worst <= 2e-5, c.name(), ", gradient ", i, ": off by ", worst);
         }
     }
-    kernels::cpu::set_exact_convolutions(false);
 }
 
 // 3 steps at reduced width and batch. A step's rounding error enters the next through the optimizer; Adam divides by the size of

@@ -7,7 +7,6 @@
 
 #include "engine/classifier/trainer.h"
 #include "engine/gan/trainer.h"
-#include "kernels/precision.h"
 #include "tests/op_cases.h"
 #include "tests/skip.h"
 #include "tests/training_cases.h"
@@ -47,8 +46,7 @@ struct CountedCase {
 void check_counter(const std::vector<CountedCase>& cases, const std::string& counter, double least = 0, double most = 1.05) {
     const Profiler profiler;
     if (!profiler || !Device::cuda_unusable().empty()) return skipped("no emulator that counts");
-    const Device device = Device::cuda();
-    set_matmul_choice(MatmulChoice::own);
+    const Device device = Device::cuda(0, {.matmul = MatmulChoice::own});
     double worst = 0;
     std::string worst_name;
     for (const CountedCase& c : cases) {
@@ -72,7 +70,6 @@ void check_counter(const std::vector<CountedCase>& cases, const std::string& cou
         }
         profiler.start(0);
     }
-    set_matmul_choice(MatmulChoice::automatic);
     MESSAGE(counter, " of ", cases.size(), " calls: at most ", worst, " (", worst_name, ")");
 }
 
@@ -246,11 +243,11 @@ std::vector<CountedCase> products() {
                 const std::string l = std::to_string(s.M) + "x" + std::to_string(s.N) + "x" + std::to_string(s.K) + " form " +
                                       std::to_string(form) + " precision " + std::to_string(int(precision));
                 const Activation leaky{ActivationKind::leaky_relu, real(0.2)};
-                cases.push_back({"matmul", l, {s.M * s.N, s.M * s.K, s.K * s.N, s.N}, [=](Device d, const std::vector<real*>& p) {
-                                     set_matmul_precision(precision);
-                                     RUN(d, matmul<real>(p[0], nullptr, p[1], p[2], p[3], s, leaky, d.stream()));
-                                     set_matmul_precision(Precision::fp32);
-                                 }});
+                cases.push_back(
+                    {"matmul", l, {s.M * s.N, s.M * s.K, s.K * s.N, s.N}, [=](const Device& usual, const std::vector<real*>& p) {
+                         const Device d = usual.with({.precision = precision, .matmul = MatmulChoice::own});
+                         RUN(d, matmul<real>(p[0], nullptr, p[1], p[2], p[3], s, leaky, d.stream()));
+                     }});
             }
     return cases;
 }

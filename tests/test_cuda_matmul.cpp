@@ -11,11 +11,9 @@ TEST_CASE("cuda: products in every precision") { skipped("this program was built
 
 #include <cmath>
 
-#include "engine/tensor/cuda.h"
 #include "engine/tensor/tensor.h"
 #include "kernels/cuda/matmul_cublas.h"
 #include "kernels/cuda/matmul_tensor.h"
-#include "kernels/tuning.h"
 #include "tests/op_cases.h"
 #include "tests/reference.h"
 
@@ -75,8 +73,9 @@ struct Product {
 
 TEST_CASE("cuda: products on tensor cores are those of the rounded factors") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
-    if (cuda::capability() < 80) return skipped("tensor cores are served from sm_80 on");
-    const Stream stream = cuda::stream();
+    if (Device::cuda().stream()->capability < 80) return skipped("tensor cores are served from sm_80 on");
+    const Device gpu = Device::cuda();
+    const Stream stream = gpu.stream();
     // small tiles, parallel slices of K, large tiles, slices one after the other
     for (const auto& [M, N, K] : {std::array<int64_t, 3>{8, 12, 16},
                                   {36, 36, 64},
@@ -112,28 +111,50 @@ TEST_CASE("cuda: products on tensor cores are those of the rounded factors") {
 TEST_CASE("cuda: what a product is asked for is noted once, and a table decides whose it is") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
     const Product product({33, 31, 65, false, true});
-    const auto run = [&](real* c, const real* a, const real* b) {
-        kernels::cuda::matmul<real>(c, nullptr, a, b, nullptr, product.s, {}, cuda::stream());
-        return true;
-    };
     std::vector<TunedProduct> seen;
-    note_products(&seen);
-    product.check(Precision::fp32, matmul_error(Precision::fp32, 65), run);
-    product.check(Precision::fp32, matmul_error(Precision::fp32, 65), run);
-    note_products(nullptr);
+    const Device gpu = Device::cuda().noting(seen);
+    for (int i = 0; i < 2; ++i)
+        product.check(Precision::fp32, matmul_error(Precision::fp32, 65), [&](real* c, const real* a, const real* b) {
+            kernels::cuda::matmul<real>(c, nullptr, a, b, nullptr, product.s, {}, gpu.stream());
+            return true;
+        });
     REQUIRE(seen.size() == 1);
     CHECK(seen[0].shape.K == 65);
     CHECK(seen[0].plain);
-    set_tuned_products({{product.s, true, MatmulChoice::cublas}, {product.s, false, MatmulChoice::own}});
-    CHECK(choice_for(product.s, true) == MatmulChoice::cublas);
-    CHECK(choice_for(product.s, false) == MatmulChoice::own);
+    Numerics numerics{.tuned = {{product.s, true, MatmulChoice::cublas}, {product.s, false, MatmulChoice::own}}};
+    const auto choice = [&](const MatmulShape& s, bool plain) { return gpu.with(numerics).stream()->choice_for(s, plain); };
+    CHECK(choice(product.s, true) == MatmulChoice::cublas);
+    CHECK(choice(product.s, false) == MatmulChoice::own);
     MatmulShape other = product.s;
     other.transpose_b = false;
-    CHECK(choice_for(other, true) == MatmulChoice::automatic);
-    set_matmul_choice(MatmulChoice::own);  // the setting goes before the table
-    CHECK(choice_for(product.s, true) == MatmulChoice::own);
-    set_matmul_choice(MatmulChoice::automatic);
-    set_tuned_products({});
+    CHECK(choice(other, true) == MatmulChoice::automatic);
+    numerics.matmul = MatmulChoice::own;  // the setting goes before the table
+    CHECK(choice(product.s, true) == MatmulChoice::own);
+}
+
+TEST_CASE("cuda: devices with different settings work in turn in one process") {
+    if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
+    const Product product({8, 12, 16});
+    const Device fp32 = Device::cuda(), bf16 = fp32.with({.precision = Precision::bf16});
+    if (bf16.stream()->capability < 80) return skipped("tensor cores are served from sm_80 on");
+    for (int i = 0; i < 2; ++i) {
+        std::vector<std::vector<real> > results;
+        for (const Device& device : {fp32, bf16}) {
+            const Tensor c = Tensor::full({8, 12}, 0, device), a = Tensor::from(product.a, {8, 16}, device),
+                         b = Tensor::from(product.b, {16, 12}, device);
+            RUN(device, matmul<real>(c.data(), nullptr, a.data(), b.data(), nullptr, product.s, {}, device.stream()));
+            results.push_back(c.to_host());
+        }
+        CHECK(results[0] != results[1]);
+        product.check(Precision::bf16, double(18) * 0x1p-23, [&](real* c, const real* a, const real* b) {
+            RUN(bf16, matmul<real>(c, nullptr, a, b, nullptr, product.s, {}, bf16.stream()));
+            return true;
+        });
+        product.check(Precision::fp32, matmul_error(Precision::fp32, 16), [&](real* c, const real* a, const real* b) {
+            RUN(fp32, matmul<real>(c, nullptr, a, b, nullptr, product.s, {}, fp32.stream()));
+            return true;
+        });
+    }
 }
 
 TEST_CASE("cuda: products by cuBLAS") {
@@ -141,7 +162,7 @@ TEST_CASE("cuda: products by cuBLAS") {
     const Tensor probe = Tensor::full({64}, 1, Device::cuda()), out = Tensor::full({64}, 1, Device::cuda());
     try {
         if (!kernels::cuda::matmul_cublas<real>(out.data(), nullptr, probe.data(), probe.data(), nullptr, {8, 8, 8}, 8, {},
-                                                MatmulChoice::cublas, Precision::fp32, cuda::stream()))
+                                                MatmulChoice::cublas, Precision::fp32, Device::cuda().stream()))
             return skipped("this program was built without cuBLAS");
     } catch (const std::exception& e) {
         return skipped(e.what());
@@ -153,7 +174,7 @@ TEST_CASE("cuda: products by cuBLAS") {
                 // Its own rounding is not the project's: compared with exact factors.
                 product.check(Precision::fp32, matmul_error(p, 65), [&](real* c, const real* a, const real* b) {
                     return kernels::cuda::matmul_cublas<real>(c, nullptr, a, b, nullptr, product.s, 31, {}, MatmulChoice::cublas,
-                                                              p, cuda::stream());
+                                                              p, Device::cuda().stream());
                 });
             }
 }

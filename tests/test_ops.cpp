@@ -140,7 +140,7 @@ TEST_CASE("special values: NaN stays, overflow and poles give infinity") {
         {"sigmoid", act(ActivationKind::sigmoid), 1000, 1},
         {"sigmoid", act(ActivationKind::sigmoid), nan, nan},
     };
-    for (const Device device : devices())
+    for (const Device& device : devices())
         for (const Row& row : rows)
             for (const int64_t n : {1, 40}) {  // the tail of a loop and its vectors
                 for (real v : row.f(Tensor::full({n}, row.x, device)).to_host())

@@ -182,7 +182,7 @@ TEST_CASE("every op agrees with its reference on every instruction set") {
         Lists inputs;
         for (const Tensor& x : make_inputs(c, Device::cpu())) inputs.push_back(to_double(x.to_host()));
         const Lists expected = c.reference(inputs);
-        for (const Device device : devices()) {
+        for (const Device& device : devices()) {
             const Tensors outputs = c.build(make_inputs(c, device));
             REQUIRE_MESSAGE(outputs.size() == expected.size(), c.name());
             for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -196,7 +196,7 @@ TEST_CASE("every op agrees with its reference on every instruction set") {
 TEST_CASE("every kernel agrees with its reference and writes its outputs alone") {
     for (const KernelCase& c : kernel_cases()) {
         const Lists lists = before(c), expected = c.reference(lists);
-        for (const Device device : devices())
+        for (const Device& device : devices())
             for (const std::size_t guard : guards) {
                 std::string why;
                 const auto written = run(c, lists, device, why, guard);
@@ -218,7 +218,7 @@ TEST_CASE("a range of samples gives the same bits alone as within the batch") {
         for (const Input& input : c.inputs)
             if (input.use == Use::batched) samples = input.shape[0];
         if (samples < 2) continue;
-        for (const Device device : devices()) {
+        for (const Device& device : devices()) {
             const Results whole = evaluate(c, device);
             for (const auto& [from, count] :
                  {std::pair<int64_t, int64_t>{0, 1}, {samples - 1, 1}, {samples / 3, samples - samples / 3}}) {
@@ -249,7 +249,7 @@ TEST_CASE("the same bits whatever the number of threads, and again") {
     for (const int threads : {1, 2, 2, 3}) {
         kernels::cpu::set_threads(threads);
         std::size_t op = 0, kernel = 0;
-        for (const Device device : devices()) {
+        for (const Device& device : devices()) {
             for (const OpCase& c : op_cases()) {
                 const Results now = evaluate(c, device);
                 if (threads == 1) ops.push_back(now);

@@ -66,7 +66,7 @@ TEST_CASE("Philox 4x32-10 gives the known answers of its authors' library") {
 TEST_CASE("uniform numbers lie strictly inside and are uniform") {
     CHECK(unit_uniform(0) > 0);
     CHECK(unit_uniform(0xffffffff) < 1);
-    for (const Device device : devices()) {
+    for (const Device& device : devices()) {
         const Source source(device);
         const std::vector<real> x = uniform({500, 200}, source.get(), 0, -1, 3, device).to_host();
         CHECK(distance(x, [](double v) { return (v + 1) / 4; }) < 1.95);
@@ -75,7 +75,7 @@ TEST_CASE("uniform numbers lie strictly inside and are uniform") {
 }
 
 TEST_CASE("normal numbers are normal") {
-    for (const Device device : devices()) {
+    for (const Device& device : devices()) {
         const Source source(device);
         const std::vector<real> x = normal({500, 200}, source.get(), 0, 2, 3, device).to_host();
         CHECK(distance(x, [](double v) { return 0.5 * std::erfc((2 - v) / 3 / std::sqrt(2.0)); }) < 1.95);
@@ -122,7 +122,7 @@ TEST_CASE("streams of different purposes differ") {
 
 TEST_CASE("samples drawn alone are those of the batch") {
     for (const int64_t per_sample : {1, 3, 4, 7, 64, 101})
-        for (const Device device : devices()) {
+        for (const Device& device : devices()) {
             const Source source(device);
             const auto range = [&](auto draw, int64_t first, int64_t count) {
                 return draw(Shape{count, per_sample}, first, device).to_host();
@@ -151,7 +151,7 @@ TEST_CASE("samples drawn alone are those of the batch") {
 
 TEST_CASE("all instruction sets draw the same masks and uniform numbers") {
     const auto numbers = [](Device d) { return uniform({33, 31}, Source(d).get(), 0, 0, 1, d).to_host(); };
-    for (const Device device : devices()) CHECK(numbers(device) == numbers(Device::cpu(Backend::cpu_scalar)));
+    for (const Device& device : devices()) CHECK(numbers(device) == numbers(Device::cpu(Backend::cpu_scalar)));
 }
 
 TEST_CASE("dropout keeps 1 - p, scales what it keeps, and its gradient has the same mask") {
@@ -209,7 +209,7 @@ TEST_CASE("batches run on across the end of an epoch, and the images beyond `usa
     const int64_t count = 10, batch = 4, usable = 8;
     std::vector<uint8_t> bytes;
     for (int64_t i = 0; i < count; ++i) bytes.push_back(uint8_t(i));
-    for (const Device device : devices()) {
+    for (const Device& device : devices()) {
         const Tensor images = Tensor::from_bytes(bytes, {count, 1}, device);
         std::set<int> used;
         for (int64_t seen = 0; seen < 40 * usable; seen += batch) {

@@ -6,7 +6,6 @@
 
 #include "engine/gan/trainer.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/precision.h"
 #include "tests/op_cases.h"
 #include "tests/reference.h"
 #include "tests/training_cases.h"
@@ -15,11 +14,6 @@ using namespace gannet;
 using namespace gannet::tests;
 
 namespace {
-
-struct Exact {
-    explicit Exact(bool exact) { kernels::cpu::set_exact_convolutions(exact); }
-    ~Exact() { kernels::cpu::set_exact_convolutions(false); }
-};
 
 ConvShape layer(int64_t N, int64_t H, int64_t C, int64_t OC, int64_t kernel = 4, int64_t stride = 2) {
     const int64_t P = (H + 2 - kernel) / stride + 1;
@@ -41,12 +35,12 @@ struct Case {
     }
     std::string name() const { return std::string(passes[pass]) + " " + text(s); }
 
-    std::vector<real> run(Device device, bool exact) const {
-        const Exact setting(exact);
+    std::vector<real> run(const Device& usual, bool exact) const {
+        const Device device = usual.with({.exact_convolutions = exact});
         std::vector<real> y(std::size_t(pass == 0 ? s.out_size() : pass == 1 ? s.in_size() : s.filter_size()), real(NAN));
-        if (pass == 0) RUN(device, conv2d<real>(y.data(), nullptr, a.data(), b.data(), nullptr, s, {}, {}));
-        if (pass == 1) RUN(device, conv2d_dgrad<real>(y.data(), nullptr, a.data(), b.data(), nullptr, s, {}, {}));
-        if (pass == 2) RUN(device, conv2d_wgrad<real>(y.data(), a.data(), b.data(), s, {}));
+        if (pass == 0) RUN(device, conv2d<real>(y.data(), nullptr, a.data(), b.data(), nullptr, s, {}, device.stream()));
+        if (pass == 1) RUN(device, conv2d_dgrad<real>(y.data(), nullptr, a.data(), b.data(), nullptr, s, {}, device.stream()));
+        if (pass == 2) RUN(device, conv2d_wgrad<real>(y.data(), a.data(), b.data(), s, device.stream()));
         return y;
     }
     Values expected() const {
@@ -73,7 +67,7 @@ Errors errors(const std::vector<real>& got, const Values& expected) {
 
 std::vector<Device> cpus() {
     std::vector<Device> all;
-    for (const Device device : devices())
+    for (const Device& device : devices())
         if (!device.is_cuda()) all.push_back(device);
     return all;
 }
@@ -100,7 +94,7 @@ TEST_CASE("minimal filtering: errors beside the direct form's") {
             if (s.N == many_samples && pass != 2) continue;
             const Case c(s, pass);
             const Values expected = c.expected();
-            for (const Device device : cpus()) {
+            for (const Device& device : cpus()) {
                 const Errors tiles = errors(c.run(device, false), expected), direct = errors(c.run(device, true), expected);
                 const std::string where = c.name() + " on " + device.name();
                 CHECK_MESSAGE(tiles.rms <= rms * unit, where, ": ", tiles.rms, ", direct ", direct.rms);
@@ -120,7 +114,7 @@ TEST_CASE("minimal filtering: the shapes that it serves, and the switch to the d
         const Case c(s, pass);
         return c.run(device, false) != c.run(device, true);
     };
-    for (const Device device : cpus())
+    for (const Device& device : cpus())
         for (const int pass : {0, 1, 2}) {
             INFO(passes[pass], " on ", device.name());
             for (const ConvShape& s : {layer(2, 8, 32, 32), layer(1, 8, 48, 32), layer(1, 14, 64, 128), layer(1, 16, 32, 64)})
@@ -135,7 +129,7 @@ TEST_CASE("minimal filtering: the shapes that it serves, and the switch to the d
 // The rule must not see N, or a range of a batch would be computed in another form than the whole.
 TEST_CASE("minimal filtering: a sample alone, among few and among many, has the same bits") {
     for (const int64_t size : {8, 14})  // the two forms
-        for (const Device device : cpus())
+        for (const Device& device : cpus())
             for (const int pass : {0, 1}) {
                 Case c(layer(many_samples, size, 32, 32), pass);
                 const std::vector<real> all = c.run(device, false);
@@ -151,7 +145,7 @@ TEST_CASE("minimal filtering: a sample alone, among few and among many, has the 
 // The shapes of the op table have the fewest tiles that matter; this one has slices.
 TEST_CASE("minimal filtering: the same bits of many tiles whatever the number of threads") {
     const int before = kernels::cpu::threads();
-    for (const Device device : cpus())
+    for (const Device& device : cpus())
         for (const int pass : {0, 1, 2}) {
             for (const ConvShape& s : {layer(many_samples, 8, 32, 32), layer(130, 14, 32, 64), layer(many_samples, 14, 32, 32)}) {
                 const Case c(s, pass);
@@ -167,8 +161,8 @@ TEST_CASE("minimal filtering: the same bits of many tiles whatever the number of
 }
 
 TEST_CASE("minimal filtering: the key cpu.exact") {
-    const GanTrainer exact(golden_config("dcgan", {"cpu.exact=true"}), few_images(), Device::cpu());
-    CHECK(kernels::cpu::exact_convolutions());
-    const GanTrainer usual(golden_config("dcgan"), few_images(), Device::cpu());
-    CHECK(!kernels::cpu::exact_convolutions());
+    GanTrainer exact(golden_config("dcgan", {"cpu.exact=true"}), few_images(), Device::cpu());
+    GanTrainer usual(golden_config("dcgan"), few_images(), Device::cpu());
+    CHECK(exact.generator().flat_values().device().numerics().exact_convolutions);
+    CHECK(!usual.generator().flat_values().device().numerics().exact_convolutions);
 }

@@ -25,6 +25,7 @@ suite "old runs" tests/test_old_runs.sh
 suite "what a resumed run may be given" tests/test_identity.sh
 suite "bench" tests/test_bench.sh
 suite "build" tests/test_build.sh
+suite "process-wide variables" tests/test_process_state.sh "$build"
 suite "collapse" tests/test_collapse.sh
 suite "limits" tests/test_limits.sh
 suite "what models warn of" tests/test_preflight.sh

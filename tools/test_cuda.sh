@@ -63,6 +63,8 @@ errors() {
     cuda="$train models/vanilla.json --device cuda --steps 1 --out $folder/never"
     says 'no NVIDIA driver is installed .*--device cpu' env SIMT_DRIVER=0 SIMT_DEVICES=0 $cuda
     says 'no NVIDIA GPU is visible' env SIMT_DEVICES=0 $cuda
+    says 'there is no GPU 1: the only one is cuda:0 .--device cuda:1.: use --device cpu' "$train" models/vanilla.json --device cuda:1
+    says 'there is no GPU 7: 2 are visible, the last is cuda:1 .--device cuda:7.: use --device cpu' env SIMT_DEVICES=2 "$train" models/vanilla.json --device cuda:7
     says 'driver serves CUDA 12.4, this program needs .*update the driver' env SIMT_DRIVER=12040 $cuda
     says 'sm_75 is the oldest' env SIMT_CC=7.0 $cuda
     says 'out of device memory: asked for [0-9]+ MiB besides [0-9]+ MiB in use, the GPU has [0-9]+ MiB free.*lower `batch`|a step needs at least .*lower `batch`' \

@@ -66,7 +66,7 @@ Tensor joined_loss_composition(const Tensor& x, const LossForm& first, const Los
 Tensor joined_loss(const Tensor& x, const LossForm& first, const LossForm& second) {
     if (x.size() == 0 || x.shape().empty() || x.dim(0) % 2)
         throw Error("joined_loss: no two halves of scores in shape " + x.shape().str());
-    const Device device = x.device();
+    const Device& device = x.device();
     const int64_t half = x.size() / 2;
     Tensor y = Tensor::empty({}, device), of_first = Tensor::empty({}, device);
     const real *const nothing = nullptr, *const before = of_first.data();
@@ -96,7 +96,7 @@ Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
     if (x.shape().size() != 2 || x.dim(1) < 1 || labels.shape() != Shape{x.dim(0)})
         throw Error("cross_entropy: scores " + x.shape().str() + ", labels " + labels.shape().str());
     const RowsShape s{x.dim(0), x.dim(1)};
-    const Device device = x.device();
+    const Device& device = x.device();
     Tensor y = Tensor::empty({}, device), log_sums = Tensor::empty({s.rows}, device);
     RUN(device, cross_entropy(y.data(), log_sums.data(), x.data(), labels.data(), s, device.stream()));
     return record("cross_entropy", y, {x}, [=](const VjpArgs& v) {
@@ -117,7 +117,7 @@ Tensor gradient_penalty_composition(const Tensor& x, const RowsShape& s, real ta
 
 Tensor gradient_penalty(const Tensor& x, const RowsShape& s, real target, real weight) {
     check_rows("gradient_penalty", x, s);
-    const Device device = x.device();
+    const Device& device = x.device();
     Tensor y = Tensor::empty({}, device), norms = Tensor::empty({s.rows}, device);
     RUN(device, gradient_penalty(y.data(), norms.data(), x.data(), target, weight, s, device.stream()));
     return record("gradient_penalty", y, {x}, [=](const VjpArgs& v) {

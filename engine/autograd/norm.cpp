@@ -65,7 +65,7 @@ Tensor layer_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act,
                   Tensor* mean_var) {
     check_affine("batch_norm", x, gamma, beta, s);
-    const Device device = x.device();
+    const Device& device = x.device();
     Tensor stats = mean_var && *mean_var ? *mean_var : Tensor();
     if (!stats) {
         stats = Tensor::empty({2, s.cols}, device);
@@ -114,7 +114,7 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act) {
     check_affine("layer_norm", x, gamma, beta, s);
-    const Device device = x.device();
+    const Device& device = x.device();
     const auto pointer = [](const Tensor& t) { return t ? static_cast<const real*>(t.data()) : nullptr; };
     Tensor y = allocate(x.shape(), device), stats = Tensor::empty({2, s.rows}, device);
     RUN(device, layer_norm(y.data(), stats.data(), x.data(), pointer(gamma), pointer(beta), s, eps, act, device.stream()));

@@ -5,7 +5,6 @@
 #include "engine/bench/kernels.h"
 #include "engine/bench/naive.h"
 #include "engine/bench/onednn.h"
-#include "kernels/precision.h"
 
 namespace gannet::bench {
 namespace {
@@ -71,18 +70,15 @@ std::vector<Rival> matmul_rivals(const MatmulShape& s) {
         onednn_rival([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2]); }),
     };
 #ifdef GANNET_CUBLAS
-    // Through the same kernel, which asks the setting; not where the library is not found.
+    // Through the same kernel; not where the library is not found.
     rivals.push_back({"cuBLAS", true, [s](const Call& u) -> std::function<void()> {
-                          const auto run = [s, &u] {
-                              const MatmulChoice before = matmul_choice();
-                              set_matmul_choice(MatmulChoice::cublas);
-                              RUN(u.device, matmul<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
-                              set_matmul_choice(before);
+                          const auto run = [s, &u, device = u.device.with({.matmul = MatmulChoice::cublas})] {
+                              RUN(device,
+                                  matmul<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, device.stream()));
                           };
                           try {
                               run();
                           } catch (const Error&) {
-                              set_matmul_choice(MatmulChoice::automatic);
                               return {};
                           }
                           return run;

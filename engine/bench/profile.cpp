@@ -11,7 +11,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Ranges call plain functions, so what they write to has no owner.
 struct Ledger {
     std::map<std::string, Family> families;
     std::vector<const char*> open;
@@ -30,24 +29,24 @@ struct Ledger {
         since = now;
     }
 };
-Ledger* ledger = nullptr;
 
-void begin(const char* range) {
-    ledger->settle();
-    ledger->open.push_back(range);
+void begin(void* to, const char* range) {
+    auto& ledger = *static_cast<Ledger*>(to);
+    ledger.settle();
+    ledger.open.push_back(range);
 }
-void end() {
-    ledger->settle();
-    ledger->open.pop_back();
+void end(void* to) {
+    auto& ledger = *static_cast<Ledger*>(to);
+    ledger.settle();
+    ledger.open.pop_back();
 }
 
 }  // namespace
 
 std::map<std::string, Family> profile(const std::function<void()>& work) {
     Ledger mine;
-    ledger = &mine;
     const ProfilerRanges before = profiler_ranges;
-    profiler_ranges = {begin, end};
+    profiler_ranges = {begin, end, &mine};
     mine.since = Clock::now();
     work();
     profiler_ranges = before;

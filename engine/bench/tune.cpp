@@ -6,7 +6,6 @@
 #include "engine/bench/model.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
-#include "kernels/tuning.h"
 
 namespace gannet::bench {
 namespace {
@@ -15,43 +14,29 @@ namespace {
 std::vector<TunedProduct> products_of(const config::ModelConfig& config, Device device) {
     std::vector<TunedProduct> seen;
     const Dataset images = random_images(config);
-    GanTrainer trainer(config, images, device);
-    set_tuned_products({});
-    note_products(&seen);
-    try {
-        trainer.step();
-    } catch (...) {
-        note_products(nullptr);
-        throw;
-    }
-    note_products(nullptr);
+    GanTrainer(config, images, device.noting(seen)).step();
     return seen;
 }
 
 // Seconds of the product when `choice` computes it. What is not plain has a bias and an activation.
-double seconds_of(const TunedProduct& p, MatmulChoice choice, Device device, double seconds) {
+double seconds_of(const TunedProduct& p, MatmulChoice choice, const Device& on, double seconds) {
+    const Device device = on.with({.precision = on.numerics().precision, .matmul = choice});
     const MatmulShape& s = p.shape;
     const auto half = [&](int64_t size) { return Tensor::full({size}, real(0.5), device); };
     const Tensor c = half(s.M * s.N), a = half(s.M * s.K), b = half(s.K * s.N), bias = half(s.N);
     const Activation act = p.plain ? Activation{} : Activation{ActivationKind::relu, 0};
-    const MatmulChoice before = matmul_choice();
-    set_matmul_choice(choice);
-    try {
-        const double result = measure(device, seconds, [&] {
-                                  RUN(device, matmul<real>(c.data(), nullptr, a.data(), b.data(), p.plain ? nullptr : bias.data(),
-                                                           s, act, device.stream()));
-                              }).median;
-        set_matmul_choice(before);
-        return result;
-    } catch (...) {
-        set_matmul_choice(before);
-        throw;
-    }
+    return measure(device, seconds,
+                   [&] {
+                       RUN(device, matmul<real>(c.data(), nullptr, a.data(), b.data(), p.plain ? nullptr : bias.data(), s, act,
+                                                device.stream()));
+                   })
+        .median;
 }
 
 }  // namespace
 
-json::Value tune(const config::ModelConfig& config, Device device, double seconds) {
+json::Value tune(const config::ModelConfig& config, Device given, double seconds) {
+    const Device device = given.with(config.numerics());
     if (!device.is_cuda())
         throw Error("there is nothing to tune on a CPU", device.name(), "run it with --device cuda on a machine that has a GPU");
 #ifndef GANNET_CUBLAS

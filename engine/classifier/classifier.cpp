@@ -30,7 +30,7 @@ struct LastOutputs : PassObserver {
 Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
                      const LoadProgress& progress) {
     const Recording off(false);
-    const Device device = network.flat_values().device();
+    const Device& device = network.flat_values().device();
     const DeviceValue<Counters> start(device);
     const int64_t size = network.in().size(), count = int64_t(pixels.size()) / size;
     Readings out;
@@ -64,8 +64,8 @@ Classifier::Classifier(const std::string& path, Device device) {
     config_ = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
     if (!config_.is_classifier())
         throw Error("this is a GAN, no classifier", file_, "train one, as in: ./apps/train models/classifier-mnist.json");
-    network_ =
-        std::make_unique<Network>(Net::classifier, config_.classifier, checkpoint.image, checkpoint.image, config_, device);
+    network_ = std::make_unique<Network>(Net::classifier, config_.classifier, checkpoint.image, checkpoint.image, config_,
+                                         device.with(config_.numerics()));
     load_state(checkpoint.content, file_, *network_, nullptr);
 }
 

@@ -38,11 +38,11 @@ std::vector<int64_t> largest(const std::vector<real>& rows, int64_t cols) {
 
 ClassifierTrainer::ClassifierTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
     : Trainer(config, with_labels(data), config.batch, device),
-      network_(Net::classifier, config.classifier, image_, image_, config_, device) {
+      network_(Net::classifier, config.classifier, image_, image_, config_, device_) {
     check_scores(config_, network_, data);
     network_.initialise(config.seed);
     optimizer_ = make_optimizer(config.classifier_optimizer, network_);
-    one_ = Tensor::full({}, 1, device);
+    one_ = Tensor::full({}, 1, device_);
     results_.resize(3);
 }
 

@@ -185,7 +185,7 @@ private:
 
     double penalty_norm(const Tensor& fake) const {
         const RandomSource source{start_.data(), {trainer_.config().seed, streams::interpolation, generator_update_number - 1}};
-        const Device device = fake.device();
+        const Device& device = fake.device();
         Tensor x = interpolate(reals_, fake, uniform({count_, 1}, source, 0, 0, 1, device)).set_requires_grad();
         const Tensor y = forward(trainer_.discriminator(), x, Role::interpolated);
         const Tensor gradient = grad({y}, {x}, {Tensor::full(y.shape(), 1, device)}, {})[0];

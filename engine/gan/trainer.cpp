@@ -55,11 +55,11 @@ int64_t images_per_step_of(const Objective& objective, int64_t batch) {
 GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
     : Trainer(config, data, images_per_step_of(Objective(config.objective), config.batch), device),
       objective_(config.objective),
-      generator_(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image_, config_, device),
-      discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device) {
+      generator_(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image_, config_, device_),
+      discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device_) {
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
-    check_memory(config_, generator_, discriminator_, device);
+    check_memory(config_, generator_, discriminator_, device_);
     // where weights are clipped first, the fakes' tape is of others than those that the discriminator's update begins with
     const bool clips_first = objective_.weight_clip > 0 && objective_.clip_before;
     share_scores_ = config_.share_scores && !discriminator_.traits().stochastic && objective_.reuse_fakes &&
@@ -74,13 +74,13 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
         make_optimizer(config.discriminator_optimizer, discriminator_, clips ? double(objective_.weight_clip) : no_clip);
     results_.resize(2);
     one_ = Tensor::full({}, 1, device_);
-    if (!join_batches_ || share_scores_) fake_gradients_ = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
+    if (!join_batches_ || share_scores_) fake_gradients_ = Tensor::full(discriminator_.flat_gradients().shape(), 0, device_);
     if (objective_.penalty) {
         ones_ = Tensor::full(discriminator_.out().batch(config_.batch), 1, device_);
-        penalty_gradients_ = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
+        penalty_gradients_ = Tensor::full(discriminator_.flat_gradients().shape(), 0, device_);
     }
-    if (objective_.generator_batches > 1) sums_[0] = Tensor::full(generator_.flat_gradients().shape(), 0, device);
-    if (objective_.discriminator_batches > 1) sums_[1] = Tensor::full(discriminator_.flat_gradients().shape(), 0, device);
+    if (objective_.generator_batches > 1) sums_[0] = Tensor::full(generator_.flat_gradients().shape(), 0, device_);
+    if (objective_.discriminator_batches > 1) sums_[1] = Tensor::full(discriminator_.flat_gradients().shape(), 0, device_);
 }
 
 int64_t GanTrainer::images_before(int64_t step) const {

@@ -7,7 +7,6 @@
 #include "engine/metrics/classes.h"
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"
-#include "kernels/precision.h"
 
 namespace gannet {
 namespace {
@@ -35,7 +34,6 @@ public:
 
     json::Members run(const std::string& no_classifier) {
         if (classifier_) {
-            kernels::cpu::set_exact_convolutions(classifier_->config().cpu.boolean("exact"));
             const Readings readings = classifier_->read(samples_, progress_);
             classes(readings);
             frechet(readings);

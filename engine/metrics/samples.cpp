@@ -9,7 +9,6 @@
 #include "data/resize.h"
 #include "engine/gan/sampler.h"
 #include "engine/model/dataset_options.h"
-#include "kernels/precision.h"
 
 namespace gannet {
 namespace {
@@ -85,9 +84,8 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
 }
 
 Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const {
-    kernels::cpu::set_exact_convolutions(config_.cpu.boolean("exact"));
     const Network generator(Net::generator, config_.generator, {1, 1, config_.latent.integer("size"), true}, checkpoint_->image,
-                            config_, device);
+                            config_, device.with(config_.numerics()));
     load_state(checkpoint_->content, checkpoint_->file, generator, nullptr);
     const SampleShape made = generator.out();
     if (made.C != 1 && made.C != 3)

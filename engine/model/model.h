@@ -6,7 +6,7 @@
 
 #include "engine/model/settings.h"
 #include "engine/nn/spec.h"
-#include "kernels/tuning.h"
+#include "kernels/execution.h"
 
 namespace gannet::config {
 
@@ -25,10 +25,10 @@ struct ModelConfig : BuildOptions {
     int64_t log_every = 0;          // 0: about 1,000 lines a run
     double checkpoint_every = 300;  // seconds
     bool share_scores = true, join_batches = true;
-    std::string on_collapse = "warn";                  // or "stop"
-    bool allow_size_mismatch = false;                  // the discriminator takes fakes of another size than the data
-    std::vector<TunedProduct> tuned_products() const;  // of cuda.tune; none where it is not given
-    Value effective;                                   // the whole file with defaults filled in and lists expanded: config.json
+    std::string on_collapse = "warn";  // or "stop"
+    bool allow_size_mismatch = false;  // the discriminator takes fakes of another size than the data
+    Numerics numerics() const;         // of cuda.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
+    Value effective;                   // the whole file with defaults filled in and lists expanded: config.json
 };
 
 // Throws Error naming path and line, or the setting. Paths in the file count from its folder, those in settings from the working

@@ -1,4 +1,5 @@
-// The key cuda.tune: a table of products and whose they are, as `apps/bench MODEL --tune FILE` writes it.
+// How a device is to compute. The key cuda.tune: a table of products and whose they are, as `apps/bench MODEL --tune FILE` writes
+// it.
 #include "base/error.h"
 #include "engine/model/parts.h"
 #include "engine/model/sections.h"
@@ -68,17 +69,21 @@ void read_tuning(Value& tune, const std::string& precision) {
     tune = std::move(all);
 }
 
-std::vector<TunedProduct> ModelConfig::tuned_products() const {
-    std::vector<TunedProduct> products;
-    if (!cuda.has("tune")) return products;
+Numerics ModelConfig::numerics() const {
+    const std::string &rounding = cuda.text("precision"), &whose = cuda.text("matmul");
+    Numerics out;
+    out.precision = rounding == "tf32" ? Precision::tf32 : rounding == "bf16" ? Precision::bf16 : Precision::fp32;
+    out.matmul = whose == "own" ? MatmulChoice::own : whose == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic;
+    out.exact_convolutions = cpu.boolean("exact");
+    if (!cuda.has("tune")) return out;
     const Object table(cuda.value("tune"));
     for (const Value& entry : *table.value("products").list()) {
         const Object p(entry);
-        products.push_back({{p.integer("M"), p.integer("N"), p.integer("K"), p.boolean("transpose_a"), p.boolean("transpose_b")},
-                            p.boolean("plain"),
-                            p.text("use") == "own" ? MatmulChoice::own : MatmulChoice::cublas});
+        out.tuned.push_back({{p.integer("M"), p.integer("N"), p.integer("K"), p.boolean("transpose_a"), p.boolean("transpose_b")},
+                             p.boolean("plain"),
+                             p.text("use") == "own" ? MatmulChoice::own : MatmulChoice::cublas});
     }
-    return products;
+    return out;
 }
 
 }  // namespace gannet::config

@@ -2,14 +2,18 @@
 
 #include <cuda_runtime.h>
 
+#include <map>
+#include <mutex>
+#include <utility>
+
 #if __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
 #define GANNET_NVTX 1
 #endif
 
 #include "base/error.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/probe.h"
-#include "kernels/cuda/scratch.h"
 #include "kernels/place.h"
 
 namespace gannet::cuda {
@@ -22,17 +26,10 @@ void check(cudaError_t error, const char* what) {
                 "an earlier kernel may be the cause: run again with CUDA_LAUNCH_BLOCKING=1 and --set cuda.graph=false");
 }
 
-struct State {
-    std::string unusable, name;
-    int capability = 0;
-    std::size_t memory = 0;  // bytes
-    cudaStream_t stream = nullptr;
-};
-
 std::string version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
 
-// Why there is no GPU to start on, "" if there is one.
-std::string missing() {
+// Why there is no GPU of this number to start on, "" if there is one.
+std::string missing(int index) {
     int devices = 0, driver = 0, runtime = 0;
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&runtime);
@@ -42,7 +39,11 @@ std::string missing() {
         return "the NVIDIA driver serves CUDA " + version_text(driver) + ", this program needs " + version_text(runtime) +
                ": update the driver";
     if (error == cudaErrorNoDevice || (error == cudaSuccess && devices == 0)) return "no NVIDIA GPU is visible";
-    return error == cudaSuccess ? "" : cudaGetErrorString(error);
+    if (error != cudaSuccess) return cudaGetErrorString(error);
+    if (index < devices) return "";
+    return "there is no GPU " + std::to_string(index) + ": " +
+           (devices == 1 ? "the only one is cuda:0"
+                         : std::to_string(devices) + " are visible, the last is cuda:" + std::to_string(devices - 1));
 }
 
 // What users can do about the errors of a start.
@@ -57,64 +58,6 @@ std::string advice(cudaError_t error) {
     }
 }
 
-// The context is made, the program's code is loaded, a first kernel runs and memory is allocated: whatever keeps this GPU from
-// being used shows here.
-std::string start(State& s) {
-    const char* doing = "reading its properties";
-    const auto begin = [&]() -> cudaError_t {
-        cudaDeviceProp properties = {};
-        if (const cudaError_t error = cudaGetDeviceProperties(&properties, 0)) return error;
-        s.capability = properties.major * 10 + properties.minor;
-        s.name = std::string(properties.name) + ", sm_" + std::to_string(s.capability);
-        if (s.capability < 75) return cudaSuccess;
-        doing = "creating a context";
-        if (const cudaError_t error = cudaSetDevice(0)) return error;
-        std::size_t free = 0;
-        if (const cudaError_t error = cudaMemGetInfo(&free, &s.memory)) return error;
-        if (const cudaError_t error = cudaStreamCreateWithFlags(&s.stream, cudaStreamNonBlocking)) return error;
-        doing = "running a first kernel";
-        if (const cudaError_t error = kernels::cuda::launch_nothing({s.stream})) return error;
-        if (const cudaError_t error = cudaStreamSynchronize(s.stream)) return error;
-        doing = "allocating 16 MiB";  // a context fits on a GPU that is otherwise full
-        void* memory = nullptr;
-        if (const cudaError_t error = cudaMalloc(&memory, 16 << 20)) return error;
-        return cudaFree(memory);
-    };
-    if (const cudaError_t error = begin())
-        return (s.name.empty() ? "GPU 0" : s.name) + ": " + cudaGetErrorString(error) + ", while " + doing + advice(error);
-    return s.capability < 75 ? s.name + ": sm_75 is the oldest supported" : "";
-}
-
-State open() {
-    State s;
-    s.unusable = missing();
-    if (s.unusable.empty()) {
-        s.unusable = start(s);
-        if (!s.unusable.empty()) cudaDeviceReset();  // the process lives on without a context
-    }
-    cudaGetLastError();
-    if (!s.unusable.empty()) return s;
-    s.name = "cuda (" + s.name + ")";
-    kernels::cuda::scratch_pool = {[](std::size_t bytes) { return pool().allocate(bytes, cuda::name()); },
-                                   [](void* data, std::size_t bytes) { pool().release(data, bytes); }};
-#ifdef GANNET_NVTX
-    profiler_ranges = {[](const char* range) { nvtxRangePushA(range); }, [] { nvtxRangePop(); }};
-#endif
-    return s;
-}
-
-const State& state() {
-    static const State instance = open();
-    return instance;
-}
-
-}  // namespace
-
-std::string unusable() { return state().unusable; }
-std::string name() { return state().name; }
-int capability() { return state().capability; }
-Stream stream() { return {state().stream}; }
-
 // tools/simt's device memory is the host's.
 #ifdef GANNET_SIMT
 constexpr bool on_host = true;
@@ -122,82 +65,165 @@ constexpr bool on_host = true;
 constexpr bool on_host = false;
 #endif
 
-Pool& pool() {
-    // Never destroyed: at exit the runtime may be gone before it.
-    static Pool& instance = *new Pool({[](std::size_t bytes) -> void* {
-                                           void* data = nullptr;
-                                           if (cudaMalloc(&data, bytes) == cudaSuccess) return data;
-                                           cudaGetLastError();
-                                           return nullptr;
-                                       },
-                                       [](void* data) { cudaFree(data); }, [] { return state().memory; },
-                                       [] {
-                                           std::size_t free = 0, total = 0;
-                                           check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-                                           return "the GPU has " + std::to_string(free >> 20) + " MiB free of " +
-                                                  std::to_string(total >> 20) + " MiB";
-                                       },
-                                       "out of device memory", on_host});
-    return instance;
+class Gpu final : public Hardware, public ScratchMemory {
+public:
+    explicit Gpu(int index) : index_(index) {
+        unusable_ = missing(index);
+        if (unusable_.empty()) {
+            unusable_ = start();
+            if (!unusable_.empty()) cudaDeviceReset();  // the process lives on without a context
+        }
+        cudaGetLastError();
+        if (!unusable_.empty()) return;
+        name_ = "cuda" + (index ? ":" + std::to_string(index) : "") + " (" + name_ + ")";
+#ifdef GANNET_NVTX
+        profiler_ranges = {[](void*, const char* range) { nvtxRangePushA(range); }, [](void*) { nvtxRangePop(); }};
+#endif
+    }
+
+    const std::string& unusable() const { return unusable_; }
+    cudaStream_t stream() const { return stream_; }
+    // The CUDA runtime's calls are about the current GPU.
+    void select() const { check(kernels::cuda::select_gpu(index_), "selecting the GPU"); }
+
+    std::string name() const override { return name_; }
+    Pool& pool() override { return pool_; }
+    Execution execution() override { return {{}, nullptr, stream_, index_, capability_, this, &cublas_}; }
+    void* allocate(std::size_t bytes) override { return pool_.allocate(bytes, name_); }
+    void release(void* data, std::size_t bytes) override { pool_.release(data, bytes); }
+
+    // The host's memory is pageable: the call returns when it may be reused.
+    void copy_from_host(void* to, const void* from, std::size_t bytes) override {
+        copy(to, from, bytes, cudaMemcpyHostToDevice, "copying to the device");
+    }
+    void copy_to_host(void* to, const void* from, std::size_t bytes) override {
+        copy(to, from, bytes, cudaMemcpyDeviceToHost, "copying from the device");
+    }
+    int64_t available_memory() override {
+        const MemoryStats held = pool_.stats();
+        return int64_t(memory().first) + held.held_bytes - held.live_bytes;
+    }
+    DevicePeaks peaks() override;
+    double seconds(const std::function<void()>& work) override;
+    std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) override;
+    bool records() const override { return true; }
+    std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override;
+
+private:
+    // The context is made, the program's code is loaded and a first kernel runs: whatever keeps this GPU from being used shows
+    // here.
+    std::string start() {
+        const char* doing = "reading its properties";
+        const auto begin = [&]() -> cudaError_t {
+            cudaDeviceProp properties = {};
+            if (const cudaError_t error = cudaGetDeviceProperties(&properties, index_)) return error;
+            capability_ = properties.major * 10 + properties.minor;
+            name_ = std::string(properties.name) + ", sm_" + std::to_string(capability_);
+            if (capability_ < 75) return cudaSuccess;
+            doing = "creating a context";
+            if (const cudaError_t error = cudaSetDevice(index_)) return error;
+            kernels::cuda::current_gpu = index_;
+            std::size_t free = 0;
+            if (const cudaError_t error = cudaMemGetInfo(&free, &memory_)) return error;
+            if (const cudaError_t error = cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)) return error;
+            doing = "running a first kernel";
+            const Execution on = execution();
+            if (const cudaError_t error = kernels::cuda::launch_nothing(&on)) return error;
+            return cudaStreamSynchronize(stream_);
+        };
+        if (const cudaError_t error = begin())
+            return (name_.empty() ? "GPU " + std::to_string(index_) : name_) + ": " + cudaGetErrorString(error) + ", while " +
+                   doing + advice(error);
+        return capability_ < 75 ? name_ + ": sm_75 is the oldest supported" : "";
+    }
+
+    std::pair<std::size_t, std::size_t> memory() const {  // free, and all
+        std::size_t free = 0, total = 0;
+        select();
+        check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+        return {free, total};
+    }
+
+    void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, const char* what) {
+        if (bytes == 0) return;
+        select();
+        check(cudaMemcpyAsync(to, from, bytes, kind, stream_), what);
+        check(cudaStreamSynchronize(stream_), what);
+    }
+
+    int index_;
+    std::string unusable_, name_;
+    int capability_ = 0;
+    std::size_t memory_ = 0;  // bytes
+    cudaStream_t stream_ = nullptr;
+    std::shared_ptr<void> cublas_;
+    Pool pool_{{[this](std::size_t bytes) -> void* {
+                    void* data = nullptr;
+                    select();
+                    if (cudaMalloc(&data, bytes) == cudaSuccess) return data;
+                    cudaGetLastError();
+                    return nullptr;
+                },
+                [](void* data) { cudaFree(data); }, [this] { return memory_; },
+                [this] {
+                    const auto [free, total] = memory();
+                    return "the GPU has " + std::to_string(free >> 20) + " MiB free of " + std::to_string(total >> 20) + " MiB";
+                },
+                "out of device memory", on_host}};
+};
+
+// Each GPU is opened once. They are never destroyed: at exit the runtime may be gone before them.
+Gpu& opened(int index) {
+    struct Opened {
+        std::mutex mutex;
+        std::map<int, Gpu> gpus;
+    };
+    static Opened& all = *new Opened;
+    const std::lock_guard lock(all.mutex);
+    return all.gpus.try_emplace(index, index).first->second;
 }
 
-// The host's memory is pageable: the call returns when it may be reused.
-void copy_from_host(void* to, const void* from, std::size_t bytes) {
-    if (bytes == 0) return;
-    const cudaStream_t s = state().stream;
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s), "copying to the device");
-    check(cudaStreamSynchronize(s), "copying to the device");
-}
-void copy_to_host(void* to, const void* from, std::size_t bytes) {
-    if (bytes == 0) return;
-    const cudaStream_t s = state().stream;
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, s), "copying from the device");
-    check(cudaStreamSynchronize(s), "copying from the device");
-}
+}  // namespace
 
-void synchronize() { check(cudaStreamSynchronize(state().stream), "waiting for the device"); }
+std::string unusable(int index) { return opened(index).unusable(); }
+Hardware& gpu(int index) { return opened(index); }
 
-int64_t available_memory() {
-    std::size_t free = 0, total = 0;
-    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    const MemoryStats held = pool().stats();
-    return int64_t(free) + held.held_bytes - held.live_bytes;
-}
+namespace {
 
 // fp32 multiply-adds that a multiprocessor begins in a cycle: CUDA's programming guide, "Arithmetic Instructions".
-DevicePeaks peaks() {
-    const auto attribute = [](cudaDeviceAttr which) {
+DevicePeaks Gpu::peaks() {
+    const auto attribute = [this](cudaDeviceAttr which) {
         int value = 0;
-        if (cudaDeviceGetAttribute(&value, which, 0) != cudaSuccess) cudaGetLastError();
+        if (cudaDeviceGetAttribute(&value, which, index_) != cudaSuccess) cudaGetLastError();
         return double(value);
     };
-    const double per_cycle = capability() <= 80 || capability() == 87 ? 64 : 128;
+    const double per_cycle = capability_ <= 80 || capability_ == 87 ? 64 : 128;
     // Clocks are in kHz; memory moves data on both edges.
     return {2 * per_cycle * attribute(cudaDevAttrMultiProcessorCount) * attribute(cudaDevAttrClockRate) * 1e3,
             2 * attribute(cudaDevAttrMemoryClockRate) * 1e3 * attribute(cudaDevAttrGlobalMemoryBusWidth) / 8};
 }
 
-double seconds(const std::function<void()>& work) {
+double Gpu::seconds(const std::function<void()>& work) {
+    select();
     struct Event {
         cudaEvent_t event = nullptr;
         Event() { check(cudaEventCreate(&event), "creating an event"); }
         ~Event() { cudaEventDestroy(event); }
     } begin, end;
-    check(cudaEventRecord(begin.event, state().stream), "timing");
+    check(cudaEventRecord(begin.event, stream_), "timing");
     work();
-    check(cudaEventRecord(end.event, state().stream), "timing");
+    check(cudaEventRecord(end.event, stream_), "timing");
     check(cudaEventSynchronize(end.event), "timing");
     float milliseconds = 0;
     check(cudaEventElapsedTime(&milliseconds, begin.event, end.event), "timing");
     return double(milliseconds) * 1e-3;
 }
 
-namespace {
-
 class Graph : public RecordedWork {
 public:
-    explicit Graph(const std::function<void()>& work) {
-        const cudaStream_t s = state().stream;
+    Graph(const Gpu& gpu, const std::function<void()>& work) : gpu_(gpu) {
+        gpu.select();
+        const cudaStream_t s = gpu.stream();
         cudaGraph_t graph = nullptr;
         try {
             check(cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed), "capturing a step");
@@ -218,36 +244,41 @@ public:
         cudaGraphDestroy(graph);
     }
     ~Graph() override {
-        cudaStreamSynchronize(state().stream);
+        cudaStreamSynchronize(gpu_.stream());
         cudaGraphExecDestroy(executable_);
     }
-    void replay() override { check(cudaGraphLaunch(executable_, state().stream), "replaying a step"); }
+    void replay() override {
+        gpu_.select();
+        check(cudaGraphLaunch(executable_, gpu_.stream()), "replaying a step");
+    }
     int kernels() const override { return kernels_; }
 
 private:
+    const Gpu& gpu_;
     cudaGraphExec_t executable_ = nullptr;
     int kernels_ = 0;
 };
 
 class Ring : public UploadRing {
 public:
-    explicit Ring(std::size_t bytes) : bytes_(bytes) {
+    Ring(Gpu& gpu, std::size_t bytes) : gpu_(gpu), bytes_(bytes) {
+        gpu.select();
         check(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking), "creating a stream");
         for (Slot& slot : slots_) {
             void* host = nullptr;
             check(cudaMallocHost(&host, bytes), "pinned memory for streamed images");
             slot.host = static_cast<uint8_t*>(host);
-            slot.device = pool().allocate(bytes, cuda::name());
+            slot.device = gpu.allocate(bytes);
             for (cudaEvent_t* event : {&slot.copied, &slot.taken})
                 check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "creating an event");
         }
     }
     ~Ring() override {
         cudaStreamSynchronize(copies_);
-        cudaStreamSynchronize(state().stream);
+        cudaStreamSynchronize(gpu_.stream());
         for (Slot& slot : slots_) {
             cudaFreeHost(slot.host);
-            pool().release(slot.device, bytes_);
+            gpu_.release(slot.device, bytes_);
             cudaEventDestroy(slot.copied);
             cudaEventDestroy(slot.taken);
         }
@@ -258,6 +289,7 @@ public:
         return slots_[head_].host;
     }
     void submit(std::size_t bytes) override {
+        gpu_.select();
         Slot& slot = slots_[head_];
         slot.bytes = bytes;
         check(cudaStreamWaitEvent(copies_, slot.taken, 0), "streaming images");
@@ -266,8 +298,9 @@ public:
         head_ ^= 1;
     }
     void take(void* to) override {
+        gpu_.select();
         Slot& slot = slots_[tail_];
-        const cudaStream_t s = state().stream;
+        const cudaStream_t s = gpu_.stream();
         check(cudaStreamWaitEvent(s, slot.copied, 0), "streaming images");
         check(cudaMemcpyAsync(to, slot.device, slot.bytes, cudaMemcpyDeviceToDevice, s), "streaming images");
         check(cudaEventRecord(slot.taken, s), "streaming images");
@@ -281,16 +314,15 @@ private:
         std::size_t bytes = 0;  // of what was submitted
         cudaEvent_t copied = nullptr, taken = nullptr;
     };
+    Gpu& gpu_;
     std::size_t bytes_;
     cudaStream_t copies_ = nullptr;
     Slot slots_[2];
     int head_ = 0, tail_ = 0;
 };
 
+std::unique_ptr<UploadRing> Gpu::upload_ring(std::size_t bytes) { return std::make_unique<Ring>(*this, bytes); }
+std::unique_ptr<RecordedWork> Gpu::record(const std::function<void()>& work) { return std::make_unique<Graph>(*this, work); }
+
 }  // namespace
-
-std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) { return std::make_unique<Ring>(bytes); }
-
-std::unique_ptr<RecordedWork> record_work(const std::function<void()>& work) { return std::make_unique<Graph>(work); }
-
 }  // namespace gannet::cuda

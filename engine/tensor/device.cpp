@@ -47,11 +47,32 @@ void* allocate_pages(std::size_t bytes) {
     return data;
 }
 
-Pool& cpu_pool() {
-    static Pool instance(
+class Host : public Hardware {
+public:
+    std::string name() const override { return "cpu"; }
+    Pool& pool() override { return pool_; }
+    // Of no bytes, either side may be null.
+    void copy_from_host(void* to, const void* from, std::size_t bytes) override {
+        if (bytes > 0) std::memcpy(to, from, bytes);
+    }
+    void copy_to_host(void* to, const void* from, std::size_t bytes) override { copy_from_host(to, from, bytes); }
+    int64_t available_memory() override { return free_memory(); }
+    double seconds(const std::function<void()>& work) override {
+        const auto start = std::chrono::steady_clock::now();
+        work();
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    Execution execution() override { return {}; }
+
+private:
+    Pool pool_{
         {allocate_pages, std::free, most_memory,
          [] { return std::to_string(free_memory() >> 20) + " of " + std::to_string(most_memory() >> 20) + " MiB are free"; },
-         "out of memory"});
+         "out of memory"}};
+};
+
+Host& host() {
+    static Host& instance = *new Host;
     return instance;
 }
 
@@ -87,91 +108,46 @@ bool Device::supports(Backend isa) {
     return false;
 }
 
-Device Device::cpu() {
-    static const Backend isa = best_isa();
-    return Device(isa);
+Device Device::with(const Numerics& numerics) const {
+    Execution execution = state_->execution;
+    execution.numerics = numerics;
+    return Device(backend(), hardware(), execution);
 }
 
-Device Device::cpu(Backend isa) { return Device(isa); }
+Device Device::noting(std::vector<TunedProduct>& into) const {
+    Execution execution = state_->execution;
+    execution.noted = &into;
+    return Device(backend(), hardware(), execution);
+}
+
+const Device& Device::cpu() {
+    static const Device& device = *new Device(cpu(best_isa()));
+    return device;
+}
+
+Device Device::cpu(Backend isa, const Numerics& numerics) { return Device(isa, host(), host().execution()).with(numerics); }
+
+#ifdef GANNET_CUDA
+Device Device::cuda(int index, const Numerics& numerics) {
+    Hardware& gpu = cuda::gpu(index);
+    return Device(Backend::cuda, gpu, gpu.execution()).with(numerics);
+}
+std::string Device::cuda_unusable(int index) { return cuda::unusable(index); }
+#else
+Device Device::cuda(int, const Numerics& numerics) { return Device(Backend::cuda, host(), {numerics}); }
+std::string Device::cuda_unusable(int) { return "this program was built without CUDA"; }
+#endif
 
 std::string Device::name() const {
-    switch (backend_) {
+    switch (backend()) {
         case Backend::cpu_scalar: return "cpu (scalar)";
         case Backend::cpu_avx2: return "cpu (avx2)";
         case Backend::cpu_avx512: return "cpu (avx512)";
-#ifdef GANNET_CUDA
-        case Backend::cuda: return cuda::name();
-#else
-        case Backend::cuda: return "cuda";
-#endif
+        case Backend::cuda: return hardware().name();
     }
     return "";
 }
 
-#ifdef GANNET_CUDA
-
-std::string Device::cuda_unusable() { return cuda::unusable(); }
-Stream Device::stream() const { return is_cuda() ? cuda::stream() : Stream{}; }
-
-std::unique_ptr<UploadRing> Device::upload_ring(std::size_t bytes) const {
-    return is_cuda() ? cuda::upload_ring(bytes) : nullptr;
-}
-
-namespace {
-Pool& pool_of(const Device& device) { return device.is_cuda() ? cuda::pool() : cpu_pool(); }
-}  // namespace
-
-#else
-
-std::string Device::cuda_unusable() { return "this program was built without CUDA"; }
-Stream Device::stream() const { return {}; }
-std::unique_ptr<UploadRing> Device::upload_ring(std::size_t) const { return nullptr; }
-
-namespace {
-Pool& pool_of(const Device&) { return cpu_pool(); }
-}  // namespace
-
-#endif
-
-void* Device::allocate(std::size_t bytes) const { return pool_of(*this).allocate(bytes, name()); }
-void Device::release(void* data, std::size_t bytes) const { pool_of(*this).release(data, bytes); }
-MemoryStats Device::memory() const { return pool_of(*this).stats(); }
-
-// Of no bytes, either side may be null.
-void Device::copy_from_host(void* to, const void* from, std::size_t bytes) const {
-#ifdef GANNET_CUDA
-    if (is_cuda()) return cuda::copy_from_host(to, from, bytes);
-#endif
-    if (bytes > 0) std::memcpy(to, from, bytes);
-}
-void Device::copy_to_host(void* to, const void* from, std::size_t bytes) const {
-#ifdef GANNET_CUDA
-    if (is_cuda()) return cuda::copy_to_host(to, from, bytes);
-#endif
-    if (bytes > 0) std::memcpy(to, from, bytes);
-}
-
-DevicePeaks Device::peaks() const {
-#ifdef GANNET_CUDA
-    if (is_cuda()) return cuda::peaks();
-#endif
-    return {};
-}
-
-double Device::seconds(const std::function<void()>& work) const {
-#ifdef GANNET_CUDA
-    if (is_cuda()) return cuda::seconds(work);
-#endif
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-int64_t Device::available_memory() const {
-#ifdef GANNET_CUDA
-    if (is_cuda()) return cuda::available_memory();
-#endif
-    return free_memory();
-}
+void* Device::allocate(std::size_t bytes) const { return hardware().pool().allocate(bytes, name()); }
 
 }  // namespace gannet

@@ -1,12 +1,15 @@
-// A device runs kernels and owns memory: the CPU (one of its instruction sets) or one GPU.
+// A device runs kernels and owns memory: the CPU (one of its instruction sets) or one GPU, with its settings.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/tensor/pool.h"
+#include "kernels/execution.h"
 #include "kernels/kernels.h"
 
 namespace gannet {
@@ -34,51 +37,82 @@ struct DevicePeaks {
     double bytes_per_second = 0;  // of its memory
 };
 
+// A CPU or a GPU: its memory, and on a GPU its stream. All devices with one index share it, whatever their settings.
+class Hardware {
+public:
+    virtual std::string name() const = 0;
+    virtual Pool& pool() = 0;
+    virtual void copy_from_host(void* to, const void* from, std::size_t bytes) = 0;
+    virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;  // waits
+    virtual int64_t available_memory() = 0;
+    virtual DevicePeaks peaks() { return {}; }
+    virtual double seconds(const std::function<void()>& work) = 0;
+    virtual std::unique_ptr<UploadRing> upload_ring(std::size_t) { return nullptr; }
+    virtual bool records() const { return false; }
+    virtual std::unique_ptr<RecordedWork> record(const std::function<void()>&) { return nullptr; }
+    virtual Execution execution() = 0;  // of its stream and scratch memory
+
+protected:
+    ~Hardware() = default;  // lives as long as the process
+};
+
+// A handle of hardware with settings, which never change. Copies are the same device.
 class Device {
 public:
     // The CPU with the best instruction set of this machine, or the one that GANNET_ISA=scalar|avx2|avx512 names.
-    static Device cpu();
-    static Device cpu(Backend isa);
+    static const Device& cpu();
+    static Device cpu(Backend isa, const Numerics& numerics = {});
     static bool supports(Backend isa);
-    // The GPU; cuda_unusable() says in one line why there is none, "" if there is.
-    static Device cuda() { return Device(Backend::cuda); }
-    static std::string cuda_unusable();
+    // GPU number `index`; cuda_unusable() says in one line why it cannot be used, "" if it can.
+    static Device cuda(int index = 0, const Numerics& numerics = {});
+    static std::string cuda_unusable(int index = 0);
+    // The same hardware, with other settings.
+    Device with(const Numerics& numerics) const;
+    // The same, which adds each product that a GPU is asked for to `into` once.
+    Device noting(std::vector<TunedProduct>& into) const;
 
-    Backend backend() const { return backend_; }
-    bool is_cuda() const { return backend_ == Backend::cuda; }
-    Stream stream() const;
-    std::string name() const;  // "cpu (avx512)", "cuda (NVIDIA H100 80GB HBM3, sm_90)"
+    Backend backend() const { return state_->backend; }
+    bool is_cuda() const { return backend() == Backend::cuda; }
+    int index() const { return state_->execution.gpu; }
+    const Numerics& numerics() const { return state_->execution.numerics; }
+    Stream stream() const { return &state_->execution; }
+    Hardware& hardware() const { return *state_->hardware; }
+    std::string name() const;  // "cpu (avx512)", "cuda (NVIDIA H100 80GB HBM3, sm_90)", "cuda:1 (..."
 
     void* allocate(std::size_t bytes) const;  // 64-byte aligned; never null
-    void release(void* data, std::size_t bytes) const;
-    void copy_from_host(void* to, const void* from, std::size_t bytes) const;
-    void copy_to_host(void* to, const void* from, std::size_t bytes) const;
-    MemoryStats memory() const;
-    int64_t available_memory() const;  // bytes that this process can still take
-    DevicePeaks peaks() const;         // of a GPU, by its clocks; a CPU does not tell
+    void release(void* data, std::size_t bytes) const { hardware().pool().release(data, bytes); }
+    void copy_from_host(void* to, const void* from, std::size_t bytes) const { hardware().copy_from_host(to, from, bytes); }
+    void copy_to_host(void* to, const void* from, std::size_t bytes) const { hardware().copy_to_host(to, from, bytes); }
+    MemoryStats memory() const { return hardware().pool().stats(); }
+    int64_t available_memory() const { return hardware().available_memory(); }  // bytes that this process can still take
+    DevicePeaks peaks() const { return hardware().peaks(); }                    // of a GPU, by its clocks; a CPU does not tell
 
     // How long what `work` gives to the device takes there: between two events of a GPU, by the clock of a CPU.
-    double seconds(const std::function<void()>& work) const;
+    double seconds(const std::function<void()>& work) const { return hardware().seconds(work); }
 
     // Null where the device's memory is the host's.
-    std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) const;
-
-    bool operator==(const Device&) const = default;
+    std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) const { return hardware().upload_ring(bytes); }
 
 private:
-    explicit Device(Backend backend) : backend_(backend) {}
-    Backend backend_;
+    struct State {
+        Backend backend;
+        Hardware* hardware;
+        Execution execution;
+    };
+    Device(Backend backend, Hardware& hardware, const Execution& execution)
+        : state_(std::make_shared<State>(State{backend, &hardware, execution})) {}
+    std::shared_ptr<const State> state_;
 };
 
 // Memory of a device, returned to its pool by the last owner.
 class Buffer {
 public:
-    Buffer(Device device, std::size_t bytes) : device_(device), data_(device.allocate(bytes)), bytes_(bytes) {}
+    Buffer(Device device, std::size_t bytes) : device_(std::move(device)), data_(device_.allocate(bytes)), bytes_(bytes) {}
     ~Buffer() { device_.release(data_, bytes_); }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
 
-    Device device() const { return device_; }
+    const Device& device() const { return device_; }
     void* data() const { return data_; }
     std::size_t bytes() const { return bytes_; }
 
@@ -92,7 +126,7 @@ private:
 template <class T>
 class DeviceValue {
 public:
-    explicit DeviceValue(Device device, const T& value = {}) : buffer_(std::make_shared<Buffer>(device, sizeof(T))) {
+    explicit DeviceValue(const Device& device, const T& value = {}) : buffer_(std::make_shared<Buffer>(device, sizeof(T))) {
         set(value);
     }
     void set(const T& value) { buffer_->device().copy_from_host(buffer_->data(), &value, sizeof(T)); }

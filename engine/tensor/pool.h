@@ -3,10 +3,12 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace gannet {
@@ -20,17 +22,17 @@ struct MemoryStats {
 
 // Where a pool's memory comes from.
 struct MemorySource {
-    void* (*allocate)(std::size_t bytes);  // null if there is none
-    void (*release)(void* data);
-    std::size_t (*limit)();   // more than this is not even asked for
-    std::string (*excess)();  // "10410 of 24105 MiB are free", for the error
-    const char* out_of;       // "out of memory"
-    bool watched = false;     // AddressSanitizer finds the use of free blocks, and beyond what was asked; not in what is recorded
+    std::function<void*(std::size_t bytes)> allocate;  // null if there is none
+    std::function<void(void* data)> release;
+    std::function<std::size_t()> limit;   // more than this is not even asked for
+    std::function<std::string()> excess;  // "10410 of 24105 MiB are free", for the error
+    const char* out_of;                   // "out of memory"
+    bool watched = false;  // AddressSanitizer finds the use of free blocks, and beyond what was asked; not in what is recorded
 };
 
 class Pool {
 public:
-    explicit Pool(const MemorySource& source) : source_(source) {}
+    explicit Pool(MemorySource source) : source_(std::move(source)) {}
     ~Pool();
     Pool(const Pool&) = delete;
 

@@ -68,20 +68,20 @@ Tensor::Impl::~Impl() {
 
 int64_t live_tensors() { return live; }
 
-Tensor Tensor::empty(Shape shape, Device device, Dtype dtype) {
+Tensor Tensor::empty(Shape shape, const Device& device, Dtype dtype) {
     std::size_t bytes = 0;
     if (__builtin_mul_overflow(shape.elements(), size_of(dtype), &bytes))
         throw Error("shape " + shape.str() + " has too many elements", "tensor", "lower `batch` or the layers' sizes");
     return Tensor(std::make_shared<Impl>(std::make_shared<Buffer>(device, bytes), 0, std::move(shape), dtype));
 }
 
-Tensor Tensor::full(Shape shape, real value, Device device) {
+Tensor Tensor::full(Shape shape, real value, const Device& device) {
     Tensor y = empty(std::move(shape), device);
     RUN(device, fill(y.data(), value, y.size(), device.stream()));
     return y;
 }
 
-Tensor Tensor::from(const std::vector<real>& values, Shape shape, Device device) {
+Tensor Tensor::from(const std::vector<real>& values, Shape shape, const Device& device) {
     if (int64_t(values.size()) != shape.elements())
         throw Error("Tensor::from: " + std::to_string(values.size()) + " values for shape " + shape.str());
     Tensor y = empty(std::move(shape), device);
@@ -89,7 +89,7 @@ Tensor Tensor::from(const std::vector<real>& values, Shape shape, Device device)
     return y;
 }
 
-Tensor Tensor::from_bytes(const std::vector<uint8_t>& values, Shape shape, Device device) {
+Tensor Tensor::from_bytes(const std::vector<uint8_t>& values, Shape shape, const Device& device) {
     if (int64_t(values.size()) != shape.elements())
         throw Error("Tensor::from_bytes: " + std::to_string(values.size()) + " values for shape " + shape.str());
     Tensor y = empty(std::move(shape), device, Dtype::u8);
@@ -98,7 +98,7 @@ Tensor Tensor::from_bytes(const std::vector<uint8_t>& values, Shape shape, Devic
 }
 
 const Shape& Tensor::shape() const { return impl_->shape; }
-Device Tensor::device() const { return impl_->buffer->device(); }
+const Device& Tensor::device() const { return impl_->buffer->device(); }
 Dtype Tensor::dtype() const { return impl_->dtype; }
 void* Tensor::raw() const { return static_cast<char*>(impl_->buffer->data()) + impl_->offset; }
 

@@ -35,16 +35,16 @@ public:
     Tensor() = default;  // no tensor: an absent bias, a zero gradient
 
     // Memory is not initialised.
-    static Tensor empty(Shape shape, Device device = Device::cpu(), Dtype dtype = dtype_of<real>());
-    static Tensor full(Shape shape, real value, Device device = Device::cpu());
-    static Tensor from(const std::vector<real>& values, Shape shape, Device device = Device::cpu());
-    static Tensor from_bytes(const std::vector<uint8_t>& values, Shape shape, Device device = Device::cpu());
+    static Tensor empty(Shape shape, const Device& device = Device::cpu(), Dtype dtype = dtype_of<real>());
+    static Tensor full(Shape shape, real value, const Device& device = Device::cpu());
+    static Tensor from(const std::vector<real>& values, Shape shape, const Device& device = Device::cpu());
+    static Tensor from_bytes(const std::vector<uint8_t>& values, Shape shape, const Device& device = Device::cpu());
 
     explicit operator bool() const { return impl_ != nullptr; }
     const Shape& shape() const;
     int64_t size() const { return shape().elements(); }
     int64_t dim(int axis) const { return shape()[std::size_t(axis < 0 ? int(shape().size()) + axis : axis)]; }
-    Device device() const;
+    const Device& device() const;
     Dtype dtype() const;
 
     real* data() const { return static_cast<real*>(raw()); }

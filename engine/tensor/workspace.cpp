@@ -1,21 +1,13 @@
 #include "engine/tensor/workspace.h"
 
 #include <stdexcept>
-
-#ifdef GANNET_CUDA
-#include "engine/tensor/cuda.h"
-#endif
+#include <utility>
 
 namespace gannet {
 namespace {
 
 // Of a device that records; null of others.
-Pool* pool_of([[maybe_unused]] Device device) {
-#ifdef GANNET_CUDA
-    if (device.is_cuda()) return &cuda::pool();
-#endif
-    return nullptr;
-}
+Pool* pool_of(const Device& device) { return device.hardware().records() ? &device.hardware().pool() : nullptr; }
 
 class Within {
 public:
@@ -30,8 +22,8 @@ private:
 
 }  // namespace
 
-Workspace::Workspace(Device device) : device_(device) {
-    if (Pool* pool = pool_of(device)) region_ = pool->new_region();
+Workspace::Workspace(Device device) : device_(std::move(device)) {
+    if (Pool* pool = pool_of(device_)) region_ = pool->new_region();
 }
 
 Workspace::~Workspace() {
@@ -55,15 +47,11 @@ Workspace::Demand Workspace::run(const std::function<void()>& work) {
     return pool ? pool->peak(region_) : Demand{};
 }
 
-std::unique_ptr<RecordedWork> Workspace::record([[maybe_unused]] const std::function<void()>& work,
-                                                [[maybe_unused]] const Demand& demand) {
-#ifdef GANNET_CUDA
-    if (Pool* pool = pool_of(device_)) {
-        pool->reserve(region_, demand, device_.name());
-        return cuda::record_work([&] { call(work, true); });
-    }
-#endif
-    return nullptr;
+std::unique_ptr<RecordedWork> Workspace::record(const std::function<void()>& work, const Demand& demand) {
+    Pool* pool = pool_of(device_);
+    if (!pool) return nullptr;
+    pool->reserve(region_, demand, device_.name());
+    return device_.hardware().record([&] { call(work, true); });
 }
 
 void Workspace::keep(const Tensor& tensor) {

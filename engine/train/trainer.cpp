@@ -5,8 +5,6 @@
 
 #include "data/hash.h"
 #include "kernels/place.h"
-#include "kernels/precision.h"
-#include "kernels/tuning.h"
 
 namespace gannet {
 namespace {
@@ -19,16 +17,6 @@ std::string hash_of(const std::vector<uint8_t>& bytes) {
     return hex;
 }
 
-// How products and convolutions are computed, before the first is.
-const config::ModelConfig& with_choices(const config::ModelConfig& config) {
-    const std::string &precision = config.cuda.text("precision"), &matmul = config.cuda.text("matmul");
-    set_matmul_precision(precision == "tf32" ? Precision::tf32 : precision == "bf16" ? Precision::bf16 : Precision::fp32);
-    set_matmul_choice(matmul == "own" ? MatmulChoice::own : matmul == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic);
-    kernels::cpu::set_exact_convolutions(config.cpu.boolean("exact"));
-    set_tuned_products(config.tuned_products());
-    return config;
-}
-
 }  // namespace
 
 std::string data_key(const Dataset& data, bool labels) {
@@ -37,12 +25,12 @@ std::string data_key(const Dataset& data, bool labels) {
 }
 
 Trainer::Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device)
-    : config_(with_choices(config)),
-      device_(device),
-      workspace_(device),
+    : config_(config),
+      device_(device.with(config.numerics())),
+      workspace_(device_),
       image_{data.H, data.W, data.C, false},
-      counters_(device),
-      feed_(config_, data, most_images, device),
+      counters_(device_),
+      feed_(config_, data, most_images, device_),
       data_key_(gannet::data_key(data, config.is_classifier())) {}
 
 void Trainer::set_position(const Counters& position) {

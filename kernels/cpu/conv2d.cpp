@@ -193,7 +193,7 @@ template <class T>
 void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream) {
     if (s.out_size() <= 0) return;
     const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({y, x, w, bias, s, act, false}); };
-    if (!with_filtering(s, filtered)) direct_conv2d(y, x, w, bias, s, act);
+    if (!with_filtering(s, stream, filtered)) direct_conv2d(y, x, w, bias, s, act);
     if (moments) GANNET_ISA::moments(moments, y, RowsShape{s.N * s.P * s.Q, s.OC}, stream);
 }
 
@@ -202,7 +202,7 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
                   Stream stream) {
     if (s.in_size() <= 0) return;
     const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({dx, dy, w, bias, s, act, true}); };
-    if (!with_filtering(s, filtered)) {
+    if (!with_filtering(s, stream, filtered)) {
         if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act);
         else direct_conv2d_dgrad(dx, dy, w, bias, s, act);
     }
@@ -210,10 +210,10 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
 }
 
 template <class T>
-void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream) {
+void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream stream) {
     if (s.filter_size() <= 0) return;
     const auto filtered = [&](auto form) { winograd_wgrad<decltype(form)>(dw, x, dy, s); };
-    if (s.N > 0 && with_filtering(s, filtered)) return;
+    if (s.N > 0 && with_filtering(s, stream, filtered)) return;
     if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
     else wgrad_product(dw, x, dy, s);
 }

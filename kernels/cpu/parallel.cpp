@@ -22,7 +22,6 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "kernels/precision.h"
 
 namespace gannet::kernels::cpu {
 namespace {
@@ -259,12 +258,7 @@ ThreadScratch& scratch_of_thread() {
     return *mine;
 }
 
-std::atomic<bool> exact{false};
-
 }  // namespace
-
-bool exact_convolutions() { return exact.load(std::memory_order_relaxed); }
-void set_exact_convolutions(bool wanted) { exact.store(wanted, std::memory_order_relaxed); }
 
 void set_threads(int threads) { pool().set_threads(threads); }
 int threads() { return pool().threads(); }

@@ -19,7 +19,7 @@
 #include <limits>
 
 #include "kernels/cpu/gemm.h"
-#include "kernels/precision.h"
+#include "kernels/execution.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
@@ -197,8 +197,9 @@ enum class Filtering { none, four, seven };
 // What pays. N plays no part, or a range of a batch would have other bits than the whole, though a batch of a few small images of
 // many channels pays more for the filter's transform than it gains. F7 has the larger errors, and filters of 16 times their size:
 // it must save a quarter, and its filter's points must not outgrow the caches by far (32 MB).
-inline Filtering minimal_filtering(const ConvShape& s) {
-    if (exact_convolutions() || s.R != 4 || s.S != 4 || s.stride != 2 || s.C % channel_multiple || s.OC % channel_multiple)
+inline Filtering minimal_filtering(const ConvShape& s, Stream stream) {
+    if (stream->numerics.exact_convolutions || s.R != 4 || s.S != 4 || s.stride != 2 || s.C % channel_multiple ||
+        s.OC % channel_multiple)
         return Filtering::none;
     if (s.C < 32 || s.OC < 32 || s.P < 1 || s.Q < 1) return Filtering::none;
     const double direct =
@@ -210,8 +211,8 @@ inline Filtering minimal_filtering(const ConvShape& s) {
 
 // body(F4{}) or body(F7{}), whichever pays; false if none does.
 template <class Body>
-bool with_filtering(const ConvShape& s, const Body& body) {
-    const Filtering form = minimal_filtering(s);
+bool with_filtering(const ConvShape& s, Stream stream, const Body& body) {
+    const Filtering form = minimal_filtering(s, stream);
     if (form == Filtering::four) body(F4{});
     else if (form == Filtering::seven) body(F7{});
     return form != Filtering::none;

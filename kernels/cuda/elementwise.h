@@ -126,8 +126,8 @@ private:
     int shift_ = 31;
 };
 
-// The elements that one launch of a kernel with 32-bit indices covers at most; a test lowers it.
-inline int64_t range_limit = (int64_t(1) << 31) - 1;
+// The elements that one launch of a kernel with 32-bit indices covers at most.
+inline constexpr int64_t range_limit = (int64_t(1) << 31) - 1;
 
 // f(first, count) for ranges of samples that stay within the limit: nearly always one range. A sample's numbers do not depend on
 // its range.

@@ -8,12 +8,21 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "kernels/execution.h"
 #include "kernels/place.h"
-#include "kernels/shapes.h"
 
 namespace gannet::kernels::cuda {
 
-inline cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
+// The GPU that the runtime has as this thread's current one; a launch to a stream of another fails.
+inline thread_local int current_gpu = 0;
+inline cudaError_t select_gpu(int index) {
+    if (index == current_gpu) return cudaSuccess;
+    const cudaError_t error = cudaSetDevice(index);
+    if (error == cudaSuccess) current_gpu = index;
+    return error;
+}
+
+inline cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream->stream); }
 
 // A grid of blocks; `shared` is dynamic_bytes<...>() of what the kernel asks shared<...>() for (shared.h).
 struct Grid {
@@ -53,6 +62,7 @@ template <class... P>
 cudaError_t try_launch(const char* name, void (*kernel)(P...), const Grid& grid, Stream stream,
                        std::type_identity_t<P>... arguments) {
     const Range range(name);
+    if (const cudaError_t error = select_gpu(stream->gpu)) return error;
     if (grid.shared > 48 * 1024) {
         const auto attribute = cudaFuncAttributeMaxDynamicSharedMemorySize;
         if (const cudaError_t error = cudaFuncSetAttribute(kernel, attribute, int(grid.shared))) return error;

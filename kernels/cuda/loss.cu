@@ -95,7 +95,7 @@ void loss(T* out, const T* x, const T* plus, const LossForm& form, int64_t n, St
         with_loss(form, [&](auto f) {
             const RowCut c = cut_rows(RowsShape{1, n}, width);
             const LossMean<T, decltype(f)> mean{f, n, plus};
-            const Scratch partial(c.partial_bytes<T>());
+            const Scratch partial(c.partial_bytes<T>(), stream);
             launch("loss", loss_kernel<T, width, decltype(f)>, c.grid(), stream, out, partial.as<T>(), x, c, mean);
             merge_rows(out, partial.as<T>(), c, mean, stream);
         });
@@ -111,7 +111,7 @@ void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n
 
 template <class T>
 void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsShape& s, Stream stream) {
-    const Scratch losses(std::size_t(s.rows) * sizeof(T));
+    const Scratch losses(std::size_t(s.rows) * sizeof(T), stream);
     if (s.rows > 0)
         launch("log_sums", log_sums_kernel<T>, {dim3(unsigned(divide_up(s.rows, 256 / warp_size))), dim3(256)}, stream, log_sums,
                losses.as<T>(), x, labels, s);
@@ -130,7 +130,7 @@ template <class T>
 void norm2(T* out, const T* x, int64_t n, Stream stream) {
     with_width<T>(aligned(x), [&](auto width) {
         const RowCut c = cut_rows(RowsShape{1, n}, width);
-        const Scratch partial(c.partial_bytes<double>());
+        const Scratch partial(c.partial_bytes<double>(), stream);
         launch("norm2", norm2_kernel<T, width>, c.grid(), stream, out, partial.as<double>(), x, c);
         merge_rows(out, partial.as<double>(), c, DoubleNorm{}, stream);
     });

@@ -10,7 +10,6 @@
 #include "kernels/cuda/matmul_operands.h"
 #include "kernels/cuda/matmul_tensor.h"
 #include "kernels/cuda/tile_choice.h"
-#include "kernels/tuning.h"
 
 namespace gannet::kernels::cuda {
 namespace {
@@ -48,8 +47,9 @@ template <class T>
 void product(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, int64_t channels, Activation act,
              Stream stream) {
     const bool plain = !bias && !moments && act.kind == ActivationKind::none;
-    if (matmul_cublas(c, moments, a, b, bias, s, channels, act, choice_for(s, plain), matmul_precision(), stream)) return;
-    if (matmul_tensor(c, moments, a, b, bias, s, channels, act, matmul_precision(), stream)) return;
+    const Precision precision = stream->numerics.precision;
+    if (matmul_cublas(c, moments, a, b, bias, s, channels, act, stream->choice_for(s, plain), precision, stream)) return;
+    if (matmul_tensor(c, moments, a, b, bias, s, channels, act, precision, stream)) return;
     const Matrices<T> of{a, b, s.M, s.N, s.K};
     const int64_t contiguous_a = s.transpose_a ? s.M : s.K, contiguous_b = s.transpose_b ? s.K : s.N;
     const bool packs = aligned(a, b) && contiguous_a % widest<T> == 0 && contiguous_b % widest<T> == 0;

@@ -22,18 +22,6 @@ namespace {
 // What NVIDIA recommends for sm_90, and more than enough before.
 constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
 
-int compute_capability() {
-    static const int capability = [] {
-        int device = 0, major = 0, minor = 0;
-        if (cudaGetDevice(&device) != cudaSuccess ||
-            cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
-            cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess)
-            throw Error("CUDA: the device does not tell its compute capability", "matmul");
-        return 10 * major + minor;
-    }();
-    return capability;
-}
-
 // Loaded at the first product that wants it: it is some 100 MB, which programs on the CPU need not wait for.
 struct Library {
     decltype(&cublasCreate) create = nullptr;
@@ -81,49 +69,49 @@ void check(cublasStatus_t status, const char* call) {
                 "--set cuda.matmul=own does without");
 }
 
-// The process's handle, which lives as long as the process.
-cublasHandle_t handle_for(cudaStream_t stream) {
-    static cublasHandle_t handle = nullptr;
-    static void* workspace = nullptr;
-    static cudaStream_t current = nullptr;
-    if (handle && current == stream) return handle;
-    if (!handle) {
-        cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-        cudaStreamIsCapturing(stream, &capture);
-        if (capture != cudaStreamCaptureStatusNone)
-            throw Error("cuBLAS is first used inside of a graph capture", current_place ? current_place : "",
-                        "run one step before the capture");
-        if (!workspace && cudaMalloc(&workspace, workspace_bytes) != cudaSuccess) {
-            cudaGetLastError();
-            throw Error("out of device memory: 32 MiB asked as a workspace of cuBLAS", current_place ? current_place : "",
-                        "lower `batch`, or --set cuda.matmul=own");
-        }
-        cublasHandle_t made = nullptr;
-        check(library().create(&made), "cublasCreate");
-        check(library().set_atomics_mode(made, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
-        handle = made;
+// What a GPU has of it, for its one stream and as long as the process lives.
+struct Handle {
+    cublasHandle_t handle = nullptr;
+    void* workspace = nullptr;
+};
+
+cublasHandle_t handle_for(Stream stream) {
+    if (!*stream->cublas) *stream->cublas = std::make_shared<Handle>();
+    auto& [handle, workspace] = *static_cast<Handle*>(stream->cublas->get());
+    if (handle) return handle;
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    cudaStreamIsCapturing(stream_of(stream), &capture);
+    if (capture != cudaStreamCaptureStatusNone)
+        throw Error("cuBLAS is first used inside of a graph capture", current_place ? current_place : "",
+                    "run one step before the capture");
+    if (!workspace && cudaMalloc(&workspace, workspace_bytes) != cudaSuccess) {
+        cudaGetLastError();
+        throw Error("out of device memory: 32 MiB asked as a workspace of cuBLAS", current_place ? current_place : "",
+                    "lower `batch`, or --set cuda.matmul=own");
     }
-    check(library().set_stream(handle, stream), "cublasSetStream");
-    check(library().set_workspace(handle, workspace, workspace_bytes), "cublasSetWorkspace");  // setting the stream took it away
-    current = stream;
-    return handle;
+    cublasHandle_t made = nullptr;
+    check(library().create(&made), "cublasCreate");
+    check(library().set_atomics_mode(made, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
+    check(library().set_stream(made, stream_of(stream)), "cublasSetStream");
+    check(library().set_workspace(made, workspace, workspace_bytes), "cublasSetWorkspace");  // setting the stream took it away
+    return handle = made;
 }
 
-cublasComputeType_t compute_type(Precision precision) {
-    if (compute_capability() < 80 || precision == Precision::fp32) return CUBLAS_COMPUTE_32F;
+cublasComputeType_t compute_type(Precision precision, int capability) {
+    if (capability < 80 || precision == Precision::fp32) return CUBLAS_COMPUTE_32F;
     return precision == Precision::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_FAST_16BF;
 }
 
 // cuBLAS is column-major: it sees each matrix transposed, and c' = op(b)' op(a)'.
 void plain_product(float* c, const float* a, const float* b, const MatmulShape& s, Precision precision, Stream stream) {
     const Range range("matmul_cublas");
+    if (select_gpu(stream->gpu) != cudaSuccess) throw Error("CUDA: the GPU cannot be selected", "matmul");
     const float one = 1, zero = 0;
     const int M = int(s.M), N = int(s.N), K = int(s.K);
-    check(
-        library().gemm(handle_for(stream_of(stream)), s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                       s.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one, b, CUDA_R_32F, s.transpose_b ? K : N, a,
-                       CUDA_R_32F, s.transpose_a ? M : K, &zero, c, CUDA_R_32F, N, compute_type(precision), CUBLAS_GEMM_DEFAULT),
-        "cublasGemmEx");
+    check(library().gemm(handle_for(stream), s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, s.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
+                         N, M, K, &one, b, CUDA_R_32F, s.transpose_b ? K : N, a, CUDA_R_32F, s.transpose_a ? M : K, &zero, c,
+                         CUDA_R_32F, N, compute_type(precision, stream->capability), CUBLAS_GEMM_DEFAULT),
+          "cublasGemmEx");
 }
 
 }  // namespace
@@ -139,7 +127,7 @@ bool matmul_cublas([[maybe_unused]] T* c, [[maybe_unused]] real* moments, [[mayb
         if (choice == MatmulChoice::own || s.M <= 0 || s.N <= 0 || s.K <= 0) return false;
         if (s.M > INT_MAX || s.N > INT_MAX || s.K > INT_MAX) return false;
         const bool plain = !bias && !moments && act.kind == ActivationKind::none;
-        if (choice == MatmulChoice::automatic && !cublas_is_faster(s, plain, precision, compute_capability())) return false;
+        if (choice == MatmulChoice::automatic && !cublas_is_faster(s, plain, precision, stream->capability)) return false;
         if (!library().missing.empty()) {
             if (choice == MatmulChoice::automatic) return false;
             throw Error("cuBLAS: " + library().missing, "cuda.matmul", "install the CUDA libraries, or --set cuda.matmul=own");
@@ -149,7 +137,7 @@ bool matmul_cublas([[maybe_unused]] T* c, [[maybe_unused]] real* moments, [[mayb
             return true;
         }
         // As if it were one slice of k.
-        const Scratch scratch(std::size_t(s.M * s.N) * sizeof(T));
+        const Scratch scratch(std::size_t(s.M * s.N) * sizeof(T), stream);
         plain_product(scratch.as<T>(), a, b, s, precision, stream);
         finish_output<T>(c, moments, scratch.as<T>(), bias, s.M * s.N / channels, channels, {1, true}, act, stream);
         return true;

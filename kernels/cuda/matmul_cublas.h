@@ -7,7 +7,7 @@
 //   everything else                             any            any           never: fusing makes up for more than the difference
 //
 // Below, launches and tails decide, and the project's own kernels know their shapes. The numbers are estimates: no GPU of the
-// developers' has confirmed them. `apps/bench MODEL --tune FILE` measures, and what it writes goes before the rule (tuning.h).
+// developers' has confirmed them. `apps/bench MODEL --tune FILE` measures, and what it writes goes before the rule (execution.h).
 //
 // Results repeat bit for bit on one kind of GPU (one stream, a fixed workspace, no atomics), but a row's bits may depend on M.
 #pragma once

@@ -225,7 +225,8 @@ struct Product {
 template <Precision precision, class Tile, bool a_along_k, bool b_along_k>
 bool run(const Product& of, Stream stream) {
     const auto kernel = matmul_tensor_kernel<precision, Tile, a_along_k, b_along_k>;
-    static const bool served = serves_mma(kernel);
+    if (stream->capability < 80) return false;
+    static const bool served = serves_mma(kernel);  // whose code is the same on all GPUs since sm_80
     if (!served) return false;
     const MatmulShape& s = of.s;
     const int64_t blocks_m = divide_up(s.M, Tile::m), blocks_n = divide_up(s.N, Tile::n), tiles = blocks_m * blocks_n;
@@ -233,7 +234,7 @@ bool run(const Product& of, Stream stream) {
     const int slices = int(divide_up(s.K, slice));
     const bool parallel = slices > 1 && tiles < full;
     const int64_t values = parallel ? slices * s.M * s.N : slices > 1 ? tiles * Tile::m * Tile::n : 0;
-    const Scratch scratch(std::size_t(values) * sizeof(float));
+    const Scratch scratch(std::size_t(values) * sizeof(float), stream);
     float* const c = parallel ? scratch.as<float>() : of.c;
     const TensorArguments arguments = {
         c,          of.a,          of.b,          of.bias,          scratch.as<Pack<float, 4>>(), int(s.M), int(s.N), int(s.K),

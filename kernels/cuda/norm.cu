@@ -17,7 +17,7 @@ void moments(real* mean_var, const T* x, const RowsShape& s, Stream stream) {
     if (s.cols <= 0) return;
     with_width<T>(aligned(x) && fits_columns<widest<T>>(s), [&](auto width) {
         const ColumnCut c = cut_columns<width>(s, ColumnUse::sums);
-        const Scratch partial(c.partial_bytes<double>(2));
+        const Scratch partial(c.partial_bytes<double>(2), stream);
         launch("moments", moments_kernel<T, width>, c.grid(), stream, mean_var, partial.as<double>(), x, c, s.rows);
         if (c.slices > 1)
             merge_moments(mean_var, partial.as<double>(), MomentSlices{s.rows, s.cols, c.slice_rows * c.fold, c.slices}, stream);
@@ -44,7 +44,7 @@ void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T
         using A = decltype(a);
         const ColumnCut c = cut_columns<width>(s, ColumnUse::sums);
         if (c.slices == 1) return launch("batch_norm_grad", batch_norm_grad_slice_kernel<T, width, A>, c.grid(), stream, g, c, a);
-        const Scratch partial(c.partial_bytes<real>(2));
+        const Scratch partial(c.partial_bytes<real>(2), stream);
         launch("batch_norm_grad_sums", batch_norm_grad_sums_kernel<T, width, A>, c.grid(), stream, partial.as<real>(), g, c, a);
         launch("batch_norm_grad", batch_norm_grad_kernel<T, width, A>, c.grid(), stream, partial.as<real>(), g, c, a);
     });
@@ -99,7 +99,7 @@ void layer_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T
         using A = decltype(a);
         const bool sums = dgamma || dbeta;
         const ColumnCut c = cut_columns<width>(s, ColumnUse::sums);
-        const Scratch partial(sums ? c.partial_bytes<real>(2) : 0);
+        const Scratch partial(sums ? c.partial_bytes<real>(2) : 0, stream);
         if (sums)
             launch("layer_norm_grad_sums", layer_norm_grad_sums_kernel<T, width, A>, c.grid(), stream, partial.as<real>(), g, c,
                    a);

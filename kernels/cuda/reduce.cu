@@ -164,7 +164,7 @@ void sum_rows(T* y, const T* x, const RowsShape& s, Stream stream) {
     if (s.cols <= 0) return;
     with_width<T>(aligned(x) && fits_columns<widest<T>>(s), [&](auto width) {
         const ColumnCut c = cut_columns<width>(s, ColumnUse::sums);
-        const Scratch partial(c.partial_bytes<T>(1));
+        const Scratch partial(c.partial_bytes<T>(1), stream);
         launch("sum_rows", sum_rows_kernel<T, width>, c.grid(), stream, y, partial.as<T>(), x, c);
         merge_columns(y, partial.as<T>(), c, stream);
     });
@@ -175,7 +175,7 @@ void sum_cols(T* y, const T* x, const RowsShape& s, Stream stream) {
     if (s.rows <= 0) return;
     with_width<T>(aligned(x) && s.cols % widest<T> == 0, [&](auto width) {
         const RowCut c = cut_rows(s, width);
-        const Scratch partial(c.partial_bytes<T>());
+        const Scratch partial(c.partial_bytes<T>(), stream);
         launch("sum_cols", sum_cols_kernel<T, width>, c.grid(), stream, y, partial.as<T>(), x, c);
         merge_rows(y, partial.as<T>(), c, Total{}, stream);
     });
@@ -204,7 +204,7 @@ void bias_activation_grad(T* dx, T* db, const T* y, const T* dy, const RowsShape
     if (s.cols <= 0) return;
     with_width<T>(aligned(dx, y, dy) && fits_columns<widest<T>>(s), act, [&](auto width, auto a) {
         const ColumnCut c = cut_columns<width>(s, ColumnUse::sums);
-        const Scratch partial(c.partial_bytes<T>(1));
+        const Scratch partial(c.partial_bytes<T>(1), stream);
         launch("bias_activation_grad", bias_activation_grad_kernel<T, width, decltype(a)>, c.grid(), stream, dx, db,
                partial.as<T>(), y, dy, c, a);
         merge_columns(db, partial.as<T>(), c, stream);
@@ -216,7 +216,7 @@ void row_norm(T* y, const T* x, const RowsShape& s, Stream stream) {
     if (s.rows <= 0) return;
     with_width<T>(aligned(x) && s.cols % widest<T> == 0, [&](auto width) {
         const RowCut c = cut_rows(s, width);
-        const Scratch partial(c.partial_bytes<T>());
+        const Scratch partial(c.partial_bytes<T>(), stream);
         launch("row_norm", row_norm_kernel<T, width>, c.grid(), stream, y, partial.as<T>(), x, c);
         merge_rows(y, partial.as<T>(), c, Norm{}, stream);
     });
@@ -226,7 +226,7 @@ template <class T>
 void gradient_penalty(T* out, T* norms, const T* x, T target, T weight, const RowsShape& s, Stream stream) {
     with_width<T>(aligned(x) && s.cols % widest<T> == 0, [&](auto width) {
         const RowCut c = cut_rows(s, width);
-        const Scratch partial(c.partial_bytes<T>());
+        const Scratch partial(c.partial_bytes<T>(), stream);
         if (s.rows > 0) launch("row_norm", row_norm_kernel<T, width>, c.grid(), stream, norms, partial.as<T>(), x, c);
         launch("gradient_penalty", gradient_penalty_kernel<T>, {dim3(1), dim3(row_threads)}, stream, out, norms, partial.as<T>(),
                s.rows, c.pieces, target, weight);

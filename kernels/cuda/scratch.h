@@ -3,22 +3,16 @@
 #pragma once
 #include <cstddef>
 
-#include "kernels/shapes.h"
+#include "kernels/execution.h"
 
 namespace gannet::kernels::cuda {
 
-// The engine's device file sets these before the first launch.
-struct ScratchPool {
-    void* (*allocate)(std::size_t bytes) = nullptr;
-    void (*release)(void* data, std::size_t bytes) = nullptr;
-};
-inline ScratchPool scratch_pool;
-
 class Scratch {
 public:
-    explicit Scratch(std::size_t bytes) : data_(bytes > 0 ? scratch_pool.allocate(bytes) : nullptr), bytes_(bytes) {}
+    Scratch(std::size_t bytes, Stream stream)
+        : memory_(*stream->scratch), data_(bytes > 0 ? memory_.allocate(bytes) : nullptr), bytes_(bytes) {}
     ~Scratch() {
-        if (data_) scratch_pool.release(data_, bytes_);
+        if (data_) memory_.release(data_, bytes_);
     }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
@@ -29,6 +23,7 @@ public:
     }
 
 private:
+    ScratchMemory& memory_;
     void* data_;
     std::size_t bytes_;
 };

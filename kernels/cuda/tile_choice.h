@@ -107,8 +107,8 @@ void tiled_product(T* out, real* moments, const T* bias, const ProductShape& s, 
     const bool parallel = choice.slices.parallel;
     const int64_t extent = tile_extent(choice.kind), row_tiles = divide_up(s.rows, extent);
     const bool with_deviations = moments && !parallel && channels == s.cols && is_piecewise_linear(act);
-    const Scratch partial(parallel ? std::size_t(choice.slices.count) * std::size_t(size) * sizeof(T) : 0);
-    const DeviationsScratch<T> deviations(with_deviations ? s.products * row_tiles : 0, channels);
+    const Scratch partial(parallel ? std::size_t(choice.slices.count) * std::size_t(size) * sizeof(T) : 0, stream);
+    const DeviationsScratch<T> deviations(with_deviations ? s.products * row_tiles : 0, channels, stream);
     T* const to = parallel ? partial.as<T>() : out;
     const TileOutput<T> output{to,
                                bias,

@@ -130,8 +130,8 @@ __global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64)
 template <class T>
 class DeviationsScratch {
 public:
-    DeviationsScratch(int64_t row_blocks, int64_t cols)
-        : scratch_(std::size_t(row_blocks * (2 * cols + 1)) * sizeof(T)), row_blocks_(row_blocks), cols_(int(cols)) {}
+    DeviationsScratch(int64_t row_blocks, int64_t cols, Stream stream)
+        : scratch_(std::size_t(row_blocks * (2 * cols + 1)) * sizeof(T), stream), row_blocks_(row_blocks), cols_(int(cols)) {}
 
     ColumnDeviations<T> deviations() const {
         if (row_blocks_ == 0) return {};
@@ -156,7 +156,7 @@ void finish_output(T* out, real* moments, const T* partial, const T* bias, int64
                    Activation act, Stream stream) {
     if (moments) {
         const int64_t row_blocks = divide_up(rows, finish_rows), blocks = row_blocks * divide_up(channels, warp_size);
-        const DeviationsScratch<T> scratch(row_blocks, channels);
+        const DeviationsScratch<T> scratch(row_blocks, channels, stream);
         launch("column_deviations", slices.parallel ? column_deviations_kernel<T, true> : column_deviations_kernel<T, false>,
                {dim3(unsigned(blocks)), dim3(finish_threads)}, stream, scratch.deviations(), out, partial, bias, rows,
                int(channels), slices.count, act);

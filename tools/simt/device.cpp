@@ -47,9 +47,15 @@ cudaError_t result(cudaError_t error) {
 std::size_t device_memory_bytes() { return std::size_t(environment_number("SIMT_MEMORY", double(16ull << 30))); }
 std::size_t shared_limit() { return capability().shared_of_block; }
 int driver_version() { return int(environment_number("SIMT_DRIVER", runtime_version)); }
+int devices() { return int(environment_number("SIMT_DEVICES", 1)); }
+namespace {
+thread_local int current = 0;
+}
+int current_device() { return current; }
+
 cudaError_t device_error() {
     if (driver_version() < runtime_version) return cudaErrorInsufficientDriver;
-    return environment_number("SIMT_DEVICES", 1) < 1 ? cudaErrorNoDevice : cudaSuccess;
+    return devices() < 1 ? cudaErrorNoDevice : cudaSuccess;
 }
 
 }  // namespace simt
@@ -85,25 +91,27 @@ const char* cudaGetErrorString(cudaError_t error) {
 
 cudaError_t cudaGetDeviceCount(int* count) {
     SIMT_CALLED();
-    *count = simt::device_error() == cudaSuccess ? 1 : 0;
+    *count = simt::device_error() == cudaSuccess ? simt::devices() : 0;
     return result(simt::device_error());
 }
 
 cudaError_t cudaGetDevice(int* device) {
-    *device = 0;
+    *device = simt::current_device();
     return result(simt::device_error());
 }
 
 cudaError_t cudaSetDevice(int device) {
     SIMT_CALLED();
     if (simt::device_error() != cudaSuccess) return result(simt::device_error());
-    return result(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+    if (device < 0 || device >= simt::devices()) return result(cudaErrorInvalidDevice);
+    simt::current = device;
+    return result(cudaSuccess);
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     SIMT_CALLED();
     if (simt::device_error() != cudaSuccess) return result(simt::device_error());
-    if (device != 0) return result(cudaErrorInvalidDevice);
+    if (device < 0 || device >= simt::devices()) return result(cudaErrorInvalidDevice);
     const simt::Capability& c = simt::capability();
     cudaDeviceProp p = {};
     std::snprintf(p.name, sizeof p.name, "CPU test shim");

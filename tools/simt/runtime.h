@@ -31,8 +31,9 @@ bool runs_kernels();             // false with SIMT_RUN=0: they are checked and 
 std::size_t device_bytes_in_use();
 
 std::size_t device_memory_bytes();
-std::size_t shared_limit();  // that a launch may ask for, of this device
-cudaError_t device_error();  // what every call for the device returns, by SIMT_DRIVER and SIMT_DEVICES
+std::size_t shared_limit();       // that a launch may ask for, of this device
+int devices(), current_device();  // how many, by SIMT_DEVICES, and the one of this thread
+cudaError_t device_error();       // what every call for the device returns, by SIMT_DRIVER and SIMT_DEVICES
 double environment_number(const char* name, double otherwise);
 
 }  // namespace simt

@@ -18,7 +18,9 @@ struct CUgraph_st {
 struct CUgraphExec_st {
     std::vector<std::function<cudaError_t()>> work;
 };
-struct CUstream_st {};
+struct CUstream_st {
+    int device = simt::current_device();
+};
 struct CUevent_st {
     std::chrono::steady_clock::time_point time;
     bool recorded = false, captured = false;
@@ -67,6 +69,7 @@ cudaError_t forbidden_in_any_capture() {
 }
 
 cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<cudaError_t()> work) {
+    if (stream && stream->device != current_device()) return cudaErrorInvalidResourceHandle;
     {
         const std::lock_guard lock(mutex);
         if (is_capturing(stream)) {

@@ -1,0 +1,95 @@
+// Devices with settings of their own, in one process.
+#include <doctest/doctest.h>
+
+#include "engine/classifier/classifier.h"
+#include "engine/classifier/trainer.h"
+#include "engine/gan/trainer.h"
+#include "engine/model/model.h"
+#include "engine/run/device_option.h"
+#include "engine/train/checkpoint.h"
+#include "tests/skip.h"
+#include "tests/temporary.h"
+#include "tests/training_cases.h"
+
+using namespace gannet;
+using namespace gannet::tests;
+
+namespace {
+
+std::vector<real> weights(GanTrainer& trainer) {
+    std::vector<real> all = trainer.generator().flat_values().to_host();
+    const std::vector<real> others = trainer.discriminator().flat_values().to_host();
+    all.insert(all.end(), others.begin(), others.end());
+    return all;
+}
+
+// Two models' steps alone, and in turn.
+void check_pair(const config::ModelConfig& a, const config::ModelConfig& b, const Device& device) {
+    constexpr int steps = 2;
+    const auto alone = [&](const config::ModelConfig& config) {
+        GanTrainer trainer(config, few_images(), device);
+        for (int i = 0; i < steps; ++i) trainer.step();
+        return weights(trainer);
+    };
+    const std::vector<real> of_a = alone(a), of_b = alone(b);
+    GanTrainer first(a, few_images(), device), second(b, few_images(), device);
+    for (int i = 0; i < steps; ++i) first.step(), second.step();
+    CHECK(weights(first) == of_a);
+    CHECK(weights(second) == of_b);
+    CHECK(of_a != of_b);
+}
+
+}  // namespace
+
+TEST_CASE("device: trainings with and without minimal filtering in turn have the bits of each alone") {
+    const auto config = [](const std::string& exact) {
+        return config::load_model("models/dcgan.json", {"batch=4", "cpu.exact=" + exact});
+    };
+    check_pair(config("true"), config("false"), Device::cpu());
+}
+
+TEST_CASE("device: a checkpoint is read with the settings of its run, not of the process") {
+    const TemporaryFolder folder;
+    for (const bool gpu : {false, true}) {
+        if (gpu && !Device::cuda_unusable().empty()) return skipped("the setting of a GPU");
+        const Device device = gpu ? Device::cuda() : Device::cpu();
+        const auto config = [&](bool on) {
+            if (gpu) return small_config("classifier-mnist", {on ? "cuda.precision=bf16" : "cuda.precision=fp32"});
+            return config::load_model(
+                "models/classifier-mnist.json",
+                {"batch=4", "classifier.2.kernel=4", "classifier.2.padding=1", on ? "cpu.exact=true" : "cpu.exact=false"});
+        };
+        ClassifierTrainer on(config(true), few_images(), device);
+        write_safetensors(folder / "on.safetensors", checkpoint_of(on, {}));
+        const std::vector<uint8_t> pixels(few_images().pixels.begin(), few_images().pixels.begin() + 8 * 784);
+        const auto scores = read_images(on.network(), pixels, -1, 1).confidence;
+        ClassifierTrainer off(config(false), few_images(), device);  // the same weights
+        CHECK(read_images(off.network(), pixels, -1, 1).confidence != scores);
+        CHECK(Classifier(folder / "on.safetensors", device).read(pixels).confidence == scores);
+    }
+}
+
+TEST_CASE("device: --device names a GPU by its index") {
+    const auto complaint = [](const std::string& name) { return error_of([&] { choose_device(name, 0); }); };
+    for (const std::string name : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda1", ""})
+        CHECK(has(complaint(name), "--device \"" + name + "\" is not known (command line): give one of auto, cpu, cuda, cuda:N"));
+    CHECK(has(complaint("cuda:99999"), "--device cuda:99999"));
+    CHECK(!choose_device("cpu", 0).is_cuda());
+    if (!Device::cuda_unusable().empty()) return skipped("no GPU");
+    CHECK(choose_device("cuda:0", 0).name() == Device::cuda().name());
+    CHECK(has(complaint("cuda:99999"), "there is no GPU 99999: "));
+    CHECK(Device::cuda().with({.precision = Precision::bf16}).numerics().precision == Precision::bf16);
+    CHECK(Device::cuda().numerics().precision == Precision::fp32);
+}
+
+TEST_CASE("device: trainings on tensor cores and without, and on two GPUs, in turn have the bits of each alone") {
+    if (!Device::cuda_unusable().empty()) return skipped("no GPU");
+    const Device device = Device::cuda();
+    if (device.stream()->capability < 80) return skipped("no tensor cores");
+    check_pair(small_config("vanilla", {"cuda.precision=bf16"}), small_config("vanilla"), device);
+    if (!Device::cuda_unusable(1).empty()) return skipped("one GPU");
+    GanTrainer first(small_config("dcgan"), few_images(), device), second(small_config("dcgan"), few_images(), Device::cuda(1));
+    for (int i = 0; i < 4; ++i) first.step(), second.step();  // eager, recorded, replayed
+    CHECK(weights(first) == weights(second));
+    CHECK(Device::cuda(1).name().starts_with("cuda:1 ("));
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Compares the process-wide variables of build/float/libgannet.a and build/simt/libgannet.a with tests/process_state.txt, which says
+# of each why it is there. Other state belongs to an object: a Device, a Network, a Trainer. A variable that is not listed fails by
+# name, and so does a line that matches none. BUILD names another build folder. The last line is `N passed, N failed, N skipped`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${1:-build} passed=0 failed=0 skipped=0
+libraries=()
+for library in "$build/float/libgannet.a" "$build/simt/libgannet.a"; do
+    if [ -e "$library" ]; then libraries+=("$library"); else skipped=$((skipped + 1)); fi
+done
+
+# Writable data, without those of the compiler: flags of first use, tables of exceptions, the stream library's start.
+variables() {
+    objdump -tC "$@" 2>/dev/null | sed -nE '/\.data\.rel\.ro/d; s/^[0-9a-f]+ .{8}\.t?(bss|data)[^\t]*\t[0-9a-f]+ //p' |
+        grep -vE '^(\.hidden )?(DW\.ref|guard variable|typeinfo|vtable|std::__ioinit|\.t?(bss|data))' |
+        sed -E 's/\(anonymous namespace\):://g; s/\[abi:cxx11\]//g; :a s/\([^()]*\)//g; ta; s/ const::/::/g' | sort -u
+}
+mapfile -t found < <([ ${#libraries[@]} -eq 0 ] || variables "${libraries[@]}")
+mapfile -t listed < <(sed -nE 's/^([^# ].*)  +[^ ].*$/\1/p' tests/process_state.txt | sed -E 's/ +$//')
+for name in "${found[@]}"; do
+    pattern=
+    for pattern in "${listed[@]}"; do [[ $name == $pattern ]] && break; done
+    if [[ $name == $pattern ]]; then passed=$((passed + 1)); continue; fi
+    echo "FAILED: process-wide variable $name: make it a part of an object, or justify it in tests/process_state.txt"
+    failed=$((failed + 1))
+done
+if [ $skipped -eq 0 ]; then
+    for pattern in "${listed[@]}"; do
+        used=
+        for name in "${found[@]}"; do [[ $name == $pattern ]] && used=1 && break; done
+        [ -n "$used" ] || { echo "FAILED: tests/process_state.txt lists $pattern, which does not exist"; failed=$((failed + 1)); }
+    done
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
