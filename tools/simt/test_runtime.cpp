@@ -185,9 +185,11 @@ TEST_CASE("matrix products of a warp") {
             for (int k = 0; k < 8; ++k) expected[m * 8 + n] += 2 * a[m * 8 + k] * b[k * 8 + n];
     const Device<float> c(128);
     const Device<float> da(a), db(b);
-    launch("product", product_kernel, {1, 32}, {}, c.data, da.data, db.data);
+    launch("product", product_kernel, {1, 32}, &legacy_stream, c.data, da.data, db.data);
     CHECK(c.get() == expected);
-    CHECK(failure([] { launch("lonely", lonely_product_kernel, {1, 32}, {}); }).find("mma_tf32") != std::string::npos);
+    CHECK(failure([] {
+              launch("lonely", lonely_product_kernel, {1, 32}, &legacy_stream);
+          }).find("mma_tf32") != std::string::npos);
     // Ties go away from zero in tf32 (10 bits behind the point), to the even neighbour in bf16 (7 bits).
     CHECK((round_tf32(__float_as_uint(1 + 0x1p-11f)) & 0xFFFFE000u) == __float_as_uint(1 + 0x1p-10f));
     CHECK((round_tf32(__float_as_uint(-1 + 0x1p-13f)) & 0xFFFFE000u) == __float_as_uint(-1.0f));

@@ -122,7 +122,7 @@ std::vector<int> order_of(const char* order) {
     const Environment environment("SIMT_ORDER", order);
     Device<int> y(12), next(1);
     next.set({0});
-    launch("order", order_kernel, {2, 3}, {}, y.data, next.data);
+    launch("order", order_kernel, {2, 3}, &legacy_stream, y.data, next.data);
     return y.get();
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("sums over blocks are right in every order and on several OS threads")
         for (const char* threads : {"1", "3"}) {
             const Environment environment("SIMT_ORDER", order), hands("SIMT_THREADS", threads);
             const Device<float> y(20);
-            launch("sum", sum_kernel, {20, 256}, {}, y.data, x.data, 10000);
+            launch("sum", sum_kernel, {20, 256}, &legacy_stream, y.data, x.data, 10000);
             const std::vector<float> sums = y.get();
             CHECK(std::accumulate(sums.begin(), sums.end(), 0.0) == 49995000.0);
             if (first.empty()) first = sums;
@@ -147,14 +147,14 @@ TEST_CASE("sums over blocks are right in every order and on several OS threads")
 
 TEST_CASE("indices of grids and blocks of three dimensions") {
     const Device<int> y(2 * 3 * 4 * 60);
-    launch("index", index_kernel, {dim3(2, 3, 4), dim3(5, 3, 4)}, {}, y.data);
+    launch("index", index_kernel, {dim3(2, 3, 4), dim3(5, 3, 4)}, &legacy_stream, y.data);
     const std::vector<int> values = y.get();
     for (int i = 0; i < int(values.size()); ++i) CHECK(values[i] == i / 60 * 1000 + i % 60);
 }
 
 TEST_CASE("a barrier in a loop") {
     const Device<int> y(96);
-    launch("turn", turn_kernel, {1, 96}, {}, y.data, 100);
+    launch("turn", turn_kernel, {1, 96}, &legacy_stream, y.data, 100);
     for (int t = 0; t < 96; ++t) CHECK(y.get()[t] == (t + 100) % 96);
 }
 
@@ -164,7 +164,7 @@ TEST_CASE("votes and shuffles") {
     for (const char* order : orders) {
         const Environment environment("SIMT_ORDER", order);
         const Device<int> y(64 * 12);
-        launch("vote", vote_kernel, {1, 64}, {}, y.data);
+        launch("vote", vote_kernel, {1, 64}, &legacy_stream, y.data);
         const std::vector<int> one = y.get();
         all.insert(all.end(), one.begin(), one.end());
     }
@@ -205,31 +205,31 @@ TEST_CASE("a missing barrier shows in the result, in every order") {
     for (const char* order : {"forward", "reverse", "shuffle:1"}) {
         const Environment environment("SIMT_ORDER", order);
         const Device<int> y(96);
-        launch("racing", racing_kernel, {1, 96}, {}, y.data);
+        launch("racing", racing_kernel, {1, 96}, &legacy_stream, y.data);
         CHECK(y.get() != std::vector<int>(96, 1));
     }
 }
 
 TEST_CASE("shared memory is NaN at the start of each block") {
     const Device<float> y(3);
-    launch("large", large_kernel, {3, 1, dynamic_bytes<Large>()}, {}, y.data);
+    launch("large", large_kernel, {3, 1, dynamic_bytes<Large>()}, &legacy_stream, y.data);
     for (const float value : y.get()) CHECK(std::isnan(value));
 }
 
 TEST_CASE("large shared memory must be asked for") {
     const Device<float> y(3);
-    const std::string text = failure([&] { launch("large", large_kernel, {3, 1, 1000}, {}, y.data); });
+    const std::string text = failure([&] { launch("large", large_kernel, {3, 1, 1000}, &legacy_stream, y.data); });
     CHECK(text == "simt: block (0,0,0) thread (0,0,0): shared memory of 80000 bytes in a launch with 1000 dynamic bytes\n");
     const Environment capability("SIMT_CC", "7.5");
-    CHECK_THROWS(launch("large", large_kernel, {3, 1, dynamic_bytes<Large>()}, {}, y.data));
+    CHECK_THROWS(launch("large", large_kernel, {3, 1, dynamic_bytes<Large>()}, &legacy_stream, y.data));
 }
 
 TEST_CASE("asynchronous copies arrive at the wait that covers them") {
     std::vector<float> values(64);
     std::iota(values.begin(), values.end(), 0.0f);
     const Device<float> x(values), y(64), early(64);
-    launch("copy", copy_kernel<true>, {1, 16}, {}, y.data, x.data);
-    launch("copy", copy_kernel<false>, {1, 16}, {}, early.data, x.data);
+    launch("copy", copy_kernel<true>, {1, 16}, &legacy_stream, y.data, x.data);
+    launch("copy", copy_kernel<false>, {1, 16}, &legacy_stream, early.data, x.data);
     for (int t = 0; t < 16; ++t) {
         CHECK(y.get()[t * 4] == float(t * 4 + 1));
         CHECK(std::isnan(y.get()[t * 4 + 1]));
@@ -237,15 +237,17 @@ TEST_CASE("asynchronous copies arrive at the wait that covers them") {
         CHECK(y.get()[t * 4 + 3] == 0);
         CHECK(std::isnan(early.get()[t * 4]));
     }
-    CHECK(failure([&] { launch("k", misaligned_copy_kernel, {1, 1}, {}, x.data); }).find("not aligned") != std::string::npos);
+    CHECK(failure([&] {
+              launch("k", misaligned_copy_kernel, {1, 1}, &legacy_stream, x.data);
+          }).find("not aligned") != std::string::npos);
 }
 
 TEST_CASE("AddressSanitizer sees an overrun of shared memory") {
 #ifdef __SANITIZE_ADDRESS__
     const Device<float> y(1);
-    CHECK(survives([&] { launch("overrun", overrun_kernel, {1, 1}, {}, y.data, 7); }));
-    CHECK_FALSE(survives([&] { launch("overrun", overrun_kernel, {1, 1}, {}, y.data, 8); }));
-    CHECK_FALSE(survives([&] { launch("overrun", overrun_kernel, {1, 1}, {}, y.data + 1, 7); }));
+    CHECK(survives([&] { launch("overrun", overrun_kernel, {1, 1}, &legacy_stream, y.data, 7); }));
+    CHECK_FALSE(survives([&] { launch("overrun", overrun_kernel, {1, 1}, &legacy_stream, y.data, 8); }));
+    CHECK_FALSE(survives([&] { launch("overrun", overrun_kernel, {1, 1}, &legacy_stream, y.data + 1, 7); }));
 #else
     MESSAGE("skipped: built without AddressSanitizer");
 #endif

@@ -31,6 +31,8 @@ struct Device {
     }
 };
 
+inline const gannet::Execution legacy_stream;  // the null stream
+
 // A variable of the environment, as long as it lives.
 struct Environment {
     std::string name, before;
