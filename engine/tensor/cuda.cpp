@@ -110,8 +110,8 @@ public:
     std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override;
 
 private:
-    // The context is made, the program's code is loaded and a first kernel runs: whatever keeps this GPU from being used shows
-    // here.
+    // The context is made, the program's code is loaded, a first kernel runs and memory is allocated: whatever keeps this GPU
+    // from being used shows here.
     std::string start() {
         const char* doing = "reading its properties";
         const auto begin = [&]() -> cudaError_t {
@@ -129,7 +129,11 @@ private:
             doing = "running a first kernel";
             const Execution on = execution();
             if (const cudaError_t error = kernels::cuda::launch_nothing(&on)) return error;
-            return cudaStreamSynchronize(stream_);
+            if (const cudaError_t error = cudaStreamSynchronize(stream_)) return error;
+            doing = "allocating 16 MiB";  // a context fits on a GPU that is otherwise full
+            void* memory = nullptr;
+            if (const cudaError_t error = cudaMalloc(&memory, 16 << 20)) return error;
+            return cudaFree(memory);
         };
         if (const cudaError_t error = begin())
             return (name_.empty() ? "GPU " + std::to_string(index_) : name_) + ": " + cudaGetErrorString(error) + ", while " +
