@@ -34,6 +34,7 @@ struct GanTrainer::Pass {
     uint32_t update;       // key of the random draws
     int64_t offset;        // of its real images within the step
     int64_t first_sample;  // of the batch within the update
+    int batch;             // its number within the update
     Trace* trace;
     mutable MaskTrace masks{trace, name};
 };
@@ -73,7 +74,9 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     discriminator_optimizer_ =
         make_optimizer(config.discriminator_optimizer, discriminator_, clips ? double(objective_.weight_clip) : no_clip);
     results_.resize(2);
-    one_ = Tensor::full({}, 1, device_);
+    const auto weight = [&](int batches) { return objective_.mean_of_batches ? real(1) / real(batches) : real(1); };
+    ones_of_[0] = Tensor::full({}, weight(objective_.generator_batches), device_);
+    ones_of_[1] = Tensor::full({}, weight(objective_.discriminator_batches), device_);
     if (!join_batches_ || share_scores_) fake_gradients_ = Tensor::full(discriminator_.flat_gradients().shape(), 0, device_);
     if (objective_.penalty) {
         ones_ = Tensor::full(discriminator_.out().batch(config_.batch), 1, device_);
@@ -127,32 +130,24 @@ Tensor GanTrainer::add_penalty(const Pass& pass, const Tensor& real_images, cons
     if (!gradient) return Tensor::full({}, 0, device_);
     const Penalty& p = *objective_.penalty;
     const Tensor value = gradient_penalty(gradient, p.rows(config_.batch, image_), p.target, p.weight);
-    add_gradients(value, penalty_gradients_);
+    add_gradients(value, discriminator_, penalty_gradients_);
     return value.detach();
 }
 
 // By way of a buffer of the term's own, added as a whole: one launch, where the tape would add parameter by parameter. A term
 // depends on the same parameters every time; what it does not depend on stays zero.
-void GanTrainer::add_gradients(const Tensor& term, const Tensor& buffer) {
-    const Tensor& sum = discriminator_.flat_gradients();
-    grad({term}, discriminator_.values(), {one_},
-         {.create_graph = false, .into = discriminator_.places_in(buffer), .zero_absent = false});
+void GanTrainer::add_gradients(const Tensor& term, Network& network, const Tensor& buffer) {
+    const Tensor& sum = network.flat_gradients();
+    grad({term}, network.values(), {ones_of_[int(network.net())]},
+         {.create_graph = false, .into = network.places_in(buffer), .zero_absent = false});
     RUN(device_, accumulate_update(sum.data(), static_cast<const real*>(buffer.data()), sum.size(), device_.stream()));
 }
 
-void GanTrainer::backward(const Tensor& loss, Network& network) {
-    grad({loss}, network.values(), {one_}, {.create_graph = false, .into = network.gradients()});
-}
-
-// After gradients of batch number `batch` of `batches`; after the last one the network's flat gradients hold their sum or mean.
-void GanTrainer::accumulate(Network& network, int batch, int batches) {
-    if (batches == 1) return;
-    const Tensor &sum = sums_[int(network.net())], &g = network.flat_gradients();
-    if (batch == 0) RUN(device_, fill(sum.data(), real(0), sum.size(), device_.stream()));
-    RUN(device_, accumulate_update(sum.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
-    if (batch < batches - 1) return;
-    RUN(device_, affine(g.data(), static_cast<const real*>(sum.data()),
-                        objective_.mean_of_batches ? real(1) / real(batches) : real(1), real(0), g.size(), device_.stream()));
+// The first term of an update: its gradients are written where those of the first batch are, and added for the others.
+void GanTrainer::backward(const Tensor& loss, Network& network, int batch) {
+    const int net = int(network.net());
+    if (batch > 0) return add_gradients(loss, network, sums_[net]);
+    grad({loss}, network.values(), {ones_of_[net]}, {.create_graph = false, .into = network.gradients()});
 }
 
 Tensor GanTrainer::add_scores(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes,
@@ -160,19 +155,19 @@ Tensor GanTrainer::add_scores(const Pass& pass, const Tensor& real_images, const
     const gannet::Pass on_real = through(pass, Role::data);
     if (joined) {
         const Tensor sum = joined_loss(discriminator_.forward({joined}, on_real), objective_.on_real, objective_.on_fake);
-        backward(sum, discriminator_);
+        backward(sum, discriminator_, pass.batch);
         return sum.detach();
     }
     Tensor of_real;
     {  // whose tape is gone before the fakes' begins
         const Tensor loss = gannet::loss(discriminator_.forward({real_images}, on_real), objective_.on_real);
-        backward(loss, discriminator_);
+        backward(loss, discriminator_, pass.batch);
         of_real = loss.detach();
     }
     if (fakes.scores) discriminator_.move_statistics(fakes.statistics);  // running statistics advance in the schedule's order
     const Tensor scores = fakes.scores ? fakes.scores : discriminator_.forward({fake}, through(pass, Role::fake));
     const Tensor sum = loss(scores, objective_.on_fake, of_real);
-    add_gradients(sum, fake_gradients_);
+    add_gradients(sum, discriminator_, fake_gradients_);
     return sum.detach();
 }
 
@@ -191,7 +186,7 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
     Tensor total;
     for (int m = 0; m < batches; ++m) {
         const Pass pass{prefix + (m ? "b" + std::to_string(m) + "." : ""), uint32_t(index),
-                        (int64_t(index) * batches + m) * config_.batch, int64_t(m) * config_.batch, trace};
+                        (int64_t(index) * batches + m) * config_.batch, int64_t(m) * config_.batch, m, trace};
         const bool join = join_batches_ && !(take && kept_[std::size_t(m)].scores);
         const Tensor joined = join ? Tensor::empty(image_.batch(2 * config_.batch), device_) : Tensor();
         const Tensor real_images = real_batch(pass, join ? joined.rows(0, config_.batch) : Tensor());
@@ -208,7 +203,6 @@ void GanTrainer::discriminator_update(int index, Trace* trace) {
         }
         Tensor loss = add_scores(pass, real_images, fake, fakes, joined);
         if (objective_.penalty) loss = add(loss, add_penalty(pass, real_images, fake));
-        accumulate(discriminator_, m, batches);
         if (trace) trace->values(pass.name + "loss", loss);
         const Recording off(false);
         total = total ? add(total, loss) : loss;
@@ -229,7 +223,7 @@ void GanTrainer::generator_update(int index, Trace* trace) {
     Tensor total;
     for (int m = 0; m < batches; ++m) {
         const Pass pass{prefix + (m ? "b" + std::to_string(m) + "." : ""), generator_update_number + uint32_t(index), 0,
-                        int64_t(m) * config_.batch, trace};
+                        int64_t(m) * config_.batch, m, trace};
         const Fakes fakes = take ? kept_[std::size_t(m)] : make_fakes(pass, true);
         if (take && trace) trace->values(pass.name + "z", fakes.latents);
         Fakes left{fakes.images.detach(), fakes.latents, {}, {}};
@@ -237,8 +231,7 @@ void GanTrainer::generator_update(int index, Trace* trace) {
         seen.updates = &left.statistics;
         const Tensor scores = discriminator_.forward({fakes.images}, seen);
         const Tensor loss = gannet::loss(scores, objective_.on_generated);
-        backward(loss, generator_);
-        accumulate(generator_, m, batches);
+        backward(loss, generator_, m);
         if (trace) trace->values(pass.name + "loss", loss);
         // Where the discriminator comes second, its first update sees these fakes with the parameters of now: the scores and
         // their tape serve both gradients.

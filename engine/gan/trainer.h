@@ -56,17 +56,16 @@ private:
     // fake batch; `joined` is both, where they pass through it as one.
     Tensor add_scores(const Pass& pass, const Tensor& real_images, const Tensor& fake, const Fakes& fakes, const Tensor& joined);
     Tensor add_penalty(const Pass& pass, const Tensor& real_images, const Tensor& fake);
-    void add_gradients(const Tensor& term, const Tensor& buffer);
+    void add_gradients(const Tensor& term, Network& network, const Tensor& buffer);
     gannet::Pass through(const Pass& pass, Role role) const;
-    void backward(const Tensor& loss, Network& network);
-    void accumulate(Network& network, int batch, int batches);
+    void backward(const Tensor& loss, Network& network, int batch);
 
     Objective objective_;
     Network generator_, discriminator_;
     std::unique_ptr<Optimizer> generator_optimizer_, discriminator_optimizer_;
-    Tensor one_, ones_;                          // the cotangents of a loss, and of the scores under a penalty
+    Tensor ones_of_[2], ones_;                   // the cotangents of G's and D's losses, and of the scores under a penalty
     Tensor fake_gradients_, penalty_gradients_;  // flat, of terms of the discriminator's loss
-    Tensor sums_[2];                             // accumulated gradients of G and D, where batches are accumulated
+    Tensor sums_[2];                             // flat, of the first term of all batches of an update but the first
     bool share_scores_ = false, join_batches_ = false;
     std::vector<Fakes> kept_;  // fakes of the first network's updates, for the second (fakes: reuse)
 };
