@@ -1,6 +1,8 @@
 // Prints the layer tables of a model file.
 #include <cstdio>
 
+#include "base/error.h"
+#include "engine/gan/plan.h"
 #include "engine/gan/preflight.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
@@ -35,12 +37,22 @@ void print_json(const config::ModelConfig& config, const SampleShape& image) {
     std::printf("%s\n", json::dump(all).c_str());
 }
 
-void print(const config::ModelConfig& config, bool as_json, bool estimate) {
+void print_plans(const config::ModelConfig& config, const SampleShape& image) {
+    if (config.is_classifier())
+        throw Error("a classifier has no plan", "--plan", "each of its steps is one update on one batch; omit --plan");
+    const Networks nets = build_networks(config, image);
+    std::fputs(gan::plans_text(config, *nets.generator, *nets.discriminator).c_str(), stdout);
+}
+
+enum class What { tables, tables_and_estimate, json, plan };
+
+void print(const config::ModelConfig& config, What what) {
     const DeclaredImages images = declared_images(config);
     if (!images.absent.empty()) say(note_of(images));
-    if (as_json) return print_json(config, images.image);
+    if (what == What::json) return print_json(config, images.image);
+    if (what == What::plan) return print_plans(config, images.image);
     print_tables(config, images.image);
-    if (!estimate) return;
+    if (what != What::tables_and_estimate) return;
     const Device device = choose_device("auto", 0);
     std::printf("\n%s", estimate_text(config, images.image, images.count, device).c_str());
 }
@@ -51,7 +63,7 @@ int main(int argc, char** argv) {
     return run_program(argc, argv, [](int count, char** arguments) {
         std::string model;
         std::vector<std::string> settings;
-        bool no_estimate = false, as_json = false;
+        bool no_estimate = false, as_json = false, plan = false;
         CommandLine line(
             "summary",
             "Prints the networks of a model file: layers, output shapes (C, H, W), parameters, flops, what is fused. Then "
@@ -60,11 +72,13 @@ int main(int argc, char** argv) {
         line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.flag("--no-estimate", no_estimate, "prints the networks only");
         line.flag("--json", as_json, "prints one JSON object: the configuration, and of each layer its attributes and shapes");
+        line.flag("--plan", plan, "prints what a training step does instead: its updates in order, and their batches");
         if (!line.parse(count, arguments)) return 0;
 
         const config::ModelConfig config = config::load_model(model, settings);
-        config::blaming(settings, [&] { print(config, as_json, !no_estimate); });
-        if (config.is_classifier()) return 0;
+        const What what = as_json ? What::json : plan ? What::plan : no_estimate ? What::tables : What::tables_and_estimate;
+        config::blaming(settings, [&] { print(config, what); });
+        if (config.is_classifier() || plan) return 0;
         for (const std::string& warning : warnings(config)) say("gannet: warning: " + warning);
         return 0;
     });

@@ -343,12 +343,14 @@ struct Budget {
 Budget budget(GanTrainer& trainer) {
     const Objective& o = trainer.objective();
     const FusedLayers g(trainer.generator().layers()), d(trainer.discriminator().layers());
-    const int passes = trainer.joins_batches() ? 1 : 2;  // of the reals and of the fakes
+    const int passes = (trainer.usual_plan().has(gan::Scores::joined) && !trainer.usual_plan().has(gan::Scores::shared))
+                           ? 1
+                           : 2;  // of the reals and of the fakes
     Budget b;
     for (int i = 0; i < o.critic_steps; ++i, ++b.updates) {
         const bool reused = o.reuse_fakes && o.generator_first && i == 0;
         int of_batch = (reused ? 0 : g.forward()) + passes * (d.forward() + d.backward());
-        if (reused && trainer.shares_scores()) of_batch -= d.forward();
+        if (reused && trainer.usual_plan().has(gan::Scores::shared)) of_batch -= d.forward();
         if (o.penalty) {
             of_batch += d.forward() + d.data_gradient();  // scores of mixed images, and their gradient
             of_batch += d.forward() + d.weighted;         // what the gradient's derivative is: forward again, and of the weights

@@ -32,7 +32,7 @@ double moved_by(const Optimizer& optimizer) { return 3 + 2 * double(optimizer.st
 StepBytes step_bytes(GanTrainer& trainer) {
     const Network &generator = trainer.generator(), &discriminator = trainer.discriminator();
     const Objective& o = trainer.objective();
-    const Batches b = batches_of(trainer);
+    const Batches b = batches_of(trainer.usual_plan());
     const auto batch = double(trainer.config().batch);
     StepBytes s;
     // A penalty goes forward, back to its points, and through both again.
@@ -42,22 +42,22 @@ StepBytes step_bytes(GanTrainer& trainer) {
                      const bool product = module.traits.family == Family::product;
                      return product ? batch * module.describe().forward_values + weights_of(module) : 0;
                  }).total();
-    if (trainer.joins_batches()) {  // forward, back to the data but in the first layer, and to the weights
+    if (b.joined > 0) {  // forward, back to the data but in the first layer, and to the weights
         double all = 0, first = 0;
         for_each_module(discriminator.layers(), [&](const Module& module) {
             const double weights = module.traits.family == Family::product ? weights_of(module) : 0;
             if (first == 0) first = weights;
             all += weights;
         });
-        s.products -= b.of_d * (3 * all - first);
+        s.products -= b.joined * (3 * all - first);
     }
     // Each term of the discriminator's loss but the first has gradients of its own, which are added as a whole.
-    const double terms = o.discriminator_batches * ((o.penalty ? 3 : 0) + (trainer.joins_batches() ? 0 : 3));
+    const double terms = 3 * (b.penalised + b.of_d - b.joined + (o.discriminator_batches - 1) * o.critic_steps);
     const std::vector<Trainer::Part> parts = trainer.parts();
-    s.optimizers = double(o.generator_steps) * moved_by(parts[0].optimizer) * double(generator.parameter_count()) +
-                   double(o.critic_steps) *
-                       (moved_by(parts[1].optimizer) + (o.weight_clip > 0 && o.clip_before ? 2 : 0) + terms) *
-                       double(discriminator.parameter_count());
+    s.optimizers =
+        double(o.generator_steps) * moved_by(parts[0].optimizer) * double(generator.parameter_count()) +
+        (double(o.critic_steps) * (moved_by(parts[1].optimizer) + (o.weight_clip > 0 && o.clip_before ? 2 : 0)) + terms) *
+            double(discriminator.parameter_count());
     s.data = batch * double(discriminator.in().size()) * (1.25 * b.of_d + (3 + 1 + 2) * b.penalised);
     for (double* values : {&s.products, &s.norms, &s.activations, &s.others, &s.optimizers, &s.data}) *values *= sizeof(real);
     return s;

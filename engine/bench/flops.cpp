@@ -51,21 +51,24 @@ Passes passes(const Network& network, const Cost& cost) {
 
 }  // namespace
 
-Batches batches_of(GanTrainer& trainer) {
-    const Objective& o = trainer.objective();
+Batches batches_of(const gan::Plan& plan) {
     Batches b;
-    b.of_d = double(o.critic_steps) * o.discriminator_batches;
-    b.of_g = double(o.generator_steps) * o.generator_batches;
-    // The first update of the network that comes second takes the fakes that are there.
-    b.generated = b.of_d + b.of_g - (!o.reuse_fakes ? 0 : o.generator_first ? o.discriminator_batches : o.generator_batches);
-    b.scored = 2 * b.of_d + b.of_g - (trainer.shares_scores() ? o.discriminator_batches : 0);
-    b.penalised = o.penalty ? b.of_d : 0;
+    for (const gan::Update& update : plan.updates) {
+        const bool of_g = update.net == Net::generator;
+        for (const gan::Batch& batch : update.batches) {
+            (of_g ? b.of_g : b.of_d) += 1;
+            if (batch.reuse < 0) b.generated += 1;
+            b.scored += of_g || batch.scores == gan::Scores::shared ? 1 : 2;
+            if (!of_g && batch.scores == gan::Scores::joined) b.joined += 1;
+            if (update.penalty) b.penalised += 1;
+        }
+    }
     return b;
 }
 
 StepFlops step_passes(GanTrainer& trainer, const Cost& cost) {
     const Passes g = passes(trainer.generator(), cost), d = passes(trainer.discriminator(), cost);
-    const Batches b = batches_of(trainer);
+    const Batches b = batches_of(trainer.usual_plan());
     StepFlops s;
     s.forward = b.generated * g.forward + b.scored * d.forward;
     s.data_gradient = 2 * b.of_d * d.but_first + b.of_g * (d.forward + g.but_first);

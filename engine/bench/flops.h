@@ -28,9 +28,10 @@ struct Batches {
     double of_d = 0, of_g = 0;  // of the updates of each
     double generated = 0;       // through G
     double scored = 0;          // through D, but for the penalty's
+    double joined = 0;          // of D's, with real and fake images in one pass
     double penalised = 0;
 };
-Batches batches_of(GanTrainer& trainer);
+Batches batches_of(const gan::Plan& plan);
 
 // The same sums of anything that a layer with weights costs in each of its passes, as `cost` tells for a batch.
 StepFlops step_passes(GanTrainer& trainer, const std::function<double(const Module&)>& cost);

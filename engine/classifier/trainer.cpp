@@ -43,37 +43,34 @@ ClassifierTrainer::ClassifierTrainer(const config::ModelConfig& config, const Da
     network_.initialise(config.seed);
     optimizer_ = make_optimizer(config.classifier_optimizer, network_);
     one_ = Tensor::full({}, 1, device_);
-    results_.resize(3);
 }
 
-void ClassifierTrainer::updates(Trace* trace) {
+std::vector<Tensor> ClassifierTrainer::updates(int, Trace* trace) {
     const Range range("classifier update");
-    const std::string prefix = "s" + std::to_string(position_.step) + ".c0.";
     const Tensor images = feed_.batch(0, config_.batch, counters_.data()),
                  labels = feed_.labels(0, config_.batch, counters_.data());
     const Pass pass{.role = Role::data, .seed = config_.seed, .counters = counters_.data()};
     const Tensor scores = network_.forward({images}, pass), loss = cross_entropy(scores, labels);
     grad({loss}, network_.values(), {one_}, {.create_graph = false, .into = network_.gradients()});
     if (trace) {
-        trace->images(prefix + "real", images, image_);
-        trace->values(prefix + "labels", labels);
-        trace->values(prefix + "loss", loss);
-        trace->gradients(prefix + "grad.", network_);
+        trace->images("c0.real", images, image_);
+        trace->values("c0.labels", labels);
+        trace->values("c0.loss", loss);
+        trace->gradients("c0.grad.", network_);
     }
-    results_ = {loss.detach(), scores.detach(), labels};
     optimizer_->update();
-    RUN(device_, advance_update(counters_.data(), config_.batch, device_.stream()));
+    return {loss.detach(), scores.detach(), labels};
 }
 
 ClassifierFigures ClassifierTrainer::figures() const {
-    if (!results_[of_loss]) return {NAN, NAN, NAN};
-    const std::vector<int64_t> said = largest(results_[of_scores].to_host(), network_.out().C);
-    const std::vector<real> labels = results_[of_labels].to_host();
+    if (results().empty()) return {NAN, NAN, NAN};
+    const std::vector<int64_t> said = largest(results()[of_scores].to_host(), network_.out().C);
+    const std::vector<real> labels = results()[of_labels].to_host();
     int64_t right = 0;
     for (std::size_t i = 0; i < labels.size(); ++i) right += said[i] == int64_t(labels[i]) ? 1 : 0;
     const Tensor norm = Tensor::empty({}, device_), &g = network_.flat_gradients();
     RUN(device_, norm2(norm.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
-    return {double(results_[of_loss].item()), double(right) / double(labels.size()), double(norm.item())};
+    return {double(results()[of_loss].item()), double(right) / double(labels.size()), double(norm.item())};
 }
 
 double ClassifierTrainer::accuracy(const Dataset& data) const {

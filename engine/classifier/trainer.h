@@ -27,9 +27,9 @@ public:
     const Network& network() const { return network_; }
 
 private:
-    enum Result { of_loss, of_scores, of_labels };  // places in results_
+    enum Result { of_loss, of_scores, of_labels };  // places in results()
 
-    void updates(Trace* trace) override;
+    std::vector<Tensor> updates(int plan, Trace* trace) override;
 
     Network network_;
     std::unique_ptr<Optimizer> optimizer_;

@@ -65,6 +65,12 @@ Objective::Objective(const config::Object& c) : loss(c.text("loss")) {
     }
 }
 
+Tensor Objective::discriminator(const Tensor& real_scores, const Tensor& fake_scores) const {
+    return gannet::loss(fake_scores, on_fake, gannet::loss(real_scores, on_real));
+}
+
+Tensor Objective::generator(const Tensor& fake_scores, const Tensor&) const { return gannet::loss(fake_scores, on_generated); }
+
 int Objective::critic_steps_at(int64_t step) const { return int(critic_steps_before(step + 1) - critic_steps_before(step)); }
 
 int64_t Objective::critic_steps_before(int64_t step) const {

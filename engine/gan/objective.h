@@ -21,7 +21,14 @@ struct Objective {
 
     std::string loss;           // "bce", ...
     LossForm on_real, on_fake;  // of D's loss, their sum; weights of 1/2 make it the mean
+    bool separable = true;      // D's loss is one of real plus one of fake scores, and G's takes fake ones only
     LossForm on_generated;      // G's; a weight of -1 where it maximises what D minimises (saturating)
+
+    // Losses of both scores at once, of losses that are not a sum of one of each (separable).
+    Tensor discriminator(const Tensor& real_scores, const Tensor& fake_scores) const;
+    Tensor generator(const Tensor& fake_scores, const Tensor& real_scores) const;
+    // What the gradients of each of an update's batches are multiplied by.
+    real batch_weight(int batches) const { return mean_of_batches ? real(1) / real(batches) : real(1); }
 
     // Updates of D in step number `step`, and in all steps before it.
     int critic_steps_at(int64_t step) const;

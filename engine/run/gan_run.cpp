@@ -119,19 +119,14 @@ void GanRun::alarm(const std::string& what) {
 
 Trace GanRun::new_trace() const {
     Trace trace;
-    const Objective& o = trainer_.objective();
-    std::string critic, generator;
-    for (int c = 0; c < o.critic_steps_at(step()); ++c) critic += "d" + std::to_string(c) + " ";
-    for (int k = 0; k < o.generator_steps; ++k) generator += "g" + std::to_string(k) + " ";
-    std::string order = o.generator_first ? generator + critic : critic + generator;
-    order.pop_back();
-    trace.content.metadata = {{"config", json::dump(config().effective, -1)}, {"order", order}};
-    if (o.reuse_fakes) {
-        std::string givers = o.generator_first ? generator : critic;
-        givers.pop_back();
-        if (!o.reuse_all) givers = givers.substr(givers.rfind(' ') + 1);
-        trace.content.metadata["reuse"] = (o.generator_first ? "d0:" : "g0:") + givers;
+    std::string order, givers, taker;
+    for (const gan::Update& update : trainer_.plan().updates) {
+        order += (order.empty() ? "" : " ") + update.name();
+        if (update.batches.front().keep) givers += (givers.empty() ? "" : " ") + update.name();
+        if (update.batches.front().reuse >= 0) taker = update.name();
     }
+    trace.content.metadata = {{"config", json::dump(config().effective, -1)}, {"order", order}};
+    if (!taker.empty()) trace.content.metadata["reuse"] = taker + ":" + givers;
     return trace;
 }
 

@@ -1,6 +1,5 @@
 #include "engine/train/trainer.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "data/hash.h"
@@ -39,7 +38,7 @@ void Trainer::set_position(const Counters& position) {
 }
 
 const RecordedWork* Trainer::recorded() const {
-    const auto phase = phases_.find(images_of(position_.step));
+    const auto phase = phases_.find(plan_of(position_.step));
     return phase == phases_.end() ? nullptr : phase->second.recorded.get();
 }
 
@@ -52,19 +51,21 @@ void Trainer::between_steps(const std::function<void()>& work) {
 
 void Trainer::step(Trace* trace) {
     const Range range("step");
-    const std::string name = "s" + std::to_string(position_.step) + ".";
     const auto state = [&](const std::string& prefix) {
         for (const Part& part : parts()) trace->state(prefix, part.network, part.optimizer);
     };
     if (trace && trace->content.arrays.empty()) state("init.");
+    if (trace) trace->begin_step(position_.step);
     const int64_t images = images_of(position_.step);
     feed_.prepare(position_.images_seen, images, images_of(position_.step + 1));
-    Phase& phase = phases_[images];
+    const int plan = plan_of(position_.step);
+    Phase& phase = phases_[plan];
     const auto work = [&] {
-        updates(trace);
+        results_ = updates(plan, trace);
+        RUN(device_, advance_update(counters_.data(), images, device_.stream()));
         for (const Tensor& result : results_) workspace_.keep(result);
     };
-    std::fill(results_.begin(), results_.end(), Tensor());  // those of the last step; their memory is free again
+    results_.clear();  // those of the last step; their memory is free again
     if (records() && !trace && phase.demand && !phase.recorded) {
         phase.recorded = workspace_.record(work, *phase.demand);
         if (phase.recorded) phase.results = results_;
@@ -79,7 +80,7 @@ void Trainer::step(Trace* trace) {
     }
     position_.step += 1;
     position_.images_seen += images;
-    if (trace) state(name + "after.");
+    if (trace) state("after.");
 }
 
 }  // namespace gannet

@@ -47,6 +47,8 @@ public:
     int64_t images_seen() const { return position_.images_seen; }
     // Images that all steps before number `step` take, which may differ by the schedule.
     virtual int64_t images_before(int64_t step) const = 0;
+    // Which of its plans step number `step` follows; steps of one plan do the same work.
+    virtual int plan_of(int64_t /*step*/) const { return 0; }
     int64_t images_of(int64_t step) const { return images_before(step + 1) - images_before(step); }
     int64_t images_per_epoch() const { return feed_.images_per_epoch(); }
     void set_position(const Counters& position);
@@ -58,31 +60,33 @@ public:
     Tensor reals(int64_t count) const;
 
 protected:
-    // All updates of one step, put into `results_` what is to be logged of them. Where a device records, this is called for the
-    // first steps only, so of the step's number only `counters_` and images_of() may tell.
-    virtual void updates(Trace* trace) = 0;
+    // All updates of a step that follows plan number `plan`; returns what is to be logged of them. Where a device records, this
+    // is called for the first steps of each plan only. So the step's number is not given: `counters_` hold it in device memory.
+    virtual std::vector<Tensor> updates(int plan, Trace* trace) = 0;
+    // What the last step returned; empty before there was one.
+    const std::vector<Tensor>& results() const { return results_; }
 
     config::ModelConfig config_;
     Device device_;
     Workspace workspace_;  // of the steps
     SampleShape image_;
     DeviceValue<Counters> counters_;
-    Counters position_;
     ImageFeed feed_;
-    std::vector<Tensor> results_;
 
 private:
     bool records() const { return config_.cuda.boolean("graph"); }
 
-    // A device that records replays whole steps; those that take another number of images have a record of their own. The first
-    // of each runs as it is, the second is recorded. All share the workspace: what a step leaves to the next is outside of it.
+    // A device that records replays whole steps; each plan has a record of its own. Its first step runs eagerly, the second is
+    // recorded. All records share the workspace: what a step leaves to the next is outside of it.
     struct Phase {
         std::optional<Workspace::Demand> demand;  // of the first
         std::unique_ptr<RecordedWork> recorded;
         std::vector<Tensor> results;
     };
     std::string data_key_;
-    std::map<int64_t, Phase> phases_;
+    Counters position_;
+    std::vector<Tensor> results_;
+    std::map<int, Phase> phases_;  // by the number of the plan
 };
 
 }  // namespace gannet

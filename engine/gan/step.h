@@ -1,0 +1,101 @@
+// One step of a GAN's training, as its plan says: each update scores batches, adds the gradients of its loss's terms and moves
+// the weights of one network (Algorithm 1 of arXiv 1406.2661; with the penalty, of arXiv 1704.00028).
+// It does not know the number of the step: what depends on it is the plan, or is read from `counters` in device memory. So a step
+// that a CUDA graph captured can be replayed for any number.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/gan/plan.h"
+#include "engine/nn/optimizer.h"
+#include "engine/train/image_feed.h"
+
+namespace gannet::gan {
+
+// Watches a step; the default ignores everything. `batch` counts within the update.
+class StepObserver {
+public:
+    virtual ~StepObserver() = default;
+    virtual void values(const Update&, int /*batch*/, const std::string& /*name*/, const Tensor&) {}
+    virtual void images(const Update&, int /*batch*/, const std::string& /*name*/, const Tensor&, const SampleShape&) {}
+    // The sum of an update's gradients, before the weights move.
+    virtual void gradients(const Update&, const Network&) {}
+    // Who watches the passes of a batch through the networks; null: nobody.
+    virtual PassObserver* passes(const Update&, int /*batch*/) { return nullptr; }
+};
+
+// The sum of the gradients of a loss's terms, in the network's flat gradients. The first term of an update is written there. Each
+// other one is written to a buffer of its own and added as a whole: one launch, where the tape would add parameter by parameter.
+class GradientSum {
+public:
+    // Each term's gradient is multiplied by `weight`.
+    GradientSum(Network& network, real weight, Device device);
+    // Terms of an update: of the scores of (real) images, of fakes, of the penalty. Term 0 comes first.
+    static constexpr int scores = 0, fakes = 1, penalty = 2;
+    // Makes the buffer of a term that is added, outside of recorded work.
+    void reserve(int term);
+    void begin() { empty_ = true; }
+    void add(int term, const Tensor& loss);
+
+private:
+    Network& network_;
+    Device device_;
+    Tensor weight_;      // the cotangent of a loss
+    Tensor buffers_[3];  // flat, one per term; what the term does not depend on stays zero
+    bool empty_ = true;
+};
+
+class Step {
+public:
+    struct Nets {
+        Network &generator, &discriminator;
+        Optimizer &generator_optimizer, &discriminator_optimizer;
+    };
+    // Everything given must outlive the step, but the plans, whose buffers it makes.
+    Step(const config::ModelConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
+         const DeviceValue<Counters>& counters, const std::vector<Plan>& plans, Device device);
+
+    // Returns the losses of the last update of the discriminator and of the last one of the generator.
+    std::vector<Tensor> run(const Plan& plan, StepObserver& observer);
+
+    // Called in each update once the network's flat gradients are complete, and once its weights have moved.
+    using Hook = std::function<void(Network&)>;
+    std::vector<Hook> gradients_ready, updated;
+
+private:
+    // A batch of fakes, with the tape if it was recorded.
+    struct Fakes {
+        Tensor latents, images;
+        Tensor scores;                             // the discriminator's with their tape, where they are shared
+        std::vector<StatisticsUpdate> statistics;  // what its running statistics moved by for them
+    };
+    struct Place;  // of the batch that is being computed
+
+    Tensor discriminator_update(const Update& update, StepObserver& observer);
+    Tensor generator_update(const Update& update, StepObserver& observer);
+    Tensor score(const Place& at, const Tensor& real_images, const Fakes& fakes, const Tensor& joined);
+    Tensor penalise(const Place& at, const Tensor& real_images, const Tensor& fake);
+    void finish(const Update& update, Network& network, Optimizer& optimizer, StepObserver& observer);
+
+    Fakes fakes_of(const Place& at, bool recorded);
+    Tensor reals(const Place& at, const Tensor& into = {}) const;
+    Tensor real_scores(const Place& at) const;
+    Tensor scores_of(const Tensor& images, const Place& at, Role role) const;
+    Pass pass(const Place& at, Role role) const;
+    RandomSource source(const Place& at, uint32_t stream) const;
+
+    const config::ModelConfig& config_;
+    const Objective& objective_;
+    Nets nets_;
+    const ImageFeed& feed_;
+    const DeviceValue<Counters>& counters_;
+    Device device_;
+    int64_t batch_;
+    bool keep_scores_ = false;  // of the plan that is run
+    GradientSum generator_gradients_, discriminator_gradients_;
+    Tensor ones_;  // the cotangent of the scores under a penalty
+    std::vector<Fakes> kept_;
+};
+
+}  // namespace gannet::gan
