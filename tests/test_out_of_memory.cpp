@@ -48,12 +48,17 @@ private:
     struct rlimit before_ {};
 };
 
-// Takes what memory there is, as a list of blocks.
+// Takes what memory there is, as a list of blocks. The largest are given back first: how many small ones there are depends on the
+// tests before.
 class AllMemory {
 public:
     explicit AllMemory(std::size_t largest) {
         for (std::size_t bytes = largest; bytes >= 16; bytes /= 2)
-            while (void* more = std::malloc(bytes)) *static_cast<void**>(more) = taken_, taken_ = more;
+            while (void* more = std::malloc(bytes)) {
+                *static_cast<void**>(more) = nullptr;
+                (last_ ? *static_cast<void**>(last_) : taken_) = more;
+                last_ = more;
+            }
     }
     ~AllMemory() { give_back(SIZE_MAX); }
     void give_back(std::size_t blocks) {
@@ -65,7 +70,7 @@ public:
     }
 
 private:
-    void* taken_ = nullptr;
+    void *taken_ = nullptr, *last_ = nullptr;
 };
 
 // One row of 16-bit pixels with four channels: libpng keeps two rows of twice what the decoded picture takes.
