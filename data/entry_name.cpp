@@ -64,7 +64,8 @@ constexpr std::size_t fixed_size = 30;
 
 // The last one in `bytes` that ends where they end, or where its entry's bytes do. Its name is as long as it says.
 std::optional<LocalHeader> last_header(const std::string& bytes, bool link) {
-    for (std::size_t at = bytes.rfind("PK\3\4"); at != std::string::npos; at = at ? bytes.rfind("PK\3\4", at - 1) : bytes.npos) {
+    for (std::size_t at = bytes.rfind("PK\3\4"); at != std::string::npos;
+         at = at ? bytes.rfind("PK\3\4", at - 1) : std::string::npos) {
         const std::string_view header = std::string_view(bytes).substr(at);
         if (header.size() < fixed_size) continue;
         const uint64_t name = little_endian(header.substr(26, 2)), extra = little_endian(header.substr(28, 2));

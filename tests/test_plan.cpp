@@ -52,7 +52,7 @@ TEST_CASE("docs: plans of the presets") {
         } catch (const Error&) {
             const std::size_t line = expected.find("\n" + name + " ");
             REQUIRE(line != std::string::npos);
-            CHECK(expected.substr(line + 1, expected.find("\n", line + 1) - line - 1).find(" refused ") != std::string::npos);
+            CHECK(expected.substr(line + 1, expected.find('\n', line + 1) - line - 1).find(" refused ") != std::string::npos);
             continue;
         }
         if (write) std::ofstream(file) << text;

@@ -74,8 +74,8 @@ std::string Plan::str() const {
 PlanTraits plan_traits(const config::ModelConfig& config, const Network& generator, const Network& discriminator) {
     const Traits traits = discriminator.traits();
     return {.share_scores = config.share_scores && !traits.stochastic,
-            .join_batches = config.join_batches && !traits.stochastic && !traits.couples_samples &&
-                            generator.out() == discriminator.in()};
+            .join_batches =
+                config.join_batches && !traits.stochastic && !traits.couples_samples && generator.out() == discriminator.in()};
 }
 
 Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int critic_steps) {
