@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <new>
 #include <thread>
 #include <vector>
@@ -133,10 +134,16 @@ TEST_CASE("out of memory: an image that cannot be decoded for it is not broken")
     const std::vector<uint8_t> png = wide_png(1 << 22), jpeg = progressive_jpeg(2048);
     CHECK(decode_image(jpeg, options).W == 2048);
     CHECK(decode_image(png, options).W == 1 << 22);
-    // In a process of its own, whose large blocks are mapped: blocks that the heap kept of earlier tests would not count.
+    // In a process of its own, which first takes what the heap kept of earlier tests and maps large blocks: only what is limited
+    // is left.
     const pid_t child = ::fork();
     if (child == 0) {
         ::mallopt(M_MMAP_THRESHOLD, 1 << 17);
+        std::unique_ptr<AllMemory> kept;
+        {
+            const Scarce scarce(0);
+            kept = std::make_unique<AllMemory>(std::size_t(1) << 26);
+        }
         int broken = 0, without_memory = 0;
         for (int64_t bytes = 0; bytes < 128 << 20; bytes += 4 << 20)
             for (const auto& image : {png, jpeg}) {
