@@ -92,7 +92,8 @@ void compare(const char* what, const std::vector<Case>& cases, int& passed, int&
     check(cudaMalloc(&output, n * sizeof(Difference)));
     check(cudaMemcpy(input, cases.data(), n * sizeof(Case), cudaMemcpyHostToDevice));
     const kernels::cuda::Grid grid{dim3(unsigned(kernels::cuda::divide_up(int64_t(n), 128))), dim3(128)};
-    kernels::cuda::launch("compare", compare_kernel, grid, {}, output, input, int(n));
+    const Execution default_stream;
+    kernels::cuda::launch("compare", compare_kernel, grid, &default_stream, output, input, int(n));
     check(cudaMemcpy(differences.data(), output, n * sizeof(Difference), cudaMemcpyDeviceToHost));
     check(cudaFree(input));
     check(cudaFree(output));
