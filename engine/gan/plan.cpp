@@ -96,7 +96,7 @@ Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int 
                 if (o.reuse_fakes && !first && i == 0) b.reuse = m;
                 b.keep = o.reuse_fakes && first && (i == count - 1 || o.reuse_all);
                 if (!o.separable) b.scores = Scores::together;
-                else if (share && b.reuse >= 0) b.scores = Scores::shared;
+                else if (share && (b.keep || b.reuse >= 0)) b.scores = Scores::shared;
                 else if (is_discriminator && traits.join_batches) b.scores = Scores::joined;
                 update.batches.push_back(b);
             }

@@ -10,7 +10,8 @@
 
 namespace gannet::gan {
 
-// How an update of the discriminator scores a batch of real and a batch of fake images.
+// How an update of the discriminator scores a batch of real and a batch of fake images. Of the generator's batches only `shared`,
+// whose scores are kept, and `together` mean something.
 enum class Scores {
     separate,  // in two passes; the first one's tape is freed before the second
     joined,    // in one pass of both as one batch

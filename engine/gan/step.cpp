@@ -60,7 +60,6 @@ Step::Step(const config::ModelConfig& config, const Objective& objective, const 
 }
 
 std::vector<Tensor> Step::run(const Plan& plan, StepObserver& observer) {
-    keep_scores_ = plan.has(Scores::shared);
     Tensor loss_d, loss_g;
     for (const Update& update : plan.updates) {
         if (update.net == Net::discriminator) loss_d = discriminator_update(update, observer);
@@ -163,7 +162,7 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
         generator_gradients_.add(GradientSum::scores, loss);
         at.values("loss", loss);
         if (batch.keep) {
-            if (keep_scores_) left.scores = scores;
+            if (batch.scores == Scores::shared) left.scores = scores;
             kept_.push_back(std::move(left));
         }
         const Recording off(false);

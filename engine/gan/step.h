@@ -92,7 +92,6 @@ private:
     const DeviceValue<Counters>& counters_;
     Device device_;
     int64_t batch_;
-    bool keep_scores_ = false;  // of the plan that is run
     GradientSum generator_gradients_, discriminator_gradients_;
     Tensor ones_;  // the cotangent of the scores under a penalty
     std::vector<Fakes> kept_;
