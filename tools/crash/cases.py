@@ -95,15 +95,25 @@ def differences(got, want):
     return texts
 
 
-def whole_safetensors(data):
+def arrays_of(data):
+    """The arrays of a trace's steps as name -> (type, shape, bytes); None if the file is not whole."""
     if not data or len(data) < 8:
-        return False
+        return None
     start = 8 + int.from_bytes(data[:8], "little")
     try:
-        arrays = json.loads(data[8:start])
+        entries = json.loads(data[8:start])
     except ValueError:
-        return False
-    return len(data) == start + max(array["data_offsets"][1] for name, array in arrays.items() if name != "__metadata__")
+        return None
+    entries.pop("__metadata__", None)
+    if len(data) != start + max(entry["data_offsets"][1] for entry in entries.values()):
+        return None
+    return {name: (e["dtype"], e["shape"], data[start + e["data_offsets"][0]:start + e["data_offsets"][1]]) for name, e in entries.items()
+            if not name.startswith("init.")}  # the state that the first traced step begins with
+
+
+def step_in(name):
+    """The step of a trace's array."""
+    return int(re.match(r"s(\d+)\.", name)[1])
 
 
 class Case:
@@ -117,6 +127,14 @@ class Case:
         if status:
             raise SystemExit(f"crash: {name} fails by itself, status {status}: {err.strip()}")
         self.want, self.out = tree(self.whole), out
+
+        if trace:  # its last argument is the number of steps; a resumed run traces others than the first
+            full, self.command = self.command, [*self.command[:-1], "1000"]
+            self.start(f"{work}/traced-{name}")
+            self.run(f"{work}/traced-{name}")
+            self.command = full
+            with open(f"{work}/traced-{name}/{trace}", "rb") as f:
+                self.traced = arrays_of(f.read())
 
     def start(self, cwd):
         shutil.rmtree(cwd, ignore_errors=True)
@@ -149,14 +167,28 @@ class Case:
             status, out, err = self.run(cwd)
             if status == 0:
                 got = tree(cwd)
-                if self.trace and whole_safetensors(got.get(self.trace)):
-                    got[self.trace] = self.want[self.trace]  # of other steps, where the run was resumed
-                wrong = differences(got, self.want)
+                wrong = self.trace_differences(got) if self.trace else []
+                wrong += differences(got, self.want)
                 return wrong + ["its output differs"] if self.stdout and out != self.out else wrong
             if status is None or status < 0:
                 break
         said = err.strip().splitlines()[-1:] or ["(no line)"]
         return [f"STUCK: the command that is repeated ends with status {status}: {said[0]}"]
+
+    def trace_differences(self, got):
+        """A resumed run may trace later steps, as many or to the end; each array is that of an undisturbed run. Removes the trace."""
+        arrays = arrays_of(got.get(self.trace))
+        if arrays is None:
+            return []  # which differences() finds
+        got[self.trace] = self.want[self.trace]
+        steps, all_steps = ({step_in(name) for name in some} for some in (arrays, self.traced))
+        wanted = len({step_in(name) for name in arrays_of(self.want[self.trace])})
+        first = min(steps)
+        if steps != {step for step in all_steps if first <= step < first + wanted}:
+            return [f"{self.trace} has the steps {sorted(steps)}"]
+        expected = {name for name in self.traced if step_in(name) in steps}
+        texts = [f"{self.trace}: {name} is missing or too many" for name in sorted(expected ^ arrays.keys())]
+        return texts + [f"{self.trace}: {name} differs" for name in sorted(expected & arrays.keys()) if arrays[name] != self.traced[name]]
 
     def refused(self, status, err):
         """What is wrong with how a command ended that met a failure: it says one line, or did not mind."""
