@@ -7,10 +7,9 @@ import struct
 import subprocess
 import zlib
 
+from compare import arrays_of, differences, trace_differences, tree
+
 ERROR_LINE = re.compile(r"gannet: [^ ].* \(.+\): .+")
-# One more entry of the cache is no harm, and where a folder cannot be locked (NFS, or a flock that is made to fail) a file in it is.
-HARMLESS = re.compile(r"cache/gannet/[0-9a-f]{16}\.images|runs/\w+/\.lock")
-DIFFERS = ("seconds", "img_per_s")  # what a resumed run's log may say otherwise
 
 
 def png(path, side, value):
@@ -54,68 +53,6 @@ def models(folder):
     return files
 
 
-def content(path):
-    """A file as it is compared: a log without what may differ."""
-    with open(path, "rb") as f:
-        data = f.read()
-    if os.path.basename(path) != "log.jsonl":
-        return data
-    try:
-        rows = [json.loads(line) for line in data.decode().splitlines()]
-        return [{k: v for k, v in row.items() if k not in DIFFERS} for row in rows]
-    except ValueError:
-        return data
-
-
-def tree(folder):
-    """All files and folders below, by their path; folders end in a slash and have no content."""
-    found = {}
-    for top, folders, files in os.walk(folder):
-        for name in folders:
-            found[os.path.relpath(os.path.join(top, name), folder) + "/"] = None
-        for name in files:
-            path = os.path.join(top, name)
-            found[os.path.relpath(path, folder)] = content(path)
-    return found
-
-
-def differences(got, want):
-    """What a tree has too much, too little or otherwise, one text each."""
-    got = {name: c for name, c in got.items() if name in want or not HARMLESS.fullmatch(name)}
-    texts = [f"{name} is left over" for name in got.keys() - want.keys()] + [f"{name} is missing" for name in want.keys() - got.keys()]
-    for name in sorted(got.keys() & want.keys()):
-        a, b = got[name], want[name]
-        if a == b:
-            continue
-        if isinstance(a, list) and isinstance(b, list):
-            row = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-            texts.append(f"{name} differs from row {row + 1} of {len(b)} on ({len(a)} rows)")
-        else:
-            texts.append(f"{name} differs")
-    return texts
-
-
-def arrays_of(data):
-    """The arrays of a trace's steps as name -> (type, shape, bytes); None if the file is not whole."""
-    if not data or len(data) < 8:
-        return None
-    start = 8 + int.from_bytes(data[:8], "little")
-    try:
-        entries = json.loads(data[8:start])
-    except ValueError:
-        return None
-    entries.pop("__metadata__", None)
-    if len(data) != start + max(entry["data_offsets"][1] for entry in entries.values()):
-        return None
-    return {name: (e["dtype"], e["shape"], data[start + e["data_offsets"][0]:start + e["data_offsets"][1]]) for name, e in entries.items()
-            if not name.startswith("init.")}  # the state that the first traced step begins with
-
-
-def step_in(name):
-    """The step of a trace's array."""
-    return int(re.match(r"s(\d+)\.", name)[1])
-
-
 class Case:
     """A command, the folder that it starts in, and what it leaves there when nothing happens."""
 
@@ -134,7 +71,7 @@ class Case:
             self.run(f"{work}/traced-{name}")
             self.command = full
             with open(f"{work}/traced-{name}/{trace}", "rb") as f:
-                self.traced = arrays_of(f.read())
+                self.traced = f.read()
 
     def start(self, cwd):
         shutil.rmtree(cwd, ignore_errors=True)
@@ -167,28 +104,16 @@ class Case:
             status, out, err = self.run(cwd)
             if status == 0:
                 got = tree(cwd)
-                wrong = self.trace_differences(got) if self.trace else []
+                wrong = []
+                if self.trace and arrays_of(got.get(self.trace)):  # if not, differences() says so
+                    wrong = trace_differences(self.trace, got[self.trace], self.want[self.trace], self.traced)
+                    got[self.trace] = self.want[self.trace]
                 wrong += differences(got, self.want)
                 return wrong + ["its output differs"] if self.stdout and out != self.out else wrong
             if status is None or status < 0:
                 break
         said = err.strip().splitlines()[-1:] or ["(no line)"]
         return [f"STUCK: the command that is repeated ends with status {status}: {said[0]}"]
-
-    def trace_differences(self, got):
-        """A resumed run may trace later steps, as many or to the end; each array is that of an undisturbed run. Removes the trace."""
-        arrays = arrays_of(got.get(self.trace))
-        if arrays is None:
-            return []  # which differences() finds
-        got[self.trace] = self.want[self.trace]
-        steps, all_steps = ({step_in(name) for name in some} for some in (arrays, self.traced))
-        wanted = len({step_in(name) for name in arrays_of(self.want[self.trace])})
-        first = min(steps)
-        if steps != {step for step in all_steps if first <= step < first + wanted}:
-            return [f"{self.trace} has the steps {sorted(steps)}"]
-        expected = {name for name in self.traced if step_in(name) in steps}
-        texts = [f"{self.trace}: {name} is missing or too many" for name in sorted(expected ^ arrays.keys())]
-        return texts + [f"{self.trace}: {name} differs" for name in sorted(expected & arrays.keys()) if arrays[name] != self.traced[name]]
 
     def refused(self, status, err):
         """What is wrong with how a command ended that met a failure: it says one line, or did not mind."""

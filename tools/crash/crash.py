@@ -31,6 +31,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import cases as crash_cases
+import compare
 import powercut
 
 ERRORS = {  # what each call may say
@@ -173,7 +174,7 @@ class Crash:
             _, _, kind, kept, state = what
             if kind == "now":  # the recorder itself: it saw every change
                 powercut.to_disk(state, cwd)
-                return crash_cases.differences(crash_cases.tree(cwd), crash_cases.tree(f"{self.work}/power"))
+                return compare.differences(compare.tree(cwd), compare.tree(f"{self.work}/power"))
             powercut.to_disk(state, cwd)
             return ([] if kept else ["a checkpoint that was saved is lost"]) + case.finish(cwd)
 
