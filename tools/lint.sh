@@ -60,6 +60,14 @@ files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -v '^engine/nn/' |
     xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=" /dev/null >"$log"
 report "layers" "no name of a layer is compared outside engine/nn"
 
+# CONTRIBUTING.md leads through a step by files and the names in them.
+sed -n 's/^| `\([a-z_/]*\.cpp\)` | `\([A-Za-z_:]*\)` |.*/\1 \2/p' CONTRIBUTING.md | while read -r file name; do
+    grep -qE "(^| )($name\\(|struct $name )" "$file" 2>/dev/null || echo "CONTRIBUTING.md: $name is not in $file"
+done >"$log"
+tour=$(grep -cE '^\| `[a-z_/]*\.cpp` \| `' CONTRIBUTING.md)
+[ "$tour" -ge 5 ] || echo "CONTRIBUTING.md: the table of a step's files is missing" >>"$log"
+report "tour" "$tour files and names of CONTRIBUTING.md exist"
+
 files '*.h' '*.cpp' '*.inl' '*.cu' '*.cuh' '*.py' '*.sh' Makefile | xargs wc -l | awk '$1 > 600 && $2 != "total" { print $2 ": " $1 " lines" }' >"$log"
 report "length" "no file is longer than 600 lines"
 
