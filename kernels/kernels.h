@@ -27,24 +27,21 @@ enum class Backend : uint8_t { cpu_scalar, cpu_avx2, cpu_avx512, cuda };
 
 }  // namespace gannet
 
-// Half a statement each, which clang-format cannot read.
-// clang-format off
+// RUN(device, matmul, c, moments, a, ...) calls the kernel of the device's backend, with its stream as the last argument. A
+// macro, because a namespace cannot be an argument.
 #ifdef GANNET_CUDA
-#define GANNET_RUN_CUDA(call) \
-    case ::gannet::Backend::cuda: ::gannet::kernels::cuda::call; break;
+#define GANNET_RUN_CUDA(...) ::gannet::kernels::cuda::__VA_ARGS__
 #else
-#define GANNET_RUN_CUDA(call) \
-    case ::gannet::Backend::cuda: break;
+#define GANNET_RUN_CUDA(...) ((void)0)
 #endif
-
-// RUN(device, matmul(...)) calls the kernel of the device's backend. A macro, because a namespace cannot be an argument.
-#define RUN(device, call)                                                                      \
-    do {                                                                                       \
-        switch ((device).backend()) {                                                          \
-            case ::gannet::Backend::cpu_scalar: ::gannet::kernels::cpu::scalar::call; break;   \
-            case ::gannet::Backend::cpu_avx2: ::gannet::kernels::cpu::avx2::call; break;       \
-            case ::gannet::Backend::cpu_avx512: ::gannet::kernels::cpu::avx512::call; break;   \
-                GANNET_RUN_CUDA(call)                                                          \
-        }                                                                                      \
+#define RUN(device, kernel, ...)                                                                                    \
+    do {                                                                                                            \
+        const auto& runs_on = (device);                                                                             \
+        using ::gannet::Backend;                                                                                    \
+        switch (runs_on.backend()) {                                                                                \
+            case Backend::cpu_scalar: ::gannet::kernels::cpu::scalar::kernel(__VA_ARGS__, runs_on.stream()); break; \
+            case Backend::cpu_avx2: ::gannet::kernels::cpu::avx2::kernel(__VA_ARGS__, runs_on.stream()); break;     \
+            case Backend::cpu_avx512: ::gannet::kernels::cpu::avx512::kernel(__VA_ARGS__, runs_on.stream()); break; \
+            case Backend::cuda: GANNET_RUN_CUDA(kernel(__VA_ARGS__, runs_on.stream())); break;                      \
+        }                                                                                                           \
     } while (0)
-// clang-format on

@@ -42,57 +42,57 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"fill",
                          l,
                          {out(n)},
-                         CALL(fill(p[0], real(0.25), n, d.stream())),
+                         CALL(fill, p[0], real(0.25), n),
                          [n](const Lists&) { return Lists{Values(std::size_t(n), 0.25)}; },
                          0});
-        cases.push_back({"copy", l, unary, CALL(copy<real>(p[0], p[1], n, d.stream())), map1([](double x) { return x; }), 0});
-        cases.push_back({"add", l, binary, CALL(add<real>(p[0], p[1], p[2], n, d.stream())),
-                         map2([](double a, double b) { return a + b; }), 1});
-        cases.push_back({"sub", l, binary, CALL(sub<real>(p[0], p[1], p[2], n, d.stream())),
-                         map2([](double a, double b) { return a - b; }), 1});
-        cases.push_back({"mul", l, binary, CALL(mul<real>(p[0], p[1], p[2], n, d.stream())),
-                         map2([](double a, double b) { return a * b; }), 1});
-        cases.push_back({"div", l, binary, CALL(div<real>(p[0], p[1], p[2], n, d.stream())),
-                         map2([](double a, double b) { return a / b; }), 1});
-        cases.push_back({"affine", l, unary, CALL(affine<real>(p[0], p[1], 2, real(-0.75), n, d.stream())),
+        cases.push_back({"copy", l, unary, CALL(copy<real>, p[0], p[1], n), map1([](double x) { return x; }), 0});
+        cases.push_back(
+            {"add", l, binary, CALL(add<real>, p[0], p[1], p[2], n), map2([](double a, double b) { return a + b; }), 1});
+        cases.push_back(
+            {"sub", l, binary, CALL(sub<real>, p[0], p[1], p[2], n), map2([](double a, double b) { return a - b; }), 1});
+        cases.push_back(
+            {"mul", l, binary, CALL(mul<real>, p[0], p[1], p[2], n), map2([](double a, double b) { return a * b; }), 1});
+        cases.push_back(
+            {"div", l, binary, CALL(div<real>, p[0], p[1], p[2], n), map2([](double a, double b) { return a / b; }), 1});
+        cases.push_back({"affine", l, unary, CALL(affine<real>, p[0], p[1], 2, real(-0.75), n),
                          map1([](double x) { return 2 * x - 0.75; }), 1});
         // powers and logarithms over the whole range of float
         cases.push_back({"exp",
                          l,
                          {out(n), in(n, {-87, 88})},
-                         CALL(exp<real>(p[0], p[1], n, d.stream())),
+                         CALL(exp<real>, p[0], p[1], n),
                          map1([](double x) { return std::exp(x); }),
                          2});
         cases.push_back({"log",
                          l,
                          {out(n), in(n, {1e-6, 1})},
-                         CALL(log<real>(p[0], p[1], n, d.stream())),
+                         CALL(log<real>, p[0], p[1], n),
                          map1([](double x) { return std::log(x); }),
                          2});
         cases.push_back({"log",
                          l + " large",
                          {out(n), in(n, {1, 1e30})},
-                         CALL(log<real>(p[0], p[1], n, d.stream())),
+                         CALL(log<real>, p[0], p[1], n),
                          map1([](double x) { return std::log(x); }),
                          2});
         cases.push_back({"sqrt",
                          l,
                          {out(n), in(n, {0, 1e6})},
-                         CALL(sqrt<real>(p[0], p[1], n, d.stream())),
+                         CALL(sqrt<real>, p[0], p[1], n),
                          map1([](double x) { return std::sqrt(x); }),
                          1});
         cases.push_back({"softplus",
                          l,
                          {out(n), in(n, {-60, 60})},
-                         CALL(softplus<real>(p[0], p[1], n, d.stream())),
+                         CALL(softplus<real>, p[0], p[1], n),
                          map1([](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }),
                          4});
-        cases.push_back({"clamp", l, unary, CALL(clamp<real>(p[0], p[1], low, high, n, d.stream())),
+        cases.push_back({"clamp", l, unary, CALL(clamp<real>, p[0], p[1], low, high, n),
                          map1([](double x) { return std::clamp(x, -0.5, 0.5); }), 0});
         cases.push_back({"clamp_grad",
                          l,
                          {out(n), in(n, clamped), in(n)},
-                         CALL(clamp_grad<real>(p[0], p[1], p[2], low, high, n, d.stream())),
+                         CALL(clamp_grad<real>, p[0], p[1], p[2], low, high, n),
                          map2([](double x, double dy) { return std::fabs(x) < 0.5 ? dy : 0; }),
                          0});
         for (const Activation act : activations()) {
@@ -100,20 +100,20 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
             cases.push_back({"activation",
                              l + " " + text(act),
                              {out(n), in(n, {-30, 30})},
-                             CALL(activation<real>(p[0], p[1], act, n, d.stream())),
+                             CALL(activation<real>, p[0], p[1], act, n),
                              map1([act](double x) { return reference::activate(x, act); }),
                              4});
             cases.push_back({"activation_grad",
                              l + " " + text(act),
                              {out(n), in(n, outputs), in(n)},
-                             CALL(activation_grad<real>(p[0], p[1], p[2], act, n, d.stream())),
+                             CALL(activation_grad<real>, p[0], p[1], p[2], act, n),
                              map2([act](double y, double dy) { return reference::slope_at_output(y, act) * dy; }),
                              24});
         }
         cases.push_back({"norm2",
                          l,
                          {out1, in(n)},
-                         CALL(norm2<real>(p[0], p[1], n, d.stream())),
+                         CALL(norm2<real>, p[0], p[1], n),
                          [](const Lists& x) {
                              long double total = 0;
                              for (double v : x[1]) total += v * v;
@@ -130,21 +130,21 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
             cases.push_back({"loss",
                              label,
                              {out1, in(n, scores)},
-                             CALL(loss<real>(p[0], p[1], nullptr, form, n, d.stream())),
+                             CALL(loss<real>, p[0], p[1], nullptr, form, n),
                              [form](const Lists& x) { return Lists{{reference::loss(x[1], form)}}; },
                              8,
                              double(n)});
             cases.push_back({"loss",
                              label + " plus another",
                              {out1, in(n, scores), in(1)},
-                             CALL(loss<real>(p[0], p[1], p[2], form, n, d.stream())),
+                             CALL(loss<real>, p[0], p[1], p[2], form, n),
                              [form](const Lists& x) { return Lists{{reference::loss(x[1], form) + x[2][0]}}; },
                              8,
                              double(n)});
             cases.push_back({"loss_grad",
                              label,
                              {out(n), in(n, scores), in(1, positive)},
-                             CALL(loss_grad<real>(p[0], p[1], p[2], form, n, d.stream())),
+                             CALL(loss_grad<real>, p[0], p[1], p[2], form, n),
                              [form, n](const Lists& x) {
                                  return Lists{reference::map(
                                      x[1], [&](double v) { return x[2][0] / double(n) * reference::loss_slope(v, form); })};
@@ -169,40 +169,40 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"sum_rows",
                          l,
                          {out(s.cols), in(n)},
-                         CALL(sum_rows<real>(p[0], p[1], s, d.stream())),
+                         CALL(sum_rows<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::sum_rows(x[1], s)}; },
                          1,
                          double(s.rows)});
         cases.push_back({"sum_cols",
                          l,
                          {out(s.rows), in(n)},
-                         CALL(sum_cols<real>(p[0], p[1], s, d.stream())),
+                         CALL(sum_cols<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::sum_cols(x[1], s)}; },
                          1,
                          double(s.cols)});
         cases.push_back({"expand_rows",
                          l,
                          {out(n), in(s.cols)},
-                         CALL(expand_rows<real>(p[0], p[1], s, d.stream())),
+                         CALL(expand_rows<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::expand_rows(x[1], s)}; },
                          0});
         cases.push_back({"expand_cols",
                          l,
                          {out(n), in(s.rows)},
-                         CALL(expand_cols<real>(p[0], p[1], s, d.stream())),
+                         CALL(expand_cols<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::expand_cols(x[1], s)}; },
                          0});
         cases.push_back({"row_norm",
                          l,
                          {out(s.rows), in(n)},
-                         CALL(row_norm<real>(p[0], p[1], s, d.stream())),
+                         CALL(row_norm<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::row_norm(x[1], s)}; },
                          4,
                          double(s.cols)});
         cases.push_back({"gradient_penalty",
                          l,
                          {out1, out(s.rows), in(n)},
-                         CALL(gradient_penalty<real>(p[0], p[1], p[2], 1, 10, s, d.stream())),
+                         CALL(gradient_penalty<real>, p[0], p[1], p[2], 1, 10, s),
                          [s](const Lists& x) {
                              return Lists{{reference::gradient_penalty(x[2], s, 1, 10)}, reference::row_norm(x[2], s)};
                          },
@@ -211,7 +211,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"gradient_penalty_grad",
                          l,
                          {out(n), in(n), in(s.rows, positive), in(1, positive)},
-                         CALL(gradient_penalty_grad<real>(p[0], p[1], p[2], p[3], 1, 10, s, d.stream())),
+                         CALL(gradient_penalty_grad<real>, p[0], p[1], p[2], p[3], 1, 10, s),
                          [s](const Lists& x) { return Lists{reference::gradient_penalty_grad(x[1], s, 1, 10, x[3][0])}; },
                          16,
                          double(s.cols),
@@ -223,7 +223,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
             cases.push_back({"cross_entropy",
                              l,
                              {out1, out(s.rows), in(n), in(s.rows)},
-                             CALL(cross_entropy<real>(p[0], p[1], p[2], p[3], s, d.stream())),
+                             CALL(cross_entropy<real>, p[0], p[1], p[2], p[3], s),
                              [s](const Lists& x) { return reference::cross_entropy(x[2], x[3], s); },
                              16,
                              double(s.rows + s.cols),
@@ -231,7 +231,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
             cases.push_back({"cross_entropy_grad",
                              l,
                              {out(n), in(n), in(s.rows), in(s.rows), in(1, positive)},
-                             CALL(cross_entropy_grad<real>(p[0], p[1], p[2], p[3], p[4], s, d.stream())),
+                             CALL(cross_entropy_grad<real>, p[0], p[1], p[2], p[3], p[4], s),
                              [s](const Lists& x) { return Lists{reference::cross_entropy_grad(x[1], x[2], s, x[4][0])}; },
                              16,
                              double(s.cols),
@@ -243,7 +243,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"interpolate",
                          l,
                          {out(n), in(n), in(n), in(s.rows, {0, 1})},
-                         CALL(interpolate<real>(p[0], p[1], p[2], p[3], s, d.stream())),
+                         CALL(interpolate<real>, p[0], p[1], p[2], p[3], s),
                          [s](const Lists& x) {
                              Values y;
                              for (std::size_t e = 0; e < x[1].size(); ++e) {
@@ -259,7 +259,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
                 {"bias_activation_grad",
                  l + " " + text(act),
                  {out(n), out(s.cols), in(n, act.kind == ActivationKind::sigmoid ? probability : Draw{-0.95, 0.95, {0}}), in(n)},
-                 CALL(bias_activation_grad<real>(p[0], p[1], p[2], p[3], s, act, d.stream())),
+                 CALL(bias_activation_grad<real>, p[0], p[1], p[2], p[3], s, act),
                  [s, act](const Lists& x) {
                      const Values dx = reference::map(
                          x[2], x[3], [act](double y, double dy) { return reference::slope_at_output(y, act) * dy; });
@@ -283,7 +283,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"transpose",
                          l,
                          {out(s.size()), in(s.size())},
-                         CALL(transpose<real>(p[0], p[1], s, d.stream())),
+                         CALL(transpose<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::transpose(x[1], s)}; },
                          0});
     }
@@ -299,13 +299,13 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"upsample_nearest",
                          l,
                          {out(s.out_size()), in(s.in_size())},
-                         CALL(upsample_nearest<real>(p[0], p[1], s, d.stream())),
+                         CALL(upsample_nearest<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::upsample(x[1], s)}; },
                          0});
         cases.push_back({"upsample_nearest_grad",
                          l,
                          {out(s.in_size()), in(s.out_size())},
-                         CALL(upsample_nearest_grad<real>(p[0], p[1], s, d.stream())),
+                         CALL(upsample_nearest_grad<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::upsample_grad(x[1], s)}; },
                          1,
                          double(s.scale * s.scale)});
@@ -359,7 +359,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                 std::to_string(r.M) + "x" + std::to_string(r.N) + "x" + std::to_string(r.K) + " form " + std::to_string(form),
                 s.M * s.N, s.N, s.M * s.K, s.K * s.N, double(s.K),
                 [s](Device d, real* y, real* m, const real* a, const real* b, const real* bias, Activation act) {
-                    RUN(d, matmul(y, m, a, b, bias, s, act, d.stream()));
+                    RUN(d, matmul, y, m, a, b, bias, s, act);
                 },
                 [s](const Values& a, const Values& b) { return reference::matmul(a, b, s); });
         }
@@ -368,19 +368,19 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
         layer(
             "conv2d", text(s), s.out_size(), s.OC, s.in_size(), s.filter_size(), convolution_terms(s, taps * double(s.C)),
             [s](Device d, real* y, real* m, const real* x, const real* w, const real* bias, Activation act) {
-                RUN(d, conv2d(y, m, x, w, bias, s, act, d.stream()));
+                RUN(d, conv2d, y, m, x, w, bias, s, act);
             },
             [s](const Values& x, const Values& w) { return reference::conv2d(x, w, s); });
         layer(
             "conv2d_dgrad", text(s), s.in_size(), s.C, s.out_size(), s.filter_size(), convolution_terms(s, taps * double(s.OC)),
             [s](Device d, real* y, real* m, const real* x, const real* w, const real* bias, Activation act) {
-                RUN(d, conv2d_dgrad(y, m, x, w, bias, s, act, d.stream()));
+                RUN(d, conv2d_dgrad, y, m, x, w, bias, s, act);
             },
             [s](const Values& dy, const Values& w) { return reference::conv2d_dgrad(dy, w, s); });
         cases.push_back({"conv2d_wgrad",
                          text(s),
                          {out(s.filter_size()), in(s.in_size()), in(s.out_size())},
-                         CALL(conv2d_wgrad<real>(p[0], p[1], p[2], s, d.stream())),
+                         CALL(conv2d_wgrad<real>, p[0], p[1], p[2], s),
                          [s](const Lists& x) { return Lists{reference::conv2d_wgrad(x[1], x[2], s)}; },
                          2,
                          convolution_terms(s, double(s.N * s.P * s.Q))});
@@ -396,7 +396,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"moments",
                          l,
                          {out(2 * c), in(n, wide)},
-                         CALL(moments<real>(p[0], p[1], s, d.stream())),
+                         CALL(moments<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::moments(x[1], s, true)}; },
                          4,
                          double(s.rows)});
@@ -404,7 +404,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
         cases.push_back({"moments",
                          l + " far from zero",
                          {out(2 * c), in(n, {1000, 1001})},
-                         CALL(moments<real>(p[0], p[1], s, d.stream())),
+                         CALL(moments<real>, p[0], p[1], s),
                          [s](const Lists& x) { return Lists{reference::moments(x[1], s, true)}; },
                          256,
                          0});
@@ -415,7 +415,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
             cases.push_back({"batch_norm",
                              label,
                              {out(n), in(n, wide), in(2 * c, positive), in(c, positive), in(c)},
-                             CALL(batch_norm<real>(p[0], p[1], p[2], or_null(p[3]), or_null(p[4]), s, eps, act, d.stream())),
+                             CALL(batch_norm<real>, p[0], p[1], p[2], or_null(p[3]), or_null(p[4]), s, eps, act),
                              [=](const Lists& x) {
                                  return Lists{reference::normalise(x[1], x[2], form ? x[3] : Values(), form ? x[4] : Values(), s,
                                                                    eps, act, true)};
@@ -426,7 +426,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                 {"layer_norm",
                  label,
                  {out(n), out(2 * s.rows), in(n, wide), in(c, positive), in(c)},
-                 CALL(layer_norm<real>(p[0], p[1], p[2], or_null(p[3]), or_null(p[4]), s, eps, act, d.stream())),
+                 CALL(layer_norm<real>, p[0], p[1], p[2], or_null(p[3]), or_null(p[4]), s, eps, act),
                  [=](const Lists& x) {
                      const Values m = reference::moments(x[2], s, false);
                      Values kept = m;
@@ -442,40 +442,38 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                 const int64_t groups = by_column ? s.cols : s.rows;
                 // blocks: dx, dgamma, dbeta, x, y, dy, statistics, gamma; without affine: dx, x, dy, statistics and nulls
                 if (form) {
-                    cases.push_back({kernel,
-                                     label,
-                                     {out(n), out(c), out(c), in(n, wide), in(n), in(n), in(2 * groups), in(c, positive)},
-                                     [=](Device d, const std::vector<real*>& p) {
-                                         if (by_column)
-                                             RUN(d, batch_norm_grad<real>(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, eps,
-                                                                          act, d.stream()));
-                                         else
-                                             RUN(d, layer_norm_grad<real>(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, act,
-                                                                          d.stream()));
-                                     },
-                                     [=](const Lists& x) {
-                                         return reference::normalise_grad(x[3], x[4], x[5], x[7], s, eps, act, by_column);
-                                     },
-                                     32,
-                                     4 * (by_column ? column_terms : row_terms) + double(s.rows),
-                                     [=](Lists& x) {
-                                         x[6] = reference::moments(x[3], s, by_column);
-                                         x[4] = reference::normalise(x[3], x[6], x[7], {}, s, eps, act, by_column);
-                                         if (!by_column)
-                                             for (std::size_t i = std::size_t(groups); i < x[6].size(); ++i)
-                                                 x[6][i] = 1 / std::sqrt(x[6][i] + eps);
-                                     }});
+                    cases.push_back(
+                        {kernel,
+                         label,
+                         {out(n), out(c), out(c), in(n, wide), in(n), in(n), in(2 * groups), in(c, positive)},
+                         [=](Device d, const std::vector<real*>& p) {
+                             if (by_column)
+                                 RUN(d, batch_norm_grad<real>, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, eps, act);
+                             else RUN(d, layer_norm_grad<real>, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, act);
+                         },
+                         [=](const Lists& x) {
+                             return reference::normalise_grad(x[3], x[4], x[5], x[7], s, eps, act, by_column);
+                         },
+                         32,
+                         4 * (by_column ? column_terms : row_terms) + double(s.rows),
+                         [=](Lists& x) {
+                             x[6] = reference::moments(x[3], s, by_column);
+                             x[4] = reference::normalise(x[3], x[6], x[7], {}, s, eps, act, by_column);
+                             if (!by_column)
+                                 for (std::size_t i = std::size_t(groups); i < x[6].size(); ++i)
+                                     x[6][i] = 1 / std::sqrt(x[6][i] + eps);
+                         }});
                 } else {
                     cases.push_back({kernel,
                                      l + " with nulls",
                                      {out(n), in(n, wide), in(n), in(2 * groups)},
                                      [=](Device d, const std::vector<real*>& p) {
                                          if (by_column)
-                                             RUN(d, batch_norm_grad<real>(p[0], nullptr, nullptr, p[1], nullptr, p[2], p[3],
-                                                                          nullptr, s, eps, act, d.stream()));
+                                             RUN(d, batch_norm_grad<real>, p[0], nullptr, nullptr, p[1], nullptr, p[2], p[3],
+                                                 nullptr, s, eps, act);
                                          else
-                                             RUN(d, layer_norm_grad<real>(p[0], nullptr, nullptr, p[1], nullptr, p[2], p[3],
-                                                                          nullptr, s, act, d.stream()));
+                                             RUN(d, layer_norm_grad<real>, p[0], nullptr, nullptr, p[1], nullptr, p[2], p[3],
+                                                 nullptr, s, act);
                                      },
                                      [=](const Lists& x) {
                                          return Lists{reference::normalise_grad(x[1], x[2], x[2], {}, s, eps, act, by_column)[0]};
@@ -496,7 +494,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                          {{2 * c, Access::updated, positive}, in(2 * c, positive)},
                          [s](Device d, const std::vector<real*>& p) {
                              const RunningStats stats{p[0], p[1], s, real(0.125)};
-                             RUN(d, running_stats_update(&stats, 1, d.stream()));
+                             RUN(d, running_stats_update, &stats, 1);
                          },
                          [s](const Lists& x) {
                              Values running = x[0];

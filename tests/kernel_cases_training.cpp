@@ -39,36 +39,34 @@ void add_draws(std::vector<KernelCase>& cases) {
         const std::string l =
             std::to_string(s.samples) + "x" + std::to_string(s.per_sample) + " from " + std::to_string(s.first_sample);
         const auto run = [=](auto f) { return [=](Device d, const std::vector<real*>& p) { f(d, p[0], test_counters(d)); }; };
-        cases.push_back(
-            {"uniform",
-             l,
-             {out(s.size())},
-             run([=](Device d, real* y, const Counters* c) { RUN(d, uniform<real>(y, c, key, s, -1, 3, d.stream())); }),
-             [=](const Lists&) {
-                 return Lists{draws(s, [&](int64_t i, int64_t j) { return 4 * uniform_at(key, step, i, j) - 1; })};
-             },
-             1,
-             1});
+        cases.push_back({"uniform",
+                         l,
+                         {out(s.size())},
+                         run([=](Device d, real* y, const Counters* c) { RUN(d, uniform<real>, y, c, key, s, -1, 3); }),
+                         [=](const Lists&) {
+                             return Lists{draws(s, [&](int64_t i, int64_t j) { return 4 * uniform_at(key, step, i, j) - 1; })};
+                         },
+                         1,
+                         1});
         // near zero a cosine's error is that of its angle
-        cases.push_back(
-            {"normal",
-             l,
-             {out(s.size())},
-             run([=](Device d, real* y, const Counters* c) { RUN(d, normal<real>(y, c, key, s, real(0.5), 2, d.stream())); }),
-             [=](const Lists&) {
-                 return Lists{draws(s, [&](int64_t i, int64_t j) { return 0.5 + 2 * normal_at(key, step, i, j); })};
-             },
-             8,
-             4});
-        cases.push_back(
-            {"bernoulli",
-             l,
-             {out(s.size())},
-             run([=](Device d, real* y, const Counters* c) { RUN(d, bernoulli<real>(y, c, key, s, real(0.25), d.stream())); }),
-             [=](const Lists&) {
-                 return Lists{draws(s, [&](int64_t i, int64_t j) { return uniform_at(key, step, i, j) < 0.25 ? 1.0 : 0.0; })};
-             },
-             0});
+        cases.push_back({"normal",
+                         l,
+                         {out(s.size())},
+                         run([=](Device d, real* y, const Counters* c) { RUN(d, normal<real>, y, c, key, s, real(0.5), 2); }),
+                         [=](const Lists&) {
+                             return Lists{draws(s, [&](int64_t i, int64_t j) { return 0.5 + 2 * normal_at(key, step, i, j); })};
+                         },
+                         8,
+                         4});
+        cases.push_back({"bernoulli",
+                         l,
+                         {out(s.size())},
+                         run([=](Device d, real* y, const Counters* c) { RUN(d, bernoulli<real>, y, c, key, s, real(0.25)); }),
+                         [=](const Lists&) {
+                             return Lists{
+                                 draws(s, [&](int64_t i, int64_t j) { return uniform_at(key, step, i, j) < 0.25 ? 1.0 : 0.0; })};
+                         },
+                         0});
     }
     for (const bool channelwise : {false, true})
         for (DropoutShape s :
@@ -80,7 +78,7 @@ void add_draws(std::vector<KernelCase>& cases) {
                              l,
                              {out(s.size()), in(s.size())},
                              [=](Device d, const std::vector<real*>& p) {
-                                 RUN(d, dropout<real>(p[0], p[1], test_counters(d), key, s, real(0.25), d.stream()));
+                                 RUN(d, dropout<real>, p[0], p[1], test_counters(d), key, s, real(0.25));
                              },
                              [=](const Lists& x) {
                                  Values y;
@@ -115,7 +113,7 @@ void add_gathers(std::vector<KernelCase>& cases) {
                          {out(r.batch * r.per_image)},
                          [=](Device d, const std::vector<real*>& p) {
                              const Tensor images = Tensor::from_bytes(bytes, {r.count, r.per_image}, d);
-                             RUN(d, gather_images<real>(p[0], images.bytes(), test_counters(d), s, d.stream()));
+                             RUN(d, gather_images<real>, p[0], images.bytes(), test_counters(d), s);
                          },
                          [=](const Lists&) {
                              Values y;
@@ -149,7 +147,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                              {updated(n), updated(n), updated(n, positive), in(n)},
                              [=](Device d, const std::vector<real*>& b) {
                                  const DeviceValue<OptimizerState> s(d, state);
-                                 RUN(d, adam_update<real>(b[0], b[1], b[2], b[3], s.data(), p, n, d.stream()));
+                                 RUN(d, adam_update<real>, b[0], b[1], b[2], b[3], s.data(), p, n);
                              },
                              [=](const Lists& x) {
                                  Lists y{x[0], x[1], x[2]};
@@ -170,27 +168,27 @@ void add_optimizers(std::vector<KernelCase>& cases) {
             const RmspropParameters p{0.9,       form == 2 ? 0.01 : 1e-8,   form ? 0.5 : 0, form ? 0.1 : 0,
                                       form == 2, form != 2 ? 0.25 : no_clip};
             const OptimizerState state = state_at(2, 0, 0);
-            cases.push_back(
-                {"rmsprop_update",
-                 l + " form " + std::to_string(form),
-                 {updated(n), updated(n, positive), updated(n), in(n)},
-                 [=](Device d, const std::vector<real*>& b) {
-                     const DeviceValue<OptimizerState> s(d, state);
-                     RUN(d, rmsprop_update<real>(b[0], b[1], form ? b[2] : nullptr, b[3], s.data(), p, n, d.stream()));
-                 },
-                 [=](const Lists& x) {
-                     Lists y{x[0], x[1], x[2]};
-                     for (std::size_t i = 0; i < std::size_t(n); ++i) {
-                         const double g = x[3][i] + p.weight_decay * x[0][i];
-                         y[1][i] = p.alpha * x[1][i] + (1 - p.alpha) * g * g;
-                         double step = g / (p.eps_inside_sqrt ? std::sqrt(y[1][i] + p.eps) : std::sqrt(y[1][i]) + p.eps);
-                         if (p.momentum > 0) step = y[2][i] = p.momentum * x[2][i] + step;
-                         y[0][i] = std::clamp(y[0][i] - 0.02 * step, -p.clip, p.clip);
-                     }
-                     return y;
-                 },
-                 4,
-                 2});
+            cases.push_back({"rmsprop_update",
+                             l + " form " + std::to_string(form),
+                             {updated(n), updated(n, positive), updated(n), in(n)},
+                             [=](Device d, const std::vector<real*>& b) {
+                                 const DeviceValue<OptimizerState> s(d, state);
+                                 RUN(d, rmsprop_update<real>, b[0], b[1], form ? b[2] : nullptr, b[3], s.data(), p, n);
+                             },
+                             [=](const Lists& x) {
+                                 Lists y{x[0], x[1], x[2]};
+                                 for (std::size_t i = 0; i < std::size_t(n); ++i) {
+                                     const double g = x[3][i] + p.weight_decay * x[0][i];
+                                     y[1][i] = p.alpha * x[1][i] + (1 - p.alpha) * g * g;
+                                     double step =
+                                         g / (p.eps_inside_sqrt ? std::sqrt(y[1][i] + p.eps) : std::sqrt(y[1][i]) + p.eps);
+                                     if (p.momentum > 0) step = y[2][i] = p.momentum * x[2][i] + step;
+                                     y[0][i] = std::clamp(y[0][i] - 0.02 * step, -p.clip, p.clip);
+                                 }
+                                 return y;
+                             },
+                             4,
+                             2});
         }
         for (const int form : {0, 1, 2, 3}) {  // plain, momentum, momentum's first update, Nesterov
             const SgdParameters p{form ? 0.9 : 0, form ? 0.1 : 0, form == 3, form != 2 ? 0.25 : no_clip};
@@ -200,7 +198,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                              {updated(n), updated(n), in(n)},
                              [=](Device d, const std::vector<real*>& b) {
                                  const DeviceValue<OptimizerState> s(d, state_at(t, 0, 0));
-                                 RUN(d, sgd_update<real>(b[0], form ? b[1] : nullptr, b[2], s.data(), p, n, d.stream()));
+                                 RUN(d, sgd_update<real>, b[0], form ? b[1] : nullptr, b[2], s.data(), p, n);
                              },
                              [=](const Lists& x) {
                                  Lists y{x[0], x[1]};
@@ -222,14 +220,14 @@ void add_optimizers(std::vector<KernelCase>& cases) {
             {"clip_update",
              l,
              {updated(n)},
-             [=](Device d, const std::vector<real*>& b) { RUN(d, clip_update<real>(b[0], real(0.25), n, d.stream())); },
+             [=](Device d, const std::vector<real*>& b) { RUN(d, clip_update<real>, b[0], real(0.25), n); },
              [](const Lists& x) { return Lists{reference::map(x[0], [](double w) { return std::clamp(w, -0.25, 0.25); })}; },
              0});
         cases.push_back(
             {"accumulate_update",
              l,
              {updated(n), in(n)},
-             [=](Device d, const std::vector<real*>& b) { RUN(d, accumulate_update<real>(b[0], b[1], n, d.stream())); },
+             [=](Device d, const std::vector<real*>& b) { RUN(d, accumulate_update<real>, b[0], b[1], n); },
              [](const Lists& x) { return Lists{reference::map(x[0], x[1], [](double a, double b) { return a + b; })}; },
              1});
     }
@@ -238,7 +236,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                      {out(3)},
                      [](Device d, const std::vector<real*>& b) {
                          const DeviceValue<OptimizerState> s(d, OptimizerState{0.5, 6, 0, 0});
-                         for (int i = 0; i < 2; ++i) RUN(d, optimizer_advance_update(s.data(), 0.5, 0.9, d.stream()));
+                         for (int i = 0; i < 2; ++i) RUN(d, optimizer_advance_update, s.data(), 0.5, 0.9);
                          const OptimizerState after = s.get();
                          const real values[] = {real(after.updates), real(after.correction1), real(after.correction2)};
                          d.copy_from_host(b[0], values, sizeof values);
@@ -252,7 +250,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                      {out(2)},
                      [](Device d, const std::vector<real*>& b) {
                          const DeviceValue<Counters> c(d, Counters{3, 1000});
-                         for (int i = 0; i < 2; ++i) RUN(d, advance_update(c.data(), 320, d.stream()));
+                         for (int i = 0; i < 2; ++i) RUN(d, advance_update, c.data(), 320);
                          const real values[] = {real(c.get().step), real(c.get().images_seen)};
                          d.copy_from_host(b[0], values, sizeof values);
                      },

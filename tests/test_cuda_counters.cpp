@@ -77,48 +77,40 @@ std::vector<CountedCase> elementwise() {
     const int64_t n = 64 * 784;
     const std::string l = std::to_string(n);
     std::vector<CountedCase> cases = {
-        {"fill", l, {n}, CALL(fill(p[0], real(0.25), n, d.stream()))},
-        {"copy", l, {n, n}, CALL(copy<real>(p[0], p[1], n, d.stream()))},
-        {"add", l, {n, n, n}, CALL(add<real>(p[0], p[1], p[2], n, d.stream()))},
-        {"sub", l, {n, n, n}, CALL(sub<real>(p[0], p[1], p[2], n, d.stream()))},
-        {"mul", l, {n, n, n}, CALL(mul<real>(p[0], p[1], p[2], n, d.stream()))},
-        {"div", l, {n, n, n}, CALL(div<real>(p[0], p[1], p[2], n, d.stream()))},
-        {"affine", l, {n, n}, CALL(affine<real>(p[0], p[1], 2, 1, n, d.stream()))},
-        {"exp", l, {n, n}, CALL(exp<real>(p[0], p[1], n, d.stream()))},
-        {"log", l, {n, n}, CALL(log<real>(p[0], p[1], n, d.stream()))},
-        {"sqrt", l, {n, n}, CALL(sqrt<real>(p[0], p[1], n, d.stream()))},
-        {"softplus", l, {n, n}, CALL(softplus<real>(p[0], p[1], n, d.stream()))},
-        {"clamp", l, {n, n}, CALL(clamp<real>(p[0], p[1], -1, 1, n, d.stream()))},
-        {"clamp_grad", l, {n, n, n}, CALL(clamp_grad<real>(p[0], p[1], p[2], -1, 1, n, d.stream()))},
+        {"fill", l, {n}, CALL(fill, p[0], real(0.25), n)},
+        {"copy", l, {n, n}, CALL(copy<real>, p[0], p[1], n)},
+        {"add", l, {n, n, n}, CALL(add<real>, p[0], p[1], p[2], n)},
+        {"sub", l, {n, n, n}, CALL(sub<real>, p[0], p[1], p[2], n)},
+        {"mul", l, {n, n, n}, CALL(mul<real>, p[0], p[1], p[2], n)},
+        {"div", l, {n, n, n}, CALL(div<real>, p[0], p[1], p[2], n)},
+        {"affine", l, {n, n}, CALL(affine<real>, p[0], p[1], 2, 1, n)},
+        {"exp", l, {n, n}, CALL(exp<real>, p[0], p[1], n)},
+        {"log", l, {n, n}, CALL(log<real>, p[0], p[1], n)},
+        {"sqrt", l, {n, n}, CALL(sqrt<real>, p[0], p[1], n)},
+        {"softplus", l, {n, n}, CALL(softplus<real>, p[0], p[1], n)},
+        {"clamp", l, {n, n}, CALL(clamp<real>, p[0], p[1], -1, 1, n)},
+        {"clamp_grad", l, {n, n, n}, CALL(clamp_grad<real>, p[0], p[1], p[2], -1, 1, n)},
     };
     for (const Activation act : activations()) {
-        cases.push_back({"activation", l + " " + text(act), {n, n}, CALL(activation<real>(p[0], p[1], act, n, d.stream()))});
-        cases.push_back({"activation_grad",
-                         l + " " + text(act),
-                         {n, n, n},
-                         CALL(activation_grad<real>(p[0], p[1], p[2], act, n, d.stream()))});
+        cases.push_back({"activation", l + " " + text(act), {n, n}, CALL(activation<real>, p[0], p[1], act, n)});
+        cases.push_back(
+            {"activation_grad", l + " " + text(act), {n, n, n}, CALL(activation_grad<real>, p[0], p[1], p[2], act, n)});
     }
     for (const RowsShape s : {RowsShape{64, 784}, {64, 3 * 64 * 64}})
-        cases.push_back({"interpolate",
-                         text(s),
-                         {s.size(), s.size(), s.size(), s.rows},
-                         CALL(interpolate<real>(p[0], p[1], p[2], p[3], s, d.stream()))});
+        cases.push_back(
+            {"interpolate", text(s), {s.size(), s.size(), s.size(), s.rows}, CALL(interpolate<real>, p[0], p[1], p[2], p[3], s)});
     const RandomKey key{42, 7, 1};
     const DrawShape latents{0, 64, 100};
+    cases.push_back({"uniform", "64x100", {latents.size()}, CALL(uniform<real>, p[0], test_counters(d), key, latents, 0, 1)});
+    cases.push_back({"normal", "64x100", {latents.size()}, CALL(normal<real>, p[0], test_counters(d), key, latents, 0, 1)});
     cases.push_back(
-        {"uniform", "64x100", {latents.size()}, CALL(uniform<real>(p[0], test_counters(d), key, latents, 0, 1, d.stream()))});
-    cases.push_back(
-        {"normal", "64x100", {latents.size()}, CALL(normal<real>(p[0], test_counters(d), key, latents, 0, 1, d.stream()))});
-    cases.push_back({"bernoulli",
-                     "64x100",
-                     {latents.size()},
-                     CALL(bernoulli<real>(p[0], test_counters(d), key, latents, real(0.5), d.stream()))});
+        {"bernoulli", "64x100", {latents.size()}, CALL(bernoulli<real>, p[0], test_counters(d), key, latents, real(0.5))});
     for (const bool channelwise : {false, true}) {
         const DropoutShape s{0, 64, 49, 128, channelwise};
         cases.push_back({"dropout",
                          channelwise ? "64x49x128 channelwise" : "64x49x128",
                          {s.size(), s.size()},
-                         CALL(dropout<real>(p[0], p[1], test_counters(d), key, s, real(0.5), d.stream()))});
+                         CALL(dropout<real>, p[0], p[1], test_counters(d), key, s, real(0.5))});
     }
     return cases;
 }
@@ -129,21 +121,20 @@ std::vector<CountedCase> batch_norms() {
     for (const RowsShape s : {RowsShape{64, 512}, {64, 1024}, {64 * 49, 128}, {64 * 196, 64}, {64 * 256, 32}}) {
         const int64_t n = s.size(), c = s.cols;
         const std::string l = text(s);
-        cases.push_back({"moments", l, {2 * c, n}, CALL(moments<real>(p[0], p[1], s, d.stream()))});
+        cases.push_back({"moments", l, {2 * c, n}, CALL(moments<real>, p[0], p[1], s)});
         cases.push_back({"running_stats_update", l, {2 * c, 2 * c}, [=](Device d, const std::vector<real*>& p) {
                              const RunningStats stats{p[0], p[1], s, real(0.1)};
-                             RUN(d, running_stats_update(&stats, 1, d.stream()));
+                             RUN(d, running_stats_update, &stats, 1);
                          }});
         for (const Activation act : {none, relu}) {
             cases.push_back({"batch_norm",
                              l + " " + text(act),
                              {n, n, 2 * c, c, c},
-                             CALL(batch_norm<real>(p[0], p[1], p[2], p[3], p[4], s, real(1e-5), act, d.stream()))});
-            cases.push_back(
-                {"batch_norm_grad",
-                 l + " " + text(act),
-                 {n, c, c, n, n, n, 2 * c, c},
-                 CALL(batch_norm_grad<real>(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, real(1e-5), act, d.stream()))});
+                             CALL(batch_norm<real>, p[0], p[1], p[2], p[3], p[4], s, real(1e-5), act)});
+            cases.push_back({"batch_norm_grad",
+                             l + " " + text(act),
+                             {n, c, c, n, n, n, 2 * c, c},
+                             CALL(batch_norm_grad<real>, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, real(1e-5), act)});
         }
     }
     // Moments that begin in a product's epilogue, with k in one piece and in slices.
@@ -151,7 +142,7 @@ std::vector<CountedCase> batch_norms() {
         cases.push_back({"matmul",
                          std::to_string(s.M) + "x" + std::to_string(s.N) + "x" + std::to_string(s.K) + " with moments",
                          {s.M * s.N, 2 * s.N, s.M * s.K, s.N * s.K},
-                         CALL(matmul<real>(p[0], p[1], p[2], p[3], nullptr, s, none, d.stream())),
+                         CALL(matmul<real>, p[0], p[1], p[2], p[3], nullptr, s, none),
                          "_deviations_kernel"});
     return cases;
 }
@@ -166,16 +157,16 @@ std::vector<CountedCase> optimizers() {
         return static_cast<const OptimizerState*>(value.data());
     };
     return {
-        {"adam_update", l, {n, n, n, n}, CALL(adam_update<real>(p[0], p[1], p[2], p[3], state(d), {}, n, d.stream()))},
-        {"rmsprop_update", l, {n, n, n}, CALL(rmsprop_update<real>(p[0], p[1], nullptr, p[2], state(d), {}, n, d.stream()))},
+        {"adam_update", l, {n, n, n, n}, CALL(adam_update<real>, p[0], p[1], p[2], p[3], state(d), {}, n)},
+        {"rmsprop_update", l, {n, n, n}, CALL(rmsprop_update<real>, p[0], p[1], nullptr, p[2], state(d), {}, n)},
         {"rmsprop_update",
          l + " momentum",
          {n, n, n, n},
-         CALL(rmsprop_update<real>(p[0], p[1], p[2], p[3], state(d), with_momentum, n, d.stream()))},
-        {"sgd_update", l, {n, n}, CALL(sgd_update<real>(p[0], nullptr, p[1], state(d), {}, n, d.stream()))},
-        {"sgd_update", l + " momentum", {n, n, n}, CALL(sgd_update<real>(p[0], p[1], p[2], state(d), nesterov, n, d.stream()))},
-        {"clip_update", l, {n}, CALL(clip_update<real>(p[0], real(0.01), n, d.stream()))},
-        {"accumulate_update", l, {n, n}, CALL(accumulate_update<real>(p[0], p[1], n, d.stream()))},
+         CALL(rmsprop_update<real>, p[0], p[1], p[2], p[3], state(d), with_momentum, n)},
+        {"sgd_update", l, {n, n}, CALL(sgd_update<real>, p[0], nullptr, p[1], state(d), {}, n)},
+        {"sgd_update", l + " momentum", {n, n, n}, CALL(sgd_update<real>, p[0], p[1], p[2], state(d), nesterov, n)},
+        {"clip_update", l, {n}, CALL(clip_update<real>, p[0], real(0.01), n)},
+        {"accumulate_update", l, {n, n}, CALL(accumulate_update<real>, p[0], p[1], n)},
     };
 }
 
@@ -192,7 +183,7 @@ std::vector<CountedCase> gathers() {
                              if (!bytes)
                                  bytes = Tensor::from_bytes(std::vector<uint8_t>(std::size_t(s.count * per_image), 100),
                                                             {s.count * per_image}, d);
-                             RUN(d, gather_images<real>(p[0], bytes.bytes(), test_counters(d), s, d.stream()));
+                             RUN(d, gather_images<real>, p[0], bytes.bytes(), test_counters(d), s);
                          }});
     }
     return cases;
@@ -205,30 +196,27 @@ std::vector<CountedCase> losses() {
              {LossKind::bce, LossKind::bce_with_logits, LossKind::least_squares, LossKind::hinge, LossKind::linear}) {
             const LossForm form{kind, 1, 0};
             const std::string l = std::to_string(n) + " kind " + std::to_string(int(kind));
-            cases.push_back({"loss", l, {1, n}, CALL(loss<real>(p[0], p[1], nullptr, form, n, d.stream()))});
-            cases.push_back({"loss_grad", l, {n, n, 1}, CALL(loss_grad<real>(p[0], p[1], p[2], form, n, d.stream()))});
+            cases.push_back({"loss", l, {1, n}, CALL(loss<real>, p[0], p[1], nullptr, form, n)});
+            cases.push_back({"loss_grad", l, {n, n, 1}, CALL(loss_grad<real>, p[0], p[1], p[2], form, n)});
         }
     const RowsShape rows{128, 16};
     cases.push_back({"cross_entropy",
                      "128x16",
                      {1, rows.rows, rows.size(), rows.rows},
-                     CALL(cross_entropy<real>(p[0], p[1], p[2], p[3], rows, d.stream()))});
+                     CALL(cross_entropy<real>, p[0], p[1], p[2], p[3], rows)});
     cases.push_back({"cross_entropy_grad",
                      "128x16",
                      {rows.size(), rows.size(), rows.rows, rows.rows, 1},
-                     CALL(cross_entropy_grad<real>(p[0], p[1], p[2], p[3], p[4], rows, d.stream()))});
+                     CALL(cross_entropy_grad<real>, p[0], p[1], p[2], p[3], p[4], rows)});
     const int64_t parameters = 1'000'448;
-    cases.push_back(
-        {"norm2", std::to_string(parameters), {1, parameters}, CALL(norm2<real>(p[0], p[1], parameters, d.stream()))});
+    cases.push_back({"norm2", std::to_string(parameters), {1, parameters}, CALL(norm2<real>, p[0], p[1], parameters)});
     for (const RowsShape s : {RowsShape{64, 784}, {64, 3 * 64 * 64}}) {
-        cases.push_back({"gradient_penalty",
-                         text(s),
-                         {1, s.rows, s.size()},
-                         CALL(gradient_penalty<real>(p[0], p[1], p[2], 1, 10, s, d.stream()))});
+        cases.push_back(
+            {"gradient_penalty", text(s), {1, s.rows, s.size()}, CALL(gradient_penalty<real>, p[0], p[1], p[2], 1, 10, s)});
         cases.push_back({"gradient_penalty_grad",
                          text(s),
                          {s.size(), s.size(), s.rows, 1},
-                         CALL(gradient_penalty_grad<real>(p[0], p[1], p[2], p[3], 1, 10, s, d.stream()))});
+                         CALL(gradient_penalty_grad<real>, p[0], p[1], p[2], p[3], 1, 10, s)});
     }
     return cases;
 }
@@ -246,7 +234,7 @@ std::vector<CountedCase> products() {
                 cases.push_back(
                     {"matmul", l, {s.M * s.N, s.M * s.K, s.K * s.N, s.N}, [=](const Device& usual, const std::vector<real*>& p) {
                          const Device d = usual.with({.precision = precision, .matmul = MatmulChoice::own});
-                         RUN(d, matmul<real>(p[0], nullptr, p[1], p[2], p[3], s, leaky, d.stream()));
+                         RUN(d, matmul<real>, p[0], nullptr, p[1], p[2], p[3], s, leaky);
                      }});
             }
     return cases;
@@ -259,13 +247,11 @@ std::vector<CountedCase> convolutions() {
         const real* const none = nullptr;
         const Activation act{};
         if (kernel == "conv2d")
-            cases.push_back(
-                {kernel, text(s), {y, x, w}, CALL(conv2d<real>(p[0], nullptr, p[1], p[2], none, s, act, d.stream()))});
+            cases.push_back({kernel, text(s), {y, x, w}, CALL(conv2d<real>, p[0], nullptr, p[1], p[2], none, s, act)});
         if (kernel == "conv2d_dgrad")
-            cases.push_back(
-                {kernel, text(s), {x, y, w}, CALL(conv2d_dgrad<real>(p[0], nullptr, p[1], p[2], none, s, act, d.stream()))});
+            cases.push_back({kernel, text(s), {x, y, w}, CALL(conv2d_dgrad<real>, p[0], nullptr, p[1], p[2], none, s, act)});
         if (kernel == "conv2d_wgrad")
-            cases.push_back({kernel, text(s), {w, x, y}, CALL(conv2d_wgrad<real>(p[0], p[1], p[2], s, d.stream()))});
+            cases.push_back({kernel, text(s), {w, x, y}, CALL(conv2d_wgrad<real>, p[0], p[1], p[2], s)});
     };
     for (const ConvShape& s :
          {ConvShape{8, 14, 14, 64, 7, 7, 128, 4, 4, 2, 1},  // of the DCGAN
@@ -285,14 +271,14 @@ std::vector<CountedCase> transposes() {
         cases.push_back({"transpose",
                          std::to_string(s.batch) + "x" + std::to_string(s.rows) + "x" + std::to_string(s.cols),
                          {s.size(), s.size()},
-                         CALL(transpose<real>(p[0], p[1], s, d.stream()))});
+                         CALL(transpose<real>, p[0], p[1], s)});
     return cases;
 }
 
 // A control: one float behind an aligned address, a warp's 128 bytes lie in five sectors instead of four.
 std::vector<CountedCase> misaligned() {
     const int64_t n = 64 * 784;
-    return {{"add", "misaligned", {n + 1, n + 1, n + 1}, CALL(add<real>(p[0] + 1, p[1] + 1, p[2] + 1, n, d.stream()))}};
+    return {{"add", "misaligned", {n + 1, n + 1, n + 1}, CALL(add<real>, p[0] + 1, p[1] + 1, p[2] + 1, n)}};
 }
 
 }  // namespace

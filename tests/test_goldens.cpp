@@ -119,7 +119,7 @@ Tensors batch_norm_case(const Case& c, const Tensors& x) {
     std::fill(start.begin() + long(s.cols), start.end(), real(1));
     const Tensor running = Tensor::from(start, {2, s.cols});
     const RunningStats stats{running.data(), moments.data(), s, real(c.number("momentum"))};
-    RUN(running.device(), running_stats_update(&stats, 1, running.device().stream()));
+    RUN(running.device(), running_stats_update, &stats, 1);
     return {y, running.rows(0, 1), running.rows(1, 1)};
 }
 
@@ -171,19 +171,18 @@ Tensors optimizer_case(const Case& c, const Tensors& in) {
     const DeviceValue<OptimizerState> state(device, {c.number("lr"), 0, 1, 1});
     Tensors out;
     for (const Tensor& g : c.constants()) {
-        RUN(device, optimizer_advance_update(state.data(), beta1, beta2, device.stream()));
+        RUN(device, optimizer_advance_update, state.data(), beta1, beta2);
         if (adam) {
             const AdamParameters p{beta1, beta2, c.number("eps"), c.number("weight_decay")};
-            RUN(device, adam_update<real>(w.data(), m.data(), v.data(), g.data(), state.data(), p, w.size(), device.stream()));
+            RUN(device, adam_update<real>, w.data(), m.data(), v.data(), g.data(), state.data(), p, w.size());
         } else if (type == "rmsprop") {
             const RmspropParameters p{c.number("alpha"), c.number("eps"), c.number("momentum"), c.number("weight_decay"),
                                       c.about["params"]["eps_inside_sqrt"]};
-            RUN(device, rmsprop_update<real>(w.data(), v.data(), p.momentum > 0 ? m.data() : nullptr, g.data(), state.data(), p,
-                                             w.size(), device.stream()));
+            RUN(device, rmsprop_update<real>, w.data(), v.data(), p.momentum > 0 ? m.data() : nullptr, g.data(), state.data(), p,
+                w.size());
         } else {
             const SgdParameters p{c.number("momentum"), c.number("weight_decay"), c.about["params"]["nesterov"]};
-            RUN(device, sgd_update<real>(w.data(), p.momentum > 0 ? m.data() : nullptr, g.data(), state.data(), p, w.size(),
-                                         device.stream()));
+            RUN(device, sgd_update<real>, w.data(), p.momentum > 0 ? m.data() : nullptr, g.data(), state.data(), p, w.size());
         }
         out.push_back(Tensor::from(w.to_host(), w.shape()));
     }

@@ -218,7 +218,7 @@ TEST_CASE("batches run on across the end of an epoch, and the images beyond `usa
             for (const int64_t first : {int64_t(0), batch}) {
                 const GatherShape s{count, usable, 1, first, batch, 5, 1, 0, true};
                 const Tensor y = Tensor::empty({batch}, device);
-                RUN(device, gather_images<real>(y.data(), images.bytes(), counters.data(), s, device.stream()));
+                RUN(device, gather_images<real>, y.data(), images.bytes(), counters.data(), s);
                 const std::vector<real> got = y.to_host();
                 for (int64_t i = 0; i < batch; ++i) {
                     const int64_t position = seen + first + i;

@@ -38,9 +38,9 @@ struct Case {
     std::vector<real> run(const Device& usual, bool exact) const {
         const Device device = usual.with({.exact_convolutions = exact});
         std::vector<real> y(std::size_t(pass == 0 ? s.out_size() : pass == 1 ? s.in_size() : s.filter_size()), real(NAN));
-        if (pass == 0) RUN(device, conv2d<real>(y.data(), nullptr, a.data(), b.data(), nullptr, s, {}, device.stream()));
-        if (pass == 1) RUN(device, conv2d_dgrad<real>(y.data(), nullptr, a.data(), b.data(), nullptr, s, {}, device.stream()));
-        if (pass == 2) RUN(device, conv2d_wgrad<real>(y.data(), a.data(), b.data(), s, device.stream()));
+        if (pass == 0) RUN(device, conv2d<real>, y.data(), nullptr, a.data(), b.data(), nullptr, s, {});
+        if (pass == 1) RUN(device, conv2d_dgrad<real>, y.data(), nullptr, a.data(), b.data(), nullptr, s, {});
+        if (pass == 2) RUN(device, conv2d_wgrad<real>, y.data(), a.data(), b.data(), s);
         return y;
     }
     Values expected() const {

@@ -18,6 +18,8 @@ inline void check_rows(const char* op, const Tensor& x, const RowsShape& s) {
         throw Error(std::string(op) + ": shape " + (x ? x.shape().str() : "absent") + " is not " + std::to_string(s.rows) +
                     " rows of " + std::to_string(s.cols));
 }
+inline real* data_or_null(const Tensor& x) { return x ? x.data() : nullptr; }
+
 inline Tensor allocate(const Shape& shape, Device device, const Tensor& into = {}) {
     return into && into.shape() == shape ? into.detach() : Tensor::empty(shape, device);
 }

@@ -13,8 +13,6 @@ Tensor allocate_moments(Tensor* moments, int64_t channels, Device device) {
     return moments ? *moments : Tensor();
 }
 
-real* data_or_null(const Tensor& x) { return x ? x.data() : nullptr; }
-
 // The gradient in front of bias and activation, and the bias's own: the common start of the three layers' rules.
 // Inputs are (data, weight[, bias]).
 struct Front {
@@ -37,8 +35,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb, const Tensor& 
     check_fit(a.shape().size() == 2 && b.shape().size() == 2 && a.dim(ta ? 0 : 1) == b.dim(tb ? 1 : 0), "matmul", a, b);
     const MatmulShape s{a.dim(ta ? 1 : 0), b.dim(tb ? 0 : 1), a.dim(ta ? 0 : 1), ta, tb};
     Tensor c = allocate({s.M, s.N}, a.device(), into);
-    RUN(a.device(),
-        matmul(c.data(), nullptr, a.data(), b.data(), static_cast<const real*>(nullptr), s, Activation{}, a.device().stream()));
+    RUN(a.device(), matmul<real>, c.data(), nullptr, a.data(), b.data(), nullptr, s, Activation{});
     return record("matmul", c, {a, b}, [ta, tb](const VjpArgs& v) {
         const Tensor &x = v.in[0], &y = v.in[1], &g = v.dout[0];
         Tensors d(2);
@@ -54,8 +51,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation a
     const MatmulShape s{x.dim(0), w.dim(0), x.dim(1), false, true};
     check_bias("linear", x, bias, s.N);
     Tensor y = allocate({s.M, s.N}, x.device()), mv = allocate_moments(moments, s.N, x.device());
-    RUN(x.device(), matmul(y.data(), data_or_null(mv), x.data(), w.data(), static_cast<const real*>(data_or_null(bias)), s, act,
-                           x.device().stream()));
+    RUN(x.device(), matmul, y.data(), data_or_null(mv), x.data(), w.data(), data_or_null(bias), s, act);
     return record("linear", y, inputs_of(x, w, bias), [act](const VjpArgs& v) {
         const Front f = front(v, act);
         Tensors d(v.in.size());
@@ -70,8 +66,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvSh
     check_fit(x.shape() == Shape{s.N, s.H, s.W, s.C} && w.shape() == Shape{s.OC, s.R, s.S, s.C}, "conv2d", x, w);
     check_bias("conv2d", x, bias, s.OC);
     Tensor y = allocate({s.N, s.P, s.Q, s.OC}, x.device()), mv = allocate_moments(moments, s.OC, x.device());
-    RUN(x.device(), conv2d(y.data(), data_or_null(mv), x.data(), w.data(), static_cast<const real*>(data_or_null(bias)), s, act,
-                           x.device().stream()));
+    RUN(x.device(), conv2d, y.data(), data_or_null(mv), x.data(), w.data(), data_or_null(bias), s, act);
     return record("conv2d", y, inputs_of(x, w, bias), [s, act](const VjpArgs& v) {
         const Front f = front(v, act);
         Tensors d(v.in.size());
@@ -86,8 +81,7 @@ Tensor conv2d_dgrad(const Tensor& dy, const Tensor& w, const Tensor& bias, const
     check_fit(dy.shape() == Shape{s.N, s.P, s.Q, s.OC} && w.shape() == Shape{s.OC, s.R, s.S, s.C}, "conv2d_dgrad", dy, w);
     check_bias("conv2d_dgrad", dy, bias, s.C);
     Tensor dx = allocate({s.N, s.H, s.W, s.C}, dy.device()), mv = allocate_moments(moments, s.C, dy.device());
-    RUN(dy.device(), conv2d_dgrad(dx.data(), data_or_null(mv), dy.data(), w.data(), static_cast<const real*>(data_or_null(bias)),
-                                  s, act, dy.device().stream()));
+    RUN(dy.device(), conv2d_dgrad, dx.data(), data_or_null(mv), dy.data(), w.data(), data_or_null(bias), s, act);
     return record("conv2d_dgrad", dx, inputs_of(dy, w, bias), [s, act](const VjpArgs& v) {
         const Front f = front(v, act);
         Tensors d(v.in.size());
@@ -101,7 +95,7 @@ Tensor conv2d_dgrad(const Tensor& dy, const Tensor& w, const Tensor& bias, const
 Tensor conv2d_wgrad(const Tensor& x, const Tensor& dy, const ConvShape& s, const Tensor& into) {
     check_fit(x.shape() == Shape{s.N, s.H, s.W, s.C} && dy.shape() == Shape{s.N, s.P, s.Q, s.OC}, "conv2d_wgrad", x, dy);
     Tensor dw = allocate({s.OC, s.R, s.S, s.C}, x.device(), into);
-    RUN(x.device(), conv2d_wgrad(dw.data(), x.data(), dy.data(), s, x.device().stream()));
+    RUN(x.device(), conv2d_wgrad, dw.data(), x.data(), dy.data(), s);
     return record("conv2d_wgrad", dw, {x, dy}, [s](const VjpArgs& v) {
         Tensors d(2);
         if (v.needs[0]) d[0] = conv2d_dgrad(v.in[1], v.dout[0], {}, s);

@@ -45,14 +45,12 @@ Tensor loss(const Tensor& x, const LossForm& form, const Tensor& plus) {
     if (x.size() == 0) throw Error("loss: no scores in shape " + x.shape().str());
     if (plus && plus.size() != 1) throw Error("loss: another loss to add has shape " + plus.shape().str());
     Tensor y = Tensor::empty({}, x.device());
-    const real* const more = plus ? plus.data() : nullptr;
-    RUN(x.device(), loss(y.data(), x.data(), more, form, x.size(), x.device().stream()));
+    RUN(x.device(), loss, y.data(), x.data(), data_or_null(plus), form, x.size());
     return record("loss", y, {x, plus}, [form](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dout = v.dout[0];
         if (!v.needs[0]) return Tensors{{}, dout};
         Tensor dx = allocate(in.shape(), in.device());
-        RUN(in.device(),
-            loss_grad(dx.data(), in.data(), static_cast<const real*>(dout.data()), form, in.size(), in.device().stream()));
+        RUN(in.device(), loss_grad, dx.data(), in.data(), dout.data(), form, in.size());
         return Tensors{
             record("loss_grad", dx, {in, dout}, grad_of([form](const Tensor& s) { return loss_composition(s, form); })), dout};
     });
@@ -69,15 +67,13 @@ Tensor joined_loss(const Tensor& x, const LossForm& first, const LossForm& secon
     const Device& device = x.device();
     const int64_t half = x.size() / 2;
     Tensor y = Tensor::empty({}, device), of_first = Tensor::empty({}, device);
-    const real *const nothing = nullptr, *const before = of_first.data();
-    RUN(device, loss(of_first.data(), x.data(), nothing, first, half, device.stream()));
-    RUN(device, loss(y.data(), x.data() + half, before, second, half, device.stream()));
+    RUN(device, loss<real>, of_first.data(), x.data(), nullptr, first, half);
+    RUN(device, loss, y.data(), x.data() + half, of_first.data(), second, half);
     return record("joined_loss", y, {x}, [=](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dout = v.dout[0];
         Tensor dx = allocate(in.shape(), device);
-        const real* const d = dout.data();
-        RUN(device, loss_grad(dx.data(), in.data(), d, first, half, device.stream()));
-        RUN(device, loss_grad(dx.data() + half, in.data() + half, d, second, half, device.stream()));
+        RUN(device, loss_grad, dx.data(), in.data(), dout.data(), first, half);
+        RUN(device, loss_grad, dx.data() + half, in.data() + half, dout.data(), second, half);
         return Tensors{record("joined_loss_grad", dx, {in, dout},
                               grad_of([=](const Tensor& s) { return joined_loss_composition(s, first, second); }))};
     });
@@ -98,13 +94,11 @@ Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
     const RowsShape s{x.dim(0), x.dim(1)};
     const Device& device = x.device();
     Tensor y = Tensor::empty({}, device), log_sums = Tensor::empty({s.rows}, device);
-    RUN(device, cross_entropy(y.data(), log_sums.data(), x.data(), labels.data(), s, device.stream()));
+    RUN(device, cross_entropy, y.data(), log_sums.data(), x.data(), labels.data(), s);
     return record("cross_entropy", y, {x}, [=](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dout = v.dout[0];
         Tensor dx = allocate(in.shape(), device);
-        RUN(device, cross_entropy_grad(dx.data(), in.data(), static_cast<const real*>(labels.data()),
-                                       static_cast<const real*>(log_sums.data()), static_cast<const real*>(dout.data()), s,
-                                       device.stream()));
+        RUN(device, cross_entropy_grad, dx.data(), in.data(), labels.data(), log_sums.data(), dout.data(), s);
         return Tensors{record("cross_entropy_grad", dx, {in, dout},
                               grad_of([=](const Tensor& scores) { return cross_entropy_composition(scores, labels); }))};
     });
@@ -119,12 +113,11 @@ Tensor gradient_penalty(const Tensor& x, const RowsShape& s, real target, real w
     check_rows("gradient_penalty", x, s);
     const Device& device = x.device();
     Tensor y = Tensor::empty({}, device), norms = Tensor::empty({s.rows}, device);
-    RUN(device, gradient_penalty(y.data(), norms.data(), x.data(), target, weight, s, device.stream()));
+    RUN(device, gradient_penalty, y.data(), norms.data(), x.data(), target, weight, s);
     return record("gradient_penalty", y, {x}, [=](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dout = v.dout[0];
         Tensor dx = allocate(in.shape(), device);
-        RUN(device, gradient_penalty_grad(dx.data(), in.data(), static_cast<const real*>(norms.data()),
-                                          static_cast<const real*>(dout.data()), target, weight, s, device.stream()));
+        RUN(device, gradient_penalty_grad, dx.data(), in.data(), norms.data(), dout.data(), target, weight, s);
         return Tensors{record("gradient_penalty_grad", dx, {in, dout},
                               grad_of([=](const Tensor& g) { return gradient_penalty_composition(g, s, target, weight); }))};
     });

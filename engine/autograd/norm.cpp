@@ -69,12 +69,11 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
     Tensor stats = mean_var && *mean_var ? *mean_var : Tensor();
     if (!stats) {
         stats = Tensor::empty({2, s.cols}, device);
-        RUN(device, moments(stats.data(), x.data(), s, device.stream()));
+        RUN(device, moments, stats.data(), x.data(), s);
         if (mean_var) *mean_var = stats;
     }
-    const auto pointer = [](const Tensor& t) { return t ? static_cast<const real*>(t.data()) : nullptr; };
     Tensor y = allocate(x.shape(), device);
-    RUN(device, batch_norm(y.data(), x.data(), stats.data(), pointer(gamma), pointer(beta), s, eps, act, device.stream()));
+    RUN(device, batch_norm, y.data(), x.data(), stats.data(), data_or_null(gamma), data_or_null(beta), s, eps, act);
     return record("batch_norm", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dy = v.dout[0];
         const bool has_affine = v.in.size() == 3;
@@ -85,8 +84,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
         }
         real *dg = has_affine ? dgamma.data() : nullptr, *db = has_affine ? dbeta.data() : nullptr;
         const real* g = has_affine ? v.in[1].data() : nullptr;
-        RUN(device, batch_norm_grad(dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, eps, act,
-                                    device.stream()));
+        RUN(device, batch_norm_grad, dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, eps, act);
         return record_grad("batch_norm_grad", has_affine ? Tensors{dx, dgamma, dbeta} : Tensors{dx}, v, batch_norm_composition, s,
                            eps, act);
     });
@@ -96,10 +94,8 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                        real eps, Activation act) {
     check_affine("batch_norm_eval", x, gamma, beta, s);
     check_fit(running && running.size() == 2 * s.cols, "batch_norm_eval", x, running, "running statistics are (2, cols)");
-    const auto pointer = [](const Tensor& t) { return t ? static_cast<const real*>(t.data()) : nullptr; };
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(),
-        batch_norm(y.data(), x.data(), running.data(), pointer(gamma), pointer(beta), s, eps, act, x.device().stream()));
+    RUN(x.device(), batch_norm, y.data(), x.data(), running.data(), data_or_null(gamma), data_or_null(beta), s, eps, act);
     return record("batch_norm_eval", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
         const auto composition = [=](const Tensors& in) {
             const Tensor mean = running.view({2, s.cols}).rows(0, 1), variance = running.view({2, s.cols}).rows(1, 1);
@@ -115,9 +111,8 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act) {
     check_affine("layer_norm", x, gamma, beta, s);
     const Device& device = x.device();
-    const auto pointer = [](const Tensor& t) { return t ? static_cast<const real*>(t.data()) : nullptr; };
     Tensor y = allocate(x.shape(), device), stats = Tensor::empty({2, s.rows}, device);
-    RUN(device, layer_norm(y.data(), stats.data(), x.data(), pointer(gamma), pointer(beta), s, eps, act, device.stream()));
+    RUN(device, layer_norm, y.data(), stats.data(), x.data(), data_or_null(gamma), data_or_null(beta), s, eps, act);
     return record("layer_norm", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
         const Tensor &in = v.in[0], &dy = v.dout[0];
         const bool has_affine = v.in.size() == 3;
@@ -128,8 +123,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
         }
         real *dg = has_affine ? dgamma.data() : nullptr, *db = has_affine ? dbeta.data() : nullptr;
         const real* g = has_affine ? v.in[1].data() : nullptr;
-        RUN(device,
-            layer_norm_grad(dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, act, device.stream()));
+        RUN(device, layer_norm_grad, dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, act);
         return record_grad("layer_norm_grad", has_affine ? Tensors{dx, dgamma, dbeta} : Tensors{dx}, v, layer_norm_composition, s,
                            eps, act);
     });

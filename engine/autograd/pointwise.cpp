@@ -14,14 +14,14 @@ Tensor if_needed(const VjpArgs& v, std::size_t i, F f) {
 Tensor add(const Tensor& a, const Tensor& b, const Tensor& into) {
     check_fit(a.shape() == b.shape(), "add", a, b);
     Tensor y = allocate(a.shape(), a.device(), into);
-    RUN(a.device(), add(y.data(), a.data(), b.data(), a.size(), a.device().stream()));
+    RUN(a.device(), add, y.data(), a.data(), b.data(), a.size());
     return record("add", y, {a, b}, [](const VjpArgs& v) { return Tensors{v.dout[0], v.dout[0]}; });
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
     check_fit(a.shape() == b.shape(), "sub", a, b);
     Tensor y = allocate(a.shape(), a.device());
-    RUN(a.device(), sub(y.data(), a.data(), b.data(), a.size(), a.device().stream()));
+    RUN(a.device(), sub, y.data(), a.data(), b.data(), a.size());
     return record("sub", y, {a, b}, [](const VjpArgs& v) {
         return Tensors{v.dout[0], if_needed(v, 1, [&] { return scale(v.dout[0], -1); })};
     });
@@ -30,7 +30,7 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 Tensor mul(const Tensor& a, const Tensor& b) {
     check_fit(a.shape() == b.shape(), "mul", a, b);
     Tensor y = allocate(a.shape(), a.device());
-    RUN(a.device(), mul(y.data(), a.data(), b.data(), a.size(), a.device().stream()));
+    RUN(a.device(), mul, y.data(), a.data(), b.data(), a.size());
     return record("mul", y, {a, b}, [](const VjpArgs& v) {
         return Tensors{if_needed(v, 0, [&] { return mul(v.dout[0], v.in[1]); }),
                        if_needed(v, 1, [&] { return mul(v.dout[0], v.in[0]); })};
@@ -40,7 +40,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 Tensor div(const Tensor& a, const Tensor& b) {
     check_fit(a.shape() == b.shape(), "div", a, b);
     Tensor y = allocate(a.shape(), a.device());
-    RUN(a.device(), div(y.data(), a.data(), b.data(), a.size(), a.device().stream()));
+    RUN(a.device(), div, y.data(), a.data(), b.data(), a.size());
     return record("div", y, {a, b}, [](const VjpArgs& v) {
         const Tensor da = div(v.dout[0], v.in[1]);
         return Tensors{da, if_needed(v, 1, [&] { return scale(mul(da, v.out[0]), -1); })};
@@ -49,7 +49,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
 
 Tensor affine(const Tensor& x, real factor, real offset) {
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), affine(y.data(), x.data(), factor, offset, x.size(), x.device().stream()));
+    RUN(x.device(), affine, y.data(), x.data(), factor, offset, x.size());
     return record("affine", y, {x}, [factor](const VjpArgs& v) { return Tensors{scale(v.dout[0], factor)}; });
 }
 
@@ -57,25 +57,25 @@ Tensor scale(const Tensor& x, real factor) { return affine(x, factor, 0); }
 
 Tensor exp(const Tensor& x) {
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), exp(y.data(), x.data(), x.size(), x.device().stream()));
+    RUN(x.device(), exp, y.data(), x.data(), x.size());
     return record("exp", y, {x}, [](const VjpArgs& v) { return Tensors{mul(v.dout[0], v.out[0])}; });
 }
 
 Tensor log(const Tensor& x) {
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), log(y.data(), x.data(), x.size(), x.device().stream()));
+    RUN(x.device(), log, y.data(), x.data(), x.size());
     return record("log", y, {x}, [](const VjpArgs& v) { return Tensors{div(v.dout[0], v.in[0])}; });
 }
 
 Tensor sqrt(const Tensor& x) {
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), sqrt(y.data(), x.data(), x.size(), x.device().stream()));
+    RUN(x.device(), sqrt, y.data(), x.data(), x.size());
     return record("sqrt", y, {x}, [](const VjpArgs& v) { return Tensors{div(scale(v.dout[0], real(0.5)), v.out[0])}; });
 }
 
 Tensor softplus(const Tensor& x) {
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), softplus(y.data(), x.data(), x.size(), x.device().stream()));
+    RUN(x.device(), softplus, y.data(), x.data(), x.size());
     return record("softplus", y, {x}, [](const VjpArgs& v) {
         return Tensors{mul(v.dout[0], activation(v.in[0], {ActivationKind::sigmoid, 0}))};
     });
@@ -83,14 +83,14 @@ Tensor softplus(const Tensor& x) {
 
 Tensor clamp(const Tensor& x, real low, real high) {
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), clamp(y.data(), x.data(), low, high, x.size(), x.device().stream()));
+    RUN(x.device(), clamp, y.data(), x.data(), low, high, x.size());
     return record("clamp", y, {x}, [low, high](const VjpArgs& v) { return Tensors{clamp_grad(v.in[0], v.dout[0], low, high)}; });
 }
 
 Tensor clamp_grad(const Tensor& x, const Tensor& dy, real low, real high) {
     check_fit(x.shape() == dy.shape(), "clamp_grad", x, dy);
     Tensor dx = allocate(x.shape(), x.device());
-    RUN(x.device(), clamp_grad(dx.data(), x.data(), dy.data(), low, high, x.size(), x.device().stream()));
+    RUN(x.device(), clamp_grad, dx.data(), x.data(), dy.data(), low, high, x.size());
     return record("clamp_grad", dx, {x, dy}, [low, high](const VjpArgs& v) {  // its derivative in x is zero almost everywhere
         return Tensors{Tensor(), if_needed(v, 1, [&] { return clamp_grad(v.in[0], v.dout[0], low, high); })};
     });
@@ -99,7 +99,7 @@ Tensor clamp_grad(const Tensor& x, const Tensor& dy, real low, real high) {
 Tensor activation(const Tensor& x, Activation act) {
     if (act.kind == ActivationKind::none) return identity(x);
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), activation(y.data(), x.data(), act, x.size(), x.device().stream()));
+    RUN(x.device(), activation, y.data(), x.data(), act, x.size());
     return record("activation", y, {x}, [act](const VjpArgs& v) { return Tensors{activation_grad(v.out[0], v.dout[0], act)}; });
 }
 
@@ -116,7 +116,7 @@ Tensor activation_grad(const Tensor& y, const Tensor& dy, Activation act) {
     check_fit(y.shape() == dy.shape(), "activation_grad", y, dy);
     if (act.kind == ActivationKind::none) return dy;
     Tensor dx = allocate(y.shape(), y.device());
-    RUN(y.device(), activation_grad(dx.data(), y.data(), dy.data(), act, y.size(), y.device().stream()));
+    RUN(y.device(), activation_grad, dx.data(), y.data(), dy.data(), act, y.size());
     return record("activation_grad", dx, {y, dy}, [act](const VjpArgs& v) {
         return Tensors{if_needed(v, 0, [&] { return activation_curvature(v.in[0], v.in[1], v.dout[0], act); }),
                        if_needed(v, 1, [&] { return activation_grad(v.in[0], v.dout[0], act); })};
@@ -128,7 +128,7 @@ Tensors bias_activation_grad(const Tensor& y, const Tensor& dy, const RowsShape&
     check_rows("bias_activation_grad", y, s);
     if (act.kind == ActivationKind::none) return {dy, sum_rows(dy, s, into_bias)};
     Tensor dx = allocate(y.shape(), y.device()), db = allocate({s.cols}, y.device(), into_bias);
-    RUN(y.device(), bias_activation_grad(dx.data(), db.data(), y.data(), dy.data(), s, act, y.device().stream()));
+    RUN(y.device(), bias_activation_grad, dx.data(), db.data(), y.data(), dy.data(), s, act);
     return record("bias_activation_grad", Tensors{dx, db}, {y, dy}, [s, act](const VjpArgs& v) {
         Tensor ddx = v.dout[0];
         if (v.dout[1]) {

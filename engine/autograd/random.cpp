@@ -12,20 +12,19 @@ DrawShape draw_shape(const Shape& shape, int64_t first_sample) {
 
 Tensor uniform(Shape shape, const RandomSource& source, int64_t first_sample, real low, real high, Device device) {
     Tensor y = Tensor::empty(std::move(shape), device);
-    RUN(device, uniform(y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), low, high, device.stream()));
+    RUN(device, uniform, y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), low, high);
     return y;
 }
 
 Tensor normal(Shape shape, const RandomSource& source, int64_t first_sample, real mean, real stddev, Device device) {
     Tensor y = Tensor::empty(std::move(shape), device);
-    RUN(device,
-        normal(y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), mean, stddev, device.stream()));
+    RUN(device, normal, y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), mean, stddev);
     return y;
 }
 
 Tensor bernoulli(Shape shape, const RandomSource& source, int64_t first_sample, real p, Device device) {
     Tensor y = Tensor::empty(std::move(shape), device);
-    RUN(device, bernoulli(y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), p, device.stream()));
+    RUN(device, bernoulli, y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), p);
     return y;
 }
 
@@ -35,7 +34,7 @@ Tensor dropout(const Tensor& x, const RandomSource& source, const DropoutShape& 
                     std::to_string(s.spatial) + " x " + std::to_string(s.channels));
     if (!(p >= 0 && p < 1)) throw Error("dropout: p = " + std::to_string(p), "", "use 0 <= p < 1");
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), dropout(y.data(), x.data(), source.counters, source.key, s, p, x.device().stream()));
+    RUN(x.device(), dropout, y.data(), x.data(), source.counters, source.key, s, p);
     return record("dropout", y, {x}, [=](const VjpArgs& v) { return Tensors{dropout(v.dout[0], source, s, p)}; });
 }
 
@@ -44,7 +43,7 @@ Tensor interpolate(const Tensor& real_images, const Tensor& fake, const Tensor& 
     check_fit(weight.size() == fake.dim(0), "interpolate", fake, weight, "one weight per sample");
     Tensor y = Tensor::empty(fake.shape(), fake.device());
     const RowsShape s{fake.dim(0), fake.dim(0) ? fake.size() / fake.dim(0) : 0};
-    RUN(fake.device(), interpolate(y.data(), real_images.data(), fake.data(), weight.data(), s, fake.device().stream()));
+    RUN(fake.device(), interpolate, y.data(), real_images.data(), fake.data(), weight.data(), s);
     return y;
 }
 

@@ -47,7 +47,7 @@ Tensor concat_rows(const Tensors& xs) {
     int64_t begin = 0;
     for (const Tensor& x : xs) {
         Tensor part = y.rows(begin, x.dim(0));
-        RUN(x.device(), copy(part.data(), x.data(), x.size(), x.device().stream()));
+        RUN(x.device(), copy, part.data(), x.data(), x.size());
         begin += x.dim(0);
     }
     return record("concat_rows", y, xs, [](const VjpArgs& v) {
@@ -60,7 +60,7 @@ Tensor concat_rows(const Tensors& xs) {
 Tensor transpose(const Tensor& x, const TransposeShape& s, Shape shape) {
     if (x.size() != s.size()) throw Error("transpose: " + x.shape().str() + " to " + shape.str());
     Tensor y = Tensor::empty(std::move(shape), x.device());
-    RUN(x.device(), transpose(y.data(), x.data(), s, x.device().stream()));
+    RUN(x.device(), transpose, y.data(), x.data(), s);
     return record("transpose", y, {x}, [s](const VjpArgs& v) {
         return Tensors{transpose(v.dout[0], {s.batch, s.cols, s.rows}, v.in[0].shape())};
     });
@@ -70,7 +70,7 @@ Tensor upsample_nearest(const Tensor& x, int64_t scale) {
     if (x.shape().size() != 4 || scale < 1) throw Error("upsample_nearest: images (N,H,W,C) are needed, not " + x.shape().str());
     const UpsampleShape s{x.dim(0), x.dim(1), x.dim(2), x.dim(3), scale};
     Tensor y = Tensor::empty({s.N, s.H * scale, s.W * scale, s.C}, x.device());
-    RUN(x.device(), upsample_nearest(y.data(), x.data(), s, x.device().stream()));
+    RUN(x.device(), upsample_nearest, y.data(), x.data(), s);
     return record("upsample_nearest", y, {x},
                   [scale](const VjpArgs& v) { return Tensors{upsample_nearest_grad(v.dout[0], scale)}; });
 }
@@ -80,7 +80,7 @@ Tensor upsample_nearest_grad(const Tensor& dy, int64_t scale) {
         throw Error("upsample_nearest_grad: " + dy.shape().str() + " by " + std::to_string(scale));
     const UpsampleShape s{dy.dim(0), dy.dim(1) / scale, dy.dim(2) / scale, dy.dim(3), scale};
     Tensor dx = Tensor::empty({s.N, s.H, s.W, s.C}, dy.device());
-    RUN(dy.device(), upsample_nearest_grad(dx.data(), dy.data(), s, dy.device().stream()));
+    RUN(dy.device(), upsample_nearest_grad, dx.data(), dy.data(), s);
     return record("upsample_nearest_grad", dx, {dy},
                   [scale](const VjpArgs& v) { return Tensors{upsample_nearest(v.dout[0], scale)}; });
 }

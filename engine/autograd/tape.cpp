@@ -170,8 +170,8 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
             const Tensor& to = options.into[i];
             if (to.shape() != xs[i].shape()) throw Error("grad: destination " + to.shape().str() + " for " + xs[i].shape().str());
             if (!g && !options.zero_absent) continue;
-            if (!g) RUN(to.device(), fill(to.data(), real(0), to.size(), to.device().stream()));
-            else if (g.data() != to.data()) RUN(to.device(), copy(to.data(), g.data(), to.size(), to.device().stream()));
+            if (!g) RUN(to.device(), fill, to.data(), real(0), to.size());
+            else if (g.data() != to.data()) RUN(to.device(), copy, to.data(), g.data(), to.size());
             g = to;
         }
         result.push_back(g);

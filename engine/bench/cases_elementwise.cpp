@@ -52,24 +52,24 @@ void add_maps(std::vector<KernelCase>& cases) {
                              std::move(run),
                              {loop(n, f)}});
         };
-        add("fill", 0, 0, CALL(fill<real>(u.p[0], real(1), n, u.stream)), [] { return real(1); });
-        add("copy", 1, 0, CALL(copy<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return a; });
-        add("add", 2, 1, CALL(add<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a + b; });
-        add("sub", 2, 1, CALL(sub<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a - b; });
-        add("mul", 2, 1, CALL(mul<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a * b; });
-        add("div", 2, 1, CALL(div<real>(u.p[0], u.p[1], u.p[2], n, u.stream)), [](real a, real b) { return a / b; });
-        add("affine", 1, 2, CALL(affine<real>(u.p[0], u.p[1], real(2), real(1), n, u.stream)), [](real a) { return 2 * a + 1; });
-        add("exp", 1, 0, CALL(exp<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::exp(a); });
-        add("log", 1, 0, CALL(log<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::log(a); });
-        add("sqrt", 1, 0, CALL(sqrt<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::sqrt(a); });
-        add("softplus", 1, 0, CALL(softplus<real>(u.p[0], u.p[1], n, u.stream)), [](real a) { return std::log1p(std::exp(a)); });
-        add("clamp", 1, 0, CALL(clamp<real>(u.p[0], u.p[1], real(0.2), real(0.8), n, u.stream)),
+        add("fill", 0, 0, CALL(fill<real>, u.p[0], real(1), n), [] { return real(1); });
+        add("copy", 1, 0, CALL(copy<real>, u.p[0], u.p[1], n), [](real a) { return a; });
+        add("add", 2, 1, CALL(add<real>, u.p[0], u.p[1], u.p[2], n), [](real a, real b) { return a + b; });
+        add("sub", 2, 1, CALL(sub<real>, u.p[0], u.p[1], u.p[2], n), [](real a, real b) { return a - b; });
+        add("mul", 2, 1, CALL(mul<real>, u.p[0], u.p[1], u.p[2], n), [](real a, real b) { return a * b; });
+        add("div", 2, 1, CALL(div<real>, u.p[0], u.p[1], u.p[2], n), [](real a, real b) { return a / b; });
+        add("affine", 1, 2, CALL(affine<real>, u.p[0], u.p[1], real(2), real(1), n), [](real a) { return 2 * a + 1; });
+        add("exp", 1, 0, CALL(exp<real>, u.p[0], u.p[1], n), [](real a) { return std::exp(a); });
+        add("log", 1, 0, CALL(log<real>, u.p[0], u.p[1], n), [](real a) { return std::log(a); });
+        add("sqrt", 1, 0, CALL(sqrt<real>, u.p[0], u.p[1], n), [](real a) { return std::sqrt(a); });
+        add("softplus", 1, 0, CALL(softplus<real>, u.p[0], u.p[1], n), [](real a) { return std::log1p(std::exp(a)); });
+        add("clamp", 1, 0, CALL(clamp<real>, u.p[0], u.p[1], real(0.2), real(0.8), n),
             [](real a) { return std::clamp(a, real(0.2), real(0.8)); });
-        add("clamp_grad", 2, 0, CALL(clamp_grad<real>(u.p[0], u.p[1], u.p[2], real(0.2), real(0.8), n, u.stream)),
+        add("clamp_grad", 2, 0, CALL(clamp_grad<real>, u.p[0], u.p[1], u.p[2], real(0.2), real(0.8), n),
             [](real a, real b) { return a >= real(0.2) && a <= real(0.8) ? b : 0; });
         const auto add_activation = [&](const char* note, Activation a, auto f, auto slope) {
-            add("activation", 1, 0, CALL(activation<real>(u.p[0], u.p[1], a, n, u.stream)), f, note);
-            add("activation_grad", 2, 0, CALL(activation_grad<real>(u.p[0], u.p[1], u.p[2], a, n, u.stream)), slope, note);
+            add("activation", 1, 0, CALL(activation<real>, u.p[0], u.p[1], a, n), f, note);
+            add("activation_grad", 2, 0, CALL(activation_grad<real>, u.p[0], u.p[1], u.p[2], a, n), slope, note);
         };
         add_activation(
             " leaky_relu", {ActivationKind::leaky_relu, real(0.2)}, [](real x) { return x > 0 ? x : real(0.2) * x; },
@@ -80,9 +80,8 @@ void add_maps(std::vector<KernelCase>& cases) {
         add_activation(
             " sigmoid", {ActivationKind::sigmoid, 0}, [](real x) { return 1 / (1 + std::exp(-x)); },
             [](real y, real dy) { return y * (1 - y) * dy; });
-        cases.push_back({"norm2", shape, {{1}, {n}}, 2 * double(n), CALL(norm2<real>(u.p[0], u.p[1], n, u.stream))});
-        cases.push_back(
-            {"accumulate_update", shape, {{n, 2}, {n}}, double(n), CALL(accumulate_update<real>(u.p[0], u.p[1], n, u.stream))});
+        cases.push_back({"norm2", shape, {{1}, {n}}, 2 * double(n), CALL(norm2<real>, u.p[0], u.p[1], n)});
+        cases.push_back({"accumulate_update", shape, {{n, 2}, {n}}, double(n), CALL(accumulate_update<real>, u.p[0], u.p[1], n)});
     }
 }
 
@@ -94,15 +93,15 @@ void add_reductions(std::vector<KernelCase>& cases) {
                          text(s),
                          {{s.cols}, {n}},
                          flops,
-                         CALL(sum_rows<real>(u.p[0], u.p[1], s, u.stream)),
+                         CALL(sum_rows<real>, u.p[0], u.p[1], s),
                          {naive_rival([s](const Call& u) { naive::sum_rows(u.p[0], u.p[1], s); })}});
-        cases.push_back({"expand_rows", text(s), {{n}, {s.cols}}, 0, CALL(expand_rows<real>(u.p[0], u.p[1], s, u.stream))});
+        cases.push_back({"expand_rows", text(s), {{n}, {s.cols}}, 0, CALL(expand_rows<real>, u.p[0], u.p[1], s)});
         const Activation a{ActivationKind::leaky_relu, real(0.2)};
         cases.push_back({"bias_activation_grad",
                          text(s),
                          {{n}, {s.cols}, {n}, {n}},
                          2 * flops,
-                         CALL(bias_activation_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], s, a, u.stream))});
+                         CALL(bias_activation_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], s, a)});
     }
     for (const RowsShape s : images) {
         const int64_t n = s.size();
@@ -111,25 +110,25 @@ void add_reductions(std::vector<KernelCase>& cases) {
                          text(s),
                          {{s.rows}, {n}},
                          flops,
-                         CALL(sum_cols<real>(u.p[0], u.p[1], s, u.stream)),
+                         CALL(sum_cols<real>, u.p[0], u.p[1], s),
                          {naive_rival([s](const Call& u) { naive::sum_cols(u.p[0], u.p[1], s); })}});
-        cases.push_back({"expand_cols", text(s), {{n}, {s.rows}}, 0, CALL(expand_cols<real>(u.p[0], u.p[1], s, u.stream))});
-        cases.push_back({"row_norm", text(s), {{s.rows}, {n}}, 2 * flops, CALL(row_norm<real>(u.p[0], u.p[1], s, u.stream))});
+        cases.push_back({"expand_cols", text(s), {{n}, {s.rows}}, 0, CALL(expand_cols<real>, u.p[0], u.p[1], s)});
+        cases.push_back({"row_norm", text(s), {{s.rows}, {n}}, 2 * flops, CALL(row_norm<real>, u.p[0], u.p[1], s)});
         cases.push_back({"gradient_penalty",
                          text(s),
                          {{1}, {s.rows}, {n}},
                          2 * flops,
-                         CALL(gradient_penalty<real>(u.p[0], u.p[1], u.p[2], real(1), real(10), s, u.stream))});
+                         CALL(gradient_penalty<real>, u.p[0], u.p[1], u.p[2], real(1), real(10), s)});
         cases.push_back({"gradient_penalty_grad",
                          text(s),
                          {{n}, {n}, {s.rows}, {1}},
                          flops,
-                         CALL(gradient_penalty_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], real(1), real(10), s, u.stream))});
+                         CALL(gradient_penalty_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], real(1), real(10), s)});
         cases.push_back({"interpolate",
                          text(s),
                          {{n}, {n}, {n}, {s.rows}},
                          3 * flops,
-                         CALL(interpolate<real>(u.p[0], u.p[1], u.p[2], u.p[3], s, u.stream))});
+                         CALL(interpolate<real>, u.p[0], u.p[1], u.p[2], u.p[3], s)});
     }
 }
 
@@ -143,26 +142,25 @@ void add_norms(std::vector<KernelCase>& cases) {
                          text(s),
                          {{2 * c}, {n}},
                          4 * flops,
-                         CALL(moments<real>(u.p[0], u.p[1], s, u.stream)),
+                         CALL(moments<real>, u.p[0], u.p[1], s),
                          {naive_rival([s](const Call& u) { naive::moments(u.p[0], u.p[1], s); })}});
         cases.push_back({"batch_norm",
                          text(s),
                          {{n}, {n}, {2 * c}, {c}, {c}},
                          2 * flops,
-                         CALL(batch_norm<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a, u.stream)),
+                         CALL(batch_norm<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a),
                          {naive_rival([s, eps](const Call& u) {
                              naive::batch_norm(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, real(0.2));
                          })}});
         // x, y and dy are read for the sums and, where the caches do not hold them, once more for dx.
-        cases.push_back(
-            {"batch_norm_grad",
-             text(s),
-             {{n}, {c}, {c}, {n}, {n}, {n}, {2 * c}, {c}},
-             9 * flops,
-             CALL(batch_norm_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, eps, a, u.stream))});
+        cases.push_back({"batch_norm_grad",
+                         text(s),
+                         {{n}, {c}, {c}, {n}, {n}, {n}, {2 * c}, {c}},
+                         9 * flops,
+                         CALL(batch_norm_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, eps, a)});
         cases.push_back({"running_stats_update", text(s), {{2 * c, 2}, {2 * c}}, 6 * double(c), [s](const Call& u) {
                              const RunningStats one{u.p[0], u.p[1], s, real(0.1)};
-                             RUN(u.device, running_stats_update(&one, 1, u.stream));
+                             RUN(u.device, running_stats_update, &one, 1);
                          }});
     }
     for (const RowsShape s : images) {
@@ -172,13 +170,12 @@ void add_norms(std::vector<KernelCase>& cases) {
                          text(s),
                          {{n}, {2 * r}, {n}, {c}, {c}},
                          6 * flops,
-                         CALL(layer_norm<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a, u.stream))});
-        cases.push_back(
-            {"layer_norm_grad",
-             text(s),
-             {{n}, {c}, {c}, {n}, {n}, {n}, {2 * r}, {c}},
-             9 * flops,
-             CALL(layer_norm_grad<real>(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, a, u.stream))});
+                         CALL(layer_norm<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a)});
+        cases.push_back({"layer_norm_grad",
+                         text(s),
+                         {{n}, {c}, {c}, {n}, {n}, {n}, {2 * r}, {c}},
+                         9 * flops,
+                         CALL(layer_norm_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, a)});
     }
 }
 

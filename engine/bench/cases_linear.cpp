@@ -73,8 +73,7 @@ std::vector<Rival> matmul_rivals(const MatmulShape& s) {
     // Through the same kernel; not where the library is not found.
     rivals.push_back({"cuBLAS", true, [s](const Call& u) -> std::function<void()> {
                           const auto run = [s, &u, device = u.device.with({.matmul = MatmulChoice::cublas})] {
-                              RUN(device,
-                                  matmul<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, device.stream()));
+                              RUN(device, matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{});
                           };
                           try {
                               run();
@@ -93,14 +92,13 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
     for (const Linear& l : linears) {
         const double flops = 2.0 * double(l.M) * double(l.in) * double(l.out);
         const auto add = [&](const char* pass, const MatmulShape& s) {
-            cases.push_back({"matmul",
-                             number(l.M) + "x" + number(l.in) + " -> " + number(l.out) + " " + pass,
-                             {{s.M * s.N}, {s.M * s.K}, {s.K * s.N}},
-                             flops,
-                             [s](const Call& u) {
-                                 RUN(u.device, matmul<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
-                             },
-                             matmul_rivals(s)});
+            cases.push_back(
+                {"matmul",
+                 number(l.M) + "x" + number(l.in) + " -> " + number(l.out) + " " + pass,
+                 {{s.M * s.N}, {s.M * s.K}, {s.K * s.N}},
+                 flops,
+                 [s](const Call& u) { RUN(u.device, matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
+                 matmul_rivals(s)});
         };
         add("forward", {l.M, l.out, l.in, false, true});
         add("data gradient", {l.M, l.in, l.out, false, false});
@@ -115,31 +113,28 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
         const ConvShape few = part_of(s, flops);
         const double part = double(few.N) / double(s.N);
         using onednn::Pass;
-        cases.push_back({"conv2d",
-                         shape,
-                         {{y}, {x}, {w}},
-                         flops,
-                         [s](const Call& u) {
-                             RUN(u.device, conv2d<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
-                         },
-                         {naive_rival([few](const Call& u) { naive::conv2d(u.p[0], u.p[1], u.p[2], few); }, part),
-                          onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::forward, u.p[1], u.p[0]); })}});
-        cases.push_back({"conv2d_dgrad",
-                         shape,
-                         {{x}, {y}, {w}},
-                         flops,
-                         [s](const Call& u) {
-                             RUN(u.device,
-                                 conv2d_dgrad<real>(u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}, u.stream));
-                         },
-                         {naive_rival([few](const Call& u) { naive::conv2d_dgrad(u.p[0], u.p[1], u.p[2], few); }, part),
-                          onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::data_gradient, u.p[0], u.p[1]); })}});
+        cases.push_back(
+            {"conv2d",
+             shape,
+             {{y}, {x}, {w}},
+             flops,
+             [s](const Call& u) { RUN(u.device, conv2d<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
+             {naive_rival([few](const Call& u) { naive::conv2d(u.p[0], u.p[1], u.p[2], few); }, part),
+              onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::forward, u.p[1], u.p[0]); })}});
+        cases.push_back(
+            {"conv2d_dgrad",
+             shape,
+             {{x}, {y}, {w}},
+             flops,
+             [s](const Call& u) { RUN(u.device, conv2d_dgrad<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
+             {naive_rival([few](const Call& u) { naive::conv2d_dgrad(u.p[0], u.p[1], u.p[2], few); }, part),
+              onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::data_gradient, u.p[0], u.p[1]); })}});
         cases.push_back(
             {"conv2d_wgrad",
              shape,
              {{w}, {x}, {y}},
              flops,
-             [s](const Call& u) { RUN(u.device, conv2d_wgrad<real>(u.p[0], u.p[1], u.p[2], s, u.stream)); },
+             [s](const Call& u) { RUN(u.device, conv2d_wgrad<real>, u.p[0], u.p[1], u.p[2], s); },
              {naive_rival([few](const Call& u) { naive::conv2d_wgrad(u.p[0], u.p[1], u.p[2], few); }, part),
               onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::weight_gradient, u.p[1], u.p[2]); })}});
     }

@@ -48,12 +48,11 @@ KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks
     const DeviceValue<Counters> counters(device);
     const DeviceValue<OptimizerState> state(device, OptimizerState{1e-4, 1, 0.5, 0.001});
     std::vector<Tensor> tensors;
-    Call call{device, device.stream(), {}, counters.data(), state.data()};
+    Call call{device, {}, counters.data(), state.data()};
     for (const Array& array : c.arrays) {
         tensors.push_back(Tensor::empty({array.size}, device));
         const RandomKey key{1, 2, uint32_t(tensors.size())};
-        RUN(device, uniform(tensors.back().data(), static_cast<const Counters*>(counters.data()), key,
-                            DrawShape{0, 1, array.size}, real(0.05), real(0.95), device.stream()));
+        RUN(device, uniform, tensors.back().data(), counters.data(), key, DrawShape{0, 1, array.size}, real(0.05), real(0.95));
         call.p.push_back(tensors.back().data());
     }
     KernelResult result{.kernel_case = &c, .bound = ""};

@@ -14,7 +14,6 @@ namespace gannet::bench {
 // What a case's call gets: its arrays on the device, filled with numbers between 0.05 and 0.95.
 struct Call {
     Device device;
-    Stream stream;
     std::vector<real*> p;
     Counters* counters;
     OptimizerState* state;

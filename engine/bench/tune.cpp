@@ -25,11 +25,9 @@ double seconds_of(const TunedProduct& p, MatmulChoice choice, const Device& on, 
     const auto half = [&](int64_t size) { return Tensor::full({size}, real(0.5), device); };
     const Tensor c = half(s.M * s.N), a = half(s.M * s.K), b = half(s.K * s.N), bias = half(s.N);
     const Activation act = p.plain ? Activation{} : Activation{ActivationKind::relu, 0};
-    return measure(device, seconds,
-                   [&] {
-                       RUN(device, matmul<real>(c.data(), nullptr, a.data(), b.data(), p.plain ? nullptr : bias.data(), s, act,
-                                                device.stream()));
-                   })
+    return measure(
+               device, seconds,
+               [&] { RUN(device, matmul<real>, c.data(), nullptr, a.data(), b.data(), p.plain ? nullptr : bias.data(), s, act); })
         .median;
 }
 

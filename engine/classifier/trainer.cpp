@@ -69,7 +69,7 @@ ClassifierFigures ClassifierTrainer::figures() const {
     int64_t right = 0;
     for (std::size_t i = 0; i < labels.size(); ++i) right += said[i] == int64_t(labels[i]) ? 1 : 0;
     const Tensor norm = Tensor::empty({}, device_), &g = network_.flat_gradients();
-    RUN(device_, norm2(norm.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
+    RUN(device_, norm2, norm.data(), g.data(), g.size());
     return {double(results()[of_loss].item()), double(right) / double(labels.size()), double(norm.item())};
 }
 

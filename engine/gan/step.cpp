@@ -32,7 +32,7 @@ void GradientSum::add(int term, const Tensor& loss) {
     }
     const Tensor &sum = network_.flat_gradients(), &buffer = buffers_[term];
     grad({loss}, network_.values(), {weight_}, {.create_graph = false, .into = network_.places_in(buffer), .zero_absent = false});
-    RUN(device_, accumulate_update(sum.data(), static_cast<const real*>(buffer.data()), sum.size(), device_.stream()));
+    RUN(device_, accumulate_update, sum.data(), buffer.data(), sum.size());
 }
 
 Step::Step(const config::ModelConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
@@ -74,7 +74,7 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
     Network& discriminator = nets_.discriminator;
     if (update.clip_before) {
         const Tensor& w = discriminator.flat_values();
-        RUN(device_, clip_update(w.data(), objective_.weight_clip, w.size(), device_.stream()));
+        RUN(device_, clip_update, w.data(), objective_.weight_clip, w.size());
     }
     discriminator_gradients_.begin();
     Tensor total;
@@ -89,7 +89,7 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
         at.images("fake", fake, nets_.generator.out());
         if (join) {
             const Tensor half = joined.rows(batch_, batch_);
-            RUN(device_, copy(half.data(), fake.data(), fake.size(), device_.stream()));
+            RUN(device_, copy, half.data(), fake.data(), fake.size());
         }
         Tensor loss = score(at, real_images, fakes, joined);
         if (update.penalty) loss = add(loss, penalise(at, real_images, fake));

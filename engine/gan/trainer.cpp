@@ -88,7 +88,7 @@ std::vector<Tensor> GanTrainer::updates(int plan, Trace* trace) {
 StepLosses GanTrainer::losses() const {
     const auto norm = [&](const Network& network) {
         const Tensor out = Tensor::empty({}, device_), &g = network.flat_gradients();
-        RUN(device_, norm2(out.data(), static_cast<const real*>(g.data()), g.size(), device_.stream()));
+        RUN(device_, norm2, out.data(), g.data(), g.size());
         return double(out.item());
     };
     const auto loss = [&](Result of) { return results().empty() ? NAN : double(results()[of].item()); };

@@ -49,8 +49,7 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
     values_ = places_in(flat_values_);
     for (Tensor& value : values_) value.set_requires_grad();
     gradients_ = places_in(flat_gradients_);
-    for (const Variable* b : buffers_)
-        RUN(device_, fill(b->in(flat_buffers_).data(), real(b->init.a), b->size(), device_.stream()));
+    for (const Variable* b : buffers_) RUN(device_, fill, b->in(flat_buffers_).data(), real(b->init.a), b->size());
 }
 
 void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& list, SampleShape image,
@@ -77,11 +76,9 @@ void Network::initialise(uint64_t seed) {
         const DrawShape shape{0, 1, p->size()};
         const real a = real(p->init.a), b = real(p->init.b);
         switch (p->init.kind) {
-            case Init::Kind::constant: RUN(device_, fill(value.data(), a, value.size(), device_.stream())); break;
-            case Init::Kind::uniform:
-                RUN(device_, uniform(value.data(), start.data(), key, shape, a, b, device_.stream()));
-                break;
-            case Init::Kind::normal: RUN(device_, normal(value.data(), start.data(), key, shape, a, b, device_.stream())); break;
+            case Init::Kind::constant: RUN(device_, fill, value.data(), a, value.size()); break;
+            case Init::Kind::uniform: RUN(device_, uniform, value.data(), start.data(), key, shape, a, b); break;
+            case Init::Kind::normal: RUN(device_, normal, value.data(), start.data(), key, shape, a, b); break;
         }
     }
 }
@@ -102,7 +99,7 @@ void Network::move_statistics(const std::vector<StatisticsUpdate>& updates) cons
     std::vector<RunningStats> stats;
     for (const StatisticsUpdate& u : updates) stats.push_back(u.stats);
     for (std::size_t i = 0; i < stats.size(); i += std::size_t(most_running_stats))
-        RUN(device_, running_stats_update(&stats[i], std::min(most_running_stats, int64_t(stats.size() - i)), device_.stream()));
+        RUN(device_, running_stats_update, &stats[i], std::min(most_running_stats, int64_t(stats.size() - i)));
 }
 
 Traits Network::traits() const {

@@ -20,7 +20,7 @@ Tensor Optimizer::add_state(const std::string& name) {
 void Optimizer::update() {
     const Range range("optimizer");
     const Device device = values_.device();
-    RUN(device, optimizer_advance_update(state_.data(), beta1_, beta2_, device.stream()));
+    RUN(device, optimizer_advance_update, state_.data(), beta1_, beta2_);
     run(device, values_.data(), gradients_.data(), state_.data(), values_.size());
 }
 
@@ -42,7 +42,7 @@ public:
         v_ = add_state("exp_avg_sq");
     }
     void run(Device device, real* w, const real* g, const OptimizerState* state, int64_t n) override {
-        RUN(device, adam_update(w, m_.data(), v_.data(), g, state, p_, n, device.stream()));
+        RUN(device, adam_update, w, m_.data(), v_.data(), g, state, p_, n);
     }
 
 private:
@@ -65,7 +65,7 @@ public:
     }
     void run(Device device, real* w, const real* g, const OptimizerState* state, int64_t n) override {
         real* m = m_ ? m_.data() : nullptr;
-        RUN(device, rmsprop_update(w, v_.data(), m, g, state, p_, n, device.stream()));
+        RUN(device, rmsprop_update, w, v_.data(), m, g, state, p_, n);
     }
 
 private:
@@ -82,7 +82,7 @@ public:
     }
     void run(Device device, real* w, const real* g, const OptimizerState* state, int64_t n) override {
         real* m = m_ ? m_.data() : nullptr;
-        RUN(device, sgd_update(w, m, g, state, p_, n, device.stream()));
+        RUN(device, sgd_update, w, m, g, state, p_, n);
     }
 
 private:

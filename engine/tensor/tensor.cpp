@@ -77,7 +77,7 @@ Tensor Tensor::empty(Shape shape, const Device& device, Dtype dtype) {
 
 Tensor Tensor::full(Shape shape, real value, const Device& device) {
     Tensor y = empty(std::move(shape), device);
-    RUN(device, fill(y.data(), value, y.size(), device.stream()));
+    RUN(device, fill, y.data(), value, y.size());
     return y;
 }
 

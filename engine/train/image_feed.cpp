@@ -68,7 +68,7 @@ const uint8_t* ImageFeed::images() const { return pixels_ ? static_cast<const ui
 
 Tensor ImageFeed::gather(const uint8_t* bytes, const GatherShape& shape, const Counters* counters, const Tensor& into) const {
     Tensor x = into ? into : Tensor::empty({shape.batch, data_.H, data_.W, data_.C}, device_);
-    RUN(device_, gather_images(x.data(), bytes, counters, shape, device_.stream()));
+    RUN(device_, gather_images, x.data(), bytes, counters, shape);
     return x;
 }
 

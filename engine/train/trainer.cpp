@@ -62,7 +62,7 @@ void Trainer::step(Trace* trace) {
     Phase& phase = phases_[plan];
     const auto work = [&] {
         results_ = updates(plan, trace);
-        RUN(device_, advance_update(counters_.data(), images, device_.stream()));
+        RUN(device_, advance_update, counters_.data(), images);
         for (const Tensor& result : results_) workspace_.keep(result);
     };
     results_.clear();  // those of the last step; their memory is free again
