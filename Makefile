@@ -223,9 +223,9 @@ mutants: build-simt
 # Kills, failing calls, full disks, power cuts: CRASH=N at most N tries of each part and command, KILLS=N kills at random moments,
 # PARTS="kill power" only these.
 CRASH_SLICE := --tries 5 --kills 6
-$(BUILD)/crash/shim.so: tools/crash/shim.cpp
+$(BUILD)/crash/shim.so: $(wildcard tools/crash/*.cpp) tools/crash/shim.h
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=c++20 -O1 $(WARN) -Wno-shadow -shared -fPIC -o $@ $< -ldl
+	$(Q)$(CXX) -std=c++20 -O1 -fno-builtin $(WARN) -Wno-shadow -shared -fPIC -o $@ $(filter %.cpp,$^) -ldl
 crash: all $(BUILD)/crash/shim.so
 	@tools/crash/crash.py --apps $(PROGRAMS) --shim $(BUILD)/crash/shim.so $(PARTS) $(if $(filter slice,$(CRASH)),$(CRASH_SLICE),$(CRASH:%=--tries %)) $(KILLS:%=--kills %)
 

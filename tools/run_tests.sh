@@ -33,6 +33,7 @@ suite "seeds" tests/test_seeds.sh
 if command -v python3 >/dev/null; then
     [ "$build" != build ] || suite "bits of three trainings" tools/fingerprint.py --slice --apps "${GANNET_APPS:-apps}" --build "$build"
     suite "readers" tools/fuzz.py --replay --build "$build" --replay-program "$build/float/replay"
+    [ "$build" != build ] || suite "calls that change files" tests/test_crash_shim.py "$build/crash/shim.so" "${GANNET_APPS:-apps}"
     [ "$build" != build ] || suite "broken off and resumed" tools/crash/crash.py --tries 5 --kills 6
 else
     echo "== bits, readers, broken off and resumed: skipped, there is no python3"

@@ -95,6 +95,8 @@ class Disk:
         self.promised = len(self.saved) - 1
 
     def apply(self, call, descriptor, number, first, second):
+        if call == "!":
+            raise ValueError(f"the model of power cuts does not know {os.fsdecode(first)}")
         if call in "wr":
             self.promise()
         if call == "o":
