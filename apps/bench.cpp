@@ -112,8 +112,7 @@ int main(int argc, char** argv) {
             bench_kernels(cases, choose_device(device, threads, &why_cpu), why_cpu, seconds.value_or(0.1), json);
             return 0;
         }
-        const config::ModelConfig config = config::load_model(model, settings);
-        if (config.is_classifier()) throw Error("this is a classifier", model, "give the model file of a GAN");
+        const config::GanConfig config = config::gan_of(config::load_model(model, settings));
         const Device chosen = choose_device(device, threads, &why_cpu);
         if (!tune_file.empty()) {
             const AtomicFile writable(tune_file);  // throws now rather than after the work

@@ -93,13 +93,11 @@ int main(int argc, char** argv) {
         ignore_write_signals();
 
         const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
-        const config::ModelConfig config = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
-        if (config.is_classifier())
-            throw Error("this is a classifier, it generates nothing", checkpoint.file, "give a GAN's run");
+        const config::GanConfig config = config::gan_of(config_of(checkpoint), "give a GAN's run");
         Numerics numerics = config.numerics();
         numerics.exact_convolutions = numerics.exact_convolutions || exact;
-        const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, checkpoint.image,
-                                config, choose_device(device, threads).with(numerics));
+        const Network generator(Net::generator, config.generator, config.latent_shape(), checkpoint.image, config,
+                                choose_device(device, threads).with(numerics));
         const SampleShape image = generator.out();
         load_state(checkpoint.content, checkpoint.file, generator, nullptr);
 

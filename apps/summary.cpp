@@ -14,39 +14,42 @@ using namespace gannet;
 namespace {
 
 // As far as they can be built; then whether they fit.
-void print_tables(const config::ModelConfig& config, const SampleShape& image) {
+void print_tables(const config::GanConfig& config, const SampleShape& image) {
     const Device device = Device::cpu();
-    if (config.is_classifier()) {
-        std::fputs(summary(Network(Net::classifier, config.classifier, image, image, config, device)).c_str(), stdout);
-        return;
-    }
-    const Network generator(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config, device);
+    const Network generator(Net::generator, config.generator, config.latent_shape(), image, config, device);
     const Network discriminator(Net::discriminator, config.discriminator, image, image, config, device);
     std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
     build_networks(config, image);
 }
 
-void print_json(const config::ModelConfig& config, const SampleShape& image) {
-    const Networks built = build_networks(config, image);
+void print_tables(const config::ClassifierConfig& config, const SampleShape& image) {
+    std::fputs(summary(*build_networks(config, image)[0]).c_str(), stdout);
+}
+
+template <class Config>
+void print_json(const Config& config, const SampleShape& image) {
     json::Members networks;
-    for (const Network* network : {built.generator.get(), built.discriminator.get(), built.classifier.get()})
-        if (network) networks.emplace_back(network->name(), description(network->layers()));
+    for (const auto& network : build_networks(config, image))
+        networks.emplace_back(network->name(), description(network->layers()));
     const Shape shape = image.torch_shape();
     const json::Members all = {
         {"config", config.effective}, {"image", json::List(shape.begin(), shape.end())}, {"networks", std::move(networks)}};
     std::printf("%s\n", json::dump(all).c_str());
 }
 
-void print_plans(const config::ModelConfig& config, const SampleShape& image) {
-    if (config.is_classifier())
-        throw Error("a classifier has no plan", "--plan", "each of its steps is one update on one batch; omit --plan");
+void print_plans(const config::GanConfig& config, const SampleShape& image) {
     const Networks nets = build_networks(config, image);
-    std::fputs(gan::plans_text(config, *nets.generator, *nets.discriminator).c_str(), stdout);
+    std::fputs(gan::plans_text(config, *nets[0], *nets[1]).c_str(), stdout);
+}
+
+void print_plans(const config::ClassifierConfig&, const SampleShape&) {
+    throw Error("a classifier has no plan", "--plan", "each of its steps is one update on one batch; omit --plan");
 }
 
 enum class What { tables, tables_and_estimate, json, plan };
 
-void print(const config::ModelConfig& config, What what) {
+template <class Config>
+void print(const Config& config, What what) {
     const DeclaredImages images = declared_images(config);
     if (!images.absent.empty()) say(note_of(images));
     if (what == What::json) return print_json(config, images.image);
@@ -56,6 +59,11 @@ void print(const config::ModelConfig& config, What what) {
     const Device device = choose_device("auto", 0);
     std::printf("\n%s", estimate_text(config, images.image, images.count, device).c_str());
 }
+
+void say_warnings(const config::GanConfig& config) {
+    for (const std::string& warning : warnings(config)) say("gannet: warning: " + warning);
+}
+void say_warnings(const config::ClassifierConfig&) {}
 
 }  // namespace
 
@@ -75,11 +83,13 @@ int main(int argc, char** argv) {
         line.flag("--plan", plan, "prints what a training step does instead: its updates in order, and their batches");
         if (!line.parse(count, arguments)) return 0;
 
-        const config::ModelConfig config = config::load_model(model, settings);
         const What what = as_json ? What::json : plan ? What::plan : no_estimate ? What::tables : What::tables_and_estimate;
-        config::blaming(settings, [&] { print(config, what); });
-        if (config.is_classifier() || plan) return 0;
-        for (const std::string& warning : warnings(config)) say("gannet: warning: " + warning);
+        std::visit(
+            [&](const auto& config) {
+                config::blaming(settings, [&] { print(config, what); });
+                if (!plan) say_warnings(config);
+            },
+            config::load_model(model, settings));
         return 0;
     });
 }

@@ -14,10 +14,6 @@ using namespace gannet::tests;
 
 namespace {
 
-config::ModelConfig small_classifier(std::vector<std::string> settings = {}) {
-    return small_config("classifier-mnist", std::move(settings));
-}
-
 std::string message_of(const std::vector<std::string>& settings) {
     return error_of([&] { ClassifierTrainer(small_classifier(settings), few_images(), Device::cpu()); });
 }
@@ -26,7 +22,7 @@ std::string message_of(const std::vector<std::string>& settings) {
 
 TEST_CASE("classifier: learns a hundred digits by heart, and a checkpoint goes on with the same bits") {
     const TemporaryFolder folder;
-    const config::ModelConfig config = small_classifier({"optimizer.lr=3e-3"});
+    const config::ClassifierConfig config = small_classifier({"optimizer.lr=3e-3"});
     ClassifierTrainer trainer(config, few_images(), Device::cpu());
     const double before = trainer.accuracy(few_images());
     for (int i = 0; i < 30; ++i) trainer.step();
@@ -59,7 +55,7 @@ TEST_CASE("classifier: learns a hundred digits by heart, and a checkpoint goes o
 
 TEST_CASE("classifier: features are what enters the last layer") {
     const TemporaryFolder folder;
-    const config::ModelConfig config = small_classifier();
+    const config::ClassifierConfig config = small_classifier();
     ClassifierTrainer trainer(config, few_images(), Device::cpu());
     const Readings readings = read_images(trainer.network(), few_images().pixels, -1, 1);
     const std::vector<real> w = trainer.network().values()[6].to_host(), b = trainer.network().values()[7].to_host();
@@ -93,8 +89,8 @@ TEST_CASE("classifier: a file that does not fit is refused where it does not") {
 
 TEST_CASE("classifier: a GAN's checkpoint is none") {
     const TemporaryFolder folder;
-    const config::ModelConfig config = small_config("vanilla");
+    const config::GanConfig config = small_config("vanilla");
     GanTrainer trainer(config, few_images(), Device::cpu());
     write_safetensors(folder / "gan.safetensors", checkpoint_of(trainer, {}));
-    CHECK(has(error_of([&] { Classifier(folder / "gan.safetensors", Device::cpu()); }), "no classifier"));
+    CHECK(has(error_of([&] { Classifier(folder / "gan.safetensors", Device::cpu()); }), "this is a GAN, not a classifier"));
 }

@@ -24,9 +24,11 @@ std::string model_text(const std::string& more = "", const std::string& generato
            ",\n\"optimizer\": " + optimizer + ",\n\"steps\": 10 }";
 }
 
-ModelConfig read(const std::string& text, const std::vector<std::string>& settings = {}) {
-    return parse_model(text, "m.json", settings);
+GanConfig read(const std::string& text, const std::vector<std::string>& settings = {}) {
+    return gan_of(parse_model(text, "m.json", settings));
 }
+// A GAN's file.
+GanConfig load_gan(const std::string& file, const Settings& settings = {}) { return gan_of(load_model(file, settings)); }
 std::string error_with(const std::vector<std::string>& settings, const std::string& file = "models/wgan.json") {
     return error_of([&] { load_model(file, settings); });
 }
@@ -101,7 +103,7 @@ TEST_CASE("every bad model is refused with the right words") {
 }
 
 TEST_CASE("defaults") {
-    const ModelConfig m = read(model_text());
+    const GanConfig m = read(model_text());
     CHECK(m.name == "m");
     CHECK(m.file == "m.json");
     CHECK(m.batch == 64);
@@ -144,7 +146,7 @@ TEST_CASE("variables") {
 }
 
 TEST_CASE("repeat and residual") {
-    const ModelConfig m = read(model_text("", R"({"layer": "repeat", "times": 3, "widen": 2, "layers": [
+    const GanConfig m = read(model_text("", R"({"layer": "repeat", "times": 3, "widen": 2, "layers": [
         {"layer": "conv2d", "channels": 8, "kernel": 3, "padding": 1}, {"layer": "relu"}]}, {"layer": "tanh"})"));
     REQUIRE(m.generator.size() == 7);
     CHECK(m.generator[0].keys.integer("channels") == 8);
@@ -153,7 +155,7 @@ TEST_CASE("repeat and residual") {
     CHECK(m.generator[4].keys.integer("kernel") == 3);
     CHECK(m.generator[4].keys.where("channels") == "generator[0].layers[0].channels, m.json:3");
 
-    const ModelConfig nested = read(model_text("", R"({"layer": "repeat", "times": 2, "widen": 0.5, "layers": [
+    const GanConfig nested = read(model_text("", R"({"layer": "repeat", "times": 2, "widen": 0.5, "layers": [
         {"layer": "repeat", "times": 2, "widen": 3, "layers": [{"layer": "linear", "units": 8}]},
         {"layer": "residual", "main": [{"layer": "linear", "units": 4}, {"layer": "relu"}],
          "shortcut": [{"layer": "linear", "units": 4}]},
@@ -165,7 +167,7 @@ TEST_CASE("repeat and residual") {
     CHECK(nested.generator[6].lists.at("main")[0].keys.integer("units") == 2);
     CHECK(nested.generator[6].lists.at("shortcut")[0].keys.integer("units") == 2);
     CHECK(nested.generator[7].keys.is_image("channels"));
-    const ModelConfig identity = read(model_text("", R"({"layer": "residual", "main": [{"layer": "relu"}]})"));
+    const GanConfig identity = read(model_text("", R"({"layer": "residual", "main": [{"layer": "relu"}]})"));
     CHECK(identity.generator[0].lists.at("shortcut").empty());
 }
 
@@ -196,16 +198,16 @@ TEST_CASE("cuda.tune: a file's table becomes part of the configuration") {
         return folder.write("tune.json", R"({"gpu": "any", "precision": "fp32", "products": [)" + product + "]}");
     };
     const std::string good = table(R"({"M": 64, "N": 128, "K": 100, "transpose_b": true, "plain": false, "use": "cublas"})");
-    const ModelConfig m = load_model("models/vanilla.json", {"cuda.tune=" + good});
+    const GanConfig m = load_gan("models/vanilla.json", {"cuda.tune=" + good});
     const std::vector<TunedProduct> products = m.numerics().tuned;
     REQUIRE(products.size() == 1);
     CHECK(products[0].shape.N == 128);
     CHECK(products[0].shape.transpose_b);
     CHECK_FALSE(products[0].plain);
     CHECK(products[0].choice == MatmulChoice::cublas);
-    const ModelConfig back = parse_model(json::dump(m.effective), "config.json", {});  // needs the file no more
+    const GanConfig back = gan_of(parse_model(json::dump(m.effective), "config.json", {}));  // needs the file no more
     CHECK(back.numerics().tuned.size() == 1);
-    CHECK(load_model("models/vanilla.json", {}).numerics().tuned.empty());
+    CHECK(load_gan("models/vanilla.json", {}).numerics().tuned.empty());
     const auto error = [&](const std::string& file) {
         return error_of([&] { load_model("models/vanilla.json", {"cuda.tune=" + file}); });
     };
@@ -218,7 +220,7 @@ TEST_CASE("cuda.tune: a file's table becomes part of the configuration") {
 }
 
 TEST_CASE("--set") {
-    const auto set = [](const std::vector<std::string>& settings) { return load_model("models/wgan.json", settings); };
+    const auto set = [](const std::vector<std::string>& settings) { return load_gan("models/wgan.json", settings); };
     CHECK(set({"generator.3.channels=32"}).generator[3].keys.integer("channels") == 32);
     CHECK(set({"generator[3].channels=32"}).generator[3].keys.integer("channels") == 32);
     CHECK(set({"generator.3.channels=image"}).generator[3].keys.is_image("channels"));
@@ -228,7 +230,7 @@ TEST_CASE("--set") {
     CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].type == "dropout");
     CHECK_FALSE(set({"objective.gradient_penalty=null", "objective.weight_clip=0.01"}).objective.has("gradient_penalty"));
     CHECK(set({"objective.accumulate.generator=5"}).objective.object("accumulate").integer("generator") == 5);
-    const ModelConfig epochs = set({"steps=7", "epochs=3"});
+    const GanConfig epochs = set({"steps=7", "epochs=3"});
     CHECK(epochs.epochs == 3);
     CHECK(epochs.steps == 0);
 
@@ -273,7 +275,7 @@ TEST_CASE("--set") {
 }
 
 TEST_CASE("--set: the key decides what a value is") {
-    const auto set = [](const std::vector<std::string>& settings) { return load_model("models/wgan.json", settings); };
+    const auto set = [](const std::vector<std::string>& settings) { return load_gan("models/wgan.json", settings); };
     for (const char* name : {"2024", "true", "1e-4", "[1]", "a b=c", "{}", "+-", "#5"}) {
         CAPTURE(name);
         CHECK(set({"name=" + std::string(name)}).name == name);
@@ -313,7 +315,7 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
     for (const char* inner : {"inner", "pictures", "inner/more"}) std::filesystem::create_directory(folder / inner);
     std::filesystem::create_directory_symlink("inner/more", folder / "link");
     const auto path = [&](const std::string& text, const std::vector<std::string>& settings = {}) {
-        return load_model(folder.write("inner/m.json", text), settings).data.text("path");
+        return load_gan(folder.write("inner/m.json", text), settings).data.text("path");
     };
     const auto with = [&](const std::string& written) { return path(model_text("\"data\": {\"path\": \"" + written + "\"},")); };
     CHECK(with("pictures") == folder / "inner/pictures");
@@ -343,16 +345,16 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
     CHECK(path(R"({"base": "~/home.json"})") == folder / "pictures");
     // of a table of products too
     folder.write("inner/tune.json", R"({"gpu": "any", "precision": "fp32", "products": []})");
-    CHECK(load_model(folder.write("inner/t.json", model_text("\"cuda\": {\"tune\": \"tune.json\"},")), {}).cuda.has("tune"));
+    CHECK(load_gan(folder.write("inner/t.json", model_text("\"cuda\": {\"tune\": \"tune.json\"},")), {}).cuda.has("tune"));
     // a run's configuration: earlier programs kept relative paths, from the working folder
     const std::string run = folder.write("inner/config.json", model_text("\"data\": {\"path\": \"pictures\"},"));
-    CHECK(load_run_config(run, {}).data.text("path") == here + "/pictures");
+    CHECK(shared(load_run_config(run, {})).data.text("path") == here + "/pictures");
     CHECK(read(model_text("\"data\": {\"path\": \"caf\\udce9\"},")).data.text("path") == here + "/caf\xe9");
 }
 
 TEST_CASE("the identity of a run: what decides its numbers") {
     const auto identity_of = [](const std::vector<std::string>& settings) {
-        return json::dump(identity(load_model("models/wgan.json", settings).effective));
+        return json::dump(identity(load_gan("models/wgan.json", settings).effective));
     };
     const std::string whole = identity_of({});
     // tests/test_identity.sh has a row for every key that is free
@@ -372,15 +374,15 @@ TEST_CASE("base") {
                             R"({"layer": "linear", "units": "$b"}, {"layer": "relu"}, {"layer": "repeat", "times": 2,
 "layers": [{"layer": "batch_norm"}, {"layer": "tanh"}]}, {"layer": "linear", "units": "image"})"));
     const auto load = [&](const std::string& text, const std::vector<std::string>& settings = {}) {
-        return load_model(folder.write("inner/over.json", text), settings);
+        return load_gan(folder.write("inner/over.json", text), settings);
     };
-    const auto types = [](const ModelConfig& m) {
+    const auto types = [](const GanConfig& m) {
         std::string all;
         for (const LayerConfig& layer : m.generator) all += layer.type + " ";
         return all;
     };
     // it is the base, but for its name
-    ModelConfig m = load(R"({"base": "../first.json"})");
+    GanConfig m = load(R"({"base": "../first.json"})");
     CHECK(m.name == "over");
     CHECK(m.batch == 8);
     CHECK(m.generator[0].keys.where("units") == "generator[0].units, " + folder / "first.json" + ":3");
@@ -454,12 +456,12 @@ TEST_CASE("optimizers of each network") {
     const auto with = [](const std::string& optimizer) {
         return read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "hinge"})", optimizer));
     };
-    ModelConfig m = with(R"({"type": "adam", "lr": 1e-4, "eps": 1e-6, "discriminator": {"lr": 4e-4}})");
+    GanConfig m = with(R"({"type": "adam", "lr": 1e-4, "eps": 1e-6, "discriminator": {"lr": 4e-4}})");
     CHECK(m.generator_optimizer.lr == 1e-4);
     CHECK(m.discriminator_optimizer.lr == 4e-4);
     CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-6);
     // a later change of the common keys still reaches both networks
-    m = parse_model(json::dump(m.effective), "m.json", {"optimizer.eps=1e-5", "optimizer.lr=1"});
+    m = gan_of(parse_model(json::dump(m.effective), "m.json", {"optimizer.eps=1e-5", "optimizer.lr=1"}));
     CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-5);
     CHECK(m.discriminator_optimizer.lr == 4e-4);
     CHECK(m.generator_optimizer.lr == 1);
@@ -486,7 +488,7 @@ TEST_CASE("optimizers of each network") {
 }
 
 TEST_CASE("the effective file is the same model") {
-    std::vector<ModelConfig> models = {
+    std::vector<GanConfig> models = {
         read(model_text()),
         read(model_text(
             R"("variables": {"n": 3}, "name": "x", "version": "abc", )",
@@ -500,11 +502,11 @@ TEST_CASE("the effective file is the same model") {
                         R"({"type": "adam", "generator": {"lr": 1}, "discriminator": {"lr": 2}})")),
     };
     for (const char* name : {"vanilla", "dcgan", "wgan", "keras-mlp", "wgan-clip", "dcgan64", "wgan-gp64"})
-        models.push_back(load_model("models/" + std::string(name) + ".json", {}));
-    for (const ModelConfig& m : models) {
+        models.push_back(load_gan("models/" + std::string(name) + ".json", {}));
+    for (const GanConfig& m : models) {
         const std::string text = json::dump(m.effective);
         CAPTURE(text);
-        const ModelConfig back = parse_model(text, "config.json", {});
+        const GanConfig back = gan_of(parse_model(text, "config.json", {}));
         CHECK(json::dump(back.effective) == text);
         CHECK(back.name == m.name);
         CHECK(json::dump(back.objective.all()) == json::dump(m.objective.all()));
@@ -520,7 +522,7 @@ TEST_CASE("the models hold as many parameters as they should") {
     const auto check = [](const std::string& name, Count generator, Count discriminator, int64_t side = 28,
                           int64_t channels = 1) {
         CAPTURE(name);
-        const ModelConfig m = load_model("models/" + name + ".json", {});
+        const GanConfig m = load_gan("models/" + name + ".json", {});
         const Count g = count(m.generator, 1, 1, 100, side, side, channels),
                     d = count(m.discriminator, side, side, channels, side, side, channels);
         CHECK(g.trainable == generator.trainable);
@@ -571,6 +573,6 @@ TEST_CASE("docs/model-format.md is up to date") {
     for (const std::string& name : layer_names()) CHECK(has(page, "### " + name + "\n"));
 
     const std::size_t begin = page.find("```json\n") + 8;
-    const ModelConfig example = read(page.substr(begin, page.find("```", begin) - begin));
+    const GanConfig example = read(page.substr(begin, page.find("```", begin) - begin));
     CHECK(example.discriminator[2].keys.integer("channels") == 64);
 }

@@ -85,7 +85,7 @@ TEST_CASE("cuda: gradients of every order are the CPU's") {
 TEST_CASE("cuda: training follows the CPU's losses step by step") {
     if (no_gpu()) return;
     for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp"}) {
-        const config::ModelConfig config = small_config(model);
+        const config::GanConfig config = small_config(model);
         GanTrainer cpu(config, few_images(), Device::cpu()), gpu(config, few_images(), Device::cuda());
         for (int step = 0; step < 3; ++step) {
             cpu.step();
@@ -176,7 +176,7 @@ TEST_CASE("cuda: two kinds of recorded steps share memory and have the bits of e
         CAPTURE(model);
         std::vector<std::string> settings = {"objective.critic_steps=2", "objective.fakes=fresh",
                                              "objective.critic_warm_up={\"critic_steps\": 3, \"steps\": 1, \"every\": 3}"};
-        const config::ModelConfig config = small_config(model, settings);
+        const config::GanConfig config = small_config(model, settings);
         settings.push_back("cuda.graph=false");
         GanTrainer eager(small_config(model, settings), few_images(), Device::cuda());
         GanTrainer replayed(config, few_images(), Device::cuda());

@@ -369,7 +369,7 @@ TEST_CASE("counters: launches of a training iteration") {
         GanTrainer trainer(small_config(model), model.ends_with("64") ? few_colour_images() : few_images(), Device::cuda());
         check(model, trainer, budget(trainer));
     }
-    ClassifierTrainer classifier(small_config("classifier-mnist"), few_images(), Device::cuda());
+    ClassifierTrainer classifier(small_classifier(), few_images(), Device::cuda());
     const FusedLayers layers(classifier.network().layers());
     check("classifier-mnist", classifier, {layers.forward() + layers.backward(), 1});
 }

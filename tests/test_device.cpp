@@ -24,9 +24,9 @@ std::vector<real> weights(GanTrainer& trainer) {
 }
 
 // Two models' steps alone, and in turn.
-void check_pair(const config::ModelConfig& a, const config::ModelConfig& b, const Device& device) {
+void check_pair(const config::GanConfig& a, const config::GanConfig& b, const Device& device) {
     constexpr int steps = 2;
-    const auto alone = [&](const config::ModelConfig& config) {
+    const auto alone = [&](const config::GanConfig& config) {
         GanTrainer trainer(config, few_images(), device);
         for (int i = 0; i < steps; ++i) trainer.step();
         return weights(trainer);
@@ -43,7 +43,7 @@ void check_pair(const config::ModelConfig& a, const config::ModelConfig& b, cons
 
 TEST_CASE("device: trainings with and without minimal filtering in turn have the bits of each alone") {
     const auto config = [](const std::string& exact) {
-        return config::load_model("models/dcgan.json", {"batch=4", "cpu.exact=" + exact});
+        return config::gan_of(config::load_model("models/dcgan.json", {"batch=4", "cpu.exact=" + exact}));
     };
     check_pair(config("true"), config("false"), Device::cpu());
 }
@@ -54,10 +54,10 @@ TEST_CASE("device: a checkpoint is read with the settings of its run, not of the
         if (gpu && !Device::cuda_unusable().empty()) return skipped("the setting of a GPU");
         const Device device = gpu ? Device::cuda() : Device::cpu();
         const auto config = [&](bool on) {
-            if (gpu) return small_config("classifier-mnist", {on ? "cuda.precision=bf16" : "cuda.precision=fp32"});
-            return config::load_model(
+            if (gpu) return small_classifier({on ? "cuda.precision=bf16" : "cuda.precision=fp32"});
+            return config::classifier_of(config::load_model(
                 "models/classifier-mnist.json",
-                {"batch=4", "classifier.2.kernel=4", "classifier.2.padding=1", on ? "cpu.exact=true" : "cpu.exact=false"});
+                {"batch=4", "classifier.2.kernel=4", "classifier.2.padding=1", on ? "cpu.exact=true" : "cpu.exact=false"}));
         };
         ClassifierTrainer on(config(true), few_images(), device);
         write_safetensors(folder / "on.safetensors", checkpoint_of(on, {}));

@@ -206,7 +206,7 @@ this is no .npy file \(text.npy\)|text.npy
 the folder is empty \(empty\)|empty
 not a safetensors file.*gan.json|gan.json
 this is a classifier.*--classifier|runs/classifier-mnist
-this is a GAN, no classifier|gan --classifier gan
+this is a GAN, not a classifier|gan --classifier gan
 no such run or checkpoint \(nowhere\)|gan --classifier nowhere
 --seed without a generator|grids --seed 3
 first 201 images are wanted, there are 200|twins.npy -n 201

@@ -13,8 +13,8 @@ using namespace gannet;
 using namespace gannet::tests;
 
 TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
-    const config::ModelConfig config = small_config("dcgan");
-    const SampleShape image{28, 28, 1, false}, in{1, 1, config.latent.integer("size"), true};
+    const config::GanConfig config = small_config("dcgan");
+    const SampleShape image{28, 28, 1, false}, in = config.latent_shape();
     Network a(Net::generator, config.generator, in, image, config, Device::cpu()),
         b(Net::generator, config.generator, in, image, config, Device::cpu());
     a.initialise(1), b.initialise(2);
@@ -46,8 +46,8 @@ TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
 }
 
 TEST_CASE("network: parameters and buffers have their places in the flat tensors") {
-    const config::ModelConfig config = small_config("dcgan");
-    const SampleShape image{28, 28, 1, false}, in{1, 1, config.latent.integer("size"), true};
+    const config::GanConfig config = small_config("dcgan");
+    const SampleShape image{28, 28, 1, false}, in = config.latent_shape();
     const Network network(Net::generator, config.generator, in, image, config, Device::cpu());
     int64_t end = 0;
     for (std::size_t i = 0; i < network.parameters().size(); ++i) {
@@ -86,7 +86,7 @@ TEST_CASE("network: a description has each attribute that the model file may giv
                                               R"({ "layer": "sigmoid" })"};
     std::string list;
     for (const std::string& config : configs) list += (list.empty() ? "generator=[" : ", ") + config;
-    const config::ModelConfig config = small_config("vanilla", {list + "]"});
+    const config::GanConfig config = small_config("vanilla", {list + "]"});
     BuildContext context{.net = Net::generator, .image = {8, 8, 1, false}, .options = config};
     const Sequence sequence = build_sequence(config.generator, "generator", {1, 1, 5, true}, context);
     std::set<std::string> seen;

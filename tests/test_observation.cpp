@@ -67,7 +67,7 @@ TEST_CASE("observation: the spread of images") {
 TEST_CASE("observation: what it says is so, and changes no number") {
     for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp"}) {
         CAPTURE(model);
-        const config::ModelConfig config = small_config(model);
+        const config::GanConfig config = small_config(model);
         GanTrainer watched(config, few_images(), Device::cpu()), alone(config, few_images(), Device::cpu());
         for (int i = 0; i < 3; ++i) {
             watched.step();
@@ -115,7 +115,7 @@ TEST_CASE("observation: no tensor stays") {
 
 // A linear critic's gradient is its weight, whatever the image.
 TEST_CASE("observation: the gradient's norm under a penalty") {
-    const config::ModelConfig config =
+    const config::GanConfig config =
         small_config("wgan", {"discriminator=[{\"layer\": \"flatten\"}, {\"layer\": \"linear\", \"units\": 1}]",
                               "objective.gradient_penalty.target=0.75"});
     GanTrainer trainer(config, few_images(), Device::cpu());
@@ -140,7 +140,7 @@ TEST_CASE("observation: the first layer that is not finite is named") {
 }
 
 TEST_CASE("alarm: the discriminator is sure of everything (seed 004: 0.000 and 64.09)") {
-    const config::ModelConfig config = small_config("vanilla");
+    const config::GanConfig config = small_config("vanilla");
     CollapseAlarm alarm(config, 1000);
     CHECK(after(alarm, losses(0.0001, 64.09, 1), 19).empty());
     CHECK(after(alarm, losses(0.3, 3.2, 1), 1).empty());  // it recovers
@@ -165,7 +165,7 @@ TEST_CASE("alarm: both losses pinned at ln 2 and no gradient (seed 003-A)") {
 }
 
 TEST_CASE("alarm: samples that no longer differ") {
-    const config::ModelConfig config = small_config("vanilla");
+    const config::GanConfig config = small_config("vanilla");
     const Spread data{.mean = 0, .deviation = 1, .distance = 10}, alike{.mean = 0, .deviation = 1, .distance = 0.5},
         varied{.mean = 0, .deviation = 1, .distance = 8};
     CollapseAlarm alarm(config, 1000);

@@ -43,12 +43,13 @@ TEST_CASE("docs: plans of the presets") {
     for (const std::filesystem::path& path : presets()) {
         const std::string name = path.stem().string(), file = "tests/plans/" + name + ".txt";
         CAPTURE(name);
-        const config::ModelConfig config = config::load_model(path.string(), {});
-        if (config.is_classifier()) continue;
+        const config::ModelConfig model = config::load_model(path.string(), {});
+        if (!std::holds_alternative<config::GanConfig>(model)) continue;
+        const config::GanConfig config = config::gan_of(model);
         std::string text;
         try {
             const Networks nets = build_networks(config, declared_images(config).image);
-            text = gan::plans_text(config, *nets.generator, *nets.discriminator);
+            text = gan::plans_text(config, *nets[0], *nets[1]);
         } catch (const Error&) {
             const std::size_t line = expected.find("\n" + name + " ");
             REQUIRE(line != std::string::npos);
@@ -65,7 +66,7 @@ TEST_CASE("docs: plans of the presets") {
 TEST_CASE("plan: both scores at once give the gradients of one after the other") {
     for (const std::string model : {"vanilla", "wgan", "dcgan"}) {
         CAPTURE(model);
-        const config::ModelConfig config = golden_config(model, {"objective.fakes=fresh", "join_batches=false"});
+        const config::GanConfig config = golden_config(model, {"objective.fakes=fresh", "join_batches=false"});
         std::vector<real> gradients[2];
         for (const bool separable : {true, false}) {
             GanTrainer made(config, few_images(), Device::cpu());  // initial values
@@ -104,7 +105,7 @@ TEST_CASE("plan: both scores at once give the gradients of one after the other")
 }
 
 TEST_CASE("plan: a warm-up's steps have a plan of their own") {
-    const config::ModelConfig config = golden_config(
+    const config::GanConfig config = golden_config(
         "wgan", {"objective.critic_steps=1", "objective.critic_warm_up={\"steps\": 1, \"every\": 3, \"critic_steps\": 2}"});
     const GanTrainer trainer(config, few_images(), Device::cpu());
     CHECK(trainer.plan_of(0) == 1);

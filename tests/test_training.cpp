@@ -25,8 +25,7 @@ const Dataset& mnist() {
 }
 
 // The bytes of a checkpoint after `steps` steps.
-std::string state_after(const config::ModelConfig& config, int steps, const std::string& start = "",
-                        const std::string& save = "") {
+std::string state_after(const config::GanConfig& config, int steps, const std::string& start = "", const std::string& save = "") {
     const TemporaryFolder folder;
     GanTrainer trainer(config, few_images(), Device::cpu());
     if (!start.empty()) restore(load_checkpoint(start), trainer);
@@ -73,7 +72,7 @@ TEST_CASE("training: 50 steps of each model as PyTorch in float64") {
         sizeof(real) == 8 ? std::vector<Limits>{{0, 1e-9, 1e-9}} : std::vector<Limits>{{0, 1e-3, 1e-3}, {20, 5e-3, 0.25}};
     for (const std::string model : models) {
         CAPTURE(model);
-        const config::ModelConfig config = golden_config(model);
+        const config::GanConfig config = golden_config(model);
         const json::Value golden = json::load("tests/goldens/train_" + model + ".json");
         const json::Value& steps = *golden.find("steps");
         GanTrainer trainer(config, mnist(), Device::cpu());
@@ -128,7 +127,7 @@ TEST_CASE("training: one thread and several give the same bits") {
     const int before = kernels::cpu::threads();
     for (const std::string model : models) {
         CAPTURE(model);
-        const config::ModelConfig config = golden_config(model, {"batch=13"});
+        const config::GanConfig config = golden_config(model, {"batch=13"});
         kernels::cpu::set_threads(1);
         const std::string one = state_after(config, 2);
         for (int threads : {2, 3}) {
@@ -144,7 +143,7 @@ TEST_CASE("training: a resumed run equals an uninterrupted one, bit for bit") {
         CAPTURE(model);
         const TemporaryFolder folder;
         const std::string half = folder / "half.safetensors";
-        const config::ModelConfig config = golden_config(model);
+        const config::GanConfig config = golden_config(model);
         state_after(config, 3, "", half);
         CHECK(state_after(config, 7) == state_after(config, 7, half));
     }
@@ -259,7 +258,7 @@ TEST_CASE("training: every objective and schedule runs, moves both networks and 
         settings.push_back("objective.critic_steps=2");
         if (settings[0].starts_with("objective.loss") && settings[0] != "objective.loss=wasserstein")
             settings.push_back("objective.gradient_penalty=null");
-        const config::ModelConfig config = golden_config("wgan", settings);
+        const config::GanConfig config = golden_config("wgan", settings);
         GanTrainer trainer(config, few_images(), Device::cpu());
         const std::vector<real> g = trainer.generator().flat_values().to_host(),
                                 d = trainer.discriminator().flat_values().to_host();
@@ -315,7 +314,7 @@ TEST_CASE("training: where fakes are reused, both networks see the same") {
 
 TEST_CASE("training: steps of an epoch") {
     const auto steps_of = [](const std::vector<std::string>& settings) {
-        const config::ModelConfig config = golden_config("wgan", settings);
+        const config::GanConfig config = golden_config("wgan", settings);
         return total_steps(config, GanTrainer(config, few_images(), Device::cpu()));  // 100 images
     };
     CHECK(steps_of({"epochs=2", "batch=8", "objective.critic_steps=1"}) == 24);  // an epoch is 12 batches
@@ -339,7 +338,7 @@ TEST_CASE("training: a critic's warm-up") {
         REQUIRE(o.critic_steps_at(step) == expected);
         before += expected;
     }
-    const config::ModelConfig config = golden_config(
+    const config::GanConfig config = golden_config(
         "wgan",
         {"batch=8", "objective.critic_steps=1", "objective.critic_warm_up={\"steps\": 1, \"every\": 3, \"critic_steps\": 2}"});
     const TemporaryFolder folder;
@@ -371,15 +370,15 @@ TEST_CASE("checkpoint: another network's file is refused by the array that does 
     state_after(golden_config("vanilla"), 1, "", file);
     GanTrainer other(golden_config("dcgan"), few_images(), Device::cpu());
     CHECK_THROWS_WITH_AS(restore(load_checkpoint(file), other), doctest::Contains("generator.0.weight"), Error);
-    CHECK_THROWS_WITH_AS(check_same_config(load_checkpoint(file), golden_config("vanilla", {"optimizer.lr=1e-3"})),
+    CHECK_THROWS_WITH_AS(check_same_config(load_checkpoint(file), golden_config("vanilla", {"optimizer.lr=1e-3"}).effective),
                          doctest::Contains("'optimizer.lr'"), Error);
-    check_same_config(load_checkpoint(file), golden_config("vanilla", {"steps=99", "samples.rows=2"}));
+    check_same_config(load_checkpoint(file), golden_config("vanilla", {"steps=99", "samples.rows=2"}).effective);
 }
 
 TEST_CASE("checkpoint: a state that is not finite is refused by the first array that is not, wherever it is loaded") {
     const TemporaryFolder folder;
     const std::string file = folder / "checkpoint.safetensors";
-    const config::ModelConfig config = golden_config("vanilla");
+    const config::GanConfig config = golden_config("vanilla");
     state_after(config, 1, "", file);
     const Safetensors sound = read_safetensors(file);
     const auto with = [&](std::initializer_list<const char*> names, real value) {

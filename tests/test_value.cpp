@@ -129,13 +129,13 @@ TEST_CASE("models: time in proportion to the file") {
     const TemporaryFolder folder;
     const std::string file = folder.write("m.json", variables + "}, " + rest);
     seconds_of("variables", [&] {
-        CHECK(load_model(file, {}).generator[0].keys.integer("units") == 784);
+        CHECK(gan_of(load_model(file, {})).generator[0].keys.integer("units") == 784);
         CHECK(has(error_of([&] { load_model(file, {"generator.0.units=$none"}); }), "unknown variable '$none'"));
         CHECK(error_of([&] { load_model(file, {"generator.0.units=$none"}); }).size() < 5000);
     });
     seconds_of("base", [&] {
         folder.write("over.json", variables + R"(}, "base": "m.json"})");
-        CHECK(load_model(folder / "over.json", {}).generator[0].keys.integer("units") == 784);
+        CHECK(gan_of(load_model(folder / "over.json", {})).generator[0].keys.integer("units") == 784);
         std::string nulls = R"({"base": "m.json", "generator": [{"layer": "linear", "units": 784}], "variables": {"v0": null)";
         for (int i = 1; i < n; ++i) nulls += ", \"v" + std::to_string(i) + "\": null";
         CHECK_NOTHROW(load_model(folder.write("none.json", nulls + "}}"), {}));
@@ -143,7 +143,7 @@ TEST_CASE("models: time in proportion to the file") {
     seconds_of("set", [&] {
         std::string set = R"({"base": "m.json", "set": {"variables.v0": 7)";
         for (int i = 1; i < 1000; ++i) set += ", \"variables.v" + std::to_string(i) + "\": 7";
-        CHECK(load_model(folder.write("set.json", set + "}}"), {}).generator[0].keys.integer("units") == 7);
+        CHECK(gan_of(load_model(folder.write("set.json", set + "}}"), {})).generator[0].keys.integer("units") == 7);
         CHECK(has(error_of([&] { load_model(folder.write("set.json", set + ", \"variables.v1000\": 7}}"), {}); }),
                   "'set' has 1001 entries, more than 1000 (set, "));
     });

@@ -10,12 +10,12 @@
 namespace gannet::tests {
 
 // The nets of the golden runs: vanilla, dcgan or wgan at reduced width and batch.
-inline config::ModelConfig golden_config(const std::string& model, const std::vector<std::string>& settings = {}) {
-    return config::load_model("tests/goldens/train_" + model + ".config.json", settings);
+inline config::GanConfig golden_config(const std::string& model, const std::vector<std::string>& settings = {}) {
+    return config::gan_of(config::load_model("tests/goldens/train_" + model + ".config.json", settings));
 }
 
-// Any model of models/ at reduced width and batch.
-inline config::ModelConfig small_config(const std::string& model, std::vector<std::string> settings = {}) {
+// Any GAN of models/ at reduced width and batch.
+inline config::GanConfig small_config(const std::string& model, std::vector<std::string> settings = {}) {
     using Settings = std::vector<std::string>;
     static const std::map<std::string, Settings> smaller = {
         {"keras-mlp",
@@ -31,12 +31,17 @@ inline config::ModelConfig small_config(const std::string& model, std::vector<st
         {"wgan-gp64",
          {"batch=4", "generator.0.channels=32", "generator.3.channels=16", "generator.6.channels=8", "generator.9.channels=8",
           "discriminator.0.channels=8", "discriminator.2.channels=8", "discriminator.4.channels=16",
-          "discriminator.6.channels=32"}},
-        {"classifier-mnist", {"batch=50", "classifier.0.channels=8", "classifier.2.channels=8", "classifier.5.units=16"}}};
+          "discriminator.6.channels=32"}}};
     const auto found = smaller.find(model);
     if (found == smaller.end()) return golden_config(model, settings);
     settings.insert(settings.begin(), found->second.begin(), found->second.end());
-    return config::load_model("models/" + model + ".json", settings);
+    return config::gan_of(config::load_model("models/" + model + ".json", settings));
+}
+
+inline config::ClassifierConfig small_classifier(std::vector<std::string> settings = {}) {
+    settings.insert(settings.begin(),
+                    {"batch=50", "classifier.0.channels=8", "classifier.2.channels=8", "classifier.5.units=16"});
+    return config::classifier_of(config::load_model("models/classifier-mnist.json", settings));
 }
 
 // A small set with the first images: enough where only bookkeeping is tested.

@@ -29,7 +29,7 @@ DatasetInfo image_size(const config::Object& data) {
 
 }  // namespace
 
-Dataset random_images(const config::ModelConfig& config) {
+Dataset random_images(const config::GanConfig& config) {
     const DatasetInfo info = image_size(config.data);
     const int64_t count = std::max(config.batch, std::min<int64_t>(8 * config.batch, 4096));
     Dataset data{"random", "random images", count, info.H, info.W, info.C, {}, {}};
@@ -70,8 +70,8 @@ double ModelReport::quantile(double q) const {
     return all[below] + (at - double(below)) * (all[std::min(below + 1, all.size() - 1)] - all[below]);
 }
 
-ModelReport bench_model(const config::ModelConfig& given, Device device, const ModelOptions& options) {
-    config::ModelConfig config = given;
+ModelReport bench_model(const config::GanConfig& given, Device device, const ModelOptions& options) {
+    config::GanConfig config = given;
     config.objective.value("critic_warm_up") = json::Value();  // usual steps are timed
     ModelReport r;
     r.name = config.name;
@@ -81,7 +81,7 @@ ModelReport bench_model(const config::ModelConfig& given, Device device, const M
     r.batch = config.batch;
     const Dataset images = random_images(config);
     GanTrainer trainer(config, images, device);
-    r.images_per_step = trainer.objective().critic_steps * trainer.objective().discriminator_batches * config.batch;
+    r.images_per_step = trainer.usual_plan().images;
     r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
     r.flops = step_flops(trainer);
 

@@ -38,9 +38,9 @@ struct ModelReport {
 };
 
 // A few batches of noise in the size of the data, which need not be there.
-Dataset random_images(const config::ModelConfig& config);
+Dataset random_images(const config::GanConfig& config);
 
-ModelReport bench_model(const config::ModelConfig& config, Device device, const ModelOptions& options);
+ModelReport bench_model(const config::GanConfig& config, Device device, const ModelOptions& options);
 
 std::string text(const ModelReport& report);
 json::Value json(const ModelReport& report);

@@ -11,7 +11,7 @@ namespace gannet::bench {
 namespace {
 
 // The products of a step that is not replayed from a graph.
-std::vector<TunedProduct> products_of(const config::ModelConfig& config, Device device) {
+std::vector<TunedProduct> products_of(const config::GanConfig& config, Device device) {
     std::vector<TunedProduct> seen;
     const Dataset images = random_images(config);
     GanTrainer(config, images, device.noting(seen)).step();
@@ -33,7 +33,7 @@ double seconds_of(const TunedProduct& p, MatmulChoice choice, const Device& on, 
 
 }  // namespace
 
-json::Value tune(const config::ModelConfig& config, Device given, double seconds) {
+json::Value tune(const config::GanConfig& config, Device given, double seconds) {
     const Device device = given.with(config.numerics());
     if (!device.is_cuda())
         throw Error("there is nothing to tune on a CPU", device.name(), "run it with --device cuda on a machine that has a GPU");

@@ -61,9 +61,7 @@ Classifier::Classifier(const std::string& path, Device device) {
     const Checkpoint checkpoint = load_checkpoint(find_checkpoint(path));
     file_ = checkpoint.file;
     data_key_ = checkpoint.data;
-    config_ = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
-    if (!config_.is_classifier())
-        throw Error("this is a GAN, no classifier", file_, "train one, as in: ./apps/train models/classifier-mnist.json");
+    config_ = config::classifier_of(config_of(checkpoint), "train one, as in: ./apps/train models/classifier-mnist.json");
     network_ = std::make_unique<Network>(Net::classifier, config_.classifier, checkpoint.image, checkpoint.image, config_,
                                          device.with(config_.numerics()));
     load_state(checkpoint.content, file_, *network_, nullptr);

@@ -28,7 +28,7 @@ public:
     Classifier(const std::string& path, Device device);
 
     SampleShape image() const { return network_->in(); }
-    const config::ModelConfig& config() const { return config_; }
+    const config::ClassifierConfig& config() const { return config_; }
     const std::string& file() const { return file_; }
     // Of the images that it was trained with and their labels (data_key in engine/train/trainer.h); "" where that is not
     // known.
@@ -37,7 +37,7 @@ public:
 
 private:
     std::string file_, data_key_;
-    config::ModelConfig config_;
+    config::ClassifierConfig config_;
     std::unique_ptr<Network> network_;
 };
 

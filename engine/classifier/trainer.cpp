@@ -17,7 +17,7 @@ const Dataset& with_labels(const Dataset& data) {
     return data;
 }
 
-void check_scores(const config::ModelConfig& config, const Network& network, const Dataset& data) {
+void check_scores(const config::ClassifierConfig& config, const Network& network, const Dataset& data) {
     const int64_t classes = *std::max_element(data.labels.begin(), data.labels.end()) + 1;
     const std::string where = config.classifier.back().keys.where();
     if (!network.out().vector || network.out().C < classes)
@@ -36,12 +36,13 @@ std::vector<int64_t> largest(const std::vector<real>& rows, int64_t cols) {
     return out;
 }
 
-ClassifierTrainer::ClassifierTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
-    : Trainer(config, with_labels(data), config.batch, device),
+ClassifierTrainer::ClassifierTrainer(const config::ClassifierConfig& config, const Dataset& data, Device device)
+    : Trainer(config, with_labels(data), true, config.batch, device),
+      config_(config),
       network_(Net::classifier, config.classifier, image_, image_, config_, device_) {
     check_scores(config_, network_, data);
     network_.initialise(config.seed);
-    optimizer_ = make_optimizer(config.classifier_optimizer, network_);
+    optimizer_ = make_optimizer(config.optimizer, network_);
     one_ = Tensor::full({}, 1, device_);
 }
 

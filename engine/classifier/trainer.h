@@ -16,9 +16,10 @@ struct ClassifierFigures {
 class ClassifierTrainer : public Trainer {
 public:
     // Builds the network, checks it against the data, which must outlive the trainer and have labels, and initialises it.
-    ClassifierTrainer(const config::ModelConfig& config, const Dataset& data, Device device);
-    ClassifierTrainer(const config::ModelConfig& config, Dataset&& data, Device device) = delete;
+    ClassifierTrainer(const config::ClassifierConfig& config, const Dataset& data, Device device);
+    ClassifierTrainer(const config::ClassifierConfig& config, Dataset&& data, Device device) = delete;
 
+    const config::ClassifierConfig& config() const override { return config_; }
     std::vector<Part> parts() override { return {{network_, *optimizer_}}; }
     int64_t images_before(int64_t step) const override { return step * config_.batch; }
     ClassifierFigures figures() const;
@@ -31,6 +32,7 @@ private:
 
     std::vector<Tensor> updates(int plan, Trace* trace) override;
 
+    config::ClassifierConfig config_;
     Network network_;
     std::unique_ptr<Optimizer> optimizer_;
     Tensor one_;

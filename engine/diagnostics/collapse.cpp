@@ -39,7 +39,7 @@ bool counts_to(int64_t& count, bool now, int enough) {
 
 }  // namespace
 
-CollapseAlarm::CollapseAlarm(const config::ModelConfig& config, int64_t steps) : steps_(steps) {
+CollapseAlarm::CollapseAlarm(const config::GanConfig& config, int64_t steps) : steps_(steps) {
     const config::Object& o = config.objective;
     const std::string& loss = o.text("loss");
     cross_entropy_ = (loss == "bce" || loss == "bce_with_logits") && o.number("real_label") == 1 && o.number("fake_label") == 0;

@@ -11,7 +11,7 @@ namespace gannet {
 class CollapseAlarm {
 public:
     // A training of `steps` steps.
-    CollapseAlarm(const config::ModelConfig& config, int64_t steps);
+    CollapseAlarm(const config::GanConfig& config, int64_t steps);
 
     // To be called with each line of the log, and each observation. Returns what has happened; empty while all is well.
     std::string losses(const StepLosses& losses);

@@ -71,7 +71,7 @@ std::string Plan::str() const {
     return text;
 }
 
-PlanTraits plan_traits(const config::ModelConfig& config, const Network& generator, const Network& discriminator) {
+PlanTraits plan_traits(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
     const Traits traits = discriminator.traits();
     return {.share_scores = config.share_scores && !traits.stochastic,
             .join_batches =
@@ -120,7 +120,11 @@ int plan_at(const Objective& objective, int64_t step) {
     return objective.critic_steps_at(step) == objective.critic_steps ? 0 : 1;
 }
 
-std::string plans_text(const config::ModelConfig& config, const Network& generator, const Network& discriminator) {
+int64_t images_before(const Objective& objective, int64_t batch, int64_t step) {
+    return objective.critic_steps_before(step) * objective.discriminator_batches * batch;
+}
+
+std::string plans_text(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
     const Objective o(config.objective);
     const std::vector<Plan> plans = make_plans(o, plan_traits(config, generator, discriminator), config.batch);
     std::string text = (plans.size() == 1 ? "every step: " : "a usual step: ") + plans[0].str();

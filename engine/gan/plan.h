@@ -57,7 +57,7 @@ struct PlanTraits {
     bool share_scores = false;  // the generator's scores of reused fakes may serve the discriminator's update
     bool join_batches = false;  // real and fake images may pass through the discriminator as one batch
 };
-PlanTraits plan_traits(const config::ModelConfig& config, const Network& generator, const Network& discriminator);
+PlanTraits plan_traits(const config::GanConfig& config, const Network& generator, const Network& discriminator);
 
 // The plan of a step with this many updates of the discriminator.
 Plan make_plan(const Objective& objective, const PlanTraits& traits, int64_t batch, int critic_steps);
@@ -65,8 +65,10 @@ Plan make_plan(const Objective& objective, const PlanTraits& traits, int64_t bat
 std::vector<Plan> make_plans(const Objective& objective, const PlanTraits& traits, int64_t batch);
 // Which of them step number `step` follows.
 int plan_at(const Objective& objective, int64_t step);
+// Real images that all steps before number `step` take.
+int64_t images_before(const Objective& objective, int64_t batch, int64_t step);
 
 // The plans of a model, as `summary --plan` prints them.
-std::string plans_text(const config::ModelConfig& config, const Network& generator, const Network& discriminator);
+std::string plans_text(const config::GanConfig& config, const Network& generator, const Network& discriminator);
 
 }  // namespace gannet::gan

@@ -46,7 +46,7 @@ int64_t count_layers(const Layers& list) {
 // An output padding that gives the generator the data's size. Tried, not guessed: what it adds is doubled on the way, or lost.
 class OutputPadding {
 public:
-    OutputPadding(const config::ModelConfig& config, const Network& generator, const SampleShape& image)
+    OutputPadding(const config::GanConfig& config, const Network& generator, const SampleShape& image)
         : config_(config), generator_(generator), image_(image), list_(config.generator) {
         std::map<std::string, std::size_t> numbers;
         collect_transposed(list_, entries_, numbers);
@@ -94,7 +94,7 @@ private:
         return fit;
     }
 
-    const config::ModelConfig& config_;
+    const config::GanConfig& config_;
     const Network& generator_;
     SampleShape image_;
     Layers list_;  // a copy to try things on
@@ -103,7 +103,7 @@ private:
 };
 
 // The place to change, and what would make a generator of this output fit, if one key does.
-std::pair<std::string, std::string> generator_advice(const config::ModelConfig& config, const Network& generator,
+std::pair<std::string, std::string> generator_advice(const config::GanConfig& config, const Network& generator,
                                                      const SampleShape& image) {
     const SampleShape out = generator.out();
     const std::string last = where_last(config.generator, "generator");
@@ -117,7 +117,7 @@ std::pair<std::string, std::string> generator_advice(const config::ModelConfig& 
 
 }  // namespace
 
-void check_networks(const config::ModelConfig& config, const Network& generator, const Network& discriminator,
+void check_networks(const config::GanConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image) {
     const bool mismatch = config.allow_size_mismatch && !generator.out().vector && generator.out().C == image.C;
     if (generator.out() != image && !mismatch) {
@@ -146,7 +146,7 @@ double activations(const Sequence& sequence) {
     return values;
 }
 
-void check_memory(const config::ModelConfig& config, const Network& generator, const Network& discriminator, Device device) {
+void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device) {
     // What a step keeps at the least: G's activations and D's of the real and the fake batch, with a penalty those of the
     // interpolated one, too, and of its gradient.
     const double passes = config.objective.has("gradient_penalty") ? 4 : 2;

@@ -10,13 +10,13 @@ namespace gannet {
 
 // Throws where nothing sensible can follow: shapes that do not fit the data, a critic without one score,
 // more memory than there is. Clashes between keys alone are found when the file is read (engine/model/checks.cpp).
-void check_networks(const config::ModelConfig& config, const Network& generator, const Network& discriminator,
+void check_networks(const config::GanConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image);
 
 // Throws if a training step cannot fit in the device's memory, by what it must hold at the least.
-void check_memory(const config::ModelConfig& config, const Network& generator, const Network& discriminator, Device device);
+void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device);
 
 // What probably was not meant; each line names the place and the key to change.
-std::vector<std::string> warnings(const config::ModelConfig& config);
+std::vector<std::string> warnings(const config::GanConfig& config);
 
 }  // namespace gannet

@@ -5,7 +5,7 @@
 
 namespace gannet {
 
-Tensor draw_latents(const config::ModelConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device) {
+Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device) {
     const Shape shape{count, config.latent.integer("size")};
     if (config.latent.text("distribution") == "uniform") return uniform(shape, from, first, -1, 1, device);
     return normal(shape, from, first, 0, 1, device);

@@ -6,12 +6,12 @@
 namespace gannet {
 
 // `count` latent points (count, Z) of the distribution that the configuration names; `first` is the number of the first one.
-Tensor draw_latents(const config::ModelConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device);
+Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device);
 
 // A generator, made by configuration, that draws samples.
 class Sampler {
 public:
-    Sampler(const config::ModelConfig& config, const Network& generator) : config_(config), generator_(generator) {}
+    Sampler(const config::GanConfig& config, const Network& generator) : config_(config), generator_(generator) {}
     // `count` latent points (count, Z) from `first` on: pure functions of the seed.
     Tensor latents(uint64_t seed, int64_t first, int64_t count) const;
     // Images of latent points. `batch_statistics` normalises with the batch's own statistics instead of the running ones.
@@ -19,7 +19,7 @@ public:
     Tensor images(const Tensor& latents) const;  // as the key samples.statistics says
 
 private:
-    const config::ModelConfig& config_;
+    const config::GanConfig& config_;
     const Network& generator_;
 };
 

@@ -35,7 +35,7 @@ void GradientSum::add(int term, const Tensor& loss) {
     RUN(device_, accumulate_update, sum.data(), buffer.data(), sum.size());
 }
 
-Step::Step(const config::ModelConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
+Step::Step(const config::GanConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
            const DeviceValue<Counters>& counters, const std::vector<Plan>& plans, Device device)
     : config_(config),
       objective_(objective),

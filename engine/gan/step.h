@@ -53,7 +53,7 @@ public:
         Optimizer &generator_optimizer, &discriminator_optimizer;
     };
     // Everything given must outlive the step, but the plans, whose buffers it makes.
-    Step(const config::ModelConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
+    Step(const config::GanConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
          const DeviceValue<Counters>& counters, const std::vector<Plan>& plans, Device device);
 
     // Returns the losses of the last update of the discriminator and of the last one of the generator.
@@ -85,7 +85,7 @@ private:
     Pass pass(const Place& at, Role role) const;
     RandomSource source(const Place& at, uint32_t stream) const;
 
-    const config::ModelConfig& config_;
+    const config::GanConfig& config_;
     const Objective& objective_;
     Nets nets_;
     const ImageFeed& feed_;

@@ -1,5 +1,6 @@
 #include "engine/gan/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -8,10 +9,11 @@
 namespace gannet {
 namespace {
 
-// The most that a step takes.
-int64_t images_per_step_of(const Objective& objective, int64_t batch) {
-    const int most = std::max(objective.critic_steps, objective.warm_up ? objective.warm_up->critic_steps : 0);
-    return int64_t(most) * objective.discriminator_batches * batch;
+// The most real images that a step takes, which does not depend on the networks.
+int64_t most_images(const Objective& objective, int64_t batch) {
+    int64_t most = 0;
+    for (const gan::Plan& plan : gan::make_plans(objective, {}, batch)) most = std::max(most, plan.images);
+    return most;
 }
 
 // Writes what a step computes to a trace: "d0.real", "d0.b1.real" of the second batch.
@@ -50,10 +52,11 @@ private:
 
 }  // namespace
 
-GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device)
-    : Trainer(config, data, images_per_step_of(Objective(config.objective), config.batch), device),
+GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Device device)
+    : Trainer(config, data, false, most_images(Objective(config.objective), config.batch), device),
+      config_(config),
       objective_(config.objective),
-      generator_(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image_, config_, device_),
+      generator_(Net::generator, config.generator, config.latent_shape(), image_, config_, device_),
       discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device_) {
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
@@ -69,9 +72,7 @@ GanTrainer::GanTrainer(const config::ModelConfig& config, const Dataset& data, D
     step_ = std::make_unique<gan::Step>(config_, objective_, nets, feed_, counters_, plans_, device_);
 }
 
-int64_t GanTrainer::images_before(int64_t step) const {
-    return objective_.critic_steps_before(step) * objective_.discriminator_batches * config_.batch;
-}
+int64_t GanTrainer::images_before(int64_t step) const { return gan::images_before(objective_, config_.batch, step); }
 
 std::vector<Trainer::Part> GanTrainer::parts() {
     return {{generator_, *generator_optimizer_}, {discriminator_, *discriminator_optimizer_}};

@@ -18,9 +18,10 @@ class GanTrainer : public Trainer {
 public:
     // Builds both networks, checks them against the data, which must outlive the trainer, and initialises the parameters.
     // A step is one cycle of the schedule: critic_steps updates of D and generator_steps of G, in the order of update_order.
-    GanTrainer(const config::ModelConfig& config, const Dataset& data, Device device);
-    GanTrainer(const config::ModelConfig& config, Dataset&& data, Device device) = delete;  // it would not outlive the trainer
+    GanTrainer(const config::GanConfig& config, const Dataset& data, Device device);
+    GanTrainer(const config::GanConfig& config, Dataset&& data, Device device) = delete;  // it would not outlive the trainer
 
+    const config::GanConfig& config() const override { return config_; }
     std::vector<Part> parts() override;
     int64_t images_before(int64_t step) const override;
     int plan_of(int64_t step) const override { return gan::plan_at(objective_, step); }
@@ -38,6 +39,7 @@ private:
 
     std::vector<Tensor> updates(int plan, Trace* trace) override;
 
+    config::GanConfig config_;
     Objective objective_;
     Network generator_, discriminator_;
     std::unique_ptr<Optimizer> generator_optimizer_, discriminator_optimizer_;

@@ -54,7 +54,7 @@ void affine_pairs(const Layers& list, Warnings& warn) {
     }
 }
 
-void penalised_critic(const config::ModelConfig& config, Warnings& warn) {
+void penalised_critic(const config::GanConfig& config, Warnings& warn) {
     each(config.discriminator, [&](const config::LayerConfig& layer) {
         const Traits& traits = layer_traits(layer.type);
         if (traits.couples_samples)
@@ -71,7 +71,7 @@ void penalised_critic(const config::ModelConfig& config, Warnings& warn) {
              "use \"sample\", which bounds the slope of the critic");
 }
 
-void output_range(const config::ModelConfig& config, Warnings& warn) {
+void output_range(const config::GanConfig& config, Warnings& warn) {
     const std::vector<double> range = config.data.numbers("range");
     const ActivationKind last = last_activation(config.generator);
     if (last == ActivationKind::tanh && range[0] >= 0)
@@ -85,7 +85,7 @@ void output_range(const config::ModelConfig& config, Warnings& warn) {
 
 }  // namespace
 
-std::vector<std::string> warnings(const config::ModelConfig& config) {
+std::vector<std::string> warnings(const config::GanConfig& config) {
     Warnings warn;
     const bool penalty = config.objective.has("gradient_penalty");
     if (penalty) penalised_critic(config, warn);

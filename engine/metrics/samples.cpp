@@ -54,10 +54,7 @@ SampleSource::SampleSource(const std::string& path) : path_(path) {
                     "give a run, a checkpoint, a folder of PNG files, or an .npy file");
     if (!holds_a_run(path)) return;
     checkpoint_ = load_checkpoint(find_checkpoint(path));
-    config_ = config::parse_model(json::dump(checkpoint_->config), checkpoint_->file, {});
-    if (config_.is_classifier())
-        throw Error("this is a classifier, it makes no samples", checkpoint_->file,
-                    "give a GAN's run, and this with --classifier");
+    config_ = config::gan_of(config_of(*checkpoint_), "give a GAN's run, and this with --classifier");
 }
 
 std::string SampleSource::data_set() const { return draws() ? config_.data.text("set") : "mnist"; }
@@ -84,8 +81,8 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
 }
 
 Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const {
-    const Network generator(Net::generator, config_.generator, {1, 1, config_.latent.integer("size"), true}, checkpoint_->image,
-                            config_, device.with(config_.numerics()));
+    const Network generator(Net::generator, config_.generator, config_.latent_shape(), checkpoint_->image, config_,
+                            device.with(config_.numerics()));
     load_state(checkpoint_->content, checkpoint_->file, generator, nullptr);
     const SampleShape made = generator.out();
     if (made.C != 1 && made.C != 3)

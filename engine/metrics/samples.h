@@ -38,7 +38,7 @@ private:
 
     std::string path_;
     std::optional<Checkpoint> checkpoint_;
-    config::ModelConfig config_;  // of the checkpoint
+    config::GanConfig config_;  // of the checkpoint
 };
 
 }  // namespace gannet

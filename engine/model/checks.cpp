@@ -72,7 +72,7 @@ void check_output(const std::vector<LayerConfig>& discriminator, const Object& o
                     last->keys.where(), "remove the layer");
 }
 
-void check_mismatch(const ModelConfig& model) {
+void check_mismatch(const GanConfig& model) {
     if (model.allow_size_mismatch && model.objective.has("gradient_penalty"))
         throw Error("'allow_size_mismatch' with a gradient penalty, which is taken between real and fake images",
                     model.objective.where("gradient_penalty"), "remove one of them");
@@ -85,7 +85,7 @@ void check_samples(const Object& samples) {
 
 }  // namespace
 
-void check_data(const ModelConfig& model) {
+void check_data(const SharedConfig& model) {
     const std::vector<double> range = model.data.numbers("range");
     if (range[0] >= range[1])
         throw Error("'range' does not rise", model.data.where("range"), "write [black, white], for instance [-1, 1]");
@@ -94,7 +94,7 @@ void check_data(const ModelConfig& model) {
                     model.data.where("first"), "use a smaller batch or more images");
 }
 
-void check_model(const ModelConfig& model, const Value& objective) {
+void check_gan(const GanConfig& model, const Value& objective) {
     check_objective(model.objective, objective);
     check_schedule(model.objective, objective);
     check_output(model.discriminator, model.objective);

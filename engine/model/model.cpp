@@ -60,38 +60,31 @@ Value effective_objective(const Object& objective) {
     return without_absent(all);
 }
 
-Value effective_file(const ModelConfig& model, const Object& file, const Variables& variables, Value optimizer) {
+// What is in `file`, with the sections and lists as they were read.
+Value effective_file(const SharedConfig& model, const Object& file, const Variables& variables, const Members& read) {
     Value out(Members{{"name", model.name}});
     if (!variables.empty()) out.at("variables") = variables;
-    const auto section = [&](const char* key, const Object& object) { out.at(key) = without_absent(object.all()); };
-    section("data", model.data);
-    if (!model.is_classifier()) section("latent", model.latent);
-    section("init", model.init);
-    if (model.is_classifier()) {
-        out.at("classifier") = layers_value(model.classifier);
-    } else {
-        out.at("generator") = layers_value(model.generator);
-        out.at("discriminator") = layers_value(model.discriminator);
-        out.at("objective") = effective_objective(model.objective);
+    for (const char* key : {"data",         "latent",
+                            "init",         "classifier",
+                            "generator",    "discriminator",
+                            "objective",    "optimizer",
+                            "batch",        "steps",
+                            "epochs",       "seed",
+                            "samples",      "observe",
+                            "cpu",          "cuda",
+                            "log_every",    "checkpoint_every",
+                            "fuse",         "share_scores",
+                            "join_batches", "allow_size_mismatch",
+                            "on_collapse"}) {
+        const auto own = std::find_if(read.begin(), read.end(), [&](const auto& member) { return member.first == key; });
+        if (own != read.end()) out.at(key) = own->second;
+        else if (file.all().find(key) && file.has(key))
+            out.at(key) = file.value(key).members() ? without_absent(file.value(key)) : file.value(key);
     }
-    out.at("optimizer") = std::move(optimizer);
-    for (const char* key : {"batch", "steps", "epochs", "seed"})
-        if (file.has(key)) out.at(key) = file.value(key);
-    if (!model.is_classifier()) {
-        section("samples", model.samples);
-        section("observe", model.observe);
-    }
-    section("cpu", model.cpu);
-    section("cuda", model.cuda);
-    for (const char* key :
-         {"log_every", "checkpoint_every", "fuse", "share_scores", "join_batches", "allow_size_mismatch", "on_collapse"})
-        if (file.all().find(key)) out.at(key) = file.value(key);
     return out;
 }
 
-// The keys that a GAN and a classifier share.
-ModelConfig read_shared(const Object& file, const std::string& path) {
-    ModelConfig model;
+void read_shared(const Object& file, const std::string& path, SharedConfig& model) {
     model.name = read_name(file, path);
     model.file = path;
     model.data = file.object("data");
@@ -109,11 +102,11 @@ ModelConfig read_shared(const Object& file, const std::string& path) {
     model.log_every = file.integer("log_every");
     model.checkpoint_every = file.number("checkpoint_every");
     model.fuse = file.boolean("fuse");
-    return model;
 }
 
-ModelConfig read_gan(const Value& root, const Object& file, const std::string& path, const Variables& variables) {
-    ModelConfig model = read_shared(file, path);
+GanConfig read_gan(const Value& root, const Object& file, const std::string& path, const Variables& variables) {
+    GanConfig model;
+    read_shared(file, path, model);
     model.latent = file.object("latent");
     model.objective = file.object("objective");
     const Value& objective = *root.find("objective");
@@ -134,22 +127,31 @@ ModelConfig read_gan(const Value& root, const Object& file, const std::string& p
     model.generator_optimizer = std::move(optimizers.generator);
     model.discriminator_optimizer = std::move(optimizers.discriminator);
 
-    check_model(model, objective);
-    model.effective = effective_file(model, file, variables, std::move(optimizers.effective));
+    check_gan(model, objective);
+    model.effective = effective_file(model, file, variables,
+                                     {{"cuda", without_absent(model.cuda.all())},
+                                      {"generator", layers_value(model.generator)},
+                                      {"discriminator", layers_value(model.discriminator)},
+                                      {"objective", effective_objective(model.objective)},
+                                      {"optimizer", std::move(optimizers.effective)}});
     return model;
 }
 
-ModelConfig read_classifier(const Object& file, const std::string& path, const Variables& variables) {
-    ModelConfig model = read_shared(file, path);
+ClassifierConfig read_classifier(const Object& file, const std::string& path, const Variables& variables) {
+    ClassifierConfig model;
+    read_shared(file, path, model);
     model.classifier = Expander(variables).expand(file.value("classifier"));
     const Value& optimizer = file.value("optimizer");
     for (const char* network : {"generator", "discriminator"})
         if (const Value* other = optimizer.find(network); other && !other->is_null())
             throw Error("a classifier has no " + std::string(network), other->where(), "remove the key");
     Optimizers optimizers = read_optimizers(optimizer);
-    model.classifier_optimizer = std::move(optimizers.generator);
+    model.optimizer = std::move(optimizers.generator);
     check_data(model);
-    model.effective = effective_file(model, file, variables, std::move(optimizers.effective));
+    model.effective = effective_file(model, file, variables,
+                                     {{"cuda", without_absent(model.cuda.all())},
+                                      {"classifier", layers_value(model.classifier)},
+                                      {"optimizer", std::move(optimizers.effective)}});
     return model;
 }
 
@@ -164,7 +166,8 @@ ModelConfig read_model(const Value& root, const std::string& path) {
     const Variables variables = read_variables(Value(only_variables));
 
     const Object file = read_object(root, spec, variables);
-    return classifier ? read_classifier(file, path, variables) : read_gan(root, file, path, variables);
+    if (classifier) return read_classifier(file, path, variables);
+    return read_gan(root, file, path, variables);
 }
 
 Value without_free_keys(const Value& object, const ObjectSpec& spec) {
@@ -185,7 +188,25 @@ ModelConfig with_settings(Value root, const std::string& path, const std::string
     return blaming(settings, [&] { return read_model(root, path); });
 }
 
+template <class Kind>
+Kind only(ModelConfig model, const char* what, const std::string& to_do) {
+    if (Kind* found = std::get_if<Kind>(&model)) return std::move(*found);
+    throw Error(what, shared(model).file, to_do);
+}
+
 }  // namespace
+
+const SharedConfig& shared(const ModelConfig& model) {
+    return std::visit([](const auto& config) -> const SharedConfig& { return config; }, model);
+}
+
+GanConfig gan_of(ModelConfig model, const std::string& to_do) {
+    return only<GanConfig>(std::move(model), "this is a classifier, not a GAN", to_do);
+}
+
+ClassifierConfig classifier_of(ModelConfig model, const std::string& to_do) {
+    return only<ClassifierConfig>(std::move(model), "this is a GAN, not a classifier", to_do);
+}
 
 ModelConfig load_model(const std::string& file, const Settings& settings) {
     namespace fs = std::filesystem;

@@ -2,34 +2,48 @@
 // reference.
 #pragma once
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "engine/model/settings.h"
-#include "engine/nn/spec.h"
+#include "engine/nn/module.h"
 #include "kernels/execution.h"
 
 namespace gannet::config {
 
-struct ModelConfig : BuildOptions {
+// What a GAN and a classifier share.
+struct SharedConfig : BuildOptions {
     std::string name;  // "name", or the file's stem
     std::string file;
     Object data, cpu, cuda;
-    Object latent, objective, samples, observe;  // of a GAN
-    std::vector<LayerConfig> generator, discriminator;
-    OptimizerConfig generator_optimizer, discriminator_optimizer;
-    std::vector<LayerConfig> classifier;  // instead of all those
-    OptimizerConfig classifier_optimizer;
-    bool is_classifier() const { return !classifier.empty(); }
     int64_t batch = 0, steps = 0, epochs = 0;  // steps or epochs is 0
     uint64_t seed = 0;
     int64_t log_every = 0;          // 0: about 1,000 lines a run
     double checkpoint_every = 300;  // seconds
+    Numerics numerics() const;      // of cuda.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
+    Value effective;                // the whole file with defaults filled in and lists expanded: config.json
+};
+
+struct GanConfig : SharedConfig {
+    Object latent, objective, samples, observe;
+    std::vector<LayerConfig> generator, discriminator;
+    OptimizerConfig generator_optimizer, discriminator_optimizer;
     bool share_scores = true, join_batches = true;
     std::string on_collapse = "warn";  // or "stop"
     bool allow_size_mismatch = false;  // the discriminator takes fakes of another size than the data
-    Numerics numerics() const;         // of cuda.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
-    Value effective;                   // the whole file with defaults filled in and lists expanded: config.json
+    SampleShape latent_shape() const { return {1, 1, latent.integer("size"), true}; }
 };
+
+struct ClassifierConfig : SharedConfig {
+    std::vector<LayerConfig> classifier;
+    OptimizerConfig optimizer;
+};
+
+using ModelConfig = std::variant<GanConfig, ClassifierConfig>;
+const SharedConfig& shared(const ModelConfig& model);
+// The one or the other. Throws Error, which ends in `to_do`, where the file is of the other kind.
+GanConfig gan_of(ModelConfig model, const std::string& to_do = "give the model file of a GAN");
+ClassifierConfig classifier_of(ModelConfig model, const std::string& to_do = "give the model file of a classifier");
 
 // Throws Error naming path and line, or the setting. Paths in the file count from its folder, those in settings from the working
 // folder; ~ is a home folder. In what is read they are absolute.

@@ -31,7 +31,7 @@ Optimizers read_optimizers(const Value& given);
 void read_tuning(Value& tune, const std::string& precision);
 
 // Keys that make no sense together. `objective` is the section as it was written, to tell a given key from a default.
-void check_model(const ModelConfig& model, const Value& objective);
-void check_data(const ModelConfig& model);  // of both kinds of models
+void check_gan(const GanConfig& model, const Value& objective);
+void check_data(const SharedConfig& model);
 
 }  // namespace gannet::config

@@ -69,7 +69,7 @@ void read_tuning(Value& tune, const std::string& precision) {
     tune = std::move(all);
 }
 
-Numerics ModelConfig::numerics() const {
+Numerics SharedConfig::numerics() const {
     const std::string &rounding = cuda.text("precision"), &whose = cuda.text("matmul");
     Numerics out;
     out.precision = rounding == "tf32" ? Precision::tf32 : rounding == "bf16" ? Precision::bf16 : Precision::fp32;

@@ -8,8 +8,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "engine/classifier/trainer.h"
-#include "engine/gan/trainer.h"
 #include "engine/run/networks.h"
 #include "engine/run/progress.h"
 #include "engine/run/training.h"
@@ -24,20 +22,44 @@ constexpr double flops_of_a_step = 4e9;   // that the smaller batch may take: so
 constexpr double uses_of_a_weight = 256;  // in a pass of the smaller batch, at the least: where it is read for less, a step takes
                                           // as long with half the batch
 
+// What differs between a GAN and a classifier.
+
+// Forward passes of an image through its network in a step, each with two back, as an order of magnitude.
+double passes_of(const config::GanConfig& config) {
+    const Objective o(config.objective);
+    return 3.0 * (o.generator_steps * o.generator_batches + (o.penalty ? 4 : 2) * o.critic_steps * o.discriminator_batches);
+}
+double passes_of(const config::ClassifierConfig&) { return 3; }
+
+int64_t images_before(const config::GanConfig& config, int64_t step) {
+    return gan::images_before(Objective(config.objective), config.batch, step);
+}
+int64_t images_before(const config::ClassifierConfig& config, int64_t step) { return step * config.batch; }
+
+// All steps are usual ones: without the longer ones of a critic's warm-up.
+config::GanConfig usual(config::GanConfig config) {
+    config.objective.value("critic_warm_up") = json::Value();
+    return config;
+}
+config::ClassifierConfig usual(config::ClassifierConfig config) { return config; }
+
+// Steps that need as much memory, in less time.
+config::GanConfig shorter(config::GanConfig config) {
+    config.objective.value("critic_steps") = 1;
+    return config;
+}
+config::ClassifierConfig shorter(config::ClassifierConfig config) { return config; }
+
 // The smaller of two batches to measure steps with; at the least 2, as batch norm wants.
-int64_t small_batch(const config::ModelConfig& config, const Networks& nets) {
+template <class Config>
+int64_t small_batch(const Config& config, const Networks& nets) {
     double forward = 0, weights = 0;  // of all networks; forward for an image
-    for (const Network* net : {nets.generator.get(), nets.discriminator.get(), nets.classifier.get()}) {
-        if (!net) continue;
+    for (const auto& net : nets) {
         for_each_module(net->layers(), [&](const Module& module) { forward += module.describe().flops; });
         weights += double(net->parameter_count());
     }
-    double step = 3 * forward;  // a pass forward and two back for each network and update, as an order of magnitude
-    if (!config.is_classifier()) {
-        const Objective o(config.objective);
-        step *= o.generator_steps * o.generator_batches + (o.penalty ? 4 : 2) * o.critic_steps * o.discriminator_batches;
-    }
-    forward = std::max(forward, 1.0), step = std::max(step, 1.0);
+    forward = std::max(forward, 1.0);
+    const double step = std::max(forward * passes_of(config), 1.0);
     return std::max<int64_t>(2, int64_t(std::max(flops_of_a_step / step, uses_of_a_weight * 2 * weights / forward)));
 }
 
@@ -54,11 +76,11 @@ Dataset noise(int64_t count, const SampleShape& image, int64_t classes) {
 // Networks to measure steps with.
 class Probe {
 public:
-    Probe(config::ModelConfig config, int64_t batch, const SampleShape& image, int64_t classes, Device device)
+    template <class Config>
+    Probe(Config config, int64_t batch, const SampleShape& image, int64_t classes, Device device)
         : device_(device), data_(noise(batch, image, classes)) {
         config.batch = batch;
-        if (config.is_classifier()) trainer_ = std::make_unique<ClassifierTrainer>(config, data_, device);
-        else trainer_ = std::make_unique<GanTrainer>(config, data_, device);
+        trainer_ = make_trainer(config, data_, device);
     }
     double step() {
         return device_.seconds([&] { trainer_->step(); });
@@ -89,19 +111,22 @@ std::string step_text(double seconds) {
     return text;
 }
 
-}  // namespace
+// What measured steps say of a step with the full batch. Where that would take long, steps with two smaller batches are measured,
+// and a line through them gives the rest.
+struct StepEstimate {
+    int64_t small = 0, large = 0;  // the batches that were measured; equal, and the full one, where it is small enough
+    double seconds = 0;
+    double bytes = 0;  // of networks, gradients, optimizers and whatever a step holds at once
+};
 
-StepEstimate estimate_step(const config::ModelConfig& given, const SampleShape& image, Device device) {
-    config::ModelConfig config = given, one_update = given;  // as much memory as several, in less time
-    if (!config.is_classifier()) {
-        config.objective.value("critic_warm_up") = json::Value();  // usual steps are measured
-        one_update.objective.value("critic_warm_up") = json::Value();
-        one_update.objective.value("critic_steps") = 1;
-    }
+// Trains copies of the networks on random images of this shape, for some tenths of a second.
+template <class Config>
+StepEstimate estimate_step(const Config& given, const SampleShape& image, Device device) {
+    const Config config = usual(given), one_update = shorter(config);
     int64_t classes = 0, small = 0, large_of_memory = 0;
     {
         const Networks nets = build_networks(config, image);
-        if (nets.classifier) classes = nets.classifier->out().C;
+        classes = nets.back()->out().C;
         small = small_batch(config, nets);
         large_of_memory = std::min(config.batch, 2 * small_batch(one_update, nets));
     }
@@ -126,17 +151,16 @@ StepEstimate estimate_step(const config::ModelConfig& given, const SampleShape& 
     return out;
 }
 
-int64_t planned_steps(const config::ModelConfig& config, int64_t images) {
+// The steps that a configuration asks for, with so many images; 0 where that depends on a number of images that is not known (0).
+template <class Config>
+int64_t planned_steps(const Config& config, int64_t images) {
     if (config.steps > 0 || images == 0) return config.steps;
-    const int64_t an_epoch = images / config.batch * config.batch;
-    if (config.is_classifier()) return steps_in_epochs(config, an_epoch, [&](int64_t step) { return step * config.batch; });
-    const Objective objective(config.objective);
-    return steps_in_epochs(config, an_epoch, [&](int64_t step) {
-        return objective.critic_steps_before(step) * objective.discriminator_batches * config.batch;
-    });
+    return steps_in_epochs(config, images / config.batch * config.batch,
+                           [&](int64_t step) { return images_before(config, step); });
 }
 
-std::string estimate_text(const config::ModelConfig& config, const SampleShape& image, int64_t images, Device device) {
+template <class Config>
+std::string estimate(const Config& config, const SampleShape& image, int64_t images, Device device) {
     const double program = device.is_cuda() ? 0 : program_bytes;
     StepEstimate step;
     try {
@@ -149,13 +173,10 @@ std::string estimate_text(const config::ModelConfig& config, const SampleShape& 
     const int64_t steps = planned_steps(config, images);
     std::string time = step_text(step.seconds) + " a step";
     if (steps > 0) {
-        double usual = double(steps);  // a critic's warm-up makes some steps longer
-        if (!config.is_classifier()) {
-            const Objective objective(config.objective);
-            usual = double(objective.critic_steps_before(steps)) / objective.critic_steps;
-        }
-        time = "about " + duration_text(std::max(1.0, usual * step.seconds)) + ": " + counted(steps, "step", "steps") + " of " +
-               step_text(step.seconds);
+        // a critic's warm-up makes some steps longer
+        const double usual_steps = double(images_before(config, steps)) / double(images_before(usual(config), 1));
+        time = "about " + duration_text(std::max(1.0, usual_steps * step.seconds)) + ": " + counted(steps, "step", "steps") +
+               " of " + step_text(step.seconds);
     }
     const std::string batches = step.small == step.large ? "the full batch of " + grouped(step.large)
                                                          : "batches of " + grouped(step.small) + " and " + grouped(step.large) +
@@ -169,6 +190,16 @@ std::string estimate_text(const config::ModelConfig& config, const SampleShape& 
     text += megabytes(step.bytes) + " for networks, optimizers and a step";
     if (images > 0) text += ", " + megabytes(data) + " for " + grouped(images) + " images";
     return text + (steps == 0 ? "\nthe number of steps depends on that of the images, which is not known\n" : "\n");
+}
+
+}  // namespace
+
+std::string estimate_text(const config::GanConfig& config, const SampleShape& image, int64_t images, Device device) {
+    return estimate(config, image, images, device);
+}
+
+std::string estimate_text(const config::ClassifierConfig& config, const SampleShape& image, int64_t images, Device device) {
+    return estimate(config, image, images, device);
 }
 
 }  // namespace gannet

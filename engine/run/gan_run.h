@@ -10,6 +10,7 @@ public:
     GanRun(GanTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint);
 
 private:
+    const config::GanConfig& config() const { return trainer_.config(); }
     void begin() override;
     json::Members figures() override;
     std::string brief() override;

@@ -42,7 +42,7 @@ protected:
     virtual json::Members state() const { return {}; }
 
     void say(const std::string& line) { progress_.say(line); }
-    const config::ModelConfig& config() const { return base_.config(); }
+    const config::SharedConfig& config() const { return base_.config(); }
     int64_t step() const { return base_.step_count(); }
     int64_t total() const { return total_; }
     int64_t log_every() const { return log_every_; }

@@ -1,5 +1,4 @@
 #include "engine/run/training.h"
-#include "engine/model/dataset_options.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "engine/gan/preflight.h"
+#include "engine/model/dataset_options.h"
 #include "engine/run/classifier_run.h"
 #include "engine/run/cli.h"
 #include "engine/run/estimate.h"
@@ -24,7 +24,7 @@ namespace gannet {
 namespace {
 
 // What the run folder keeps: the effective configuration and the version of the program that made it.
-std::string config_text(const config::ModelConfig& config) {
+std::string config_text(const config::SharedConfig& config) {
     json::Value value = config.effective;
     value.at("version") = version();
     return json::dump(value) + "\n";
@@ -48,40 +48,73 @@ std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
     return folder;
 }
 
-int say_finished(const config::ModelConfig& config, int64_t steps, const std::string& path) {
+int say_finished(const config::SharedConfig& config, int64_t steps, const std::string& path) {
     say("finished: the run has all its " + std::to_string(steps) + " steps (" + path + ")");
     say("to train it further: --resume " + path + (config.steps > 0 ? " --steps N" : " --epochs N"));
     return 0;
 }
 
-int print_plan(const config::ModelConfig& config, const SampleShape& image, int64_t images, Device device) {
+// What differs between a GAN and a classifier.
+
+void say_warnings(const config::GanConfig& config) {
+    for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
+}
+void say_warnings(const config::ClassifierConfig&) {}
+
+void check_memory(const config::GanConfig& config, const Networks& nets, Device device) {
+    gannet::check_memory(config, *nets[0], *nets[1], device);
+}
+void check_memory(const config::ClassifierConfig&, const Networks&, Device) {}
+
+// Images to test with while it trains.
+Dataset test_images(const GanTrainer&) { return {}; }
+Dataset test_images(const ClassifierTrainer& trainer) { return test_split(trainer); }
+
+std::unique_ptr<Run> make_run(GanTrainer& trainer, Dataset, const RunFolder& folder, const Checkpoint* checkpoint) {
+    return std::make_unique<GanRun>(trainer, folder, checkpoint);
+}
+std::unique_ptr<Run> make_run(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint) {
+    return std::make_unique<ClassifierRun>(trainer, std::move(test), folder, checkpoint);
+}
+
+// Before the images are read: throws Error where networks do not fit them, or a step does not fit in the device's memory. Nothing
+// is checked or returned where the shape of the images is not known without reading them.
+template <class Config>
+DeclaredImages check_before_data(const Config& config, Device device) {
+    const DatasetOptions options = dataset_options(config.data);
+    if (options.set == "folder" && options.size == 0 && options.crop == 0) return {};
+    DeclaredImages images = declared_images(config);
+    check_memory(config, build_networks(config, images.image), device);
+    return images;
+}
+
+template <class Config>
+int print_plan(const Config& config, const SampleShape& image, int64_t images, Device device) {
     std::fputs(estimate_text(config, image, images, device).c_str(), stderr);
     std::fputs(config_text(config).c_str(), stdout);
     return 0;
 }
 
-int dry_run_without_data(const TrainingOptions& options, const config::ModelConfig& config, const DeclaredImages& images,
-                         Device device) {
+template <class Config>
+int dry_run_without_data(const TrainingOptions& options, const Config& config, const DeclaredImages& images, Device device) {
     say(note_of(images));
     const Networks nets = build_networks(config, images.image);
     if (!options.init.empty()) {
         const Safetensors content = read_safetensors(options.init);
-        for (const Network* net : {nets.generator.get(), nets.discriminator.get(), nets.classifier.get()})
-            if (net) load_state(content, options.init, *net, nullptr);
+        for (const auto& net : nets) load_state(content, options.init, *net, nullptr);
     }
-    if (!config.is_classifier())
-        for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
+    say_warnings(config);
     return print_plan(config, images.image, images.count, device);
 }
 
 }  // namespace
 
-int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer) {
+int64_t total_steps(const config::SharedConfig& config, const Trainer& trainer) {
     if (config.steps > 0) return config.steps;
     return steps_in_epochs(config, trainer.images_per_epoch(), [&](int64_t step) { return trainer.images_before(step); });
 }
 
-int64_t steps_in_epochs(const config::ModelConfig& config, int64_t images_per_epoch,
+int64_t steps_in_epochs(const config::SharedConfig& config, int64_t images_per_epoch,
                         const std::function<int64_t(int64_t)>& images_before) {
     int64_t images = 0;
     if (__builtin_mul_overflow(config.epochs, images_per_epoch, &images)) throw Error("too many epochs", "epochs", "lower it");
@@ -94,48 +127,37 @@ int64_t steps_in_epochs(const config::ModelConfig& config, int64_t images_per_ep
     return std::max<int64_t>(1, low);
 }
 
-int run_training(const TrainingOptions& options, Device device) {
-    ignore_write_signals();
-    std::optional<RunFolder> folder = run_to_resume(options);
-    std::optional<Checkpoint> checkpoint;  // a run that ended before its first starts anew
-    if (folder && exists(folder->checkpoint())) checkpoint = load_checkpoint(folder->checkpoint());
-    const config::ModelConfig config = options.model.empty() ? config::load_run_config(folder->config(), options.settings)
-                                                             : config::load_model(options.model, options.settings);
-    if (checkpoint) check_same_config(*checkpoint, config);
-    else if (folder) check_same_config({.file = folder->config(), .config = json::load(folder->config())}, config);
+namespace {
 
+// `folder` and `checkpoint`: of a run to resume.
+template <class Config>
+int train(const TrainingOptions& options, const Config& config, std::optional<RunFolder> folder,
+          const std::optional<Checkpoint>& checkpoint, Device device) {
     if (!folder) refuse_output_in_data(dataset_options(config.data), options.out, "the run's folder");
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
-    std::unique_ptr<GanTrainer> gan;
-    std::unique_ptr<ClassifierTrainer> classifier;
-    config::blaming(options.settings, [&] {
-        if (config.is_classifier()) classifier = std::make_unique<ClassifierTrainer>(config, data, device);
-        else gan = std::make_unique<GanTrainer>(config, data, device);
-    });
-    Trainer& trainer = gan ? static_cast<Trainer&>(*gan) : *classifier;
-    if (gan)
-        for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
-    const Dataset test = classifier ? config::blaming(options.settings, [&] { return test_split(*classifier); }) : Dataset{};
-    if (checkpoint) restore(*checkpoint, trainer);
-    else if (!options.init.empty()) start_from(options.init, trainer);
-    const int64_t total = total_steps(config, trainer);
-    if (total < trainer.step_count() && !options.resume_if_exists)
-        throw Error(
-            "the run has " + std::to_string(trainer.step_count()) + " steps already, " + std::to_string(total) + " are asked for",
-            folder->path(), "give --steps " + std::to_string(trainer.step_count()) + " or more");
+    const auto trainer = config::blaming(options.settings, [&] { return make_trainer(config, data, device); });
+    say_warnings(config);
+    Dataset test = config::blaming(options.settings, [&] { return test_images(*trainer); });
+    if (checkpoint) restore(*checkpoint, *trainer);
+    else if (!options.init.empty()) start_from(options.init, *trainer);
+    const int64_t total = total_steps(config, *trainer);
+    if (total < trainer->step_count() && !options.resume_if_exists)
+        throw Error("the run has " + std::to_string(trainer->step_count()) + " steps already, " + std::to_string(total) +
+                        " are asked for",
+                    folder->path(), "give --steps " + std::to_string(trainer->step_count()) + " or more");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
-    if (options.dry_run) return print_plan(config, trainer.image(), data.count, device);
-    if (checkpoint && trainer.step_count() >= total && !checkpoint->stopped())
-        return say_finished(config, trainer.step_count(), folder->path());
+    if (options.dry_run) return print_plan(config, trainer->image(), data.count, device);
+    if (checkpoint && trainer->step_count() >= total && !checkpoint->stopped())
+        return say_finished(config, trainer->step_count(), folder->path());
     watch_interrupts();
     if (folder) {
         atomic_write(folder->config(), config_text(config));  // `steps` and a few more may have changed
     } else {
         RunFolder::Fill fill;  // config.json does not name the weights to start from
         if (!options.init.empty())
-            fill = [&](const RunFolder& run) { write_safetensors(run.checkpoint(), checkpoint_of(trainer, {})); };
+            fill = [&](const RunFolder& run) { write_safetensors(run.checkpoint(), checkpoint_of(*trainer, {})); };
         folder = options.resume_if_exists && is_folder(options.out)
                      ? RunFolder::create_inside(options.out, config_text(config), fill)
                      : RunFolder::create(config.name, options.out, config_text(config), "runs", fill);
@@ -146,8 +168,22 @@ int run_training(const TrainingOptions& options, Device device) {
         (options.why_cpu.empty() ? "" : ", as " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
         counted(data.count, "image", "images") + " of " + (config.data.text("path").empty() ? data.name : data.source) +
         "; writing " + folder->path());
-    if (classifier) return ClassifierRun(*classifier, test, *folder, checkpoint ? &*checkpoint : nullptr).train(options);
-    return GanRun(*gan, *folder, checkpoint ? &*checkpoint : nullptr).train(options);
+    return make_run(*trainer, std::move(test), *folder, checkpoint ? &*checkpoint : nullptr)->train(options);
+}
+
+}  // namespace
+
+int run_training(const TrainingOptions& options, Device device) {
+    ignore_write_signals();
+    std::optional<RunFolder> folder = run_to_resume(options);
+    std::optional<Checkpoint> checkpoint;  // a run that ended before its first starts anew
+    if (folder && exists(folder->checkpoint())) checkpoint = load_checkpoint(folder->checkpoint());
+    const config::ModelConfig model = options.model.empty() ? config::load_run_config(folder->config(), options.settings)
+                                                            : config::load_model(options.model, options.settings);
+    const json::Value& effective = config::shared(model).effective;
+    if (checkpoint) check_same_config(*checkpoint, effective);
+    else if (folder) check_same_config({.file = folder->config(), .config = json::load(folder->config())}, effective);
+    return std::visit([&](const auto& config) { return train(options, config, std::move(folder), checkpoint, device); }, model);
 }
 
 }  // namespace gannet

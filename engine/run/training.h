@@ -30,9 +30,9 @@ struct TrainingOptions {
 int run_training(const TrainingOptions& options, Device device);
 
 // The steps that a configuration asks for.
-int64_t total_steps(const config::ModelConfig& config, const Trainer& trainer);
+int64_t total_steps(const config::SharedConfig& config, const Trainer& trainer);
 // Those of its `epochs`; `images_before` are the images that all steps before a number take.
-int64_t steps_in_epochs(const config::ModelConfig& config, int64_t images_per_epoch,
+int64_t steps_in_epochs(const config::SharedConfig& config, int64_t images_per_epoch,
                         const std::function<int64_t(int64_t)>& images_before);
 
 }  // namespace gannet

@@ -58,7 +58,7 @@ std::string difference(const json::Value& a, const json::Value& b, const std::st
 Safetensors checkpoint_of(Trainer& trainer, const json::Members& run) {
     Safetensors content;
     const SampleShape image = trainer.image();
-    const config::ModelConfig& config = trainer.config();
+    const config::SharedConfig& config = trainer.config();
     content.metadata = {{"format", "pt"},  // what PyTorch's loaders look for
                         {"program", "gannet"},
                         {"version", version()},
@@ -134,6 +134,10 @@ Checkpoint load_checkpoint(const std::string& path) {
     return checkpoint;
 }
 
+config::ModelConfig config_of(const Checkpoint& checkpoint) {
+    return config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
+}
+
 bool Checkpoint::stopped() const {
     const json::Value* reason = run.find("stopped");
     return reason && reason->text() && !reason->text()->empty();
@@ -161,10 +165,10 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
     trainer.set_position(checkpoint.position);
 }
 
-void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config) {
+void check_same_config(const Checkpoint& checkpoint, const json::Value& effective) {
     // Read again, so that keys which its program did not know have the values that they stand for.
-    const config::ModelConfig before = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
-    const std::string key = difference(config::identity(before.effective), config::identity(config.effective), "");
+    const config::ModelConfig before = config_of(checkpoint);
+    const std::string key = difference(config::identity(config::shared(before).effective), config::identity(effective), "");
     if (!key.empty())
         throw Error("'" + key + "' is not what the run was made with", checkpoint.file,
                     "resume with the run's own configuration, or start a new run");

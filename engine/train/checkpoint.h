@@ -36,6 +36,7 @@ std::string find_checkpoint(const std::string& run_or_file);
 
 // `path` is a checkpoint file or a run folder. Throws for files that are no checkpoint of this program.
 Checkpoint load_checkpoint(const std::string& path);
+config::ModelConfig config_of(const Checkpoint& checkpoint);
 // Puts a trainer where the checkpoint was: the next step is the one that would have followed.
 void restore(const Checkpoint& checkpoint, Trainer& trainer);
 
@@ -43,6 +44,6 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer);
 bool same_data(const std::string& then, const std::string& now);
 
 // Refuses to continue with another configuration: names the first key that differs. Keys that are free_at_resume may differ.
-void check_same_config(const Checkpoint& checkpoint, const config::ModelConfig& config);
+void check_same_config(const Checkpoint& checkpoint, const json::Value& effective);
 
 }  // namespace gannet

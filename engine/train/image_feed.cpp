@@ -7,7 +7,7 @@
 
 namespace gannet {
 
-ImageFeed::ImageFeed(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device)
+ImageFeed::ImageFeed(const config::SharedConfig& config, const Dataset& data, int64_t most_images, Device device)
     : data_(data), device_(device) {
     if (data.count < config.batch)
         throw Error("the data set has " + std::to_string(data.count) + " images, a batch " + std::to_string(config.batch),

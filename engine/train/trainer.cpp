@@ -23,14 +23,14 @@ std::string data_key(const Dataset& data, bool labels) {
            (labels ? ", labels " + hash_of(data.labels) : "");
 }
 
-Trainer::Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device)
-    : config_(config),
-      device_(device.with(config.numerics())),
+Trainer::Trainer(const config::SharedConfig& config, const Dataset& data, bool labels, int64_t most_images, Device device)
+    : device_(device.with(config.numerics())),
       workspace_(device_),
       image_{data.H, data.W, data.C, false},
       counters_(device_),
-      feed_(config_, data, most_images, device_),
-      data_key_(gannet::data_key(data, config.is_classifier())) {}
+      feed_(config, data, most_images, device_),
+      records_(config.cuda.boolean("graph")),
+      data_key_(gannet::data_key(data, labels)) {}
 
 void Trainer::set_position(const Counters& position) {
     position_ = position;
@@ -45,7 +45,7 @@ const RecordedWork* Trainer::recorded() const {
 Tensor Trainer::reals(int64_t count) const { return feed_.first(count); }
 
 void Trainer::between_steps(const std::function<void()>& work) {
-    if (records()) workspace_.run(work);
+    if (records_) workspace_.run(work);
     else work();
 }
 
@@ -66,14 +66,14 @@ void Trainer::step(Trace* trace) {
         for (const Tensor& result : results_) workspace_.keep(result);
     };
     results_.clear();  // those of the last step; their memory is free again
-    if (records() && !trace && phase.demand && !phase.recorded) {
+    if (records_ && !trace && phase.demand && !phase.recorded) {
         phase.recorded = workspace_.record(work, *phase.demand);
         if (phase.recorded) phase.results = results_;
     }
     if (phase.recorded && !trace) {
         phase.recorded->replay();
         results_ = phase.results;
-    } else if (records()) {
+    } else if (records_) {
         phase.demand = workspace_.run(work);
     } else {
         work();

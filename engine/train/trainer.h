@@ -28,8 +28,9 @@ public:
         Optimizer& optimizer;
     };
 
-    // `data` must outlive the trainer. A step takes `most_images` images at the most.
-    Trainer(const config::ModelConfig& config, const Dataset& data, int64_t most_images, Device device);
+    // `data` must outlive the trainer, which takes their labels too where `labels` says so. A step takes `most_images` images at
+    // the most.
+    Trainer(const config::SharedConfig& config, const Dataset& data, bool labels, int64_t most_images, Device device);
     virtual ~Trainer() = default;
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
@@ -53,7 +54,7 @@ public:
     int64_t images_per_epoch() const { return feed_.images_per_epoch(); }
     void set_position(const Counters& position);
 
-    const config::ModelConfig& config() const { return config_; }
+    virtual const config::SharedConfig& config() const = 0;
     SampleShape image() const { return image_; }
     const std::string& data_key() const { return data_key_; }
     // A real batch, images [0, count) of the first epoch's order.
@@ -66,7 +67,6 @@ protected:
     // What the last step returned; empty before there was one.
     const std::vector<Tensor>& results() const { return results_; }
 
-    config::ModelConfig config_;
     Device device_;
     Workspace workspace_;  // of the steps
     SampleShape image_;
@@ -74,8 +74,6 @@ protected:
     ImageFeed feed_;
 
 private:
-    bool records() const { return config_.cuda.boolean("graph"); }
-
     // A device that records replays whole steps; each plan has a record of its own. Its first step runs eagerly, the second is
     // recorded. All records share the workspace: what a step leaves to the next is outside of it.
     struct Phase {
@@ -83,6 +81,7 @@ private:
         std::unique_ptr<RecordedWork> recorded;
         std::vector<Tensor> results;
     };
+    bool records_;  // as the key cuda.graph says
     std::string data_key_;
     Counters position_;
     std::vector<Tensor> results_;

@@ -48,7 +48,7 @@ std::string laid_out(const std::string& bytes) {
 }
 
 // As GanRun reads it, and what it reads is what it would save.
-void restore_run(const Checkpoint& checkpoint, const config::ModelConfig& config) {
+void restore_run(const Checkpoint& checkpoint, const config::GanConfig& config) {
     if (checkpoint.run.is_null()) return;
     const config::SavedState run(checkpoint.run, checkpoint.file);
     run.boolean("finite");
@@ -74,17 +74,17 @@ struct Tiny {
                  .C = 1,
                  .pixels = {0, 50, 100, 150, 200, 250, 30, 60},
                  .labels = {0, 1, 0, 1}};
-    config::ModelConfig gan_config = config::parse_model(R"({ "data": { "set": "ring" }, "latent": { "size": 2 },
+    config::GanConfig gan_config = config::gan_of(config::parse_model(R"({ "data": { "set": "ring" }, "latent": { "size": 2 },
         "generator": [ { "layer": "linear", "units": 2 }, { "layer": "batch_norm" }, { "layer": "tanh" },
                        { "layer": "linear", "units": "image" }, { "layer": "reshape", "shape": "image" } ],
         "discriminator": [ { "layer": "flatten" }, { "layer": "linear", "units": 1 } ],
         "objective": { "loss": "bce_with_logits" }, "batch": 2, "steps": 4,
         "optimizer": { "type": "adam", "lr": 1e-3, "discriminator": { "type": "rmsprop" } } })",
-                                                         "gan.json", {});
-    config::ModelConfig classifier_config = config::parse_model(R"({ "data": { "set": "ring" },
+                                                                      "gan.json", {}));
+    config::ClassifierConfig classifier_config = config::classifier_of(config::parse_model(R"({ "data": { "set": "ring" },
         "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 2 } ],
         "optimizer": { "type": "sgd", "lr": 1e-3, "momentum": 0.9 }, "batch": 2, "steps": 4 })",
-                                                                "classifier.json", {});
+                                                                                           "classifier.json", {}));
     GanTrainer gan{gan_config, data, Device::cpu()};
     ClassifierTrainer classifier{classifier_config, data, Device::cpu()};
 };
@@ -108,18 +108,19 @@ void run_safetensors(const std::string& bytes) {
 // A checkpoint of any model: what its own configuration declares is built, and gets its state.
 void run_checkpoint(const std::string& bytes) {
     const Checkpoint checkpoint = load_checkpoint(file_of(framed(bytes), "fuzz.safetensors"));
-    const config::ModelConfig config = config::parse_model(json::dump(checkpoint.config), checkpoint.file, {});
-    check_same_config(checkpoint, config);
+    const config::ModelConfig model = config_of(checkpoint);
+    check_same_config(checkpoint, config::shared(model).effective);
     const auto load = [&](Net net, const std::vector<config::LayerConfig>& layers, SampleShape in,
                           const config::OptimizerConfig& optimizer) {
-        const Network network = built(net, layers, in, checkpoint.image, config);
+        const Network network = built(net, layers, in, checkpoint.image, config::shared(model));
         load_state(checkpoint.content, checkpoint.file, network, make_optimizer(optimizer, network).get());
     };
-    if (config.is_classifier()) {
-        load(Net::classifier, config.classifier, checkpoint.image, config.classifier_optimizer);
+    if (const auto* classifier = std::get_if<config::ClassifierConfig>(&model)) {
+        load(Net::classifier, classifier->classifier, checkpoint.image, classifier->optimizer);
         return;
     }
-    load(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, config.generator_optimizer);
+    const auto& config = std::get<config::GanConfig>(model);
+    load(Net::generator, config.generator, config.latent_shape(), config.generator_optimizer);
     load(Net::discriminator, config.discriminator, checkpoint.image, config.discriminator_optimizer);
     restore_run(checkpoint, config);
 }

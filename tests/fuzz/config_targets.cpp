@@ -22,11 +22,11 @@ const char* const small_model = R"({
 }  // namespace
 
 Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
-              const config::ModelConfig& config) {
-    BuildContext context{.net = net, .image = image, .options = config};
+              const config::BuildOptions& options) {
+    BuildContext context{.net = net, .image = image, .options = options};
     build_sequence(list, "net", in, context);
     if (context.parameters.size > 1000000) throw Error("more than is tried here");
-    return {net, list, in, image, config, Device::cpu()};
+    return {net, list, in, image, options, Device::cpu()};
 }
 
 void run_json(const std::string& bytes) {
@@ -36,9 +36,10 @@ void run_json(const std::string& bytes) {
 
 void run_model(const std::string& bytes) {
     const config::ModelConfig config = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
-    const std::string effective = json::dump(config.effective);
+    const std::string effective = json::dump(config::shared(config).effective);
     const config::ModelConfig again = config::parse_model(effective, "config.json", {});
-    hold(json::dump(again.effective) == effective, "an effective configuration is read otherwise than it was written");
+    hold(json::dump(config::shared(again).effective) == effective,
+         "an effective configuration is read otherwise than it was written");
 }
 
 void run_settings(const std::string& bytes) {
@@ -67,15 +68,17 @@ void run_tune(const std::string& bytes) {
 }
 
 void run_net(const std::string& bytes) {
-    const config::ModelConfig config = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
-    const int64_t size = config.data.integer("size"), channels = config.data.integer("channels");
+    const config::ModelConfig model = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
+    const config::Object& data = config::shared(model).data;
+    const int64_t size = data.integer("size"), channels = data.integer("channels");
     if (size > 256) throw Error("more than is tried here");
     const SampleShape image{size ? size : 28, size ? size : 28, channels ? channels : 1, false};
-    if (config.is_classifier()) {
-        hold(!summary(built(Net::classifier, config.classifier, image, image, config)).empty(), "an empty summary");
+    if (const auto* classifier = std::get_if<config::ClassifierConfig>(&model)) {
+        hold(!summary(built(Net::classifier, classifier->classifier, image, image, *classifier)).empty(), "an empty summary");
         return;
     }
-    const Network generator = built(Net::generator, config.generator, {1, 1, config.latent.integer("size"), true}, image, config);
+    const auto& config = std::get<config::GanConfig>(model);
+    const Network generator = built(Net::generator, config.generator, config.latent_shape(), image, config);
     Network discriminator = built(Net::discriminator, config.discriminator, image, image, config);
     hold(!summary(generator).empty() && !summary(discriminator).empty(), "an empty summary");
     check_networks(config, generator, discriminator, image);

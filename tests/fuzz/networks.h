@@ -8,6 +8,6 @@ namespace gannet::fuzz {
 
 // Throws Error where the network would have more than a million parameters; until then no memory is taken.
 Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
-              const config::ModelConfig& config);
+              const config::BuildOptions& options);
 
 }  // namespace gannet::fuzz
