@@ -52,7 +52,7 @@ simt() {
     suite "CUDA on the CPU, sm_75" env SIMT_CC=7.5 tools/test_cuda.sh build/simt build/simt/apps/train quick
 }
 broken() {
-    suite "broken off and resumed" make crash CRASH=150 KILLS=150
+    suite "broken off and resumed" make crash CRASH=150 KILLS=390
     if command -v clang++ >/dev/null; then
         suite "fuzz" make fuzz MINUTES=0.5 JOBS="$(nproc)" AGAIN=1
     else

@@ -5,10 +5,12 @@ import re
 import shutil
 import struct
 import subprocess
+import time
 import zlib
 
 from compare import arrays_of, differences, trace_differences, tree
 
+NAMES = ("train", "alarm", "classifier", "resume", "init", "trace", "dry-run", "grid", "folder", "replace", "evaluate", "cache", "clear")
 ERROR_LINE = re.compile(r"gannet: [^ ].* \(.+\): .+")
 
 
@@ -56,11 +58,15 @@ def models(folder):
 class Case:
     """A command, the folder that it starts in, and what it leaves there when nothing happens."""
 
-    def __init__(self, name, command, template, work, stdout=False, shim=None, trace=None):
+    def __init__(self, name, command, template, work, stdout=False, shim=None, trace=None, modes=None, more=None, stale=None):
         self.name, self.command, self.template, self.stdout, self.shim, self.trace = name, command, template, stdout, shim, trace
+        self.modes, self.more = modes or {}, more or {}  # of files; and variables of the environment
+        self.stale = stale  # what a killed writer left
         self.whole = f"{work}/whole-{name}"
         self.start(self.whole)
+        begin = time.monotonic()
         status, out, err = self.run(self.whole)
+        self.seconds = time.monotonic() - begin
         if status:
             raise SystemExit(f"crash: {name} fails by itself, status {status}: {err.strip()}")
         self.want, self.out = tree(self.whole), out
@@ -77,10 +83,9 @@ class Case:
         shutil.rmtree(cwd, ignore_errors=True)
         shutil.copytree(self.template, cwd)
 
-    @staticmethod
-    def environment(cwd):
+    def environment(self, cwd):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("GANNET_", "CRASH_", "XDG_"))}
-        return {**env, "XDG_CACHE_HOME": f"{cwd}/cache", "HOME": cwd}
+        return {**env, "XDG_CACHE_HOME": f"{cwd}/cache", "HOME": cwd, **self.more}
 
     def started(self, cwd):
         return subprocess.Popen(self.command, cwd=cwd, env=self.environment(cwd), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -109,6 +114,8 @@ class Case:
                     wrong = trace_differences(self.trace, got[self.trace], self.want[self.trace], self.traced)
                     got[self.trace] = self.want[self.trace]
                 wrong += differences(got, self.want)
+                modes = {name: os.stat(f"{cwd}/{name}").st_mode & 0o777 for name in self.modes}
+                wrong += [f"{name} has another mode" for name, mode in modes.items() if mode != self.modes[name]]
                 return wrong + ["its output differs"] if self.stdout and out != self.out else wrong
             if status is None or status < 0:
                 break
@@ -141,9 +148,8 @@ def calls_of(case, cwd, which=""):
         return [(line[0], line[2:].rstrip("\n").removeprefix(f"{cwd}/")) for line in f]
 
 
-def make_cases(apps, shim, work):
+def make_cases(apps, shim, work, files):
     """All of them, by name. `whole` of the trainings serves the commands that read a run."""
-    files = models(f"{work}/models")
     empty = f"{work}/empty"
     os.makedirs(empty)
 
@@ -171,20 +177,50 @@ def make_cases(apps, shim, work):
     command[command.index("runs/train")] = "runs/init"
     cases.append(Case("init", [*command, "--init", "weights.safetensors"], given, work, shim=shim))
 
-    older = f"{work}/older"  # with samples of another run
+    older = f"{work}/older"  # with samples of another run, and a picture with a mode of its own
     shutil.copytree(runs, older)
     os.makedirs(f"{older}/images")
     for i in range(6):
         png(f"{older}/images/{i:06}.png", 4, i)
+    png(f"{older}/grid.png", 4, 1)
+    os.chmod(f"{older}/grid.png", 0o640)
+
+    # A cache that has no room for another entry, with what a killed writer left and a file that is nobody's.
+    cached = f"{work}/cached"
+    shutil.copytree(runs, cached)
+    os.makedirs(f"{cached}/cache/gannet")
+    older_images, newer_images, stale = (f"cache/gannet/{i:016x}.images" for i in (1, 2, 3))
+    stale += ".abcdef"
+    for age, name in enumerate((newer_images, older_images, stale, "cache/gannet/notes.txt")):
+        with open(f"{cached}/{name}", "wb") as f:
+            f.write(bytes(450))
+        os.utime(f"{cached}/{name}", (1e9 - age, 1e9 - age))
+    room = {"GANNET_CACHE_GB": "0.000001"}
 
     def reading(name, program, *arguments, start=runs, **more):
         return Case(name, [f"{apps}/{program}", *arguments, "--device", "cpu", "--threads", "1"], start, work, shim=shim, **more)
 
     cases += [
-        reading("grid", "generate", "runs/alarm", "--out", "grid.png", "-n", "4"),
+        training("trace", "gan", "--trace", "first.trace", "--trace-steps", "2", trace="first.trace"),
+        Case("dry-run", [f"{apps}/train", files["classifier"], "--device", "cpu", "--dry-run"], empty, work, stdout=True, shim=shim),
+        reading("grid", "generate", "runs/alarm", "--out", "grid.png", "-n", "4", start=older, modes={"grid.png": 0o640}),
         reading("folder", "generate", "runs/alarm", "--out", "images/", "-n", "4"),
         reading("replace", "generate", "runs/alarm", "--out", "images/", "-n", "4", "--replace", start=older),
         reading("evaluate", "evaluate", "runs/alarm", "--classifier", "runs/classifier", "-n", "20", stdout=True),
-        training("trace", "gan", "--trace", "first.trace", "--trace-steps", "2", trace="first.trace"),
+        reading("cache", "evaluate", "runs/alarm", "--classifier", "runs/classifier", "-n", "20", start=cached, stdout=True, more=room,
+                stale=stale),
+        Case("clear", [f"{apps}/train", "--clear-cache"], cached, work, shim=shim),
     ]
+    assert tuple(case.name for case in cases) == NAMES
     return {case.name: case for case in cases}
+
+
+def silent_commands(apps, files):
+    """Commands that write no file. `bench --tune FILE` writes one, on a GPU only, so that nothing here tries it."""
+    model = [files["gan"], "--device", "cpu", "--threads", "1"]
+    summary, bench = f"{apps}/summary", f"{apps}/bench"
+    return {
+        "summary": [summary, files["gan"]], "summary of images": [summary, files["classifier"]],
+        "summary --json": [summary, files["gan"], "--json"], "summary --plan": [summary, files["gan"], "--plan"],
+        "bench": [bench, *model, "--steps", "1"], "bench --kernels": [bench, "--kernels", "--filter", "^matmul 64x100", "--seconds", "0"],
+    }

@@ -68,8 +68,11 @@ def arrays_of(data):
     if len(data) != start + max(entry["data_offsets"][1] for entry in entries.values()):
         return None
     before = min(step_in(name) for name in entries if not name.startswith("init.")) - 1
-    return {re.sub(r"^init\.", f"s{before}.after.", name):
-            (e["dtype"], e["shape"], data[start + e["data_offsets"][0]:start + e["data_offsets"][1]]) for name, e in entries.items()}, metadata
+    arrays = {}
+    for name, entry in entries.items():
+        begin, end = entry["data_offsets"]
+        arrays[re.sub(r"^init\.", f"s{before}.after.", name)] = (entry["dtype"], entry["shape"], data[start + begin:start + end])
+    return arrays, metadata
 
 
 def trace_differences(name, got, want, all_steps):

@@ -10,6 +10,7 @@ After each recorded call there are three states:
 Disks reorder within a file as well; the program syncs whole files before they get their name, so that is not modelled.
 """
 import os
+import shutil
 import struct
 
 O_ACCMODE, O_CREAT, O_TRUNC = 3, 0o100, 0o1000
@@ -47,14 +48,18 @@ def from_disk(path):
     return folder
 
 
-def to_disk(state, path):
+def to_disk(state, path, before):
+    """Writes a state; a file that was there `before` keeps its mode."""
     os.makedirs(path, exist_ok=True)
     for name, content in state.items():
+        here, there = os.path.join(path, name), os.path.join(before, name)
         if isinstance(content, dict):
-            to_disk(content, os.path.join(path, name))
+            to_disk(content, here, there)
         else:
-            with open(os.path.join(path, name), "wb") as f:
+            with open(here, "wb") as f:
                 f.write(content)
+            if os.path.exists(there):
+                shutil.copymode(there, here)
 
 
 def records(path):
@@ -136,8 +141,11 @@ class Disk:
                 if number & EXCHANGE:
                     a.entries[old] = other
             b.entries[new] = node
-            if new == CHECKPOINT:
+            # In a folder with a name that starts with a dot the run is not there yet.
+            if new == CHECKPOINT and not os.path.basename(os.path.dirname(second)).startswith(b"."):
                 self.saved.append(node.data)
+            elif isinstance(node, Folder) and CHECKPOINT in node.entries and not new.startswith("."):
+                self.saved.append(node.entries[CHECKPOINT].data)
 
     def state(self, kind, node=None):
         node = node or self.top

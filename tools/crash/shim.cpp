@@ -62,7 +62,8 @@ File* file(int descriptor) {
 bool written(int descriptor) { return file(descriptor) && file(descriptor)->written; }
 const char* name(int descriptor) { return file(descriptor) ? file(descriptor)->path.c_str() : ""; }
 bool counts(const std::string& path) {
-    return !path.starts_with("/dev/") && !path.starts_with("/proc/") && !path.starts_with("/sys/");
+    return (!path.starts_with("/dev/") || path.starts_with("/dev/shm/")) && !path.starts_with("/proc/") &&
+           !path.starts_with("/sys/");
 }
 std::string at(int folder, const char* path) {
     if (!path) return name(folder);

@@ -18,7 +18,7 @@ struct File {
 File* file(int descriptor);  // null for those that are not followed
 bool written(int descriptor);
 const char* name(int descriptor);
-bool counts(const std::string& path);          // no device, nothing of /proc
+bool counts(const std::string& path);          // no device, nothing of /proc; work folders are in /dev/shm
 std::string at(int folder, const char* path);  // the path that a call names by a folder's descriptor
 int opened(int descriptor, const std::string& path, int flags);
 
