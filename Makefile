@@ -9,7 +9,7 @@
 #   make crash        breaks trainings off in every way and compares what they leave (CRASH=N or slice: fewer tries; docs/reliability.md)
 #   make fuzz         fuzzes every reader (MINUTES=10 for each target, JOBS=1 at a time, TARGETS="json net")
 #   make soak         whether a training of MINUTES=20 keeps its pace and its memory
-#   make fingerprint  compares the bits of trainings with tests/fingerprints.json (WRITE=1 makes it anew)
+#   make fingerprint  compares the bits of trainings with tests/fingerprints.json (WRITE=1 writes it again)
 #   make nullcuda     counts kernels, memory and calls of the models' training on a GPU, without one
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
 #   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
@@ -229,7 +229,7 @@ $(BUILD)/crash/shim.so: $(wildcard tools/crash/*.cpp) tools/crash/shim.h
 crash: all $(BUILD)/crash/shim.so
 	@tools/crash/crash.py --apps $(PROGRAMS) --shim $(BUILD)/crash/shim.so $(PARTS) $(if $(filter slice,$(CRASH)),$(CRASH_SLICE),$(CRASH:%=--tries %)) $(KILLS:%=--kills %)
 
-# Whether trainings compute the same bits as before: WRITE=1 makes the table of hashes anew.
+# Checks that trainings compute the same bits as before. WRITE=1 writes the table of hashes again.
 fingerprint: all $(BUILD)/double/apps/train $(BUILD)/simt/apps/train
 	@tools/fingerprint.py --apps $(PROGRAMS) --build $(BUILD) --compiler $(CXX) $(WRITE:%=--write)
 

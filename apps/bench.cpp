@@ -24,7 +24,7 @@ std::vector<const bench::KernelCase*> select(const std::string& pattern) {
         for (const bench::KernelCase& c : bench::kernel_cases())
             if (std::regex_search(c.name(), expression)) chosen.push_back(&c);
     } catch (const std::regex_error&) {
-        throw Error("\"" + pattern + "\" is no regular expression", "command line",
+        throw Error("\"" + pattern + "\" is not a regular expression", "command line",
                     "write one as in: bench --kernels --filter '^conv2d'");
     }
     if (chosen.empty())

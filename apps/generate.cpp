@@ -81,8 +81,7 @@ int main(int argc, char** argv) {
         line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");
         line.option("--threads", threads, "T", threads_help);
-        line.flag("--exact", exact,
-                  "convolutions without minimal filtering, as where a model file says so: \"cpu\": {\"exact\": true}");
+        line.flag("--exact", exact, "computes convolutions without Winograd, as with the key \"cpu\": {\"exact\": true}");
         if (!line.parse(count, arguments)) return 0;
         if (n < 1 || n > 1000000) throw Error("-n " + std::to_string(n), "command line", "use 1 to 1,000,000");
         if (line.given("--interpolate") && (interpolate < 2 || interpolate > 1000))

@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
         line.option("--threads", threads, "T", threads_help);
         line.option("--set", set, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
-        line.flag("--exact", exact, "convolutions without minimal filtering, as --set cpu.exact=true");
+        line.flag("--exact", exact, "computes convolutions without Winograd, as --set cpu.exact=true");
         line.choice("--on-collapse", on_collapse, {"warn", "stop"},
                     "what to do when the training has collapsed, as --set on_collapse");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
             throw Error("--trace-steps without --trace", "command line", "name the file to record to with --trace");
         if (!options.trace.empty() && exists(options.trace) && std::filesystem::is_regular_file(options.trace) &&
             !options.trace.ends_with(".safetensors") && !is_trace(options.trace))
-            throw Error("--trace would replace a file that is no trace", options.trace, "name one that ends in .safetensors");
+            throw Error("--trace would replace a file that is not a trace", options.trace, "name one that ends in .safetensors");
         if (options.trace_steps < 1)
             throw Error("--trace-steps " + std::to_string(options.trace_steps), "command line", "use 1 or more");
         options.settings = config::Settings(set);

@@ -1,5 +1,5 @@
 // What this process may use: the machine's cores and memory, or less where its container (Linux control groups, v1 and v2) or a
-// ulimit says so. Everything is read anew at each call. `root` stands before /proc and /sys, for tests.
+// ulimit says so. Every call reads the values again. `root` stands before /proc and /sys, for tests.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -7,7 +7,7 @@
 
 namespace gannet {
 
-// The text of an error number. But memory that ran out is no fault of a file or folder: then it throws std::bad_alloc.
+// The text of an error number. Throws std::bad_alloc if memory ran out: that is not an error of a file or folder.
 inline std::string reason_of(int error) {
     if (error == ENOMEM) throw std::bad_alloc();
     return std::generic_category().message(error);

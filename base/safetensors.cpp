@@ -85,7 +85,7 @@ private:
                         "is it a file of this program?");
         std::string header(std::size_t(length), '\0');
         get(header.data(), header.size());
-        if (header.empty() || header[0] != '{') foreign("its header is no JSON object");
+        if (header.empty() || header[0] != '{') foreign("its header is not a JSON object");
         return header;
     }
 
@@ -97,7 +97,7 @@ private:
             damaged("its header cannot be read: " + std::string(error.what()));
         }
         const auto* members = std::get_if<json::Members>(&root.data);
-        if (!members) foreign("its header is no JSON object");
+        if (!members) foreign("its header is not a JSON object");
         std::vector<Entry> entries;
         for (const auto& [name, value] : *members) {
             if (name == metadata_key) parse_metadata(value);
@@ -113,10 +113,10 @@ private:
 
     void parse_metadata(const json::Value& value) {
         const auto* members = std::get_if<json::Members>(&value.data);
-        if (!members) damaged("its metadata are no JSON object");
+        if (!members) damaged("its metadata are not a JSON object");
         for (const auto& [key, text] : *members) {
             const auto* words = std::get_if<std::string>(&text.data);
-            if (!words) damaged("metadata " + key + " is no text");
+            if (!words) damaged("metadata " + key + " is not a string");
             content_.metadata[key] = *words;
         }
     }
@@ -144,7 +144,8 @@ private:
         entry.array.dtype = *word;
         entry.array.shape = integers(name, value, "shape");
         const std::vector<int64_t> offsets = integers(name, value, "data_offsets");
-        if (offsets.size() != 2 || offsets[0] > offsets[1]) damaged("array " + name + ": data_offsets are no begin and end");
+        if (offsets.size() != 2 || offsets[0] > offsets[1])
+            damaged("array " + name + ": data_offsets are not a begin and an end");
         entry.begin = offsets[0];
         entry.end = offsets[1];
         if (bytes_of(*word, entry.array.shape) != entry.end - entry.begin)

@@ -30,7 +30,7 @@ struct Close {
 };
 using Handle = std::unique_ptr<archive, Close>;
 
-// Why the library failed; but memory that ran out is no fault of the archive.
+// Why the library failed. Throws std::bad_alloc if memory ran out: that is not an error of the archive.
 std::string complaint(archive* a) {
     const char* text = archive_error_string(a);
     const std::string why = text ? printable(text) : "unknown error";

@@ -62,7 +62,7 @@ int locked_temporary(const std::string& file, std::string& name) {
         const int descriptor = ::mkstemp(name.data());
         if (descriptor < 0) return -1;
         struct stat info {};
-        ::flock(descriptor, LOCK_EX);  // a file system without locks is no reason to stop
+        ::flock(descriptor, LOCK_EX);  // a file system without locks is not an error
         if (::fstat(descriptor, &info) != 0 || info.st_nlink > 0) return descriptor;
         ::close(descriptor);  // somebody took it for one, in between
     }

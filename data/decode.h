@@ -6,7 +6,7 @@
 
 namespace gannet {
 
-// Why a file is no image that can be used; whoever catches it knows the file's name.
+// Why a file cannot be decoded. The catcher adds the name of the file.
 struct BrokenImage : std::runtime_error {
     using std::runtime_error::runtime_error;
 };

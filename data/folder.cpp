@@ -110,7 +110,7 @@ private:
         way_.pop_back();
     }
 
-    // Notes what is no folder. What may be an image and cannot be asked says why when it is read.
+    // Notes entries that are not folders. A possible image that cannot be examined is reported when it is read.
     bool is_folder(const fs::directory_entry& entry, const std::string& inside) {
         const std::string name = entry.path().filename().string();
         if (is_hidden(name)) return ignored_.add(name), false;

@@ -85,7 +85,7 @@ Idx read_idx(const std::string& file, int axes) {
     const std::size_t got = in.read(idx.values.data(), idx.values.size());
     if (got < idx.values.size()) throw Error(says + ", the file has " + std::to_string(got), file, truncated);
     uint8_t more;
-    if (in.read(&more, 1) != 0) throw Error(says + ", but the file goes on after them", file, fetch_again);
+    if (in.read(&more, 1) != 0) throw Error(says + ", but the file has more bytes", file, fetch_again);
     return idx;
 }
 

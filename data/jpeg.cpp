@@ -34,7 +34,8 @@ struct JpegReader {
         jpeg->err->format_message(jpeg, reader->complaint);
         std::longjmp(reader->jump, 1);
     }
-    // Damage is a warning to libjpeg, which goes on with grey. Other warnings, such as bytes between segments, are common.
+    // libjpeg reports damage as a warning and fills the rest with grey. Other warnings, such as bytes between segments, are
+    // common.
     static void warn(j_common_ptr jpeg, int level) {
         const int code = jpeg->err->msg_code;
         if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
@@ -52,7 +53,7 @@ struct JpegReader {
     template <class Steps>
     void guarded(Steps&& steps) {
         const int failed = setjmp(jump);
-        // That is no fault of the file. The second: more than the variable JPEGMEM allows.
+        // This is not an error of the file. The second code: more memory than the variable JPEGMEM allows.
         if (failed && (errors.msg_code == JERR_OUT_OF_MEMORY || errors.msg_code == JERR_NO_BACKING_STORE)) throw std::bad_alloc();
         if (failed) throw BrokenImage(std::string("damaged JPEG: ") + complaint);
         steps();

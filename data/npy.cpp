@@ -119,7 +119,7 @@ Header read_header(ByteStream& in, const std::string& file) {
     const std::size_t got = in.read(start, 8);
     if (got == 0) throw Error("the file is empty", file, copy_again);
     if (std::memcmp(start, "\x93NUMPY", std::min<std::size_t>(got, 6)) != 0)
-        throw Error("this is no .npy file", file, "give one that numpy.save wrote");
+        throw Error("not an .npy file", file, "give one that numpy.save wrote");
     if (got < 8) throw Error("the file ends inside its header", file, copy_again);
     const int version = start[6];
     if (version < 1 || version > 3)
@@ -139,7 +139,7 @@ void check_type(const Header& header, const std::string& file) {
     const bool floats = type.size() > 1 && type[0] != '[' && type[1] == 'f';
     if (type != "|u1")
         throw Error(
-            std::string("its values are ") + (floats ? "floats" : "no bytes") + ", '" + printable(type) + "' instead of '|u1'",
+            std::string("its values are ") + (floats ? "floats" : "not bytes") + ", '" + printable(type) + "' instead of '|u1'",
             file,
             floats ? "save bytes, of values from 0 to 1 as numpy.uint8(255 * values + 0.5)"
                    : "save levels from 0 to 255 as values.astype(numpy.uint8)");
@@ -164,7 +164,7 @@ Npy read_npy(const std::string& file) {
     if (got < npy.values.size())
         throw Error(says + ", the file has " + std::to_string(got) + ": it is truncated", file, copy_again);
     uint8_t more;
-    if (in.read(&more, 1) != 0) throw Error(says + ", but the file goes on after them", file, copy_again);
+    if (in.read(&more, 1) != 0) throw Error(says + ", but the file has more bytes", file, copy_again);
     return npy;
 }
 

@@ -24,7 +24,7 @@ Colour read_colour(const std::string& text, const std::string& where) {
     if (text == "white") return {255, 255, 255};
     if (text == "black") return {0, 0, 0};
     if (text.size() != 7 || text[0] != '#' || text.find_first_not_of("0123456789abcdefABCDEF", 1) != std::string::npos)
-        throw Error("the background '" + printable(text) + "' is no colour", where, "write white, black or #rrggbb");
+        throw Error("the background '" + printable(text) + "' is not a valid colour", where, "write white, black or #rrggbb");
     const unsigned long rgb = std::stoul(text.substr(1), nullptr, 16);
     return {uint8_t(rgb >> 16), uint8_t(rgb >> 8), uint8_t(rgb)};
 }

@@ -65,7 +65,7 @@ struct PngReader {
     template <class Steps>
     void guarded(Steps&& steps) {
         const int failed = setjmp(png_jmpbuf(png));
-        if (failed && no_memory) throw std::bad_alloc();  // that is no fault of the file
+        if (failed && no_memory) throw std::bad_alloc();  // not an error of the file
         if (failed) throw BrokenImage(std::string("damaged PNG: ") + complaint);
         steps();
         if (no_memory) throw std::bad_alloc();  // libpng leaves a chunk out that it has no memory for

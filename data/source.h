@@ -45,7 +45,7 @@ public:
     static std::unique_ptr<ImageSource> open(const std::string& path, const SourceLimits& limits);
     virtual ~ImageSource() = default;
 
-    // Of the images, sorted folder by folder; folders that all of them are in are left away.
+    // Names of the images, sorted folder by folder, without the folders that contain all of them.
     const std::vector<std::string>& names() const { return names_; }
     std::string place(int64_t index) const;  // for errors
     const IgnoredFiles& ignored() const { return ignored_; }
@@ -68,7 +68,7 @@ protected:
     int64_t largest_;
     bool skip_broken_;
     std::vector<std::string> names_;
-    std::string common_;  // the folders left away, with a '/' at the end; or ""
+    std::string common_;  // the omitted folders, with a '/' at the end; or ""
     IgnoredFiles ignored_;
     std::vector<std::pair<std::string, std::string>> unreachable_;
 };
@@ -80,7 +80,7 @@ std::string named(const std::vector<std::pair<std::string, std::string>>& left_o
 bool is_image_name(const std::string& name);
 // A part of the path begins with '.', or is a folder that a system keeps beside files: thumbnails, waste baskets, snapshots.
 bool is_hidden(const std::string& path);
-// Whether what is in a folder makes it the folder of a run, whose pictures are no data.
+// Whether a folder is the folder of a run: its pictures are not data.
 bool is_run(const std::function<bool(const std::string& name)>& has);
 
 constexpr std::size_t bytes_at_once = std::size_t(64) << 20;  // of files in memory before they are decoded

@@ -26,7 +26,7 @@ struct Numerics {
     Precision precision = Precision::fp32;
     MatmulChoice matmul = MatmulChoice::automatic;
     std::vector<TunedProduct> tuned;  // measured by `apps/bench MODEL --tune FILE`; before the rule of cuda/matmul_cublas.h
-    bool exact_convolutions = false;  // on a CPU: no minimal filtering, whose errors are larger by about two bits (winograd.h)
+    bool exact_convolutions = false;  // on a CPU: no Winograd, which loses about two bits more (winograd.h)
 };
 
 // Memory of a GPU for the partial results of one kernel call.

@@ -1,4 +1,4 @@
-// How products are rounded, and who computes them.
+// The precision of matrix products, and which implementation computes them.
 #pragma once
 #include <cstdint>
 

@@ -15,7 +15,7 @@ constexpr bool memory_can_be_limited = false;
 constexpr bool memory_can_be_limited = true;
 #endif
 
-// Whether `work` returns true, in a process of its own that may take so many bytes more than this one has.
+// Whether `work` returns true in a separate process that may allocate `bytes` more than this one has.
 template <class Work>
 bool succeeds_within(std::size_t bytes, Work work) {
     const pid_t child = ::fork();

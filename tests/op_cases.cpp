@@ -98,7 +98,7 @@ std::vector<ConvShape> conv_shapes() {
     struct Row {
         int64_t N, H, W, C, OC, R, S, stride, padding;
     };
-    // Where (H + 2 padding - R) is no multiple of the stride, the adjoint has an output padding.
+    // If (H + 2 padding - R) is not a multiple of the stride, the adjoint has an output padding.
     static const Row rows[] = {
         {1, 1, 1, 1, 1, 1, 1, 1, 0},      // one of everything
         {2, 5, 7, 3, 2, 3, 3, 1, 1},      // at most four channels out: dot products
@@ -123,7 +123,7 @@ std::vector<ConvShape> conv_shapes() {
         {3, 28, 28, 2, 6, 3, 3, 1, 1},    // many pixels: several tasks, and slices of the filter's gradient
         {6, 16, 16, 20, 70, 4, 4, 2, 1},  //
         {40, 7, 5, 1, 1, 3, 3, 1, 1},     // many samples of little work
-        // 4x4 filters of stride 2 and channels in sixteens: minimal filtering, where tiles of 4x4 outputs fit well
+        // 4x4 filters of stride 2 and channels in sixteens: Winograd, where tiles of 4x4 outputs fit well
         {1, 8, 8, 32, 32, 4, 4, 2, 1},    // one tile
         {5, 8, 8, 48, 32, 4, 4, 2, 1},    // 192 channels of space to depth: panels across parities
         {3, 14, 15, 32, 48, 4, 4, 2, 1},  // 7 x 7 outputs: one tile of its own form; an output padding

@@ -68,9 +68,9 @@ inline double normalisation_terms(int64_t count) { return count < 8 ? 10000 : 64
 
 // Convolutions of every kind that the kernels tell apart; shared with the list of kernel cases.
 std::vector<ConvShape> conv_shapes();
-// `terms` for a convolution's sums of `terms` products. Where minimal filtering may serve (4x4, stride 2, channels in sixteens),
-// the integers of its transforms magnify rounding by two bits, as the test of its errors measures: 16 times the terms. Where
-// tiles of 7x7 outputs take three quarters of the products at the most, by four bits: 256 times.
+// The `terms` of a convolution's sum. Where Winograd may be used (4x4, stride 2, channels a multiple of 16), the integers of its
+// transforms magnify rounding by two bits, as the test of its errors measures: 16 times the terms. Where tiles of 7x7 outputs
+// need at most three quarters of the multiplications, by four bits: 256 times.
 inline double convolution_terms(const ConvShape& s, double terms) {
     if (s.R != 4 || s.S != 4 || s.stride != 2 || s.C % 16 || s.OC % 16) return terms;
     const auto tiles = [&](int64_t side) { return double(((s.P + side - 1) / side) * ((s.Q + side - 1) / side)); };

@@ -19,8 +19,8 @@ struct Fused {
     std::string label() const {
         return yes(bias, "bias") + (act.kind == ActivationKind::none ? "" : " " + text(act)) + yes(moments, "moments");
     }
-    // What tanh and sigmoid bound to 1 has the rounding of the sum of K products in it, of size sqrt(K) / 3. A variance has twice
-    // the relative error of the deviations that it squares.
+    // Outputs of tanh and sigmoid, bounded by 1, contain the rounding of a sum of K terms of size sqrt(K) / 3. A variance has
+    // twice the relative error of the deviations that it squares.
     double terms(double K) const { return K * (act.kind == ActivationKind::none ? 1 : std::max(1.0, K / 9)) * (moments ? 4 : 1); }
     // The outputs of f(moments)
     template <class F>

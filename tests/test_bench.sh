@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drives apps/bench and tools/side_by_side.py on small work: what they print, what they refuse, that every kernel has a case. No
-# figure is looked at: a benchmark never fails the tests. GANNET_APPS names another folder of programs. The last line is
+# time is compared with a limit: a benchmark never fails the tests. GANNET_APPS names another folder of programs. The last line is
 # `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -38,7 +38,8 @@ flops() { # model, flops of a step, settings...
     holds "round(r['gflop_per_step']['total'] * 1e9) == $2"
 }
 flops vanilla 59398144
-# Bytes of its products: both operands and the result of each, 2 passes through D forward, 3 back (one by weights less), G once.
+# Bytes of its matrix products: both operands and the result of each, 2 passes through D forward, 3 back (one by weights less), G
+# once.
 holds "(lambda g, d: abs(r['gb_per_step']['products'] - 4e-9 * (sum(g) + 2 * sum(d) + 2 * sum(d[1:]) + sum(d) + sum(g[1:]) + 2 * sum(d) + sum(g))) < 1e-12)(*[[4 * (i + o) + i * o + o for i, o in zip(n, n[1:])] for n in ([100, 128, 256, 512, 1024, 784], [784, 512, 256, 1])])"
 flops dcgan 537033728
 flops dcgan 590069760 --set share_scores=false
@@ -100,7 +101,7 @@ a model with --kernels.*--filter|a.json --kernels
 --steps with --kernels|--kernels --steps 3
 --set with --kernels|--kernels --set batch=3
 --list without --kernels|--list a.json
-is no regular expression|--kernels --filter (
+is not a regular expression|--kernels --filter (
 no case matches "nothing".*--list|--kernels --filter nothing
 --steps 0|$root/models/vanilla.json --steps 0
 --steps "many" cannot be used|$root/models/vanilla.json --steps many

@@ -25,7 +25,7 @@ bool there(uint64_t key) {
     return read_cache(cache_file(key), key, set, lines) && set.pixels == hundred_kilobytes().pixels;
 }
 
-// So many seconds ago, which is not when read_cache was last asked.
+// Sets the time of last use to `seconds` ago, which read_cache alone would not do.
 void used_before(uint64_t key, int seconds) {
     fs::last_write_time(cache_file(key), fs::file_time_type::clock::now() - std::chrono::seconds(seconds));
 }

@@ -20,7 +20,7 @@ std::string message_of(const std::vector<std::string>& settings) {
 
 }  // namespace
 
-TEST_CASE("classifier: learns a hundred digits by heart, and a checkpoint goes on with the same bits") {
+TEST_CASE("classifier: memorises a hundred digits, and a resumed run computes the same bits") {
     const TemporaryFolder folder;
     const config::ClassifierConfig config = small_classifier({"optimizer.lr=3e-3"});
     ClassifierTrainer trainer(config, few_images(), Device::cpu());

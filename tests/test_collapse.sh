@@ -43,10 +43,10 @@ stops() { # the same, with --on-collapse stop: it ends early, saved
 both() { alarms "$@" && stops "$@"; }
 
 still=(--set optimizer.generator.lr=0)
-both saturated "sure of every image .* explodes" "${still[@]}" --set optimizer.discriminator.lr=0.05
-both fooled "takes every image for real" --set init.std=0.3 --set discriminator.1.init=normal --set discriminator.3.init=normal \
+both saturated "has saturated .* explodes" "${still[@]}" --set optimizer.discriminator.lr=0.05
+both fooled "classifies every image as real" --set init.std=0.3 --set discriminator.1.init=normal --set discriminator.3.init=normal \
     --set optimizer.discriminator.lr=0 --set optimizer.generator.lr=0.05 --set observe.every=100000
-both vanished "sure of every image .* gradient has vanished" "${still[@]}" --set objective.generator_loss=saturating \
+both vanished "has saturated .* gradient has vanished" "${still[@]}" --set objective.generator_loss=saturating \
     --set optimizer.discriminator.lr=0.05
 both pinned "pinned at ln 2" "${still[@]}" --set init.std=0 --set discriminator.1.init=normal --set discriminator.3.init=normal \
     --set init.bias=zeros --set optimizer.discriminator.lr=0
@@ -67,7 +67,7 @@ refuses "the checkpoint keeps step 0" "$train" gan.json --out diverged-late "${d
 check "its event names the layer" test "$(event diverged-late | grep -c 'the first layer that is not finite: generator\.[02]')" -eq 1
 check "it has its plots" test -s diverged-late/plots/losses.svg
 runs "$train" --resume saturated-stopped --on-collapse warn
-check "it goes on to the end where it is told to" test "$(step_of saturated-stopped)" -eq 400
+check "it continues to the end if told to" test "$(step_of saturated-stopped)" -eq 400
 
 for settings in "" "--set objective.loss=least_squares" "--set objective.loss=hinge"; do
     rm -rf healthy

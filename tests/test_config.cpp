@@ -236,8 +236,8 @@ TEST_CASE("--set") {
 
     const std::vector<std::pair<std::string, std::string>> wrong = {
         {"batch", "no '=' in the setting (--set batch): write --set key.path=value"},
-        {"=3", "'' is no path to a key (--set =3)"},
-        {"a..b=3", "'a..b' is no path to a key"},
+        {"=3", "'' is not a path to a key (--set =3)"},
+        {"a..b=3", "'a..b' is not a path to a key"},
         {"objectve.loss=bce", "unknown key 'objectve' (objectve, --set objectve.loss=bce): did you mean 'objective'?"},
         {"generator.3.chanels=4",
          "unknown key 'chanels' (generator[3].chanels, --set generator.3.chanels=4): did you mean 'channels'?"},
@@ -270,7 +270,7 @@ TEST_CASE("--set") {
     CHECK(has(error_with({"batch=8", "batch=0"}), "(batch, --set batch=0)"));
     std::string deep = "a";
     for (int i = 0; i < 100000; ++i) deep += ".a";
-    CHECK(has(error_with({deep + "=1"}), "is no path to a key"));
+    CHECK(has(error_with({deep + "=1"}), "is not a path to a key"));
     CHECK(error_with({"bad\nkey=1"}).find('\n') == std::string::npos);
 }
 
@@ -343,7 +343,7 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
     std::filesystem::copy(folder / "base.json", folder / "home.json");
     const Home outer(folder.path);
     CHECK(path(R"({"base": "~/home.json"})") == folder / "pictures");
-    // of a table of products too
+    // also of a table of matrix products
     folder.write("inner/tune.json", R"({"gpu": "any", "precision": "fp32", "products": []})");
     CHECK(load_gan(folder.write("inner/t.json", model_text("\"cuda\": {\"tune\": \"tune.json\"},")), {}).cuda.has("tune"));
     // a run's configuration: earlier programs kept relative paths, from the working folder

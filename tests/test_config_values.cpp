@@ -89,7 +89,7 @@ TEST_CASE("expressions") {
         CHECK_MESSAGE(has(error(text), "overflows (here)"), text);
     for (const char* text : {"", "1 +", "(1", "1 2", "*", "$", "1)", "$n.5", "1..2", "n", "2 ^"})
         CHECK_MESSAGE(!error(text).empty(), text);
-    CHECK(has(error("7 / 2"), "is no whole number: 7 / 2"));
+    CHECK(has(error("7 / 2"), "is not an integer: 7 / 2"));
     CHECK(has(error("7 / ($n - 6)"), "divides by zero"));
     CHECK(has(error("2 ^ -1"), "negative exponent -1"));
     CHECK(has(error("$bigg"), "unknown variable '$bigg' (here): did you mean 'big'?"));

@@ -63,8 +63,8 @@ double relative_error(const Values& a, const Values& b, double least) {
 
 // Both compute in float and round differently: 2e-5 of each gradient's size. Where terms cancel (a case's `least`; the gradient
 // of a normalisation over two values is 1e-5 of its terms) it is 2e-5 of the terms' size, which is 1, and more in third order: a
-// bias's gradient is 0.2 there, where its 100 terms are about 10. The CPU computes without minimal filtering, whose own errors
-// are larger (tests/test_winograd.cpp).
+// bias's gradient is 0.2 there, where its 100 terms are about 10. The CPU computes without Winograd, which has larger errors
+// (tests/test_winograd.cpp).
 TEST_CASE("cuda: gradients of every order are the CPU's") {
     if (no_gpu()) return;
     const Device cpu = Device::cpu().with({.exact_convolutions = true});

@@ -288,7 +288,7 @@ TEST_CASE("counters: batch norms touch no sector in vain") { check_counter(batch
 TEST_CASE("counters: optimizers touch no sector in vain") { check_counter(optimizers(), "global_excess"); }
 TEST_CASE("counters: gathers touch no sector in vain") { check_counter(gathers(), "global_excess"); }
 TEST_CASE("counters: losses touch no sector in vain") { check_counter(losses(), "global_excess"); }
-TEST_CASE("counters: products have no bank conflicts") { check_counter(products(), "bank_conflict"); }
+TEST_CASE("counters: matrix products have no bank conflicts") { check_counter(products(), "bank_conflict"); }
 TEST_CASE("counters: convolutions have no bank conflicts") { check_counter(convolutions(), "bank_conflict"); }
 TEST_CASE("counters: transposes have no bank conflicts") { check_counter(transposes(), "bank_conflict"); }
 TEST_CASE("counters: a misaligned read is seen") { check_counter(misaligned(), "global_excess", 1.2, 1.3); }

@@ -1,11 +1,11 @@
-// Products on tensor cores and by cuBLAS against products in double.
+// Matrix products on tensor cores and by cuBLAS against matrix products in double.
 #include <doctest/doctest.h>
 
 #include "tests/skip.h"
 
 #ifndef GANNET_CUDA
 
-TEST_CASE("cuda: products in every precision") { skipped("this program was built without CUDA"); }
+TEST_CASE("cuda: matrix products in every precision") { skipped("this program was built without CUDA"); }
 
 #else
 
@@ -45,7 +45,7 @@ struct Product {
           a(draw(symmetric, s.M * s.K, "product", int(s.N))),
           b(draw(symmetric, s.K * s.N, "product", int(s.M) + 5000)) {}
 
-    // `run` writes c; compares with the product of the rounded operands within `share` of the sum of the products' sizes.
+    // `run` writes c; compares with the product of the rounded operands within `share` of the sum of |a| |b|.
     template <class F>
     void check(Precision precision, double share, F run) const {
         const Device gpu = Device::cuda();
@@ -71,7 +71,7 @@ struct Product {
 
 }  // namespace
 
-TEST_CASE("cuda: products on tensor cores are those of the rounded factors") {
+TEST_CASE("cuda: matrix products on tensor cores are those of the rounded factors") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
     if (Device::cuda().stream()->capability < 80) return skipped("tensor cores are served from sm_80 on");
     const Device gpu = Device::cuda();
@@ -157,7 +157,7 @@ TEST_CASE("cuda: devices with different settings work in turn in one process") {
     }
 }
 
-TEST_CASE("cuda: products by cuBLAS") {
+TEST_CASE("cuda: matrix products by cuBLAS") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
     const Tensor probe = Tensor::full({64}, 1, Device::cuda()), out = Tensor::full({64}, 1, Device::cuda());
     try {

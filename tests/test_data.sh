@@ -48,7 +48,7 @@ for out in here here/ here/fakes/ link/fakes/ here/grid.png; do refuses_at_once 
 check "nothing was drawn" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
 runs "$apps/generate" run -n 2 --out here-too/
 
-# A run that is there already, from elsewhere or an earlier version, is no data either.
+# The folder of an older run, or of a run from elsewhere, is not data either.
 mkdir here/runs
 mv run here/runs/old
 runs train tiny.json --out two

@@ -41,7 +41,7 @@ void check_pair(const config::GanConfig& a, const config::GanConfig& b, const De
 
 }  // namespace
 
-TEST_CASE("device: trainings with and without minimal filtering in turn have the bits of each alone") {
+TEST_CASE("device: alternating trainings with and without Winograd compute the same bits as each alone") {
     const auto config = [](const std::string& exact) {
         return config::gan_of(config::load_model("models/dcgan.json", {"batch=4", "cpu.exact=" + exact}));
     };

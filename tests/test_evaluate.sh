@@ -100,7 +100,7 @@ differ drawn out
 runs "$evaluate" gan
 holds "r['samples'] == 10000 and r['warnings'] == []"
 
-# ---- files: what generate wrote gives the same figures -----------------------------------------------------------------------
+# ---- files: the files that generate wrote give the same metrics -----------------------------------------------------------------------
 runs "$generate" gan -n 150 --out grids/
 before=$(ls cache/gannet)
 runs "$evaluate" grids
@@ -202,7 +202,7 @@ while IFS='|' read -r pattern arguments; do
 done <<'END_OF_LINES'
 no such run, checkpoint, folder or file \(nowhere\)|nowhere
 absent.npy|absent.npy
-this is no .npy file \(text.npy\)|text.npy
+not an .npy file \(text.npy\)|text.npy
 the folder is empty \(empty\)|empty
 not a safetensors file.*gan.json|gan.json
 this is a classifier.*--classifier|runs/classifier-mnist

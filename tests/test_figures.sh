@@ -16,13 +16,13 @@ passed=0 failed=0 skipped=0
 . "$root/tests/program_helpers.sh"
 
 at_least() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a >= b) }'; }
-figure() { sed -nE "s/.*\"$1\": ([-0-9.e+]+)[,}].*/\1/p" "$2" | tail -n 1; }
-seconds() { figure seconds "runs/$1/log.jsonl"; }
+metric() { sed -nE "s/.*\"$1\": ([-0-9.e+]+)[,}].*/\1/p" "$2" | tail -n 1; }
+seconds() { metric seconds "runs/$1/log.jsonl"; }
 
 classifier() { # name, least accuracy, settings ...
     runs "$root/apps/train" "$root/models/$1.json" --out "runs/$1" "${@:3}"
     local accuracy time
-    accuracy=$(figure test_accuracy "runs/$1/log.jsonl") time=$(seconds "$1")
+    accuracy=$(metric test_accuracy "runs/$1/log.jsonl") time=$(seconds "$1")
     echo "$1: right of $accuracy of the test images, after $time s"
     check "$1: at least $2" at_least "${accuracy:-0}" "$2"
     check "$1: within two minutes" at_least 120 "${time:-999}"
@@ -38,9 +38,9 @@ model() { # name, classes, largest distance, arguments ...
     runs "$root/apps/train" "$root/models/$1.json" --out "runs/$1" "${@:4}"
     check "$1: the alarm is silent" test "$(grep -c '"event": "collapse"' "runs/$1/log.jsonl")" -eq 0
     runs "$root/apps/evaluate" "runs/$1"
-    echo "$1: $(figure modes out) classes, Frechet distance $(figure frechet out), after $(seconds "$1") s"
-    check "$1: $2 classes" at_least "$(figure modes out)" "$2"
-    check "$1: a distance of $3 at the most" at_least "$3" "$(figure frechet out)"
+    echo "$1: $(metric modes out) classes, Frechet distance $(metric frechet out), after $(seconds "$1") s"
+    check "$1: $2 classes" at_least "$(metric modes out)" "$2"
+    check "$1: a distance of at most $3" at_least "$3" "$(metric frechet out)"
 }
 model dcgan 10 400 --epochs 2
 model wgan 10 250 --steps 1000

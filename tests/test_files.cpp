@@ -55,7 +55,7 @@ TEST_CASE("files: atomic_write replaces as a whole or not at all") {
     CHECK(files_in(folder.path) == 1);
     { AtomicFile never(file); }
     CHECK(files_in(folder.path) == 1);
-    // What a killed process left behind is no obstacle.
+    // Files that a killed process left behind do not matter.
     folder.write(".file.gannet-0", "half");
     atomic_write(file, "third");
     CHECK(read_file(file) == "third");

@@ -116,7 +116,7 @@ TEST_CASE("image sets: what cannot be a set") {
     CHECK_MESSAGE(has(none, "give a .tar, .tar.gz or .zip file of PNG and JPEG images"), none);
     options = p.options();
     options.background = "pale";
-    CHECK(has(error_of([&] { load_dataset(options); }), "is no colour (data.background, m.json:3)"));
+    CHECK(has(error_of([&] { load_dataset(options); }), "is not a valid colour (data.background, m.json:3)"));
     options = p.options(4096);
     options.split = "test";
     CHECK(has(error_of([&] { load_dataset(options); }), "a folder has no split \"test\" (data.split, m.json:3)"));

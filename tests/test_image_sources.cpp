@@ -140,7 +140,7 @@ TEST_CASE("image sources: a name in a zip that holds a NUL cannot be read") {
 
 TEST_CASE("image sources: names in a tar are bytes, whatever the format") {
     const Pictures p;
-    // A letter, the same one composed of two, and what is no UTF-8
+    // A letter, the same letter composed of two code points, and a byte that is not UTF-8
     const std::vector<Entry> entries{{"e\xcc\x81.png", image()}, {"\xc3\xa9.png", image()}, {"\xff.png", image()}};
     const std::string before = std::setlocale(LC_ALL, nullptr);
     for (const auto format : {archive_write_set_format_pax, archive_write_set_format_gnutar, archive_write_set_format_ustar}) {

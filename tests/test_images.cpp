@@ -23,7 +23,7 @@ Bytes fixture(const std::string& name) { return bytes_of(fixture_file(name)); }
 
 Picture decode(const Bytes& file, const DecodeOptions& options = {}) { return decode_image(file, options); }
 
-// Why the bytes are no image; "" if they are one.
+// Why the bytes cannot be decoded; "" if they can.
 std::string broken(const Bytes& file, const DecodeOptions& options = {}) {
     try {
         decode(file, options);
@@ -230,7 +230,7 @@ TEST_CASE("images: colours, transparency, grey") {
     CHECK(read_colour("black", "").r == 0);
     for (const char* wrong : {"", "wihte", "#12345", "#1234567", "#12345g", "255"})
         CHECK(has(error_of([&] { read_colour(wrong, "data.background"); }),
-                  "' is no colour (data.background): write white, black or #rrggbb"));
+                  "' is not a valid colour (data.background): write white, black or #rrggbb"));
 }
 
 TEST_CASE("images: cut short anywhere, a file is broken") {
@@ -261,7 +261,7 @@ TEST_CASE("images: flipped bits are noticed or harmless") {
     }
 }
 
-TEST_CASE("images: what is no image, or absurd") {
+TEST_CASE("images: files that are not images, and absurd sizes") {
     CHECK(broken({}) == "the file is empty");
     CHECK(has(broken(of_text("some text")), "neither a PNG nor a JPEG"));
     CHECK(has(broken(of_text("\x89PNG\r\n\x1a\n and no more")), "damaged PNG"));

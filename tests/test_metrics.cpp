@@ -1,4 +1,4 @@
-// What samples are measured by: Frechet distance against closed forms, classes, nearest neighbours and twins.
+// Metrics of samples: Frechet distance against closed forms, classes, nearest neighbours and near-duplicates.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -141,7 +141,7 @@ TEST_CASE("metrics: nearest neighbours against plain loops") {
     CHECK(nearest_distances(black, black, 200000)[0] == 0);  // itself counts among others' images
 }
 
-TEST_CASE("metrics: planted twins are found, and only those") {
+TEST_CASE("metrics: planted near-duplicates are found, and only those") {
     constexpr int64_t size = 300, count = 100;
     std::vector<uint8_t> images = noise(count * size, 3);
     CHECK(share_of_twins(images, size, 1) == 0);
@@ -155,9 +155,10 @@ TEST_CASE("metrics: planted twins are found, and only those") {
     CHECK(share_of_twins(images, size, 0) == doctest::Approx(0.02));
     CHECK(share_of_twins(images, size, apart * 0.99) == doctest::Approx(0.02));
     CHECK(share_of_twins(images, size, nearest_others(images, size)[80]) == doctest::Approx(0.04));  // "at most"
-    std::copy_n(row(10), size, row(11));  // of three that are alike each has a twin
+    std::copy_n(row(10), size, row(11));  // three equal images count as three near-duplicates
     CHECK(share_of_twins(images, size, 0) == doctest::Approx(0.03));
-    // The 1 % quantile of their own distances makes 1 % of different images twins, or one more: twins come in pairs.
+    // With the 1 % quantile of their distances as the limit, 1 % of different images are near-duplicates, or one more: they come
+    // in pairs.
     const std::vector<uint8_t> different = noise(400 * size, 4);
     const double share = share_of_twins(different, size, quantile(nearest_others(different, size), 0.01));
     CHECK(share >= 0.01);

@@ -58,8 +58,8 @@ TEST_CASE("npy: other types and orders are refused with what to save") {
         CHECK(has(refused(dict_of("(2, 2, 3)", type)), "save bytes, of values from 0 to 1 as numpy.uint8(255 * values + 0.5)"));
     }
     for (const char* type : {"'<i8'", "'|b1'", "'|i1'", "'<u2'", "'|S5'", "'u1'", "''"})
-        CHECK(has(refused(dict_of("(2, 2, 3)", type)), std::string("its values are no bytes, ") + type + " instead of '|u1' ("));
-    CHECK(has(refused(dict_of("(12,)", "[('r', '|u1'), ('g', '<f4', (2, 3))]")), "its values are no bytes, '[('r', '|u1')"));
+        CHECK(has(refused(dict_of("(2, 2, 3)", type)), std::string("its values are not bytes, ") + type + " instead of '|u1' ("));
+    CHECK(has(refused(dict_of("(12,)", "[('r', '|u1'), ('g', '<f4', (2, 3))]")), "its values are not bytes, '[('r', '|u1')"));
     const std::string fortran = refused(dict_of("(2, 3, 16)", "'|u1'", "True"));
     CHECK(has(fortran, "its values are in Fortran order ("));
     CHECK(has(fortran, "a.npy): save numpy.ascontiguousarray(values)"));
@@ -70,11 +70,11 @@ TEST_CASE("npy: damaged files") {
     const auto refused = [&](const std::string& content) { return error_of([&] { read_npy(folder.write("a.npy", content)); }); };
     const std::string good = npy_file(dict_of("(2, 3)"), "abcdef");
     CHECK(has(refused(""), "the file is empty"));
-    CHECK(has(refused("PNG, not numpy"), "this is no .npy file"));
+    CHECK(has(refused("PNG, not numpy"), "not an .npy file"));
     for (std::size_t length : {1, 5, 6, 7, 8, 9, 10, 60, 127})
         CHECK(has(refused(good.substr(0, length)), "the file ends inside its header ("));
     CHECK(has(refused(good.substr(0, 131)), "the header says (2, 3) bytes, the file has 3: it is truncated"));
-    CHECK(has(refused(good + "g"), "the header says (2, 3) bytes, but the file goes on after them"));
+    CHECK(has(refused(good + "g"), "the header says (2, 3) bytes, but the file has more bytes"));
     CHECK(has(refused(npy_file(dict_of("(2, 3)"), "abcdef", 4)), "unknown format version 4"));
     CHECK(has(refused(npy_file(dict_of("(2, 3)"), "abcdef", 0)), "unknown format version 0"));
     CHECK(has(refused(std::string("\x93NUMPY\x02\x00\xff\xff\xff\x7f", 12)), "its header has 2,147,483,647 bytes"));

@@ -139,7 +139,7 @@ TEST_CASE("observation: the first layer that is not finite is named") {
     CHECK(has(first_not_finite(large), "its output"));
 }
 
-TEST_CASE("alarm: the discriminator is sure of everything (seed 004: 0.000 and 64.09)") {
+TEST_CASE("alarm: the discriminator has saturated (seed 004: 0.000 and 64.09)") {
     const config::GanConfig config = small_config("vanilla");
     CollapseAlarm alarm(config, 1000);
     CHECK(after(alarm, losses(0.0001, 64.09, 1), 19).empty());
@@ -152,7 +152,7 @@ TEST_CASE("alarm: the discriminator is sure of everything (seed 004: 0.000 and 6
     CHECK(after(healthy, losses(0.3211, 3.1851, 1), 500).empty());
 }
 
-TEST_CASE("alarm: both losses pinned at ln 2 and no gradient (seed 003-A)") {
+TEST_CASE("alarm: both losses are pinned at ln 2 and the gradient has vanished (seed 003-A)") {
     for (const std::string kind : {"mean", "sum"}) {
         CAPTURE(kind);
         CollapseAlarm alarm(small_config("vanilla", {"objective.discriminator_loss=" + kind}), 1000);
@@ -195,7 +195,7 @@ TEST_CASE("alarm: samples that are a few images") {
     CHECK(alarm.samples(10, samples(3), data).empty());
     CHECK(alarm.samples(100, samples(0.3), data).empty());
     CHECK(alarm.samples(110, samples(0.3), data).empty());
-    CHECK(has(alarm.samples(120, samples(0.3), data), "a few images again and again: the nearest other one is at 5.0 %"));
+    CHECK(has(alarm.samples(120, samples(0.3), data), "repeat a few images (nearest-neighbour distance is 5.0 %"));
     CHECK(alarm.samples(130, samples(0.3), data).empty());
     CollapseAlarm never(small_config("vanilla"), 1000);  // they were anything else
     for (int step = 10; step < 270; step += 10) CHECK(never.samples(step, samples(0.3), data).empty());
@@ -214,5 +214,5 @@ TEST_CASE("alarm: a generator that learns nothing of a sure discriminator") {
     CHECK(has(after(alarm, losses(1e-4, -1e-4, 1e-3), 20), "gradient has vanished"));
     CollapseAlarm fooled(small_config("vanilla"), 1000);
     CHECK(after(fooled, losses(0.5, 1e-5, 1), 100).empty());
-    CHECK(has(after(fooled, losses(40, 1e-5, 1), 20), "takes every image for real"));
+    CHECK(has(after(fooled, losses(40, 1e-5, 1), 20), "classifies every image as real"));
 }

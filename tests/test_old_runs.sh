@@ -25,7 +25,7 @@ for old in "$root"/tests/old_runs/*/; do
         steps=$(($(step_of $run) + 3))
         runs "$train" --resume $run --steps $steps
         check "$run is resumed" test "$(step_of $run)" -eq $steps
-        check "the log goes on" test "$(grep -c "\"step\": $steps, \"epoch\"" $run/log.jsonl)" -eq 1
+        check "the log continues" test "$(grep -c "\"step\": $steps, \"epoch\"" $run/log.jsonl)" -eq 1
     done
     cd "$root" && rm -r "$work/old"
 done

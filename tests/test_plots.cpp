@@ -25,7 +25,7 @@ std::vector<std::string> labels(const Scale& scale, int most) {
     return all;
 }
 
-// Why it is no well-formed XML, as far as plots go: tags that do not pair, bare < and &, unclosed quotes. "" if it is.
+// Why the text is not well-formed XML: unpaired tags, bare < and &, unclosed quotes. "" if it is. Checks only what plots use.
 std::string malformed(const std::string& xml) {
     std::vector<std::string> open;
     int roots = 0;
@@ -210,7 +210,7 @@ TEST_CASE("plots: every file of a GAN's log, and none without data") {
     CHECK(has(plots["weights"], "discriminator.1.bias"));
     CHECK_FALSE(has(plots["weights"], "left out"));
     CHECK(has(plots["activations"], "1 linear"));
-    CHECK(has(plots["scores"], "judges rightly"));
+    CHECK(has(plots["scores"], "accuracy"));
     CHECK_FALSE(has(plots["scores"], "Wasserstein"));
     CHECK(count_of(plots["scores"], ">step</text>") == 2);  // panels
 

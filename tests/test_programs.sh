@@ -309,7 +309,7 @@ data_refused "no file train-images-idx3-ubyte.*in [^ ]*/data "
 data && : >data/$X && data_refused "empty.*data/$X"
 data && head -c 10 digits/$X >data/$X && data_refused "ends inside its header.*data/$X"
 data && head -c 30000 digits/$X >data/$X && data_refused "64 x 28 x 28 = 50176 values, the file has 29984 .*data/$X"
-data && { cat digits/$X && echo; } >data/$X && data_refused "goes on after them.*data/$X"
+data && { cat digits/$X && echo; } >data/$X && data_refused "has more bytes.*data/$X"
 data && { printf 'JPEG' && tail -c +5 digits/$X; } >data/$X && data_refused "starts with 4a504547, expected 00000803.*data/$X"
 data && cp digits/$Y data/$X && data_refused "expected 00000803.*exchanged"
 data && { image_header $((1 << 31)) && images 64; } >data/$X && data_refused "data/$X"
@@ -342,7 +342,7 @@ else
     skip "a read-only disk: no file system can be mounted here"
     skip "a full disk under generate: no file system can be mounted here"
 fi
-# A limit on file sizes stops the checkpoint: the old one stays, and the run goes on from it.
+# A limit on file sizes stops the checkpoint: the old one stays, and the run resumes from it.
 runs "$train" tiny.json --out limited
 before=$(cksum <limited/$last)
 refuses "File too large.*limited/$last" bash -c 'ulimit -f 96; exec "$0" --resume limited --steps 6' "$train"
@@ -366,7 +366,7 @@ for closed in '2>&-' '<&- >&- 2>&-'; do
     check "only lines of JSON in the log with $closed" test "$(grep -cE "$line|$observed|^\{\"step\": 0, \"format\": 2\}$" closed/log.jsonl)" -eq "$(wc -l <closed/log.jsonl)"
 done
 sh -c 'sleep 0.2; exec "$0" tiny.json 2>err' "$summary" | true
-check "a closed pipe is no crash" test "${PIPESTATUS[0]}" -eq 1
+check "a closed pipe is not a crash" test "${PIPESTATUS[0]}" -eq 1
 check "a closed pipe needs no message" test ! -s err
 
 # ---- checkpoints -------------------------------------------------------------------------------------------------------
@@ -438,7 +438,7 @@ cp -r run longer
 runs "$train" --resume longer --steps 6
 same longer/$last straight/$last
 same longer/samples/step_000006.png straight/samples/step_000006.png
-check "the log goes on" test "$(grep -cE "$line" longer/log.jsonl)" -eq 6
+check "the log continues" test "$(grep -cE "$line" longer/log.jsonl)" -eq 6
 check "config.json says how long the run is now" grep -q '"steps": 6' longer/config.json
 runs "$train" --resume longer
 same longer/$last straight/$last
@@ -465,7 +465,7 @@ for signal in INT TERM; do
     kill -$signal $run_id
     finish
     check "SIG$signal gives 130" test $status -eq 130
-    check "it says how to go on" grep -q -- "--resume stopped-$signal" err
+    check "it says how to resume" grep -q -- "--resume stopped-$signal" err
     check "it saves" test -s stopped-$signal/$last
 done
 compare() { # run: two more steps of it equal a run that was never stopped

@@ -132,7 +132,7 @@ TEST_CASE("resume: a run that is interrupted after every step has the files of o
         std::vector<std::string> set;
     };
     const std::vector<Case> cases = {
-        {"saturated", "sure of every image", {"optimizer.generator.lr=0", "optimizer.discriminator.lr=0.5"}},
+        {"saturated", "has saturated", {"optimizer.generator.lr=0", "optimizer.discriminator.lr=0.5"}},
         {"vanished",
          "has vanished",
          {"optimizer.generator.lr=0", "optimizer.discriminator.lr=0.5", "objective.generator_loss=saturating"}},

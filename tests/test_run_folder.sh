@@ -70,7 +70,7 @@ runs "${again[@]}" --out early2
 same whole/$last early2/$last
 runs "${again[@]}" --out empty
 same whole/$last empty/$last
-# A repeated command keeps the complete trace that it wrote, under any name; a file that is no trace is never replaced.
+# A repeated command keeps the complete trace that it wrote, under any name; a file that is not a trace is never replaced.
 traced=("$train" tiny.json --out traced --resume-if-exists --trace first.steps --trace-steps 1)
 runs "${traced[@]}" --steps 2
 cp first.steps before.steps
@@ -81,7 +81,7 @@ rm first.steps
 runs "${traced[@]}" --steps 6
 check "a trace of the first step after the resume" grep -aq '"s4.d0.grad' first.steps
 head -c 100 before.steps >first.steps
-refuses_at_once "--trace would replace a file that is no trace" "${traced[@]}" --steps 8
+refuses_at_once "--trace would replace a file that is not a trace" "${traced[@]}" --steps 8
 (mkdir here && cd here && "$train" ../tiny.json --resume-if-exists --out . >../out 2>../err </dev/null)
 check "an empty folder that cannot be renamed to" cmp -s whole/$last here/$last
 mkdir foreign && : >foreign/notes.txt && : >file && ln -s nowhere dangling

@@ -77,7 +77,7 @@ TEST_CASE("safetensors: files that are none, or damaged") {
     CHECK(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four)) == "");
     CHECK(has(complaint(""), "not a safetensors file"));
     CHECK(has(complaint("\x89PNG\r\n\x1a\n and so on"), "not a safetensors file"));
-    CHECK(has(complaint(file_with("[1]", "")), "no JSON object"));
+    CHECK(has(complaint(file_with("[1]", "")), "not a JSON object"));
     CHECK(has(complaint(file_with("{\"a\":", "")), "header cannot be read"));
     CHECK(has(complaint(file_with("{}", "x")), "follow the last array"));
     CHECK(has(complaint(std::string(8, '\xff')), "not a safetensors file"));
@@ -85,15 +85,15 @@ TEST_CASE("safetensors: files that are none, or damaged") {
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abc")), "truncated"));
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", four)), "a is F32 (2) but has 4"));
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"Q4","shape":[2],"data_offsets":[0,4]}})", four)), "unknown dtype Q4"));
-    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)), "no begin and end"));
+    CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)), "not a begin and an end"));
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", four + four)), "belong to none"));
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four)), "something else"));
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[0.5],"data_offsets":[0,4]}})", four)), "something else"));
     CHECK(has(complaint(file_with(R"({"a":{"shape":[1],"data_offsets":[0,4]}})", four)), "has no dtype"));
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", four)), "no list shape"));
     CHECK(has(complaint(file_with(R"({"a":7})", "")), "has no dtype"));
-    CHECK(has(complaint(file_with(R"({"__metadata__":{"a":7}})", "")), "metadata a is no text"));
-    CHECK(has(complaint(file_with(R"({"__metadata__":"a"})", "")), "no JSON object"));
+    CHECK(has(complaint(file_with(R"({"__metadata__":{"a":7}})", "")), "metadata a is not a string"));
+    CHECK(has(complaint(file_with(R"({"__metadata__":"a"})", "")), "not a JSON object"));
     const std::string a = R"("a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
     const std::string b = R"("b":{"dtype":"U8","shape":[4],"data_offsets":)";
     CHECK(has(complaint(file_with("{" + a + "," + b + "[2,6]}}", "abcdef")), "b overlaps another"));

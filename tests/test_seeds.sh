@@ -107,7 +107,7 @@ while read -r preset expected; do
         --out "$work/$preset"
     status=$?
     if [ $status -ne 0 ]; then bad "$preset: train ends with status $status"
-    elif grep -qE '"loss_[dg]": *(null|-?nan|-?inf)' "$work/$preset/log.jsonl"; then bad "$preset: its losses are no numbers"
+    elif grep -qE '"loss_[dg]": *(null|-?nan|-?inf)' "$work/$preset/log.jsonl"; then bad "$preset: its losses are not finite"
     elif grep -q '"base"' "$work/$preset/config.json"; then bad "$preset: config.json is not complete"
     else ok; fi
     rm -rf "${work:?}/$preset"

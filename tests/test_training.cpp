@@ -60,8 +60,8 @@ double norm_of(const Tensor& x) {
 
 // The same draws, made by NumPy, went through PyTorch in float64 (tools/golden_train.py). The double build follows them to
 // 1e-9: the numbers move by less than 1e-13 when all weights move by a part in 1e15. They move by up to 4e-4 when the weights
-// move by a part in 1e7 (golden_train.py --sensitivity), so the float build, which rounds anew in every step, is held to 1e-3
-// at first. Sooner or later a leaky ReLU's input passes zero on the other side of the rounding (dcgan: in step 21, whatever the
+// move by a part in 1e7 (golden_train.py --sensitivity), so the float build, which rounds in every step, is held to 1e-3 at
+// first. Sooner or later a leaky ReLU's input passes zero on the other side of the rounding (dcgan: in step 21, whatever the
 // instruction set); from there on two runs part as any two would: losses by up to 1e-3, norms of gradients by up to an eighth.
 TEST_CASE("training: 50 steps of each model as PyTorch in float64") {
     struct Limits {

@@ -1,4 +1,4 @@
-// Minimal filtering (kernels/cpu/winograd.h) beside the direct form: which shapes it serves, its errors, and the switch.
+// Winograd (kernels/cpu/winograd.h) compared with the direct form: which shapes use it, its errors, and the switch.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -74,10 +74,10 @@ std::vector<Device> cpus() {
 
 }  // namespace
 
-// GANNET_PRINT_ERRORS=1 build/float/run_tests --test-case='minimal filtering: errors*' prints the table. Twice the worst of what
-// a prototype measured is the limit: of F(4x4,2x2) 4.1e-6 and 1.4e-5, of the direct form 1.0e-6 and 2.2e-6; of F(7x7,2x2), in
-// NumPy with sums in order, 7.2e-6 and 2.0e-5 at 256 terms. In units of rounding (2^-23), so that double has the same.
-TEST_CASE("minimal filtering: errors beside the direct form's") {
+// GANNET_PRINT_ERRORS=1 build/float/run_tests --test-case='Winograd: errors*' prints the table. Twice the worst of what a
+// prototype measured is the limit: of F(4x4,2x2) 4.1e-6 and 1.4e-5, of the direct form 1.0e-6 and 2.2e-6; of F(7x7,2x2), in NumPy
+// with sums in order, 7.2e-6 and 2.0e-5 at 256 terms. In units of rounding (2^-23), so that double has the same.
+TEST_CASE("Winograd: errors compared with the direct form's") {
     const double unit = (sizeof(real) == 4 ? 0x1p-23 : 0x1p-52) / 0x1p-23;
     const bool print = std::getenv("GANNET_PRINT_ERRORS");
     struct Row {
@@ -109,7 +109,7 @@ TEST_CASE("minimal filtering: errors beside the direct form's") {
 }
 
 // The forms differ in their last bits, so the bits tell which one ran.
-TEST_CASE("minimal filtering: the shapes that it serves, and the switch to the direct form") {
+TEST_CASE("Winograd: the shapes that use it, and the switch to the direct form") {
     const auto serves = [](const ConvShape& s, int pass, Device device) {
         const Case c(s, pass);
         return c.run(device, false) != c.run(device, true);
@@ -127,7 +127,7 @@ TEST_CASE("minimal filtering: the shapes that it serves, and the switch to the d
 }
 
 // The rule must not see N, or a range of a batch would be computed in another form than the whole.
-TEST_CASE("minimal filtering: a sample alone, among few and among many, has the same bits") {
+TEST_CASE("Winograd: a sample has the same bits alone, among few and among many") {
     for (const int64_t size : {8, 14})  // the two forms
         for (const Device& device : cpus())
             for (const int pass : {0, 1}) {
@@ -143,7 +143,7 @@ TEST_CASE("minimal filtering: a sample alone, among few and among many, has the 
 }
 
 // The shapes of the op table have the fewest tiles that matter; this one has slices.
-TEST_CASE("minimal filtering: the same bits of many tiles whatever the number of threads") {
+TEST_CASE("Winograd: many tiles have the same bits for any number of threads") {
     const int before = kernels::cpu::threads();
     for (const Device& device : cpus())
         for (const int pass : {0, 1, 2}) {
@@ -160,7 +160,7 @@ TEST_CASE("minimal filtering: the same bits of many tiles whatever the number of
     kernels::cpu::set_threads(before);
 }
 
-TEST_CASE("minimal filtering: the key cpu.exact") {
+TEST_CASE("Winograd: the key cpu.exact") {
     GanTrainer exact(golden_config("dcgan", {"cpu.exact=true"}), few_images(), Device::cpu());
     GanTrainer usual(golden_config("dcgan"), few_images(), Device::cpu());
     CHECK(exact.generator().flat_values().device().numerics().exact_convolutions);

@@ -40,7 +40,7 @@ class Mismatch(Exception):
 
 
 class Checker(gannet_trainer.Observer):
-    """Compares what the trainer computes with a trace, and lets it go on with the trace's numbers."""
+    """Compares what the trainer computes with a trace, then continues with the trace's numbers."""
 
     def __init__(self, tensors: dict[str, np.ndarray], tolerance: float | None, given_init: bool = False):
         self.tensors, self.given_init = tensors, given_init
@@ -241,7 +241,7 @@ def main() -> int:
     p.add_argument("paths", nargs="*", metavar="PATH")
     p.add_argument("--tolerance", type=float, help="largest relative error (default 2e-4 for float32, 1e-9 for float64)")
     p.add_argument("--data", help="folder of the IDX .gz files, to check the real images")
-    p.add_argument("--given-init", action="store_true", help="the run began with --init: initial values are no draws")
+    p.add_argument("--given-init", action="store_true", help="the run began with --init: initial values are not random draws")
     p.add_argument("--verbose", action="store_true", help="list every failure")
     p.add_argument("--self-test", action="store_true")
     a = p.parse_args()

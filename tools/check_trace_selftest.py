@@ -169,7 +169,7 @@ def known_answers() -> None:
         assert " ".join(f"{int(w):08x}" for w in draws.philox(*counter, seed)) == expected, "Philox differs from Random123"
     for count in (1, 2, 5, 100, 1000):
         order = draws.shuffled_index(7, 3, np.arange(count), count)
-        assert sorted(order) == list(range(count)), f"the shuffle of {count} is no permutation"
+        assert sorted(order) == list(range(count)), f"the shuffle of {count} is not a permutation"
 
 
 def kink_slack() -> None:

@@ -18,7 +18,7 @@ if [ -z "$missing" ]; then
     exit 0
 fi
 if ! command -v apt-get >/dev/null; then
-    echo "$name: this is no Debian system; install the equivalents of:$missing" >&2
+    echo "$name: this is not a Debian system; install the equivalents of:$missing" >&2
     exit 1
 fi
 as_root=""

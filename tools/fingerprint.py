@@ -176,7 +176,7 @@ def fingerprint(train, name, model, settings, device, isa, threads):
 
 
 def together(hashes):
-    """One short hash; which words refuse a case is no bit of a training."""
+    """One short hash. The text of a refusal is not part of it."""
     return "refused" if "refused" in hashes else hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:16]
 
 

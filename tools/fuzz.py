@@ -34,7 +34,7 @@ DICTIONARIES = {"model": "model", "net": "model", "checkpoint": "model", "settin
 
 
 def made(folder):
-    """Regressions that are larger than what is worth keeping in the repository, written anew: target -> folder."""
+    """Writes the regressions that are too large for the repository: target -> folder."""
     bomb = '{"%s": [%s]}' % ("k" * 40000, ",".join(["1"] * 40000))
     header = '{"%s": {"dtype": "F32", "shape": [%s], "data_offsets": [0, 4]}}' % ("k" * 40000, ",".join(["1"] * 40000))
     many = '{"variables": {%s}}' % ",".join('"v%d": "%s"' % (i, "$v%d + 1" % (i - 1) if i else "1") for i in range(30000))

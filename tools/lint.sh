@@ -1,14 +1,14 @@
 #!/bin/sh
-# Style and structure, one line a check: format, clang-tidy, who includes whom, lengths of files, the scripts' syntax.
-# What a missing tool would check is skipped and said. Exit status 1 if a check fails.
+# Style and structure, one line per check: format, clang-tidy, includes, names of layers, wording, sizes of files, syntax of scripts.
+# Checks whose tool is missing are skipped, with a message. Exit status 1 if a check fails.
 cd "$(dirname "$0")/.." || exit 1
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) prose=$(mktemp)
+trap 'rm -f "$log" "$prose"' EXIT
 status=0
 files() { # patterns: those that exist, tracked or new
     git ls-files --cached --others --exclude-standard -- "$@" | sort -u | while read -r file; do [ -e "$file" ] && echo "$file"; done
 }
-report() { # name, what was looked at: passed if the log is empty
+report() { # name, what was checked: passed if the log is empty
     if [ -s "$log" ]; then
         head -n 60 "$log"
         echo "lint: $1: FAILED"
@@ -27,10 +27,10 @@ else
     echo "lint: format: skipped, there is no clang-format (apt-get install clang-format)"
 fi
 
-# Left out: tests, as doctest's macros are most of what would be found, and kernels, whose vector types are GCC's.
+# Without tests, where most findings would be in doctest's macros, and without kernels, which use GCC's vector types.
 code() { files 'apps/*.cpp' 'engine/*.cpp' 'data/*.cpp'; }
 if command -v clang-tidy >/dev/null; then
-    # The longest first, so that the last one does not run alone.
+    # The longest files first, so that the last one does not run alone.
     code | xargs wc -c | sort -rn | awk '$2 != "total" { print $2 }' |
         xargs -P "$(nproc)" -I '{}' sh -c 'clang-tidy --quiet "$1" -- -std=c++20 -I. 2>/dev/null' sh '{}' >"$log"
     report "clang-tidy" "$(code | count)"
@@ -38,7 +38,7 @@ else
     echo "lint: clang-tidy: skipped, there is no clang-tidy (apt-get install clang-tidy)"
 fi
 
-# Folders from the ground up: each includes only itself and folders before it. So there is no circle.
+# Each folder includes only itself and folders before it in this list, so there are no cycles.
 floors="base kernels/contract kernels kernels/cpu kernels/cuda data
     engine/tensor engine/autograd engine/config engine/nn engine/model engine/train engine/gan engine/classifier
     engine/diagnostics engine/metrics engine/run engine/bench apps"
@@ -52,9 +52,9 @@ for top in base kernels data engine apps; do files "$top/*.h" "$top/*.cpp" "$top
             if (!(from in floor)) print $1 ": " from " is not in the list of folders (tools/lint.sh)"
             else if (index($4, "/") && (!(to in floor) || floor[to] > floor[from])) print $1 ":" $2 ": " from " includes " $4
         }' >"$log"
-report "folders" "$(echo $floors | wc -w | tr -d ' ') folders, none includes one above it"
+report "folders" "$(echo $floors | wc -w | tr -d ' ') folders, none includes a later one"
 
-# Outside engine/nn the traits of a layer are asked, not its name.
+# Code outside engine/nn asks for traits of a layer, not for its name.
 layers=$(sed -n 's/^LayerKind \([a-z0-9_]*\)_layer();/\1/p' engine/nn/registry.h | paste -sd '|')
 files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -v '^engine/nn/' |
     xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=" /dev/null >"$log"
@@ -67,6 +67,17 @@ done >"$log"
 tour=$(grep -cE '^\| `[a-z_/]*\.cpp` \| `' CONTRIBUTING.md)
 [ "$tour" -ge 5 ] || echo "CONTRIBUTING.md: the table of a step's files is missing" >>"$log"
 report "tour" "$tour files and names of CONTRIBUTING.md exist"
+# Plain English: tools/words.txt lists rejected turns of phrase, and lines that may stay.
+documents() { files '*.h' '*.cpp' '*.inl' '*.cu' '*.cuh' '*.py' '*.sh' '*.md' 'models/*.json' Makefile; }
+words() { # "rejected" or "allowed": those lines of tools/words.txt, without their first word
+    sed -n "s/^$1: *//p" tools/words.txt
+}
+allowed=$(words allowed | sed 's/^\([^ ]*\) \(.*\)/^\1:.*\2/' | paste -sd '|')
+documents | xargs awk -f tools/prose.awk | grep -vP -- "$allowed" >"$prose"
+words rejected | while IFS='~' read -r expression instead; do
+    grep -iP -- "${expression% }" "$prose" | sed "s/\$/   <- write:$instead/"
+done | sort -t: -k1,1 -k2,2n >"$log"
+report "words" "$(documents | count), $(words rejected | wc -l | tr -d ' ') turns of phrase"
 
 files '*.h' '*.cpp' '*.inl' '*.cu' '*.cuh' '*.py' '*.sh' Makefile | xargs wc -l | awk '$1 > 600 && $2 != "total" { print $2 ": " $1 " lines" }' >"$log"
 report "length" "no file is longer than 600 lines"

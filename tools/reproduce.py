@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Runs the experiments of docs/seeds.md and puts what came of them into it.
+"""Runs the experiments of docs/seeds.md and writes the results into that page.
 
     tools/reproduce.py              all of them, one after the other
     tools/reproduce.py 002 003-a    those whose names begin so
     tools/reproduce.py --list       names, budgets and settings
 
 An experiment trains a preset of models/seeds (with the settings that the table names, where the whole would take too long), looks
-at its log, lets ./apps/evaluate read its samples where they are digits or clothes, and keeps a picture and the figures in
-docs/seeds/. The page's parts between <!-- NAME --> and <!-- /NAME --> are written anew from the figures that are there. Runs are
+at its log, evaluates its samples with ./apps/evaluate if they are digits or clothes, and keeps a picture and the results in
+docs/seeds/. The page's parts between <!-- NAME --> and <!-- /NAME --> are written again from these results. Runs are
 kept in build/reproduce/ and not made again unless --again is given. Needs the classifiers (they are trained first) and, for faces
 and sprites, --faces FOLDER and --sprites FOLDER; without them those experiments are skipped.
 """
@@ -23,7 +23,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KEPT, RUNS, PAGE = (os.path.join(ROOT, *p) for p in (("docs", "seeds"), ("build", "reproduce"), ("docs", "seeds.md")))
 FOUR = ["samples.rows=4", "samples.columns=4"]
-# Nets of a quarter of the width, a sixteenth of the work, and a row of images: the pictures of this page take 3 MB at the most.
+# Nets of a quarter of the width, a sixteenth of the work, and a row of images: the pictures of this page take at most 3 MB.
 NARROW = ["variables.filters=8", "samples.rows=1", "samples.columns=4"]
 SMALL_FACES = FOUR + ["samples.every=1000000"]
 
@@ -183,7 +183,7 @@ def number(value):
 
 
 def paragraph(experiment, figures):
-    """What the page says of an experiment."""
+    """The paragraph of the page about an experiment."""
     model = f"`models/seeds/{experiment.preset}.json`"
     if "refused" in figures:
         return f"{model} is refused before the first step:\n\n    {figures['refused']}\n"
@@ -192,18 +192,18 @@ def paragraph(experiment, figures):
                        for key in ("loss_d", "loss_g", "grad_norm_d", "grad_norm_g"))
     time = ""
     if figures.get("processor_seconds"):
-        time = f" in {figures['processor_seconds']} s of processor time"
+        time = f" in {figures['processor_seconds']} s of CPU time"
     elif figures.get("seconds"):  # by the clock
         time = f" in {figures['seconds']} s"
     text = [f"{model}{with_settings}: {figures['steps']:,} steps ({figures['epochs']} epochs){time} on "
-            f"{figures['device']}; {experiment.minutes} min are allowed. First → last twentieth of the run: {losses}."]
+            f"{figures['device'].split(',')[0]} (budget: {experiment.minutes} min). First → last twentieth of the run: {losses}."]
     if "observed" in figures:
         o = figures["observed"]
         line = (f"Pixels of the samples {o['samples']['mean']:.3f} ± {o['samples']['std']:.3f} (data {o['data']['mean']:.3f} ± "
-                f"{o['data']['std']:.3f}), distance between two of them {o['samples']['distance']:.1f} (data "
+                f"{o['data']['std']:.3f}), distance between two samples {o['samples']['distance']:.1f} (data "
                 f"{o['data']['distance']:.1f})")
         if o.get("accuracy_real") is not None:
-            line += f"; D is right on {o['accuracy_real']:.0%} of real and {o['accuracy_fake']:.0%} of fake images"
+            line += f"; D classifies {o['accuracy_real']:.0%} of real and {o['accuracy_fake']:.0%} of fake images correctly"
         else:
             line += f"; W-estimate {o['score_real'] - o['score_fake']:.3g}"
         if o.get("penalty_norm") is not None:
@@ -213,7 +213,7 @@ def paragraph(experiment, figures):
         e = figures["evaluate"]
         shares = ", ".join(f"{100 * share:.1f}" for share in e["shares"])
         text.append(f"{e['samples']:,} samples: {e['modes']} classes (shares in %: {shares}), Frechet distance "
-                    f"{number(e['frechet'])} (real against real {number(e['frechet_floor'])}), near-twins "
+                    f"{number(e['frechet'])} (real against real {number(e['frechet_floor'])}), near-duplicates "
                     f"{100 * e['duplicates']:.1f} %.")
     for event in figures["events"]:
         text.append(f"**Alarm**, {event}.")
@@ -249,7 +249,7 @@ def main():
     parser.add_argument("names", nargs="*", help="experiments, by the start of their names; all of them if none is given")
     parser.add_argument("--list", action="store_true", help="names, budgets and settings")
     parser.add_argument("--again", action="store_true", help="make runs again that are kept")
-    parser.add_argument("--page", action="store_true", help="write the page from the figures that are kept, run nothing")
+    parser.add_argument("--page", action="store_true", help="write the page from the kept results, run nothing")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--faces", default="", help="a folder or archive of faces")
     parser.add_argument("--sprites", default="", help="a folder or archive of sprites")

@@ -3,7 +3,7 @@
 
 usage: sass.py [--build build] [--loops] [FILE.cu ...]
 
-No kernel uses local memory. Tiles of products and convolutions, and the dot products of few filters, read global and shared memory
+No kernel uses local memory. Tiles of matrix products and convolutions, and the dot products of few filters, read global and shared memory
 16 bytes at a time, and their main loop, the innermost loop with the most multiplications, is at most 16 KB and does little besides
 multiplying: the table has instructions and limits, and beside them the same of CUTLASS's kernels (measured, sm_80). nvdisasm comes
 from PyPI, into a virtual environment of its own in --build. --loops prints what else is in the main loops. The last line is

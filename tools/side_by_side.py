@@ -5,7 +5,7 @@
     tools/side_by_side.py     Gannet alone
 
 FOLDER holds torch_gans.py and jax_gans.py, PYTHON is an interpreter that has torch (and jax, or it is left out). A round runs
-Gannet and then each variant of the peers; a model's figure is the median over the rounds of the medians that the programs print.
+Gannet and then each variant of the peers; a model's time is the median over the rounds of the medians that the programs print.
 The ratio is that of the best variant to Gannet. Prints a table in Markdown. Run it on a machine that does nothing else.
 """
 import argparse
@@ -143,7 +143,7 @@ def table(results):
 
 
 def table_alone(results):
-    """Gannet's own figures, medians over the rounds."""
+    """Gannet's own results, medians over the rounds."""
     lines = ["| model | batch | ms per step, median (min) | images/s | GFLOP/s | % of peak | first step after, s | memory, MB |",
              "|---|---|---|---|---|---|---|---|"]
     for name, entries in results.items():
@@ -219,7 +219,7 @@ def main():
 
     load = os.getloadavg()[0]
     if load > len(cores) / 4:
-        print(f"side_by_side.py: the machine is busy, load average {load:.1f}: figures will say little", file=sys.stderr)
+        print(f"side_by_side.py: the machine is busy, load average {load:.1f}: the times will mean little", file=sys.stderr)
     results, left_out = {}, []
     for name in models:
         if os.path.exists(f"models/{MODELS[name][0]}.json"):

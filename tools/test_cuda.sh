@@ -112,7 +112,7 @@ bench() {
     }
     reports '"kernels_per_step": *[1-9][0-9]*' models/vanilla.json --steps 2 --set batch=4 --set generator.8.units=32
     reports '"us": *[0-9.e-]*[1-9]' --kernels --filter '^(matmul 64x256 -> 1 |row_norm 64x784|loss 64 bce$|running_stats_update 64x256)' --seconds 0.001
-    # Whose products are faster, measured and applied; the shim has no cuBLAS.
+    # Which implementation of a matrix product is faster, measured and applied; the shim has no cuBLAS.
     small="--device cuda --set batch=4 --set generator.8.units=32"
     if $RUN "$bench" models/vanilla.json $small --tune "$folder/tune.json" --seconds 0 >"$folder/out" 2>&1; then
         if grep -q '"use"' "$folder/tune.json" && $RUN "$train" models/vanilla.json $small --set cuda.tune="$folder/tune.json" --steps 3 --out "$folder/tuned" 2>"$folder/out" &&

@@ -14,7 +14,7 @@ namespace gannet {
 // ---- shape: no arithmetic ------------------------------------------------------------------------------------------
 Tensor identity(const Tensor& x);                                         // the same memory, a new place on the tape
 Tensor reshape(const Tensor& x, Shape shape);                             // the same memory
-Tensors split_rows(const Tensor& x, const std::vector<int64_t>& rows);    // axis 0 in so many rows each, the same memory
+Tensors split_rows(const Tensor& x, const std::vector<int64_t>& rows);    // splits axis 0; shares the memory of x
 Tensor concat_rows(const Tensors& xs);                                    // along axis 0; its adjoint
 Tensor transpose(const Tensor& x, const TransposeShape& s, Shape shape);  // last two of three axes; result has `shape`
 Tensor upsample_nearest(const Tensor& x, int64_t scale);                  // (N,H,W,C) -> (N,H*scale,W*scale,C)

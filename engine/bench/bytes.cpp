@@ -3,8 +3,8 @@
 namespace gannet::bench {
 namespace {
 
-// Adds what a network's modules that are no products move of each sample, by family, in values. An activation that is fused into
-// a product costs nothing forward, one that is fused into a norm costs nothing at all.
+// Adds the values that a network's modules other than linear layers and convolutions move for each sample, by family. An
+// activation fused into a linear layer or a convolution costs nothing forward; one fused into a norm costs nothing at all.
 void add(const Sequence& sequence, double forward, double backward, StepBytes& s) {
     for (const Sequence::Step& step : sequence.plan) {
         const Module& module = *sequence.layers[step.layer];

@@ -58,13 +58,13 @@ struct KernelResult {
 // Measures one case for about `seconds`.
 KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks, double seconds);
 
-// The names of a table's rivals, in its order: those that the program was built with and the device can run.
+// The names of the baselines in the table's order: those that the program was built with and the device can run.
 std::vector<std::string> rivals_on(Device device);
 std::string kernel_header(Device device);
 std::string text(const KernelResult& result, Device device);
 json::Value json(const KernelResult& result);
 
-// A plain loop as a rival.
+// A plain loop as a baseline.
 Rival naive_rival(std::function<void(const Call&)> run, double part = 1);
 
 // ---- the table's parts, one for each file

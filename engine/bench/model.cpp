@@ -123,12 +123,12 @@ std::string text(const ModelReport& r) {
     lines += print("  GFLOP per step    %.3f: forward %.3f, data gradients %.3f, weight gradients %.3f, penalty %.3f\n",
                    r.flops.total() / 1e9, r.flops.forward / 1e9, r.flops.data_gradient / 1e9, r.flops.weight_gradient / 1e9,
                    r.flops.penalty / 1e9);
-    lines += print("  GB moved per step %.3f at least: products %.3f, norms %.3f, activations %.3f, optimizers %.3f\n",
-                   r.bytes.total() / 1e9, r.bytes.products / 1e9, r.bytes.norms / 1e9, r.bytes.activations / 1e9,
-                   r.bytes.optimizers / 1e9);
+    lines += print(
+        "  GB moved per step %.3f at least: linear and convolutions %.3f, norms %.3f, activations %.3f, optimizers %.3f\n",
+        r.bytes.total() / 1e9, r.bytes.products / 1e9, r.bytes.norms / 1e9, r.bytes.activations / 1e9, r.bytes.optimizers / 1e9);
     if (r.launches > 0) lines += print("  kernels per step  %d\n", r.launches);
     lines += print("  GFLOP per second  %.1f", rate / 1e9);
-    if (r.peaks.flops > 0) lines += print(", %.1f %% of the multiply-add peak", 100 * rate / r.peaks.flops);
+    if (r.peaks.flops > 0) lines += print(", %.1f %% of the FMA peak", 100 * rate / r.peaks.flops);
     lines += "\n  peaks             " + text(r.peaks) + "\n";
     lines += print("  first step began  %.2f s after the start of the process\n", r.start);
     lines += print("  peak memory       %.0f MB resident", double(r.resident_bytes) / 1e6);

@@ -1,6 +1,6 @@
-// The same products by oneDNN, where the program was built with it (Debian's libdnnl-dev): what apps/bench shows beside a
-// kernel's time. fp32, images in NHWC as ours; weights and their gradients in whichever layout oneDNN likes best, as a program
-// that reorders them once has them.
+// The same operations by oneDNN, if the program was built with it (Debian's libdnnl-dev): apps/bench shows their times next to a
+// kernel's. fp32, images in NHWC as ours; weights and their gradients in whichever layout oneDNN likes best, as a program that
+// reorders them once has them.
 #pragma once
 #include <functional>
 

@@ -10,7 +10,7 @@
 namespace gannet::bench {
 namespace {
 
-// The products of a step that is not replayed from a graph.
+// The matrix products of a step that is not replayed from a graph.
 std::vector<TunedProduct> products_of(const config::GanConfig& config, Device device) {
     std::vector<TunedProduct> seen;
     const Dataset images = random_images(config);

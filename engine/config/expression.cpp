@@ -76,7 +76,7 @@ private:
                     continue;
                 }
                 if (value % divisor != 0)
-                    fail("is no whole number: " + std::to_string(value) + " / " + std::to_string(divisor),
+                    fail("is not an integer: " + std::to_string(value) + " / " + std::to_string(divisor),
                          "let the division come out even");
                 value /= divisor;
             } else {

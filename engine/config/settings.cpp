@@ -61,8 +61,8 @@ std::string with_json_numbers(const std::string& text) {
     return out;
 }
 
-// Of a key that holds text the text as it is. Of others JSON, or else text; but what sets out to be a list, an object or a number
-// is no text.
+// The value of a text key is the text itself. Other values are JSON, or else text, unless the text starts like a list, an object
+// or a number: then it must be valid JSON.
 Value read_value(const std::string& text, const Key* key, const std::string& place) {
     if (all_of(text, " \t\r\n")) return text;
     const bool holds_text = key && (key->kind == Kind::text || (key->is_path && text[0] != '{'));
@@ -169,7 +169,7 @@ Path split_path(const std::string& path, const std::string& place) {
         else parts.back() += c;
     }
     if (std::any_of(parts.begin(), parts.end(), [](const std::string& part) { return part.empty(); }) || parts.size() > 64)
-        throw Error("'" + printable(path) + "' is no path to a key", place, "write --set key.path=value");
+        throw Error("'" + printable(path) + "' is not a path to a key", place, "write --set key.path=value");
     return parts;
 }
 

@@ -33,7 +33,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
 }
 
 constexpr std::size_t longest_word = 100;  // longer ones are like no other
-constexpr std::size_t most_named = 60;     // more are no help
+constexpr std::size_t most_named = 60;     // a longer list does not help
 
 bool begins(const std::string& word, const std::string& with) {
     return with.size() >= 3 && word.compare(0, with.size(), with) == 0;

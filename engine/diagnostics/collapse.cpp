@@ -7,17 +7,17 @@
 namespace gannet {
 namespace {
 
-// So many lines of the log in a row, 2 % of a run of usual length, are no passing state.
+// The number of consecutive log lines that an alarm needs: 2 % of a run of usual length.
 constexpr int lines_in_a_row = 20;
-// Of a discriminator that is sure of every image, and a generator's loss that follows: -ln D(G(z)) of D(G(z)) < 5e-5.
+// Thresholds of a saturated discriminator: its loss, and the generator's loss -ln D(G(z)) for D(G(z)) < 5e-5.
 constexpr double certain = 1e-3, exploded = 10;
-// How near ln 2 both losses are where D says 1/2 of every image, and the share of its largest norm that G's gradient is then.
+// Thresholds of "D outputs 1/2 for every image": |loss - ln 2|, and the norm of G's gradient relative to its maximum so far.
 constexpr double near_balance = 2e-3, vanished = 0.02;
-// Samples that differ by less than this share of what the data do are one image. In a healthy run they begin so, too: an alarm
-// needs that they have differed, or that so much of the run is over.
+// Samples count as one image if their mean distance is below this share of the data's. Healthy runs start like this, too. So an
+// alarm requires that the samples have differed, or that this share of the run is over.
 constexpr double one_image = 0.1, several_images = 0.3, share_to_begin = 0.25;
-// The nearest other sample's distance, as a share of that between any two, beside the same share of the data: 0.03 beside 0.69
-// in a run that made six images, 0.35 at the least in 29 others.
+// The ratio (nearest-neighbour distance / mean distance) of the samples, relative to that of the data: 0.03 in a run that made
+// six images (data alone: 0.69), at least 0.35 in 29 healthy runs.
 constexpr double near_twins = 0.15, single_images = 0.5;
 constexpr int observations_in_a_row = 3;
 
@@ -28,7 +28,7 @@ std::string text(const char* format, Values... values) {
     return line;
 }
 
-// Counts how long something has been so; true once it has been long enough, and then not again.
+// Counts how often in a row `now` was true. Returns true once, when the count reaches `enough`.
 bool counts_to(int64_t& count, bool now, int enough) {
     if (count > enough) return false;
     count = now ? count + 1 : 0;
@@ -48,15 +48,14 @@ CollapseAlarm::CollapseAlarm(const config::GanConfig& config, int64_t steps) : s
 }
 
 std::string CollapseAlarm::saturated(const StepLosses& l) {
-    // the saturating loss has the factor D(G(z)) in its gradient, so it has vanished where the loss has
+    // the gradient of the saturating loss has the factor D(G(z)), so it vanishes when the loss does
     const bool beyond = saturating_ || l.loss_g > exploded;
     if (!counts_to(saturated_lines_, l.loss_d < certain && beyond, lines_in_a_row)) return "";
     if (saturating_)
-        return text(
-            "the discriminator is sure of every image (loss_d %.4f), and the generator's gradient has vanished (norm %.1e)",
-            l.loss_d, l.grad_norm_g);
-    return text("the discriminator is sure of every image (loss_d %.4f), and the generator's loss explodes (loss_g %.1f)",
-                l.loss_d, l.loss_g);
+        return text("the discriminator has saturated (loss_d %.4f), and the generator's gradient has vanished (norm %.1e)",
+                    l.loss_d, l.grad_norm_g);
+    return text("the discriminator has saturated (loss_d %.4f), and the generator's loss explodes (loss_g %.1f)", l.loss_d,
+                l.loss_g);
 }
 
 std::string CollapseAlarm::pinned(const StepLosses& l) {
@@ -69,12 +68,11 @@ std::string CollapseAlarm::pinned(const StepLosses& l) {
                 l.loss_d, l.loss_g, l.grad_norm_g);
 }
 
-// The opposite of a sure discriminator, and as much of an end: nothing that the generator could make would be told from the data.
+// The opposite of a saturated discriminator: it accepts whatever the generator makes, so training has ended here, too.
 std::string CollapseAlarm::fooled(const StepLosses& l) {
     if (!counts_to(fooled_lines_, !saturating_ && l.loss_g < certain && l.loss_d > exploded, lines_in_a_row)) return "";
-    return text(
-        "the discriminator takes every image for real (loss_d %.1f, loss_g %.4f): the generator has nothing to learn from",
-        l.loss_d, l.loss_g);
+    return text("the discriminator classifies every image as real (loss_d %.1f, loss_g %.4f): the generator cannot learn from it",
+                l.loss_d, l.loss_g);
 }
 
 std::string CollapseAlarm::losses(const StepLosses& l) {
@@ -90,13 +88,13 @@ std::string CollapseAlarm::samples(int64_t step, const Spread& samples, const Sp
     differed_ = differed_ || share > several_images;
     const bool begun = double(step) >= share_to_begin * double(steps_);
     if (counts_to(alike_, (differed_ || begun) && share < one_image, observations_in_a_row))
-        return text("the samples are all alike: their mean distance is %.1f %% of the data's", 100 * share);
+        return text("mode collapse: the samples are all alike (mean distance is %.1f %% of the data's)", 100 * share);
     if (samples.distance <= 0 || data.nearest <= 0) return "";
     const double twins = samples.nearest / samples.distance / (data.nearest / data.distance);
     were_single_ = were_single_ || twins > single_images;
     const bool few = (were_single_ || begun) && share >= one_image && twins < near_twins;
     if (!counts_to(few_, few, observations_in_a_row)) return "";
-    return text("the samples are a few images again and again: the nearest other one is at %.1f %% of the distance of the data's",
+    return text("mode collapse: the samples repeat a few images (nearest-neighbour distance is %.1f %% of the data's)",
                 100 * samples.nearest / data.nearest);
 }
 

@@ -1,6 +1,6 @@
-// A look at a training from inside, for the log and its plots: what the parameters, their gradients and the layers' outputs are,
-// how the samples compare with the data, how the discriminator scores both. Changes nothing: every number of the training is the
-// same with and without.
+// Diagnostics of a training, for the log and its plots: statistics of parameters, gradients and layer outputs, the samples
+// compared with the data, and the discriminator's scores of both. They change nothing: every number of the training is the same
+// with and without.
 #pragma once
 #include <cmath>
 #include <string>

@@ -91,7 +91,7 @@ std::string smoothing_note(std::size_t window, int64_t stride) {
            " rows, smoothed: the interquartile mean of the " + around + " around each.";
 }
 
-// Every value thin and pale, a smooth line strong. Says so in the figure's notes.
+// Draws each logged value as a thin line and the running median as a thick one. The notes under the picture say so.
 void add_smoothed(Figure& figure, Chart chart, const History& history, const std::vector<Curve>& curves) {
     std::vector<Line> smooth;
     std::size_t window = 0;
@@ -170,7 +170,7 @@ Figure pixels(const History& history) {
 }
 
 void add_verdict(Figure& figure, const History& history) {
-    Chart chart{"share that it judges rightly"};
+    Chart chart{"accuracy"};
     chart.shown = {0, 1};
     add_line(chart, history, "observed/accuracy_real", "real", {blue, 1.8, 1, ""});
     add_line(chart, history, "observed/accuracy_fake", "fake", {orange, 1.8, 1, ""});

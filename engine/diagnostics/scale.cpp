@@ -7,7 +7,7 @@
 namespace gannet::plots {
 namespace {
 
-constexpr double farthest = 1e150;  // beyond it differences and products would overflow
+constexpr double farthest = 1e150;  // differences and squares of larger values would overflow
 
 double power_of_ten(double value) { return std::floor(std::log10(value) + 1e-9); }
 

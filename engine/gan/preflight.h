@@ -13,7 +13,7 @@ namespace gannet {
 void check_networks(const config::GanConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image);
 
-// Throws if a training step cannot fit in the device's memory, by what it must hold at the least.
+// Throws if a lower bound of a training step's memory exceeds the device's memory.
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device);
 
 // What probably was not meant; each line names the place and the key to change.

@@ -5,7 +5,7 @@
 
 namespace gannet {
 
-constexpr double mode_share = 0.01;  // a class with at least so many of the samples is a mode that the generator has found
+constexpr double mode_share = 0.01;  // a class with at least this share of the samples counts as a mode
 
 struct ClassFigures {
     std::vector<double> shares;  // of each class, 0 to 1

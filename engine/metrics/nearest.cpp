@@ -12,7 +12,7 @@ namespace gannet {
 namespace {
 
 constexpr int64_t at_once = 16;  // images that a task compares: they stay in the cache while all others go by
-constexpr int64_t block = 128;   // pixels between two looks at the sum so far
+constexpr int64_t block = 128;   // pixels between two comparisons of the partial sum
 
 // A count that is known when this is compiled, and no other annotation, is what GCC makes multiply-adds of 16 bits of.
 template <int64_t count>

@@ -27,7 +27,7 @@ void check_objective(const Object& objective, const Value& given) {
     if (!labels) return;
     for (const char* label : {"real_label", "fake_label"})
         if (const double value = objective.number(label); bce && (value < 0 || value > 1))
-            throw Error("'" + std::string(label) + "' is no probability", objective.where(label),
+            throw Error("'" + std::string(label) + "' is not a probability", objective.where(label),
                         "with the loss '" + loss + "' it must be at least 0 and at most 1");
     if (objective.number("real_label") == objective.number("fake_label"))
         throw Error("'real_label' and 'fake_label' are the same", objective.where("real_label"),

@@ -26,7 +26,8 @@ Variables read_variables(const Object& file) {
                     "write \"variables\": { \"filters\": 64 }");
     for (const auto& [name, value] : *given.members()) {
         if (!is_name(name))
-            throw Error("'" + printable(name) + "' is no name for a variable", value.where(), "use letters, digits and _");
+            throw Error("'" + printable(name) + "' is not a valid name of a variable", value.where(),
+                        "use letters, digits and _");
         variables.emplace_back(name, read_integer(value, name, variables));
     }
     return variables;
@@ -38,7 +39,7 @@ std::string read_name(const Object& file, const std::string& path) {
     const std::string& name = file.text("name");
     if (name.empty() || name.size() > 200 || name[0] == '.' || name.find_first_of("/\\") != std::string::npos ||
         std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
-        throw Error("'" + printable(name) + "' is no name for a model", file.where("name"), "it names a folder");
+        throw Error("'" + printable(name) + "' is not a valid name of a model", file.where("name"), "a folder gets this name");
     return name;
 }
 

@@ -184,7 +184,7 @@ const ObjectSpec& data_spec() {
              .max = 3},
             {.name = "first",
              .kind = Kind::integer,
-             .doc = "only the first so many images; 0: all",
+             .doc = "use only the first N images; 0: all",
              .otherwise = 0,
              .min = 0,
              .max = 1e12},
@@ -320,13 +320,14 @@ const ObjectSpec& observe_spec() {
         "What the log and `plots/` show besides the losses: histograms of the weights and of their gradients, the mean and "
         "spread of "
         "what each layer makes, pixel mean, spread and variety of the samples beside the data's, how the discriminator scores "
-        "both, and the gradient's norm under a gradient penalty. They change no number of the training. A look takes, plots "
-        "included, 16 ms of one thread with vanilla.json, 30 with dcgan.json, 41 with wgan.json: every 100 steps, 1.2, 0.5 and "
+        "both, and the gradient's norm under a gradient penalty. They change no number of the training. One observation, plots "
+        "included, takes 16 ms of one thread with vanilla.json, 30 with dcgan.json, 41 with wgan.json: every 100 steps, 1.2, 0.5 "
+        "and "
         "0.1 % of the time.",
         {
             {.name = "every",
              .kind = Kind::integer,
-             .doc = "steps between two looks; 0: about 50 a run, at least 100 steps apart",
+             .doc = "steps between observations; 0: about 50 per run, at least 100 steps apart",
              .otherwise = 0,
              .min = 0,
              .max = 1e12},
@@ -341,9 +342,8 @@ const ObjectSpec& cpu_spec() {
         {
             {.name = "exact",
              .kind = Kind::boolean,
-             .doc =
-                 "4x4 convolutions of stride 2 multiplied out one by one, in about twice the time, instead of minimal filtering "
-                 "(Winograd), whose rounding errors are four to sixteen times as large: up to 8e-6 of the values",
+             .doc = "compute 4x4 convolutions of stride 2 directly instead of with Winograd: takes about twice the time; "
+                    "Winograd's rounding errors are four to sixteen times as large, up to 8e-6 of the values",
              .otherwise = false},
         }};
     return spec;
@@ -361,9 +361,8 @@ const ObjectSpec& cuda_spec() {
              .free_at_resume = true},
             {.name = "precision",
              .kind = Kind::text,
-             .doc =
-                 "what products of matrices round their factors to: nothing, or TF32 or BF16 for tensor cores (sm_80 and later); "
-                 "sums are fp32",
+             .doc = "precision of the factors of matrix products: `fp32`, or `tf32` or `bf16` on tensor cores (sm_80 and later); "
+                    "sums are fp32",
              .otherwise = "fp32",
              .choices = {"fp32", "tf32", "bf16"}},
             {.name = "matmul",

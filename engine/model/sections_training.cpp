@@ -64,8 +64,8 @@ const ObjectSpec& penalty_spec() {
 const ObjectSpec& warm_up_spec() {
     static const ObjectSpec spec = {
         "objective.critic_warm_up",
-        "Steps with more updates of the discriminator than `critic_steps`: the first ones, and every so many of the others. The "
-        "defaults are those of the code of arXiv 1701.07875.",
+        "Steps with more updates of the discriminator than `critic_steps`: the first `steps` steps, and every `every`-th step of "
+        "the run. The defaults are those of the code of arXiv 1701.07875.",
         {
             {.name = "critic_steps",
              .kind = Kind::integer,
@@ -73,7 +73,12 @@ const ObjectSpec& warm_up_spec() {
              .otherwise = 100,
              .min = 1,
              .max = 2000},
-            {.name = "steps", .kind = Kind::integer, .doc = "the first so many", .otherwise = 25, .min = 0, .max = 1e12},
+            {.name = "steps",
+             .kind = Kind::integer,
+             .doc = "number of initial warm-up steps",
+             .otherwise = 25,
+             .min = 0,
+             .max = 1e12},
             {.name = "every",
              .kind = Kind::integer,
              .doc = "and each whose number, from 0, is a multiple of this; 0: no others",

@@ -1,5 +1,5 @@
-// How a device is to compute. The key cuda.tune: a table of products and whose they are, as `apps/bench MODEL --tune FILE` writes
-// it.
+// How a device computes. The key cuda.tune: a table of matrix products with the implementation of each, as `apps/bench MODEL
+// --tune FILE` writes it.
 #include "base/error.h"
 #include "engine/model/parts.h"
 #include "engine/model/sections.h"
@@ -10,7 +10,7 @@ namespace {
 const ObjectSpec& product_spec() {
     static const ObjectSpec spec = {
         "product",
-        "One product of matrices, C (M,N) = A (M,K) B (K,N).",
+        "One matrix product, C (M,N) = A (M,K) B (K,N).",
         {
             {.name = "M", .kind = Kind::size, .doc = "rows of C", .required = true},
             {.name = "N", .kind = Kind::size, .doc = "columns of C", .required = true},

@@ -35,7 +35,7 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
     collect(root_, parameters_, buffers_);
 
     const int64_t total = context.parameters.size, buffers = context.buffers.size;
-    // values, gradients and what an optimizer keeps: two more of each at the most
+    // values, gradients and the optimizer's state: at most two more of each
     const double bytes = sizeof(real) * (4 * double(total) + double(buffers)), available = double(device.available_memory());
     if (bytes > available)
         throw Error("out of memory: asked for " + std::to_string(int64_t(bytes / (1 << 20))) + " MiB for the " +

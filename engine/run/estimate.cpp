@@ -19,8 +19,7 @@ namespace {
 constexpr double long_step = 0.5;         // seconds, which need not be measured as often
 constexpr double program_bytes = 22e6;    // resident before a network is built, with the libraries
 constexpr double flops_of_a_step = 4e9;   // that the smaller batch may take: some hundredths of a second
-constexpr double uses_of_a_weight = 256;  // in a pass of the smaller batch, at the least: where it is read for less, a step takes
-                                          // as long with half the batch
+constexpr double uses_of_a_weight = 256;  // at least, in a pass of the smaller batch: with fewer, half the batch takes as long
 
 // What differs between a GAN and a classifier.
 
@@ -50,7 +49,7 @@ config::GanConfig shorter(config::GanConfig config) {
 }
 config::ClassifierConfig shorter(config::ClassifierConfig config) { return config; }
 
-// The smaller of two batches to measure steps with; at the least 2, as batch norm wants.
+// The smaller of the two batch sizes to time; at least 2, as batch norm needs.
 template <class Config>
 int64_t small_batch(const Config& config, const Networks& nets) {
     double forward = 0, weights = 0;  // of all networks; forward for an image
@@ -151,7 +150,7 @@ StepEstimate estimate_step(const Config& given, const SampleShape& image, Device
     return out;
 }
 
-// The steps that a configuration asks for, with so many images; 0 where that depends on a number of images that is not known (0).
+// The number of steps of a configuration with `images` images; 0 if it depends on the number of images and that is unknown (0).
 template <class Config>
 int64_t planned_steps(const Config& config, int64_t images) {
     if (config.steps > 0 || images == 0) return config.steps;

@@ -176,7 +176,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
 int run_training(const TrainingOptions& options, Device device) {
     ignore_write_signals();
     std::optional<RunFolder> folder = run_to_resume(options);
-    std::optional<Checkpoint> checkpoint;  // a run that ended before its first starts anew
+    std::optional<Checkpoint> checkpoint;  // a run without a checkpoint starts from step 0
     if (folder && exists(folder->checkpoint())) checkpoint = load_checkpoint(folder->checkpoint());
     const config::ModelConfig model = options.model.empty() ? config::load_run_config(folder->config(), options.settings)
                                                             : config::load_model(options.model, options.settings);

@@ -35,8 +35,8 @@ bool fits(std::size_t bytes) {
     return true;
 }
 
-// What holds a large page or more lies in large pages: a step goes through more memory than the address caches know small ones
-// of. The rest of a block after its last whole one stays in small pages.
+// Allocations of 2 MiB or more use huge pages: a step's working set exceeds what the TLB reaches with 4 KiB pages. The rest of a
+// block after its last whole huge page stays in small pages.
 void* allocate_pages(std::size_t bytes) {
     if (!fits(bytes)) return nullptr;
     constexpr std::size_t large_page = std::size_t(1) << 21;

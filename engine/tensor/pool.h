@@ -42,8 +42,8 @@ public:
     MemoryStats stats() const;
 
     // Regions. Between enter() and leave(), blocks come from a region and return to it when they are released, now or later. What
-    // it lacks it takes from the common one, then from the system. reserve() prepares a recording: the region gets so many free
-    // blocks, which never go back to the system; while it is recorded, the system is not asked for memory at all.
+    // it lacks it takes from the common one, then from the system. reserve() prepares a recording: the region gets these numbers
+    // of free blocks and never returns them to the system. While a graph is recorded, the system is not asked for memory.
     using Counts = std::map<std::size_t, int64_t>;  // of blocks, by rounded size
     int new_region();
     void enter(int region, bool recording);

@@ -122,7 +122,8 @@ Checkpoint load_checkpoint(const std::string& path) {
     if (const auto run = metadata.find("run"); run != metadata.end()) checkpoint.run = json::parse(run->second, checkpoint.file);
     checkpoint.config = json::parse(text->second, checkpoint.file);
     const json::Value* cuda = checkpoint.config.find("cuda");
-    if (!cuda || !cuda->members()) throw Error("its configuration is none of a model", checkpoint.file, advice);
+    if (!cuda || !cuda->members())
+        throw Error("the embedded configuration is not a model configuration", checkpoint.file, advice);
     checkpoint.image = {to_integer(checkpoint.content, checkpoint.file, "image_height"),
                         to_integer(checkpoint.content, checkpoint.file, "image_width"),
                         to_integer(checkpoint.content, checkpoint.file, "image_channels"), false};
@@ -154,7 +155,7 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
             checkpoint.file, "give it the same data, or start a new run");
     if (const SampleShape& now = trainer.image(); !(checkpoint.image == now))
         throw Error("its images are " + checkpoint.image.str() + ", the data are " + now.str(), checkpoint.file, advice);
-    constexpr int64_t most_steps = 1000000000000;  // more are no number that a run has come to
+    constexpr int64_t most_steps = 1000000000000;  // no run has more
     const Counters& at = checkpoint.position;
     if (at.step > most_steps || at.images_seen != trainer.images_before(at.step))
         throw Error("'images_seen' is " + std::to_string(at.images_seen) + " after " + std::to_string(at.step) + " steps, not " +

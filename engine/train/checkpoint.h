@@ -34,7 +34,7 @@ void check_is_run(const std::string& folder);
 // RUN or CHECKPOINT, as programs take it, to the checkpoint's path. Throws Error if there is none.
 std::string find_checkpoint(const std::string& run_or_file);
 
-// `path` is a checkpoint file or a run folder. Throws for files that are no checkpoint of this program.
+// `path` is a checkpoint file or a run folder. Throws for files that are not checkpoints of this program.
 Checkpoint load_checkpoint(const std::string& path);
 config::ModelConfig config_of(const Checkpoint& checkpoint);
 // Puts a trainer where the checkpoint was: the next step is the one that would have followed.

@@ -12,7 +12,7 @@ namespace gannet {
 
 class ImageFeed {
 public:
-    // `data` must outlive it. A step takes `most_images` images at the most.
+    // `data` must outlive it. A step takes at most `most_images` images.
     ImageFeed(const config::SharedConfig& config, const Dataset& data, int64_t most_images, Device device);
 
     int64_t images_per_epoch() const { return order_.usable; }

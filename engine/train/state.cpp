@@ -12,10 +12,10 @@ namespace {
 
 const Array& need(const Safetensors& content, const std::string& file, const std::string& name, const Shape& shape) {
     const Array* array = content.find(name);
-    if (!array) throw Error("no '" + name + "' in it", file, "give a checkpoint of this very model");
+    if (!array) throw Error("no '" + name + "' in it", file, "give a checkpoint of the same model");
     if (array->shape != std::vector<int64_t>(shape.begin(), shape.end()))
         throw Error("'" + name + "' has shape " + shape_text(array->shape) + ", the model's has " + shape.str(), file,
-                    "give a checkpoint of this very model");
+                    "give a checkpoint of the same model");
     return *array;
 }
 
@@ -79,7 +79,7 @@ void load_state(const Safetensors& content, const std::string& file, const Netwo
     const Array& step = need(content, file, "optimizer." + network.name() + ".step", {});
     int64_t updates = 0;
     if (step.dtype != "I64" || step.data.size() != sizeof updates)
-        throw Error("'" + step.name + "' is no 64-bit integer", file, "give a checkpoint that this program wrote");
+        throw Error("'" + step.name + "' is not a 64-bit integer", file, "give a checkpoint that this program wrote");
     std::memcpy(&updates, step.data.data(), sizeof updates);
     constexpr int64_t most = int64_t(1) << 53;
     if (updates < 0 || updates > most)

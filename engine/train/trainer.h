@@ -1,5 +1,5 @@
 // What training has in common, whatever is trained: a data set, networks with their optimizers, and a position in the endless
-// sequence of images. A step is a function of that state alone, so a checkpoint that holds it goes on with the same bits.
+// sequence of images. A step is a function of that state alone, so a run resumed from a checkpoint computes the same bits.
 #pragma once
 #include <functional>
 #include <map>

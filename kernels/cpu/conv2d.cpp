@@ -3,8 +3,8 @@
 //
 // conv2d and conv2d_dgrad are one algorithm. The rows of the product are output pixels, its columns output channels, its k the
 // (filter tap, input channel) pairs. Output coordinates are grouped into spans which read the same taps of the filter: the
-// phases of a stride and the rows and columns near a border are then products of their own over the taps that exist, and nothing
-// is ever multiplied by a padding or dilation zero. A 1x1 image spread to RxR pixels costs one tap per pixel.
+// phases of a stride and the rows and columns near a border are then separate matrix products over the taps that exist. Zeros of
+// padding and dilation are never multiplied. A 1x1 image spread to RxR pixels costs one tap per pixel.
 //
 // The data gradient down to few channels is a product and a scatter: conv_scatter.h.
 // 4x4 filters of stride 2 with enough channels take a third to a half of the multiplications: winograd.h.
@@ -115,7 +115,7 @@ std::vector<PatchTask> cut_patches(const Direction& d, int64_t max_rows, int64_t
     return tasks;
 }
 
-// out = act(the products of all spans + bias). pack(panel, n0, cols, k0, count) packs the filter.
+// out = act(the sum of the matrix products of all spans + bias). pack(panel, n0, cols, k0, count) packs the filter.
 template <class Pack>
 void convolve(const Direction& d, const Pack& pack, const real* bias, Activation act) {
     const real* packed = pack_all(d.out_channels, d.filter_depth(), pack);

@@ -129,7 +129,7 @@ void add_tap(real* dw, int64_t filter, int64_t C, const real* x, int64_t x_step,
 }
 
 // For OC <= 4 packing the patches would cost more than the product: here a row of x is read in place once per tap while it is in
-// the first cache, and taps that lie outside are skipped.
+// L1, and taps that lie outside are skipped.
 inline void wgrad_few_channels(real* dw, const real* x, const real* dy, const ConvShape& s) {
     const int64_t filter = s.R * s.S * s.C, size = s.filter_size();
     const int64_t slices = std::clamp<int64_t>(ceil_div(16, s.R), 1, std::max<int64_t>(1, s.N));

@@ -1,5 +1,5 @@
-// Products with a few columns, as dot products: a panel of the tiled product (gemm.h) would be mostly zeros. Operands are read in
-// place, vectors along k. Bound by loads, about one for each vector multiply-add.
+// Matrix products with few columns, computed as dot products: a panel of the tiled GEMM (gemm.h) would be mostly zeros. Operands
+// are read in place, vectors along k. Bound by loads, about one per vector FMA.
 #pragma once
 #include "kernels/cpu/simd.h"
 
@@ -10,7 +10,7 @@ inline constexpr int few_cols = 4;
 // Rows at a time: they share what is loaded of the columns, and at least 8 chains of additions hide each other's latency.
 constexpr int dot_rows(int cols) { return cols == 1 ? 8 : cols == 2 || vector_bytes == 64 ? 4 : 2; }
 
-// `length` products: from a[row] + row_offset, and from column 0 + column_offset.
+// `length` terms: from a[row] + row_offset, and from column 0 + column_offset.
 struct DotRun {
     int64_t row_offset, column_offset, length;
 };

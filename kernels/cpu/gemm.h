@@ -2,7 +2,7 @@
 // functors that pack one block at a time, or let it be read in place, so no matrix of image patches is ever stored.
 //
 // Bound by the multiply-adders where K and N are a few dozen or more: a tile of C stays in registers while K runs; its A comes
-// from the second cache, its B panel (block_k x tile_cols, 32 KB) from the first.
+// from L2, its B panel (block_k x tile_cols, 32 KB) from L1.
 //
 // Order of the sums: each element of C is one chain over k from first to last (per slice of K, where the caller asks for slices).
 // How M, N and K are blocked and who computes what changes no bit.
@@ -23,7 +23,7 @@ namespace gannet::kernels::cpu::GANNET_ISA {
 inline constexpr int tile_rows = vector_bytes == 64 ? 14 : vector_bytes == 32 ? 6 : 4;
 inline constexpr int tile_cols = 2 * lanes;
 inline constexpr int block_k = 256;
-inline constexpr int block_rows = 16 * tile_rows;  // the most rows of a task: A's block then fits the second cache
+inline constexpr int block_rows = 16 * tile_rows;  // the most rows of a task: A's block then fits in L2
 
 // Who uses which of a thread's scratch slots (parallel.h). Shared ones belong to the caller, the others to a task.
 enum ScratchSlot { shared_b_slot, a_slot, b_slot, shared_partial_slot };
@@ -282,7 +282,7 @@ inline void finish_rows(real* const* c, int64_t rows, int64_t cols, const real* 
     });
 }
 
-// ---- whole products --------------------------------------------------------------------------------------------------
+// ---- whole GEMMs -----------------------------------------------------------------------------------------------------
 
 // How a product is cut: rows x cols of C per task, and slices of K. Follows from the shape alone.
 struct Cut {

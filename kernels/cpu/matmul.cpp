@@ -24,7 +24,7 @@ struct MatrixB {
 };
 
 // Panels packed by the task that wants them, right before it does: where no other task wants the same. In a training step each
-// layer's weights have left the near caches since they were last used, so the tiles fetch what the next panel is packed of.
+// layer's weights have left L1 and L2 since they were last used, so the tiles prefetch the source of the next panel.
 struct PanelsInTask {
     MatrixB matrix;
     int64_t task_cols;

@@ -231,7 +231,7 @@ struct Scratch {
             const int64_t rounded = (wanted + wanted / 4 + unit - 1) / unit * unit;  // a little more, so that growth is rare
             data = std::aligned_alloc(size_t(unit), size_t(rounded));
             if (!data) throw std::bad_alloc();
-            if (unit == large_page) madvise(data, size_t(rounded), MADV_HUGEPAGE);  // fewer misses of the address caches
+            if (unit == large_page) madvise(data, size_t(rounded), MADV_HUGEPAGE);  // fewer TLB misses
             bytes = rounded;
         }
         return data;

@@ -1,6 +1,6 @@
-// The loops whose rates are a machine's roofline. multiply_adds is bound by the multiply-add units alone: 12 independent chains
-// of whole vectors are more than latency x units of any x86-64 so far and fit into 16 registers with the two factors. triad is
-// bound by memory or by the cache that its arrays fit in; it is cut and written as the engine's own elementwise kernels.
+// The loops that measure a machine's roofline. multiply_adds is bound by the FMA units alone: 12 independent chains of whole
+// vectors exceed latency x units of any x86-64 so far and fit into 16 registers with the two factors. triad is bound by memory or
+// by the cache that its arrays fit in; it is cut and written as the engine's own elementwise kernels.
 #include "kernels/cpu/peak.h"
 
 #include "kernels/cpu/blocks.h"

@@ -1,10 +1,10 @@
-// Minimal filtering (Winograd; Lavin and Gray, arXiv 1509.09308) of 4x4 filters with stride 2.
+// Winograd convolution (minimal filtering; Lavin and Gray, arXiv 1509.09308) with 4x4 filters and stride 2.
 //
 // Space to depth turns the padded image into half its size and four times its channels, (row parity, column parity, channel), and
 // the filter into a 2x2 filter of stride 1: the decomposition of DWM, arXiv 2002.00552. F(4x4,2x2) makes 4x4 outputs of 5x5
-// inputs with 25 products instead of 64, at the points 0, 1, -1, 2 and infinity of each axis. F(7x7,2x2) makes the 7x7 outputs of
-// a 14x14 image at once, with 64 products where four tiles of 4x4 take 100: points 0, 1, -1, 2, -2, 1/2, -1/2, infinity. One set
-// of matrices serves all passes:
+// inputs with 25 multiplications instead of 64, at the points 0, 1, -1, 2 and infinity of each axis. F(7x7,2x2) makes the 7x7
+// outputs of a 14x14 image at once, with 64 multiplications where four tiles of 4x4 take 100: points 0, 1, -1, 2, -2, 1/2, -1/2,
+// infinity. One set of matrices serves all passes:
 //
 //   conv2d        y  = A^T [U . (B^T x B)] A               a sum over 4 C at each point, U = G w G^T
 //   conv2d_dgrad  dx = B [U . (A dy A^T)] B^T              a sum over OC; results of neighbouring tiles overlap by one

@@ -1,5 +1,5 @@
-// conv2d and conv2d_dgrad by minimal filtering (winograd.h): tiles to points, a product for each with the filter's points, and
-// back. The two are one algorithm, of other transforms.
+// conv2d and conv2d_dgrad by Winograd (winograd.h): transform tiles to points, multiply by the filter at each point, and
+// transform back. The two are one algorithm with different transforms.
 //
 // The filter's points are 6.25 times its size (F7: 16 times): who makes them when depends on how many tiles share them. Which it
 // is does not change a bit.
@@ -59,8 +59,7 @@ struct WinogradConv {
     }
 };
 
-// All columns of m: the products of v and u, k in [k0, k1), added to what is there from k = 0 on. u begins at m's columns and at
-// k0.
+// All columns of m = v u over k in [k0, k1), added to the earlier sum where k0 > 0. u begins at m's columns and at k0.
 inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const FilterPoints& u, int64_t k0, int64_t k1) {
     const RowPanels panels{m.tiles};
     for (int point = 0; point < m.points; ++point)
@@ -80,7 +79,7 @@ inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const Fi
 }
 
 // Few tiles: a task is some columns of all of them, and makes the filter's points as it needs them, a piece at a time, which then
-// never leaves its second cache. All tasks read the tiles' points, and those of too many would not stay in the last cache.
+// never leaves its L2. All tasks read the tiles' points; those of too many tiles would not stay in L3.
 template <class F>
 void convolve_few_tiles(const WinogradConv<F>& d) {
     constexpr int64_t columns = 32, piece = F::points > 32 ? 64 : 128;  // of points: about half a megabyte

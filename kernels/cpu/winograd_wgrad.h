@@ -1,4 +1,4 @@
-// conv2d_wgrad by minimal filtering (winograd.h): at each point dW (OC) x (4 C) is a sum over tiles of outer products.
+// conv2d_wgrad by Winograd (winograd.h): at each point dW (OC) x (4 C) is a sum over tiles of outer products.
 //
 // Few tiles: a task is a block of columns over all tiles, with its own points of x; the gradient's points are shared. Many tiles:
 // a task is a slice of the tiles with its own points of both and its own sums, which the last transform adds in order.
@@ -29,7 +29,7 @@ PointMatrix filter_sums(int64_t columns, const ConvShape& s) {
     return {.points = F::points, .run_bits = 30, .pitch = odd_lines(columns), .tiles = s.OC, .depth = columns};
 }
 
-// The sums of a block are larger than the second cache.
+// The sums of a block are larger than L2.
 inline void prefetch_columns(const real* row) {
     for (int i = 0; i < tile_cols; i += 64 / int(sizeof(real))) __builtin_prefetch(row + i);
 }

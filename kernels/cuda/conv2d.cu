@@ -5,7 +5,8 @@
 // conv2d: rows of the product are output pixels, k is (tap, channel). conv2d_dgrad: the pixels of dx are grouped by their phase
 // of the stride, each of which meets taps of its own, so nothing is multiplied by the zeros between dy's pixels; all phases are
 // one launch. conv2d_wgrad: k runs over the output pixels. Few channels have kernels of their own (conv_few_channels.h,
-// conv_few_outputs.h). Where an image is a single pixel on one side, or the filter is, all three are plain products (matmul.h).
+// conv_few_outputs.h). Where the image on one side, or the filter, is a single pixel, all three are plain matrix products
+// (matmul.h).
 //
 // A pixel's sum is the same chain whatever N is: how k is sliced follows from the other extents and a nominal batch.
 #include "kernels/kernels.h"

@@ -219,7 +219,7 @@ private:
         int h, w, o;
     };
 
-    // x / stride for 0 <= x < 2^32 / stride; for negative x something that is no quotient inside dy
+    // x / stride for 0 <= x < 2^32 / stride; for negative x a value outside dy
     __device__ __forceinline__ int divide(int x) const {
         if (e_.stride == 1) return x;
         return x < 0 ? -1 : int((uint64_t(unsigned(x)) * one_stride_) >> 32);

@@ -1,5 +1,5 @@
-// Convolutions with at most four output channels (conv2d to an image, and conv2d_dgrad, which writes one from features): dot
-// products. A tile of the product would be mostly empty columns.
+// Convolutions with at most four output channels (conv2d to an image, conv2d_dgrad from features to an image), computed as dot
+// products, because most columns of a GEMM tile would be empty.
 //
 // Eight threads share eight neighbouring pixels of a row (of one phase, in the adjoint): each adds up a few channels of all of
 // them, with the filter in shared memory, and at the end they exchange their sums so that each finishes one pixel.

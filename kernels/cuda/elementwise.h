@@ -1,5 +1,5 @@
-// How the memory-bound kernels cut their work, the twin of kernels/cpu/blocks.h: maps over n elements, and the 32-bit index
-// arithmetic of kernels over samples. Every element has one thread and one formula, so no result depends on the cut.
+// How the memory-bound kernels split their work, the counterpart of kernels/cpu/blocks.h: maps over n elements, and the 32-bit
+// index arithmetic of kernels over samples. Every element has one thread and one formula, so no result depends on the split.
 #pragma once
 #include <cuda_runtime.h>
 

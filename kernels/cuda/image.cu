@@ -12,7 +12,7 @@ namespace {
 // ---- transpose -------------------------------------------------------------------------------------------------------
 
 inline constexpr int transpose_tile = 32;  // a warp's width
-inline constexpr int narrow = 8;           // below so many rows or columns a tile would be mostly empty
+inline constexpr int narrow = 8;           // with fewer rows or columns a tile would be mostly empty
 
 // One element beside each row, so that a column lies in 32 banks.
 template <class T>

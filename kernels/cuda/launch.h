@@ -82,8 +82,8 @@ void launch(const char* name, void (*kernel)(P...), const Grid& grid, Stream str
     if (const cudaError_t error = try_launch(name, kernel, grid, stream, arguments...)) throw_launch_error(name, grid, error);
 }
 
-// For __launch_bounds__(threads, min_blocks(threads, registers)): a kernel's register budget. So many blocks share a
-// multiprocessor's 65536 registers if no thread has more than `registers`; ptxas keeps to it, tools/ptxas.py checks it.
+// For __launch_bounds__(threads, min_blocks(threads, registers)): a kernel's register budget. The number of blocks that share a
+// multiprocessor's 65536 registers if no thread has more than `registers`. ptxas obeys it, tools/ptxas.py checks it.
 constexpr int min_blocks(int threads, int registers) { return 65536 / registers / threads; }
 
 inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }

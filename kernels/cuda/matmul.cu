@@ -2,7 +2,8 @@
 // the multiply-adders from about 80 rows and columns on, by memory below; a batch of 64 rows by the latency of few blocks, so its
 // k is cut into slices.
 //
-// Rows of C are computed alike whatever M is, unless a is transposed (then M is no batch): how k is sliced follows from N and K.
+// Rows of C are computed alike whatever M is, unless a is transposed (then M is not a batch size): how k is sliced follows from N
+// and K.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/matmul.h"

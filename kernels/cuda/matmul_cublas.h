@@ -1,13 +1,13 @@
-// Matrix products by cuBLAS, for matmul.cu. What MatmulChoice::automatic (precision.h) gives to it, fixed by shape and GPU:
+// Matrix products by cuBLAS, for matmul.cu. MatmulChoice::automatic (precision.h) selects it by this fixed rule:
 //
 //   the product                                 GPU            precision     cuBLAS from 2 M N K =
-//   plain, that is no bias, activation,         any            fp32          2^32 flops (1024 x 2048 x 1024)
-//   nor moments, and M, N, K >= 256             sm_80 to 89    tf32, bf16    2^34
-//                                               sm_90 on       tf32, bf16    2^32: only its kernels reach these chips' full rate
-//   everything else                             any            any           never: fusing makes up for more than the difference
+//   plain: without bias, activation             any            fp32          2^32 flops (1024 x 2048 x 1024)
+//   or moments, and M, N, K >= 256              sm_80 to 89    tf32, bf16    2^34
+//                                               sm_90 on       tf32, bf16    2^32: only its kernels reach these GPUs' full rate
+//   everything else                             any            any           never: fusing gains more than the difference
 //
-// Below, launches and tails decide, and the project's own kernels know their shapes. The numbers are estimates: no GPU of the
-// developers' has confirmed them. `apps/bench MODEL --tune FILE` measures, and what it writes goes before the rule (execution.h).
+// For smaller sizes launch overhead and tails decide, and the project's own kernels are tuned for these shapes. The numbers are
+// estimates, not confirmed on a GPU. `apps/bench MODEL --tune FILE` measures; its table overrides the rule (execution.h).
 //
 // Results repeat bit for bit on one kind of GPU (one stream, a fixed workspace, no atomics), but a row's bits may depend on M.
 #pragma once

@@ -8,8 +8,8 @@
 
 namespace gannet::kernels::cuda {
 
-// `products` products of rows x cols, `depth` deep. How k is sliced follows from nominal_rows: rows, or those of a usual batch
-// where they are samples and must have the same bits in any batch. `packs`: operands are copied 16 bytes at a time.
+// `products` matrix products of rows x cols, `depth` deep. How k is sliced follows from nominal_rows: rows, or those of a usual
+// batch where they are samples and must have the same bits in any batch. `packs`: operands are copied 16 bytes at a time.
 struct ProductShape {
     int64_t products, rows, nominal_rows, cols, depth;
     bool packs;

@@ -64,7 +64,9 @@ std::string tried(const fuzz::Target& target, const std::string& content) {
         if (signal == SIGALRM) return "hangs";
         return std::string("ends with the signal ") + strsignal(signal);
     }
-    return WEXITSTATUS(status) == 0 ? "" : WEXITSTATUS(status) == 2 ? "takes more than 1 GB" : "an exception that is no Error";
+    return WEXITSTATUS(status) == 0   ? ""
+           : WEXITSTATUS(status) == 2 ? "takes more than 1 GB"
+                                      : "an exception that is not an Error";
 }
 
 }  // namespace

@@ -3,7 +3,7 @@ import json
 import os
 import re
 
-# One more entry of the cache is no harm, and where a folder cannot be locked (NFS, or a flock that is made to fail) a file in it is.
+# One more entry in the cache is allowed, and an empty .lock in a folder that cannot be locked (NFS, or a flock that is made to fail).
 HARMLESS = re.compile(r"cache/gannet/[0-9a-f]{16}\.images|runs/\w+/\.lock")
 DIFFERS = ("seconds", "img_per_s")  # what a resumed run's log may say otherwise
 

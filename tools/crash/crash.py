@@ -47,7 +47,7 @@ OMITTED = {("full", "clear"): "it needs no space", ("limit", "clear"): "it write
 
 
 def spread(tries, most, seed):
-    """At most so many of a list, each as likely, in its order; the same each time."""
+    """A random subset of at most `count` items, in the list's order; the same on every call."""
     if not most or len(tries) <= most:
         return tries
     return [tries[i] for i in sorted(random.Random(seed).sample(range(len(tries)), most))]
@@ -266,7 +266,7 @@ def main():
     line.add_argument("--apps", default=f"{top}/apps", help="folder of the programs")
     line.add_argument("--shim", default=f"{top}/build/crash/shim.so", help="the fault injector")
     line.add_argument("--case", action="append", help="only this command; may be repeated")
-    line.add_argument("--tries", type=int, default=0, help="at most so many of each part and command; 0: all")
+    line.add_argument("--tries", type=int, default=0, help="at most this many tries of each part and command; 0: all")
     line.add_argument("--kills", type=int, default=1300, help="how many commands are killed at random moments")
     line.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
     line.add_argument("--show", type=int, default=40, help="how many failures are printed; 0: all")

@@ -1,5 +1,5 @@
 // Faults at system calls: a library for LD_PRELOAD that counts the calls of a program that change files, and makes one of them
-// go wrong. tools/crash/crash.py runs programs under it. Built by `make crash`; it is no part of the programs.
+// go wrong. tools/crash/crash.py runs programs under it. Built by `make crash`; it is not part of the programs.
 // tests/test_crash_shim.py names the calls of the C library that change files; all that the programs import are here.
 //
 //   CRASH_CALLS    letters of the calls that count: o open for writing, w write, f fsync, r rename, u unlink or rmdir, m mkdir,

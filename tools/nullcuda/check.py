@@ -59,7 +59,7 @@ class Calls:
 
 
 def flops(launches):
-    """Of products and convolutions, by the direct algorithm."""
+    """Of matrix products and convolutions, by the direct algorithm."""
     total = 0
     for _, fields in launches:
         extents = fields[5] if len(fields) > 5 else ""

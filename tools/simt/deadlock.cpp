@@ -1,4 +1,4 @@
-// Nobody in the block can go on: says who waits where, and for whom in vain.
+// No thread of the block can continue: reports which threads wait where, and for which threads.
 #include <cstdio>
 
 #include "scheduler.h"

@@ -27,7 +27,7 @@ one() {
     folder=$from_make/$1 overlay=$from_make/$1/kernels/cuda
     mkdir -p "$overlay"
     verdict() { printf '%-8s %s: %s (%s)\n' "$1" "${file%% *}" "$what" "$2"; }
-    unit=${file##* } file=${file%% *} # the file itself, if it is no header
+    unit=${file##* } file=${file%% *} # the file itself, if it is not a header
     export GANNET_TEST_CASES=$cases
     sed -E "$expression" "kernels/cuda/$file" >"$overlay/$file" || { verdict FAILED "sed"; return; }
     cmp -s "kernels/cuda/$file" "$overlay/$file" && { verdict FAILED "changes nothing"; return; }

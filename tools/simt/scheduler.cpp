@@ -120,7 +120,7 @@ Fiber& Worker::idle_fiber() {
     return fiber;
 }
 
-// Lanes that met go on first, then threads that have not begun, then, when all are there, those at the barrier.
+// Lanes that met continue first, then threads that have not begun, then, when all are there, those at the barrier.
 Fiber& Worker::next() {
     if (ready_.empty()) {
         if (started_ < count_) return idle_fiber();

@@ -1,5 +1,5 @@
 // The CPU test shim's kernels/cuda/mma.h: what the real one says, computed by the last lane that arrives. Operands lose the bits
-// that the multiplier ignores, products are exact, sums are floats in the order of K (a tensor core's order is its own).
+// that the multiplier ignores, multiplications are exact, sums are floats in the order of K (a tensor core's order is its own).
 #pragma once
 #include <cuda_runtime.h>
 
