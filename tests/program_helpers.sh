@@ -1,4 +1,33 @@
-# Sourced by test_programs.sh and test_bench.sh: how programs are run, and what is asked of them; counts in $passed and $failed.
+# Sourced first by tests/test_*.sh: a folder to work in, the programs, how they are run, and what is asked of them. GANNET_APPS names
+# another folder of programs. `counts` ends a test: its last line is `N passed, N failed, N skipped`.
+set -u
+# With nohup or in the background a test ignores signals, and so would what it starts and sends them to.
+[ -n "${default_signals:-}" ] || exec env --default-signal default_signals=1 "$BASH" "$0" "$@"
+unset default_signals GANNET_ISA GANNET_THREADS GANNET_DATA
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+programs=${GANNET_APPS:-apps}
+[[ $programs = /* ]] || programs=$root/$programs
+# shellcheck disable=SC2034
+train=$programs/train generate=$programs/generate evaluate=$programs/evaluate summary=$programs/summary bench=$programs/bench
+work=$(mktemp -d) started=""
+cleanup() {
+    for id in $started; do kill -9 "$id" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+cd "$work" || exit 1
+export XDG_CACHE_HOME=$work/cache
+passed=0 failed=0 skipped=0
+counts() {
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
+launched() { # after a program was started with &: its id is $run_id, and it does not survive the test
+    run_id=$!
+    started="$started $run_id"
+}
+
 ok() { passed=$((passed + 1)); }
 bad() {
     failed=$((failed + 1))
@@ -54,3 +83,18 @@ wait_for() { # seconds, command ...
 lines_in() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 step_of() { grep -ao '"step": *"[0-9]*"' "$1/checkpoint.safetensors" | head -n 1 | tr -dc 0-9; }
 be32() { printf "\\$(printf %o $(($1 >> 24 & 255)))\\$(printf %o $(($1 >> 16 & 255)))\\$(printf %o $(($1 >> 8 & 255)))\\$(printf %o $(($1 & 255)))"; }
+images() { zcat "$root/data/mnist/$1-images-idx3-ubyte.gz" 2>/dev/null | tail -c +17 | head -c $((784 * $2)); } # train or t10k, count
+labels() { zcat "$root/data/mnist/$1-labels-idx1-ubyte.gz" 2>/dev/null | tail -c +9 | head -c "$2"; }
+image_header() { printf '\0\0\010\003' && be32 "$1" && be32 28 && be32 28; }
+label_header() { printf '\0\0\010\001' && be32 "$1"; }
+write_digits() { # train or t10k, count: the first of them, in the folder digits
+    mkdir -p digits
+    { image_header "$2" && images "$1" "$2"; } >"digits/$1-images-idx3-ubyte"
+    { label_header "$2" && labels "$1" "$2"; } >"digits/$1-labels-idx1-ubyte"
+}
+python=$(command -v python3)
+holds() { # a Python expression of `r`, the JSON object in the file out
+    if [ -z "$python" ]; then skip "no python3: $1"
+    elif "$python" -c 'import json, math, sys; r = json.load(open("out")); sys.exit(not eval(sys.argv[1]))' "$1" 2>>err; then ok
+    else bad "not so: $1"; fi
+}

@@ -1,14 +1,9 @@
 #!/usr/bin/env bash
 # What the Makefile makes of the machine: for which GPUs it builds, by what nvidia-smi prints. And what the tools make of names that
-# they do not know. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
+# they do not know.
+. "$(dirname "$0")/program_helpers.sh"
 unset ARCHS MAKEFLAGS MFLAGS MAKELEVEL
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0 skipped=0
-. tests/program_helpers.sh
+cd "$root" || exit 1
 
 archs() { # status of nvidia-smi, what it prints on standard output -> the architectures
     printf '#!/bin/sh\ncat <<"END"\n%s\nEND\nexit %s\n' "$2" "$1" >"$work/nvidia-smi"
@@ -40,11 +35,10 @@ unknown "plain, variants.* figures" "$root/tools/check_all.sh" code nosuch
 if command -v python3 >/dev/null; then
     unknown "the parts are kill, random" "$root/tools/crash/crash.py" nosuch
     unknown "the cases are train, alarm.* evaluate" "$root/tools/crash/crash.py" --case nosuch
-    unknown "the cases are .*dcgan.* linear-bce" "$root/tools/fingerprint.py" --cases nosuch --arrays arrays.json --apps "${GANNET_APPS:-apps}"
+    unknown "the cases are .*dcgan.* linear-bce" "$root/tools/fingerprint.py" --cases nosuch --arrays arrays.json --apps "$programs"
     if [ -x "$root/build/float/replay" ]; then unknown "json" "$root/tools/fuzz.py" nosuch --replay; else skip "the fuzzer's targets: there is no build/float/replay"; fi
 else
     skip "the names that tools know: there is no python3"
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts

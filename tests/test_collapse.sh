@@ -1,19 +1,7 @@
 #!/usr/bin/env bash
 # Runs that are made to collapse, each in its way, and healthy ones: what the alarm says, and --on-collapse stop.
-# GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-programs=${GANNET_APPS:-apps}
-[[ $programs = /* ]] || programs=$root/$programs
-train=$programs/train
-unset GANNET_ISA GANNET_THREADS
+. "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=$root/data
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-passed=0 failed=0 skipped=0
-. "$root/tests/program_helpers.sh"
 
 cat >gan.json <<'END'
 { "data": { "set": "mnist", "first": 500 }, "latent": { "size": 8 },
@@ -76,5 +64,4 @@ for settings in "" "--set objective.loss=least_squares" "--set objective.loss=hi
     check "a healthy run is left alone: $settings" test -z "$(event healthy)"
 done
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+counts

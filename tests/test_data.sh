@@ -1,14 +1,6 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Programs and folders of images: where a run may write, and what is said of a set that cannot be used.
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-apps=$(cd "${GANNET_APPS:-apps}" && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/gannet-data.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0 skipped=0
-cd "$work" || exit 1
-. "$root/tests/program_helpers.sh"
-export XDG_CACHE_HOME=$work/cache
+. "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'JSON'
 {
@@ -26,87 +18,85 @@ mkdir here
 for i in 1 2 3 4; do cp "$root/tests/images/rgb.png" here/$i.png; done
 
 # The pictures of a run must not become data.
-train() { "$apps/train" "$@"; }
 inside="the run's folder would be inside its data"
-refuses_at_once "$inside, .* \(here/run\): choose an --out outside the data" train tiny.json --out here/run
-refuses_at_once "$inside" train tiny.json --out here/deeper/run
-refuses_at_once "$inside" train tiny.json --out "$work/here/../here/run"
+refuses_at_once "$inside, .* \(here/run\): choose an --out outside the data" "$train" tiny.json --out here/run
+refuses_at_once "$inside" "$train" tiny.json --out here/deeper/run
+refuses_at_once "$inside" "$train" tiny.json --out "$work/here/../here/run"
 ln -s here link
-refuses_at_once "$inside" train tiny.json --out link/run
-refuses_at_once "$inside" train tiny.json --set data.path="$work/link" --out here/run
+refuses_at_once "$inside" "$train" tiny.json --out link/run
+refuses_at_once "$inside" "$train" tiny.json --set data.path="$work/link" --out here/run
 check "nothing was made" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
 in_here() { (cd here && "$@"); }
 refuses_at_once "$inside, .* \(runs\): name a folder outside the data with --out" \
-    in_here "$apps/train" ../tiny.json --set data.path=.
-runs in_here "$apps/train" ../tiny.json --set data.path=. --out ../run
+    in_here "$train" ../tiny.json --set data.path=.
+runs in_here "$train" ../tiny.json --set data.path=. --out ../run
 check "four images" grep -q ', 4 images of ' err
-runs train tiny.json --out here-too # a name that begins alike
+runs "$train" tiny.json --out here-too # a name that begins alike
 
 # Nor what its generator draws.
 drawn="what is drawn would be inside its data, .*choose an --out outside the data"
-for out in here here/ here/fakes/ link/fakes/ here/grid.png; do refuses_at_once "$drawn" "$apps/generate" run -n 2 --out $out; done
+for out in here here/ here/fakes/ link/fakes/ here/grid.png; do refuses_at_once "$drawn" "$generate" run -n 2 --out $out; done
 check "nothing was drawn" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
-runs "$apps/generate" run -n 2 --out here-too/
+runs "$generate" run -n 2 --out here-too/
 
 # The folder of an older run, or of a run from elsewhere, is not data either.
 mkdir here/runs
 mv run here/runs/old
-runs train tiny.json --out two
+runs "$train" tiny.json --out two
 check "four images" grep -q ', 4 images of ' err
 check "the run is counted" grep -q '1 file ignored: 1 run folder' err
-runs in_here "$apps/train" --resume runs/old --steps 3
+runs in_here "$train" --resume runs/old --steps 3
 
 # What cannot be reached is not taken for missing: a link to itself is such a path, for every user.
 ln -s loop loop
 loops="Too many levels of symbolic links"
-refuses_at_once "$loops.*\(.*loop" train tiny.json --set data.path=loop --dry-run
-refuses_at_once "$loops.*\(.*loop" train tiny.json --set data.path=loop/deeper --dry-run
-refuses_at_once "$loops.*\(loop" train --resume loop
-refuses "$loops.*\(loop" train tiny.json --out loop/run
-refuses_at_once "$loops.*\(loop" train tiny.json --trace loop --out never
-refuses_at_once "$loops.*\(loop" "$apps/generate" loop
-refuses_at_once "$loops.*\(loop" "$apps/generate" two --out loop
-refuses_at_once "$loops.*\(loop" "$apps/evaluate" loop
-refuses_at_once "$loops.*\(loop" "$apps/evaluate" two --data loop
+refuses_at_once "$loops.*\(.*loop" "$train" tiny.json --set data.path=loop --dry-run
+refuses_at_once "$loops.*\(.*loop" "$train" tiny.json --set data.path=loop/deeper --dry-run
+refuses_at_once "$loops.*\(loop" "$train" --resume loop
+refuses "$loops.*\(loop" "$train" tiny.json --out loop/run
+refuses_at_once "$loops.*\(loop" "$train" tiny.json --trace loop --out never
+refuses_at_once "$loops.*\(loop" "$generate" loop
+refuses_at_once "$loops.*\(loop" "$generate" two --out loop
+refuses_at_once "$loops.*\(loop" "$evaluate" loop
+refuses_at_once "$loops.*\(loop" "$evaluate" two --data loop
 echo '{ "base": "loop" }' >based.json
-refuses_at_once "$loops.*\(loop" train based.json --out never
+refuses_at_once "$loops.*\(loop" "$train" based.json --out never
 cp -r two looped && ln -sf checkpoint.safetensors looped/checkpoint.safetensors
-refuses_at_once "$loops.*\(looped/checkpoint.safetensors" train --resume looped
+refuses_at_once "$loops.*\(looped/checkpoint.safetensors" "$train" --resume looped
 check "its log stays" cmp -s two/log.jsonl looped/log.jsonl
-(cd here && ln -s itself itself && "$apps/summary" ../tiny.json --set data.path=itself >../out 2>../err </dev/null)
+(cd here && ln -s itself itself && "$summary" ../tiny.json --set data.path=itself >../out 2>../err </dev/null)
 check "a summary says so, too" error_line "$loops"
 rm here/itself
 
 # Labels
-refuses "has no labels: all its images are in one folder .*: a classifier needs them" train classifier.json --out none
+refuses "has no labels: all its images are in one folder .*: a classifier needs them" "$train" classifier.json --out none
 for i in $(seq 300); do mkdir -p "many/$i" && cp here/1.png "many/$i/"; done
-refuses "has no labels: 300 class folders, at most 256 " train classifier.json --set data.path=many --out none
+refuses "has no labels: 300 class folders, at most 256 " "$train" classifier.json --set data.path=many --out none
 mkdir classes
 cp -r many/1 many/2 here/3.png classes
-refuses "has no labels: 3.png is in no class folder " train classifier.json --set data.path=classes --out none
+refuses "has no labels: 3.png is in no class folder " "$train" classifier.json --set data.path=classes --out none
 
 # What does not fit is refused before any of it is made; where it is not, the limit stops it.
 two_fifths=$(awk '/^MemTotal/ { printf "%.0f", $2 * 1024 * 0.4 }' /proc/meminfo)
 within_limit() { (ulimit -v 4000000 && "$@"); }
 refuses_at_once "more than the [0-9]+ MB of memory that are free \(data.first" \
-    within_limit train tiny.json --set data.set=ring --set data.path= --set data.size=0 --set data.first="$two_fifths" --out none
+    within_limit "$train" tiny.json --set data.set=ring --set data.path= --set data.size=0 --set data.first="$two_fifths" --out none
 
 # What was kept can be removed.
 kept=$(ls cache/gannet | wc -l)
 check "there is something" test "$kept" -gt 1
 : >cache/gannet/0123456789abcdef.images.abcdef
-runs train --clear-cache
+runs "$train" --clear-cache
 check "it says how much" grep -qx "$XDG_CACHE_HOME/gannet: $((kept + 1)) files removed, 0 MB" out
 check "nothing is left" test -z "$(ls -A cache/gannet)"
-runs train --clear-cache tiny.json --dry-run
+runs "$train" --clear-cache tiny.json --dry-run
 check "and trains where there is a model" grep -q ' 0 files removed, 0 MB' out
 check "with its configuration" grep -q '"generator"' out
 no_home() { env -u HOME -u XDG_CACHE_HOME "$@"; }
-runs no_home "$apps/train" --clear-cache
+runs no_home "$train" --clear-cache
 check "without a place for it, it says so" grep -qx 'no images are kept: neither XDG_CACHE_HOME nor HOME is set' out
 for program in train generate evaluate bench; do
-    check "the default number of threads" grep -q 'CPU quota' <("$apps/$program" --help | tr -s ' \n' ' ')
+    check "the default number of threads" grep -q 'CPU quota' <("$programs/$program" --help | tr -s ' \n' ' ')
 done
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+counts

@@ -1,21 +1,8 @@
 #!/usr/bin/env bash
 # What ./apps/summary and `train --dry-run` say before a training: of models whose data are not there too, what memory and time it
-# takes, and that shapes are refused before any image is read. GANNET_APPS names another folder of programs. The last line is
-# `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-programs=${GANNET_APPS:-apps}
-[[ $programs = /* ]] || programs=$root/$programs
-train=$programs/train summary=$programs/summary
-unset GANNET_ISA GANNET_THREADS
+# takes, and that shapes are refused before any image is read.
+. "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=/nonexistent
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export XDG_CACHE_HOME=$work/cache
-passed=0 failed=0 skipped=0
-. "$root/tests/program_helpers.sh"
 says() { check "says: $1" grep -qE -- "$1" "${2:-err}"; }
 
 # ---- every preset, without its data ------------------------------------------------------------------------------------------
@@ -93,5 +80,4 @@ refuses_at_once "the generator makes \(1, 28, 28\), the data are \(1, 128, 128\)
     "$train" "$root/models/dcgan.json" --set data.size=128 --out never
 check "nothing was made" test ! -e never
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts

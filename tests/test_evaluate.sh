@@ -1,37 +1,10 @@
 #!/usr/bin/env bash
 # Drives apps/evaluate on a tiny classifier and a tiny GAN: what it prints, of every kind of samples, and what it refuses.
-# GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-programs=${GANNET_APPS:-apps}
-[[ $programs = /* ]] || programs=$root/$programs
-train=$programs/train generate=$programs/generate evaluate=$programs/evaluate
-unset GANNET_ISA GANNET_THREADS GANNET_DATA
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export XDG_CACHE_HOME=$work/cache
-passed=0 failed=0 skipped=0
-
-# ---- helpers -----------------------------------------------------------------------------------------------------------
-. "$root/tests/program_helpers.sh"
-python=$(command -v python3)
-holds() { # a Python expression of `r`, the JSON object in the file out
-    if [ -z "$python" ]; then skip "no python3: $1"
-    elif "$python" -c 'import json, math, sys; r = json.load(open("out")); sys.exit(not eval(sys.argv[1]))' "$1" 2>>err; then ok
-    else bad "not so: $1"; fi
-}
+. "$(dirname "$0")/program_helpers.sh"
 
 # ---- 300 digits to learn from, 200 to test with, two small nets -----------------------------------------------------------
-images() { zcat "$root/data/mnist/$1-images-idx3-ubyte.gz" 2>/dev/null | tail -c +17 | head -c $((784 * $2)); }
-labels() { zcat "$root/data/mnist/$1-labels-idx1-ubyte.gz" 2>/dev/null | tail -c +9 | head -c "$2"; }
-mkdir digits
-for split in train:300 t10k:200; do
-    name=${split%:*} n=${split#*:}
-    { printf '\0\0\010\003' && be32 "$n" && be32 28 && be32 28 && images "$name" "$n"; } >"digits/$name-images-idx3-ubyte"
-    { printf '\0\0\010\001' && be32 "$n" && labels "$name" "$n"; } >"digits/$name-labels-idx1-ubyte"
-done
+write_digits train 300
+write_digits t10k 200
 cat >classifier.json <<'END'
 { "data": { "set": "mnist", "path": "digits" },
   "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 16 }, { "layer": "relu" }, { "layer": "linear", "units": 10 } ],
@@ -241,5 +214,4 @@ runs "$evaluate" --version
 check "--version" grep -qE '^evaluate \(Gannet\) .' out
 refuses 'standard output' sh -c '"$0" gan -n 20 >/dev/full' "$evaluate"
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts

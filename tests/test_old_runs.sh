@@ -1,17 +1,6 @@
 #!/usr/bin/env bash
-# Runs of earlier programs (tests/old_runs/COMMIT) still serve generate, evaluate, --init and --resume. GANNET_APPS names another
-# folder of programs. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-programs=${GANNET_APPS:-apps}
-[[ $programs = /* ]] || programs=$root/$programs
-train=$programs/train generate=$programs/generate evaluate=$programs/evaluate
-unset GANNET_ISA GANNET_THREADS GANNET_DATA
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0 skipped=0
-. "$root/tests/program_helpers.sh"
+# Runs of earlier programs (tests/old_runs/COMMIT) still serve generate, evaluate, --init and --resume.
+. "$(dirname "$0")/program_helpers.sh"
 
 for old in "$root"/tests/old_runs/*/; do
     cp -r "$old" "$work/old" && cd "$work/old" || exit 1 # the folder that the runs were made in: their data.path is relative
@@ -30,5 +19,4 @@ for old in "$root"/tests/old_runs/*/; do
     cd "$root" && rm -r "$work/old"
 done
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Compares the process-wide variables of build/float/libgannet.a and build/simt/libgannet.a with tests/process_state.txt, which says
 # of each why it is there. Other state belongs to an object: a Device, a Network, a Trainer. A variable that is not listed fails by
-# name, and so does a line that matches none. BUILD names another build folder. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-build=${1:-build} passed=0 failed=0 skipped=0
+# name, and so does a line that matches none. BUILD names another build folder.
+. "$(dirname "$0")/program_helpers.sh"
+cd "$root" || exit 1
+build=${1:-build}
 libraries=()
 for library in "$build/float/libgannet.a" "$build/simt/libgannet.a"; do
     if [ -e "$library" ]; then libraries+=("$library"); else skipped=$((skipped + 1)); fi
@@ -22,16 +22,13 @@ mapfile -t listed < <(sed -nE 's/^([^# ].*[^ ])  +[^ ].*$/\1/p' tests/process_st
 for name in "${found[@]}"; do
     pattern=
     for pattern in "${listed[@]}"; do [[ $name == $pattern ]] && break; done
-    if [[ $name == $pattern ]]; then passed=$((passed + 1)); continue; fi
-    echo "FAILED: process-wide variable $name: make it a part of an object, or justify it in tests/process_state.txt"
-    failed=$((failed + 1))
+    if [[ $name == $pattern ]]; then ok; else bad "process-wide variable $name: make it a part of an object, or justify it in tests/process_state.txt"; fi
 done
 if [ $skipped -eq 0 ]; then
     for pattern in "${listed[@]}"; do
         used=
         for name in "${found[@]}"; do [[ $name == $pattern ]] && used=1 && break; done
-        [ -n "$used" ] || grep -qF "$pattern  where " tests/process_state.txt || { echo "FAILED: tests/process_state.txt lists $pattern, which does not exist"; failed=$((failed + 1)); }
+        [ -n "$used" ] || grep -qF "$pattern  where " tests/process_state.txt || bad "tests/process_state.txt lists $pattern, which does not exist"
     done
 fi
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts

@@ -1,22 +1,6 @@
 #!/usr/bin/env bash
-# The folder of a run: how it appears, who may write it, and that a run that is killed or started twice loses nothing. GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-programs=${GANNET_APPS:-apps}
-[[ $programs = /* ]] || programs=$root/$programs
-train=$programs/train generate=$programs/generate
-unset GANNET_ISA GANNET_THREADS GANNET_DATA
-work=$(mktemp -d)
-started=""
-cleanup() {
-    for id in $started; do kill -9 "$id" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-cd "$work" || exit 1
-passed=0 failed=0 skipped=0
-. "$root/tests/program_helpers.sh"
+# The folder of a run: how it appears, who may write it, and that a run that is killed or started twice loses nothing.
+. "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'END_OF_MODEL'
 {
@@ -128,15 +112,14 @@ check "links are not followed" test -s whole/$last
 
 # ---- two programs at once ------------------------------------------------------------------------------------------------
 "$train" tiny.json --out busy --steps 100000000 >busy.log 2>&1 </dev/null &
-busy=$!
-started="$started $busy"
+launched
 check "a run begins" wait_for 60 test -s busy/$last
 for try in "--resume busy" "tiny.json --out busy" "tiny.json --out busy --resume-if-exists"; do
     # shellcheck disable=SC2086  # words
     refuses_at_once "another program is training this run \(busy\): wait for it" "$train" $try
     check "nobody is told to remove it" test -z "$(grep -iE 'remove|move it' err)"
 done
-kill -TERM $busy && wait $busy
+kill -TERM $run_id && wait $run_id
 wrong=0 winners=0
 for ((race = 0; race < 12; ++race)); do
     for racer in 1 2 3; do
@@ -272,12 +255,11 @@ END_OF_PROGRAM
 if [ -z "${SAN:-}" ] && cc -shared -fPIC -o unlockable.so unlockable.c -ldl 2>/dev/null; then
     unlockable=(env LD_PRELOAD="$work/unlockable.so")
     "${unlockable[@]}" "$train" tiny.json --out nfs --steps 100000000 >nfs.log 2>&1 </dev/null &
-    busy=$!
-    started="$started $busy"
+    launched
     check "a run begins" wait_for 60 test -s nfs/$last
     refuses_at_once "another program is training this run \(nfs\)" "${unlockable[@]}" "$train" --resume nfs
     refuses_at_once "another program is training this run \(nfs\)" "${unlockable[@]}" "$train" tiny.json --out nfs
-    kill -TERM $busy && wait $busy
+    kill -TERM $run_id && wait $run_id
     check "no word of it where another lock works" test "$(grep -c 'no locks' nfs.log)" -eq 0
     runs "${unlockable[@]}" env NO_LOCKS=1 "$train" tiny.json --out lockless
     check "without locks it says so" grep -q '^gannet: warning: the file system has no locks (lockless): start no second program' err
@@ -300,5 +282,4 @@ else
     skip "a file system without locks: it cannot be imitated here"
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts

@@ -5,35 +5,19 @@
 # Where SEEDS_CUDA names a train with the CUDA kernels (on tools/simt), it makes a step of each preset, too, and its losses are the
 # CPU's; presets whose width is a variable are made narrow.
 # SEEDS_CUDA_ONLY is a regular expression of those that do.
-# GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-programs=${GANNET_APPS:-apps}
-[[ $programs = /* ]] || programs=$root/$programs
-unset GANNET_ISA GANNET_THREADS
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0 skipped=0
+. "$(dirname "$0")/program_helpers.sh"
+export GANNET_DATA=$root/data
+cuda=${SEEDS_CUDA:-}
+[[ -z $cuda || $cuda = /* ]] || cuda=$root/$cuda
 steps=2 batch=4
 [ -z "${GANNET_TEST_QUICK:-}" ] || steps=1 batch=2 # sanitizers take ten times as long
 
-ok() { passed=$((passed + 1)); }
-bad() {
-    failed=$((failed + 1))
-    echo "FAILED: $*"
-    [ -s "$work/err" ] && grep -v 'gannet: warning: ' "$work/err" | sed 's/^/    stderr: /' | tail -n 3 | cut -c 1-400
-}
-skip() {
-    skipped=$((skipped + 1))
-    echo "skipped: $*"
-}
 run() { # program, preset, arguments ...: its status; output in out and err
     local tables=()
     [ "$1" != summary ] || tables=(--no-estimate)
-    "$programs/$1" "models/seeds/$2.json" "${@:3}" "${tables[@]}" >"$work/out" 2>"$work/err" </dev/null
+    "$programs/$1" "$root/models/seeds/$2.json" "${@:3}" "${tables[@]}" >out 2>err </dev/null
 }
-says() { grep -q -- "$1" "$work/err"; }
+says() { grep -q -- "$1" err; }
 
 # What to set so that the preset's images are there; the status tells whether there is something.
 procedural=(--set data.set=blobs --set data.path=null)
@@ -42,7 +26,7 @@ images_for() { # preset
     run summary "$1" && ! says '^note: the data are not there' && return
     if says 'no file .*-images-idx3-ubyte'; then
         replaced=(--set data.set=mnist) # another set of 28x28
-    elif grep -q '"folder"\|data/faces\|data/sprites' "$work/err"; then
+    elif grep -q '"folder"\|data/faces\|data/sprites' err; then
         replaced=("${procedural[@]}")
     fi
     [ ${#replaced[@]} -eq 0 ] || run summary "$1" "${replaced[@]}" || ! says "'set' cannot be"
@@ -55,32 +39,32 @@ near() { awk -v a="$1" -v b="$2" 'BEGIN { split(a, x); split(b, y); for (i = 1; 
 on_cuda() { # preset: a step of it on the CPU and with the CUDA kernels
     local small=(--steps 1 --set batch=2 --set data.first=40 --set samples.rows=1 --set samples.columns=2)
     run train "$1" "${replaced[@]}" --dry-run
-    ! grep -q '"variables": .*"filters"' "$work/out" || small+=(--set variables.filters=2)
+    ! grep -q '"variables": .*"filters"' out || small+=(--set variables.filters=2)
     for device in cpu cuda; do
         local train=$programs/train
-        [ $device = cpu ] || train=$SEEDS_CUDA
-        rm -rf "$work/$device"
-        if ! "$train" "models/seeds/$1.json" "${replaced[@]}" "${small[@]}" --device $device --out "$work/$device" \
-            >"$work/out" 2>"$work/err" </dev/null; then
+        [ $device = cpu ] || train=$cuda
+        rm -rf "$device"
+        if ! "$train" "$root/models/seeds/$1.json" "${replaced[@]}" "${small[@]}" --device $device --out "$device" \
+            >out 2>err </dev/null; then
             bad "$1: a step on $device"
             return
         fi
     done
-    if near "$(losses "$work/cpu")" "$(losses "$work/cuda")"; then ok
-    else bad "$1: losses $(losses "$work/cpu") on the CPU, $(losses "$work/cuda") with the CUDA kernels"; fi
+    if near "$(losses cpu)" "$(losses cuda)"; then ok
+    else bad "$1: losses $(losses cpu) on the CPU, $(losses cuda) with the CUDA kernels"; fi
 }
 
 count() { # generator or discriminator
-    sed -nE "s/^$1: ([0-9,]+) trainable.*/\1/p" "$work/out" | tr -d ,
+    sed -nE "s/^$1: ([0-9,]+) trainable.*/\1/p" out | tr -d ,
 }
 
-listed=$(grep -v '^#' tests/seeds_expected.txt)
+listed=$(grep -v '^#' "$root/tests/seeds_expected.txt")
 while read -r preset expected; do
-    if [ ! -f "models/seeds/$preset.json" ]; then
+    if [ ! -f "$root/models/seeds/$preset.json" ]; then
         bad "$preset: there is no such preset"
         continue
     fi
-    head -n 1 "models/seeds/$preset.json" | grep -q '^// Seed 00[0-4]' || bad "$preset: the first line does not name the seed"
+    head -n 1 "$root/models/seeds/$preset.json" | grep -q '^// Seed 00[0-4]' || bad "$preset: the first line does not name the seed"
     images_for "$preset"
     if [ $? -ne 0 ]; then
         skip "$preset: no images of its kind in this engine"
@@ -90,12 +74,12 @@ while read -r preset expected; do
     status=$?
     case $expected in
     refused*)
-        line=$(tail -n 1 "$work/err")
+        line=$(tail -n 1 err)
         if [ $status -ne 1 ]; then bad "$preset is not refused: status $status"
         elif [[ $line != "gannet: ${expected#refused } ("*"): "* ]]; then bad "$preset is refused in other words"
         else ok; fi
-        run train "$preset" "${replaced[@]}" --out "$work/refused"
-        if [ $? -eq 1 ] && [ ! -e "$work/refused" ]; then ok; else bad "$preset: train does not refuse it before it begins"; fi
+        run train "$preset" "${replaced[@]}" --out refused
+        if [ $? -eq 1 ] && [ ! -e refused ]; then ok; else bad "$preset: train does not refuse it before it begins"; fi
         continue
         ;;
     esac
@@ -104,20 +88,20 @@ while read -r preset expected; do
     elif [ "$found" != "$expected" ]; then bad "$preset: parameters $found, not $expected"
     else ok; fi
     run train "$preset" "${replaced[@]}" --steps $steps --set batch=$batch --set data.first=40 --set samples.rows=1 --set samples.columns=2 \
-        --out "$work/$preset"
+        --out "$preset"
     status=$?
     if [ $status -ne 0 ]; then bad "$preset: train ends with status $status"
-    elif grep -qE '"loss_[dg]": *(null|-?nan|-?inf)' "$work/$preset/log.jsonl"; then bad "$preset: its losses are not finite"
-    elif grep -q '"base"' "$work/$preset/config.json"; then bad "$preset: config.json is not complete"
+    elif grep -qE '"loss_[dg]": *(null|-?nan|-?inf)' "$preset/log.jsonl"; then bad "$preset: its losses are not finite"
+    elif grep -q '"base"' "$preset/config.json"; then bad "$preset: config.json is not complete"
     else ok; fi
-    rm -rf "${work:?}/$preset"
-    [[ -z ${SEEDS_CUDA:-} || ! $preset =~ ${SEEDS_CUDA_ONLY:-.} ]] || on_cuda "$preset"
+    rm -rf "${preset:?}"
+    [[ -z $cuda || ! $preset =~ ${SEEDS_CUDA_ONLY:-.} ]] || on_cuda "$preset"
 done <<<"$listed"
 
 # The seed's own table of layers, its second dense row as its total needs it; batch norm counted with its statistics, as Keras does.
 run summary 001-a-keras-mlp-mnist
 while read -r layer type trainable statistics; do
-    row=$(awk -v layer="$layer" -v type="$type" '$1 == layer && $2 == type { sub(/.*\)/, ""); print $1, type == "batch_norm" ? $2 : "" }' "$work/out")
+    row=$(awk -v layer="$layer" -v type="$type" '$1 == layer && $2 == type { sub(/.*\)/, ""); print $1, type == "batch_norm" ? $2 : "" }' out)
     if [ "$row" = "$trainable ${statistics:-}" ]; then ok; else bad "001-a: $layer $type has '$row', not '$trainable $statistics'"; fi
 done <<'END'
 generator.0 linear 25,856
@@ -132,14 +116,13 @@ discriminator.3 linear 131,328
 discriminator.5 linear 257
 END
 for total in "generator: 1,489,936 trainable parameters .*, 1,493,520 in all" "discriminator: 533,505 trainable parameters .*, 533,505 in all"; do
-    if grep -q "^$total" "$work/out"; then ok; else bad "001-a: no $total"; fi
+    if grep -q "^$total" out; then ok; else bad "001-a: no $total"; fi
 done
 
-: >"$work/err"
-for file in models/seeds/*.json; do
+: >err
+for file in "$root"/models/seeds/*.json; do
     preset=$(basename "$file" .json)
     if grep -q "^$preset " <<<"$listed"; then ok; else bad "$file is not in tests/seeds_expected.txt"; fi
 done
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts

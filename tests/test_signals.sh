@@ -1,23 +1,6 @@
 #!/usr/bin/env bash
 # Signals, and terminals and pipes that go away: a run saves its state and ends, or continues.
-# GANNET_APPS names another folder of programs. The last line is `N passed, N failed, N skipped`.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-root=$PWD
-programs=${GANNET_APPS:-apps}
-[[ $programs = /* ]] || programs=$root/$programs
-train=$programs/train
-unset GANNET_ISA GANNET_THREADS GANNET_DATA
-work=$(mktemp -d)
-started=""
-cleanup() {
-    for id in $started; do kill -9 "$id" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-cd "$work" || exit 1
-passed=0 failed=0 skipped=0
-. "$root/tests/program_helpers.sh"
+. "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'END_OF_MODEL'
 {
@@ -36,8 +19,7 @@ last=checkpoint.safetensors
 endless=(tiny.json --set log_every=1 --set samples.every=100000000 --set observe.every=100000000)
 launch() { # run, command in front ...: starts an endless run and waits for some steps
     "${@:2}" "$train" "${endless[@]}" --steps 100000000 --out "$1" >out 2>err </dev/null &
-    run_id=$!
-    started="$started $run_id"
+    launched
     wait_for 60 lines_in "$1/log.jsonl" 8 || bad "$1 makes no steps"
 }
 saved() { # run: it ended with 130, and resumes as if it had never been stopped
@@ -65,8 +47,7 @@ kill -TERM $run_id
 saved ignoring
 # Only a second SIGINT stops at once: others come as often as they like.
 "$train" tiny.json --set batch=256 --set objective.critic_steps=2000 --set discriminator.1.units=512 --out patient >out 2>err </dev/null &
-run_id=$!
-started="$started $run_id"
+launched
 wait_for 60 test -s patient/samples/step_000000.png
 sleep 0.3
 for signal in TERM USR1 TERM HUP TERM; do kill -$signal $run_id && sleep 0.05; done
@@ -76,8 +57,7 @@ check "the step is finished and saved" test "$(step_of patient)" = 1
 check "one line about it" test "$(grep -c 'finishing this step' err)" -eq 1
 # stderr that nobody reads any more.
 "$train" "${endless[@]}" --steps 100000000 --out headless 2> >(head -n 1 >/dev/null) >/dev/null </dev/null &
-run_id=$!
-started="$started $run_id"
+launched
 wait_for 60 lines_in headless/log.jsonl 8 || bad "headless makes no steps"
 sleep 0.2
 kill -TERM $run_id
@@ -97,11 +77,10 @@ os.close(terminal)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) % 256)
 END_OF_PROGRAM
     python3 terminal.py hungup/log.jsonl "$train" "${endless[@]}" --steps 100000000 --out hungup >out 2>err </dev/null &
-    run_id=$!
+    launched
     saved hungup
 else
     skip "a closed terminal: there is no python3"
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+counts
