@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/lock.h"
 #include "base/reason.h"
 
@@ -123,7 +124,11 @@ std::string read_file(const std::string& path, std::size_t most) {
     const std::unique_ptr<const int, void (*)(const int*)> closed(&f, [](const int* file) { ::close(*file); });
     struct stat info {};
     const bool pipe = ::fstat(f, &info) == 0 && S_ISFIFO(info.st_mode);
+    const std::size_t size = S_ISREG(info.st_mode) ? std::min(std::size_t(info.st_size), most) : 0;
+    constexpr std::size_t large = 16 << 20;
+    if (size > large) check_free(int64_t(size), path, free_memory_now);
     std::string content;
+    content.reserve(size);
     char buffer[1 << 16];
     for (int waits = 0; content.size() < most;) {
         const ssize_t n = ::read(f, buffer, std::min(sizeof buffer, most - content.size()));

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace gannet::json {
@@ -90,7 +91,8 @@ struct Value {
 constexpr std::size_t largest_text = 16'000'000;  // bytes of a model file, a table, a line of a log
 
 // Comments (// and /* */) are allowed, duplicate keys are not, 64 levels are the most. Errors name line and column.
-Value parse(const std::string& text, const std::string& file, std::size_t largest = largest_text);
+Value parse(const std::string& text, const std::string& file, std::size_t largest = largest_text,
+            const FreeMemory& free = free_memory_now);
 std::string read_text(const std::string& file);  // a file of at most `largest_text` bytes
 Value load(const std::string& file);
 // indent < 0 writes one line; otherwise what fits into a line of 160 columns is one. Numbers are written so that they

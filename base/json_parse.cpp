@@ -51,12 +51,13 @@ private:
 
 class Builder : public nlohmann::json_sax<nlohmann::json> {
 public:
-    Builder(const std::string& text, std::string file)
+    Builder(const std::string& text, std::string file, const FreeMemory& free)
         : consumed(text.data()),
           begin_(text.data()),
           counted_(text.data()),
           line_start_(text.data()),
           file_(std::move(file)),
+          free_(free),
           source_(origin_of("", file_).in) {}
 
     const char* consumed;
@@ -129,6 +130,19 @@ private:
         std::vector<uint32_t> key_lines = {};
     };
 
+    // Values take many times the bytes of their text. So there must be room for the next ones, and for a long list's copy while
+    // it grows.
+    template <class Values>
+    void check_room(const Values& values) {
+        constexpr std::size_t often = 1 << 16, bytes_each = 300, large = 4 << 20;
+        const std::size_t bytes = values.size() * sizeof(values[0]);
+        const std::size_t wanted = values.size() == values.capacity() && bytes > large ? 2 * bytes : 0;
+        if (++values_ % often != 0 && wanted == 0) return;
+        if (!lack_of_memory(double(wanted + often * bytes_each), free_()).empty())
+            throw LackOfMemory("the values of the JSON text take more memory than is free", place(),
+                               "give the program more memory, or a smaller file");
+    }
+
     Value* place_value(Value value) {
         value.origin.line = uint32_t(line());
         if (open_.empty()) {
@@ -140,11 +154,13 @@ private:
         if (!parent.holder) parent.holder = std::make_shared<Holder>(Holder{parent.value->origin, {}});
         value.origin.in = parent.holder;
         if (auto* list = std::get_if<List>(&parent.value->data)) {
+            check_room(*list);
             value.origin.index = uint32_t(list->size());
             list->push_back(std::move(value));
             return &list->back();
         }
         auto& members = std::get<Members>(parent.value->data);
+        check_room(members);
         value.origin.index = uint32_t(members.size());
         parent.holder->keys.push_back(key_);
         members.emplace_back(std::move(key_), std::move(value));
@@ -183,13 +199,15 @@ private:
     const char *begin_, *counted_, *line_start_;
     int64_t line_ = 1;
     std::string file_, key_;
+    const FreeMemory& free_;
+    std::size_t values_ = 0;
     std::shared_ptr<const Holder> source_;
     std::vector<Open> open_;
 };
 
 }  // namespace
 
-Value parse(const std::string& written, const std::string& file, std::size_t largest) {
+Value parse(const std::string& written, const std::string& file, std::size_t largest, const FreeMemory& free) {
     if (written.size() > largest) throw Error("the JSON text is larger than " + megabytes(largest), file, "is it a model file?");
     const std::string text = with_stand_ins(written, file);
     if (text.find_first_not_of(" \t\r\n") == std::string::npos)
@@ -199,7 +217,7 @@ Value parse(const std::string& written, const std::string& file, std::size_t lar
         throw Error("malformed JSON",
                     file + ":" + std::to_string(1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(nul), '\n')),
                     "there is a NUL byte in the text: is it a model file?");
-    Builder builder(text, file);
+    Builder builder(text, file, free);
     const char* end = text.data() + text.size();
     const bool strict = true, ignore_comments = true;
     nlohmann::json::sax_parse(Reader(text.data(), &builder.consumed), Reader(end, &builder.consumed), &builder,

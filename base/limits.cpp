@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -182,6 +183,18 @@ int64_t free_memory(const std::string& root) {
     const int64_t free = machine_memory(root, "MemAvailable:");
     return std::min({free == unlimited ? machine_memory(root, "MemTotal:") : free, least("memory", root, group_free),
                      address_space(root, true)});
+}
+
+std::string lack_of_memory(double bytes, int64_t free) {
+    constexpr double spare = 4e6, of_it = 1.0 / 64;  // page tables, stacks, what malloc adds
+    if (bytes * (1 + of_it) + spare <= double(free)) return "";
+    const int64_t wanted = int64_t(std::ceil(std::min(bytes / 1e6, 9e18)));
+    return std::to_string(wanted) + " MB, more than the " + std::to_string(free / 1000000) + " MB of memory that are free";
+}
+
+void check_free(int64_t bytes, const std::string& file, const FreeMemory& free) {
+    const std::string lack = lack_of_memory(double(bytes), free());
+    if (!lack.empty()) throw LackOfMemory("its content takes " + lack, file, "give the program more memory, or a smaller file");
 }
 
 }  // namespace gannet

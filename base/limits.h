@@ -2,7 +2,10 @@
 // ulimit says so. Every call reads the values again. `root` stands before /proc and /sys, for tests.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
+
+#include "base/error.h"
 
 namespace gannet {
 
@@ -16,5 +19,18 @@ int64_t memory_limit(const std::string& root = "");
 // Bytes that this process can still take: what the machine and each of its containers have left. Pages of files that the system
 // keeps only for speed count as free.
 int64_t free_memory(const std::string& root = "");
+inline int64_t free_memory_now() { return free_memory(); }
+
+// What readers ask for free bytes: free_memory_now, or what a test says.
+using FreeMemory = std::function<int64_t()>;
+
+// "" if so many bytes can be taken and a little is left for what nobody counts. Otherwise why not:
+// "900 MB, more than the 400 MB of memory that are free".
+std::string lack_of_memory(double bytes, int64_t free);
+struct LackOfMemory : Error {
+    using Error::Error;
+};
+// Throws LackOfMemory where a file's content of so many bytes cannot be taken.
+void check_free(int64_t bytes, const std::string& file, const FreeMemory& free);
 
 }  // namespace gannet

@@ -44,10 +44,11 @@ public:
         size_ = info.st_size;
     }
 
-    Safetensors read() {
+    Safetensors read(const FreeMemory& free) {
         const std::string header = read_header();
-        std::vector<Entry> entries = parse(header);
+        std::vector<Entry> entries = parse(header, free);
         check_layout(entries, size_ - 8 - int64_t(header.size()));
+        check_free(size_ - 8 - int64_t(header.size()), path_, free);
         for (Entry& e : entries) {
             e.array.data.resize(std::size_t(e.end - e.begin));
             get(e.array.data.data(), e.array.data.size());
@@ -89,10 +90,12 @@ private:
         return header;
     }
 
-    std::vector<Entry> parse(const std::string& header) {
+    std::vector<Entry> parse(const std::string& header, const FreeMemory& free) {
         json::Value root;
         try {
-            root = json::parse(header, path_, longest_header);
+            root = json::parse(header, path_, longest_header, free);
+        } catch (const LackOfMemory&) {
+            throw;
         } catch (const Error& error) {
             damaged("its header cannot be read: " + std::string(error.what()));
         }
@@ -199,7 +202,7 @@ const Array* Safetensors::find(const std::string& name) const {
     return nullptr;
 }
 
-Safetensors read_safetensors(const std::string& path) { return Reader(path).read(); }
+Safetensors read_safetensors(const std::string& path, const FreeMemory& free) { return Reader(path).read(free); }
 
 void write_safetensors(const std::string& path, const Safetensors& content) {
     std::vector<const Array*> arrays;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/limits.h"
 
 namespace gannet {
 
@@ -32,7 +33,7 @@ void write_safetensors(const std::string& path, const Safetensors& content);
 
 // Strict: throws Error for anything but a complete file whose arrays fill it without gap or overlap. No more memory is
 // taken than the file has bytes. All of the format's whole-byte types are read; the caller checks for those it can use.
-Safetensors read_safetensors(const std::string& path);
+Safetensors read_safetensors(const std::string& path, const FreeMemory& free = free_memory_now);
 
 // Bytes of one element, 0 for an unknown type.
 int64_t dtype_bytes(const std::string& dtype);

@@ -87,26 +87,31 @@ public:
         for (int64_t i = begin; i < end; ++i) wanted[numbers_[std::size_t(i)]].push_back(i);
         Handle a = start();
         std::vector<ImageFile> files;
-        std::size_t bytes = 0;
+        int64_t bytes = 0, most = bytes_at_once();
+        const auto hand_over = [&] {
+            if (!files.empty()) take(files);
+            files.clear();
+            bytes = 0;
+            most = bytes_at_once();
+        };
         archive_entry* entry = nullptr;
         for (int64_t number = 0; !wanted.empty() && next(a.get(), entry); ++number) {
             const auto found = wanted.find(number);
             if (found == wanted.end()) continue;
             const std::vector<int64_t> indices = std::move(found->second);
             wanted.erase(found);
+            if (archive_entry_size(entry) > most - bytes) hand_over();
             ImageFile file;
-            if (!read_entry(a.get(), file)) {  // what was read before is no longer wanted
+            if (!read_entry(a.get(), archive_entry_size(entry), indices.front(),
+                            file)) {  // what was read before is no longer wanted
                 a = start();
                 number = -1;
             }
             for (const int64_t index : indices) {
                 file.index = index;
+                if (int64_t(file.bytes.size()) > most - bytes || files.size() == files_at_once) hand_over();
                 files.push_back(file);
-                bytes += file.bytes.size();
-                if (bytes < bytes_at_once && files.size() < files_at_once) continue;
-                take(files);
-                files.clear();
-                bytes = 0;
+                bytes += int64_t(file.bytes.size());
             }
         }
         if (!wanted.empty()) throw Error("the archive changed while it was read", printable(path_), "try again");
@@ -229,11 +234,18 @@ private:
     }
 
     // False where the archive cannot be read on from here: only a tar is then damaged as a whole.
-    bool read_entry(archive* a, ImageFile& file) const {
+    bool read_entry(archive* a, int64_t claimed, int64_t index, ImageFile& file) const {
         constexpr std::size_t step = std::size_t(1) << 16;  // no more than there is: a header may claim terabytes
+        constexpr std::size_t many = std::size_t(16) << 20;
+        const auto grow = [&](std::size_t room) {
+            if (room > many) check_memory_for(int64_t(room), place(index));
+            file.bytes.reserve(room);
+        };
+        if (claimed <= largest_) grow(std::size_t(std::max<int64_t>(claimed, 0)) + step);
         la_ssize_t got = 1;
         while (got > 0 && int64_t(file.bytes.size()) <= largest_) {
             const std::size_t have = file.bytes.size();
+            if (have + step > file.bytes.capacity()) grow(2 * (have + step));
             file.bytes.resize(have + step);
             got = archive_read_data(a, file.bytes.data() + have, step);
             file.bytes.resize(have + std::size_t(std::max<la_ssize_t>(got, 0)));

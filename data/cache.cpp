@@ -70,7 +70,7 @@ int locked_temporary(const std::string& file, std::string& name) {
 
 }  // namespace
 
-bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines) {
+bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines, const FreeMemory& free) {
     const int descriptor = file.empty() ? -1 : ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) return false;
     const File in{::fdopen(descriptor, "rb")};
@@ -86,7 +86,7 @@ bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector
     // Nothing is allocated that the file does not hold.
     const int64_t pixels = pixel_bytes(h), rest = info.st_size - int64_t(sizeof h);
     if (pixels < 0 || pixels > rest || (h.labels != 0 && h.labels != h.count) || h.text < 0 || h.text > rest ||
-        pixels + h.labels + h.text != rest)
+        pixels + h.labels + h.text != rest || !lack_of_memory(double(rest), free()).empty())  // decoding then says so
         return false;
     Dataset found = set;
     found.count = h.count, found.H = h.H, found.W = h.W, found.C = h.C;

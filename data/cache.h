@@ -17,7 +17,8 @@ std::string cache_file(uint64_t key);  // in that folder
 int64_t cache_limit();
 
 // Fills count, extents, pixels and labels of `set`, and the lines that were said when it was made; false if it is not there.
-bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines);
+bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines,
+                const FreeMemory& free = free_memory_now);
 // As a whole or not at all. Why not is returned: "" when it is written. Removes what a writer left that was stopped, and those
 // files that were not used for the longest time, as far as the limit wants it.
 std::string write_cache(const std::string& file, uint64_t key, const Dataset& set, const std::vector<std::string>& lines);

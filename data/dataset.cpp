@@ -142,12 +142,12 @@ void check_first(const DatasetOptions& options, int64_t count) {
 Dataset load_idx_set(const DatasetOptions& options) {
     const Files files = find_files(options);
     check_first(options, read_idx_shape(files.images, 3)[0]);  // before they are read
-    Idx images = read_idx(files.images, 3);
+    Idx images = read_idx(files.images, 3, options.free);
     Dataset set{options.set, files.images, images.shape[0], images.shape[1], images.shape[2], 1, std::move(images.values), {}};
     if (files.labels.empty()) {
         set.no_labels = "there is no file of labels beside its images";
     } else {
-        set.labels = read_idx(files.labels, 1).values;
+        set.labels = read_idx(files.labels, 1, options.free).values;
         if (int64_t(set.labels.size()) != set.count)
             throw Error(std::to_string(set.count) + " images but " + std::to_string(set.labels.size()) + " labels",
                         files.images + ", " + files.labels, "take both files from the same set and split");
@@ -159,11 +159,11 @@ Dataset load_idx_set(const DatasetOptions& options) {
     }
     const int64_t copies = options.channels == 3 ? 3 : 1;
     if (options.size > 0 && (options.size != set.H || options.size != set.W)) {
-        check_memory(set.count, options.size, options.size, copies, options.where("size"));
+        check_memory(set.count, options.size, options.size, copies, options.where("size"), options.free);
         set.pixels = resize_images(set.pixels.data(), set.count, set.H, set.W, set.C, options.size, options.size, copies);
         set.H = set.W = options.size;
     } else if (copies > 1) {
-        check_memory(set.count, set.H, set.W, copies, options.where("channels"));
+        check_memory(set.count, set.H, set.W, copies, options.where("channels"), options.free);
         set.pixels = with_channels({set.count * set.H, set.W, 1, std::move(set.pixels)}, copies).bytes;
     }
     set.C = copies;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
+
 namespace gannet {
 
 // How many images of a folder were made to fit, of those that were decoded now: a set from the cache does not tell.
@@ -48,6 +50,7 @@ struct DatasetOptions {
     int64_t max_pixels = 100000000;    // of a file; more are refused before any are decoded
     int64_t max_bytes = 1073741824;    // that an archive may unpack to
     LoadReport report;
+    FreeMemory free = free_memory_now;  // of all sets
 
     // The place of one of these keys in the configuration, for errors.
     std::function<std::string(const std::string& key)> where = [](const std::string& key) { return "data." + key; };

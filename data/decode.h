@@ -1,5 +1,6 @@
 // PNG and JPEG files as pictures.
 #pragma once
+#include <functional>
 #include <stdexcept>
 
 #include "data/picture.h"
@@ -14,6 +15,8 @@ struct BrokenImage : std::runtime_error {
 struct DecodeOptions {
     Colour background;               // behind transparent pixels
     int64_t max_pixels = 100000000;  // more are refused before any are decoded
+    // Told the extents of a picture, and how many bytes decoding takes at most, the picture included, before they are allocated.
+    std::function<void(int64_t H, int64_t W, int64_t C, int64_t bytes)> reserve = {};
 };
 
 // A PNG or JPEG file of any kind, upright, with one channel where the file is grey and three otherwise. Its first bytes tell

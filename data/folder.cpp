@@ -66,11 +66,15 @@ public:
     void read(int64_t begin, int64_t end, const Take& take) const override {
         while (begin < end) {
             std::vector<ImageFile> files;
-            for (std::size_t bytes = 0; begin < end && bytes < bytes_at_once && files.size() < files_at_once; ++begin) {
-                files.push_back({begin, {}, {}});
+            const int64_t most = bytes_at_once();
+            for (int64_t bytes = 0; begin < end && files.size() < files_at_once; ++begin) {
                 std::error_code error;
                 const std::uintmax_t size = fs::file_size(full(begin), error);
-                if (!error) bytes += std::size_t(size);
+                const int64_t wanted = error || int64_t(size) > largest_ ? 0 : int64_t(size);  // others are not read
+                if (!files.empty() && wanted > most - bytes) break;
+                if (wanted > most) check_memory_for(wanted, place(begin));
+                bytes += wanted;
+                files.push_back({begin, {}, {}});
             }
             kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t i) {
                 ImageFile& file = files[std::size_t(i)];

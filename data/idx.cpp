@@ -70,7 +70,7 @@ std::vector<int64_t> read_idx_shape(const std::string& file, int axes) {
     return read_header(in, file, axes);
 }
 
-Idx read_idx(const std::string& file, int axes) {
+Idx read_idx(const std::string& file, int axes, const FreeMemory& free) {
     ByteStream in(file);
     Idx idx{read_header(in, file, axes), {}};
     int64_t values = 1;  // below 2^32 * 2^14 * 2^14: cannot overflow
@@ -81,6 +81,7 @@ Idx read_idx(const std::string& file, int axes) {
     const int64_t most = in.longest() - header;
     if (values > most)
         throw Error(says + ", the file has " + (in.compressed() ? "at most " : "") + std::to_string(most), file, truncated);
+    check_free(values, file, free);
     idx.values.resize(std::size_t(values));
     const std::size_t got = in.read(idx.values.data(), idx.values.size());
     if (got < idx.values.size()) throw Error(says + ", the file has " + std::to_string(got), file, truncated);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
+
 namespace gannet {
 
 struct Idx {
@@ -14,7 +16,7 @@ struct Idx {
 
 // Reads a file of bytes with `axes` axes (3: images, 1: labels), plain or gzip. Throws Error unless the header is what it
 // should be and exactly as many values follow as it says.
-Idx read_idx(const std::string& file, int axes);
+Idx read_idx(const std::string& file, int axes, const FreeMemory& free = free_memory_now);
 
 // The header only.
 std::vector<int64_t> read_idx_shape(const std::string& file, int axes);

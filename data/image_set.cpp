@@ -6,12 +6,12 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "data/cache.h"
 #include "data/decode.h"
 #include "data/hash.h"
 #include "data/labels.h"
+#include "data/memory_budget.h"
 #include "data/source.h"
 #include "kernels/cpu/parallel.h"
 
@@ -26,8 +26,14 @@ std::string extents(int64_t W, int64_t H) { return std::to_string(W) + " x " + s
 struct Decoded {
     Picture picture;
     std::string broken;  // why there is none
+    std::string lack;    // of memory: it was not tried
     bool enlarged = false, no_memory = false;
     int64_t H = 0, W = 0, C = 0;  // of the file
+};
+
+// Thrown out of a decoder.
+struct NoRoom {
+    std::string lack;
 };
 
 class Decoder {
@@ -36,18 +42,26 @@ public:
         : crop_(options.crop),
           size_(options.size),
           channels_(options.channels ? options.channels : 3),
-          decode_{read_colour(options.background, options.where("background")), options.max_pixels} {}
+          decode_{read_colour(options.background, options.where("background")), options.max_pixels},
+          budget_(options.free) {}
 
     int64_t channels() const { return channels_; }
     // An encoded image is smaller than the pixels it stands for, even with 16 bits, but for what is written around them.
     int64_t largest_file() const { return 8 * decode_.max_pixels + (1 << 20); }
 
-    Decoded operator()(const ImageFile& file) const {
+    // On any number of threads. While others decode, it waits for the memory that it needs.
+    Decoded operator()(const ImageFile& file) {
         Decoded out;
         out.broken = file.unreadable;
         if (!out.broken.empty()) return out;
+        MemoryShare share(budget_);
+        DecodeOptions decode = decode_;
+        decode.reserve = [&](int64_t H, int64_t W, int64_t C, int64_t bytes) {
+            const std::string lack = share.take(std::max(bytes, bytes_to_fit(H, W, C)));
+            if (!lack.empty()) throw NoRoom{"an image of " + extents(W, H) + " pixels takes " + lack};
+        };
         try {
-            Picture picture = decode_image(file.bytes, decode_);
+            Picture picture = decode_image(file.bytes, decode);
             out.H = picture.H, out.W = picture.W, out.C = picture.C;
             picture = with_channels(std::move(picture), channels_);
             if (crop_ > 0 && std::min(picture.H, picture.W) < crop_)
@@ -58,6 +72,8 @@ public:
             out.picture = size_ > 0 ? fitted(std::move(picture), size_) : std::move(picture);
         } catch (const BrokenImage& broken) {
             out.broken = printable(broken.what());
+        } catch (const NoRoom& room) {
+            out.lack = room.lack;
         } catch (const std::bad_alloc&) {
             out.no_memory = true;
         }
@@ -65,24 +81,33 @@ public:
     }
 
 private:
+    // The most that the steps after decoding hold at the same time: each makes a new picture of another, the last with rows that
+    // are resized one way only.
+    int64_t bytes_to_fit(int64_t H, int64_t W, int64_t C) const {
+        const int64_t converted = H * W * channels_, cut = crop_ > 0 ? crop_ * crop_ * channels_ : 0;
+        int64_t most = C == channels_ ? converted : H * W * C + converted;
+        most = std::max(most, converted + cut);
+        if (size_ == 0) return most;
+        const int64_t side = crop_ > 0 ? crop_ : std::min(H, W), tall = crop_ > 0 ? crop_ : H;
+        const int64_t rows = std::min(tall, side + 2 * (side / size_ + 2)), weights = 4 * sizeof(int32_t) * (side + size_);
+        return std::max(most, (cut ? cut : converted) + (rows + size_) * size_ * channels_ + weights);
+    }
+
     int64_t crop_, size_, channels_;
     DecodeOptions decode_;
+    MemoryBudget budget_;
 };
 
 // Decodes the first `count` files of a source into the pixels of a set.
 class Collector {
 public:
-    Collector(const DatasetOptions& options, const ImageSource& source, const Decoder& decoder, int64_t count)
+    Collector(const DatasetOptions& options, const ImageSource& source, Decoder& decoder, int64_t count)
         : options_(options), source_(source), decoder_(decoder), count_(count), usable_(std::size_t(count)) {}
 
     void run(Dataset& set) {
         source_.read(0, count_, [&](std::vector<ImageFile>& files) {
-            std::vector<Decoded> decoded(files.size());
-            kernels::cpu::parallel_for(int64_t(files.size()),
-                                       [&](int64_t i) { decoded[std::size_t(i)] = decoder_(files[std::size_t(i)]); });
-            refuse(files, decoded);
-            for (std::size_t i = 0; i < files.size(); ++i) keep(set, files[i].index, decoded[i]);
             done_ += int64_t(files.size());
+            while (!files.empty()) decode(set, files);
             if (options_.report.progress) options_.report.progress("decoding", done_, count_);
         });
         if (set.H == 0)
@@ -105,6 +130,24 @@ public:
     }
 
 private:
+    // Those stay in `files` for which there was no memory beside the others. Where that is true of all, it is an error.
+    void decode(Dataset& set, std::vector<ImageFile>& files) {
+        std::vector<Decoded> decoded(files.size());
+        kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t task) {
+            const auto i = std::size_t(task);
+            decoded[i] = decoder_(files[i]);
+            if (decoded[i].lack.empty()) files[i].bytes = {};
+        });
+        refuse(files, decoded);
+        std::vector<ImageFile> again;
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            if (decoded[i].lack.empty()) keep(set, files[i].index, decoded[i]);
+            else again.push_back(std::move(files[i]));
+        }
+        if (again.size() == files.size()) throw LackOfMemory(decoded[0].lack, source_.place(again[0].index), more_memory);
+        files = std::move(again);
+    }
+
     // The first of the broken files by name, whoever came upon it first.
     void refuse(const std::vector<ImageFile>& files, const std::vector<Decoded>& decoded) const {
         int64_t first = count_;
@@ -120,14 +163,14 @@ private:
                         "replace or remove it, or leave all such out with data.broken \"skip\"");
     }
 
-    void keep(Dataset& set, int64_t index, const Decoded& decoded) {
+    void keep(Dataset& set, int64_t index, Decoded& decoded) {
         if (!decoded.broken.empty()) {
             broken_[index] = decoded.broken;
             return;
         }
         const Picture& p = decoded.picture;
         if (set.H == 0) {
-            check_memory(count_, p.H, p.W, p.C, options_.where("size"));
+            check_memory(count_, p.H, p.W, p.C, options_.where("size"), options_.free);
             set.H = p.H, set.W = p.W, set.C = p.C;
             set.pixels.resize(std::size_t(count_ * p.H * p.W * p.C));
             model_ = index;
@@ -163,7 +206,7 @@ private:
 
     const DatasetOptions& options_;
     const ImageSource& source_;
-    const Decoder& decoder_;
+    Decoder& decoder_;
     int64_t count_, done_ = 0, enlarged_ = 0, model_ = 0;
     std::vector<bool> usable_;
     std::map<int64_t, std::string> broken_;
@@ -198,7 +241,7 @@ uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSour
 // Its errors name the key as well, where there is one.
 std::unique_ptr<ImageSource> open_source(const DatasetOptions& options, const Decoder& decoder) {
     try {
-        return ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes, options.skip_broken});
+        return ImageSource::open(options.path, {decoder.largest_file(), options.max_bytes, options.skip_broken, options.free});
     } catch (const Error& error) {
         const std::string where = options.where("path");
         throw where == options.path ? error : error.also_at(where);
@@ -207,26 +250,25 @@ std::unique_ptr<ImageSource> open_source(const DatasetOptions& options, const De
 
 }  // namespace
 
-void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where) {
-    const double bytes = double(count) * (double(H) * double(W) * double(C) + 1);  // and a label
-    const double free = double(free_memory());
-    if (bytes > free)
-        throw Error(std::to_string(count) + " images of " + extents(W, H) + " take " +
-                        std::to_string(int64_t(std::min(bytes / 1e6, 9e18))) + " MB, more than the " +
-                        std::to_string(int64_t(free / 1e6)) + " MB of memory that are free",
-                    where, "use a smaller data.size, or fewer images with data.first");
+void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where, const FreeMemory& free) {
+    const std::string lack = lack_of_memory(double(count) * (double(H) * double(W) * double(C) + 1), free());  // and a label
+    if (!lack.empty())
+        throw LackOfMemory(
+            counted(count, "image", "images") + " of " + extents(W, H) + (count == 1 ? " takes " : " take ") + lack, where,
+            "use a smaller data.size, or fewer images with data.first");
 }
 
 Dataset load_images(const DatasetOptions& options) {
     check(options);
     const auto start = std::chrono::steady_clock::now();
-    const Decoder decoder(options);
+    Decoder decoder(options);
     const std::unique_ptr<ImageSource> source = open_source(options, decoder);
     const int64_t all = int64_t(source->names().size()), count = options.first > 0 ? options.first : all;
     if (options.first > all)
         throw Error("the first " + std::to_string(options.first) + " images are wanted, there are " + std::to_string(all),
                     printable(options.path), "use a smaller data.first, or 0 for all");
-    if (options.size > 0) check_memory(count, options.size, options.size, decoder.channels(), options.where("size"));
+    if (options.size > 0)
+        check_memory(count, options.size, options.size, decoder.channels(), options.where("size"), options.free);
     if (options.cache) cache_limit();  // complains before the images are decoded
     const auto say = [&](const std::string& line) {
         if (options.report.say) options.report.say(printable(options.path) + ": " + line);
@@ -243,7 +285,7 @@ Dataset load_images(const DatasetOptions& options) {
     label(set, source->names(), count);
     const uint64_t key = options.cache ? key_of(options, decoder, *source, count, set.labels) : 0;
     const std::string kept = options.cache ? cache_file(key) : "";
-    if (options.cache && read_cache(kept, key, set, lines)) {
+    if (options.cache && read_cache(kept, key, set, lines, options.free)) {
         for (const std::string& line : lines) say(printable(line, longest_line));
         return set;
     }
@@ -265,7 +307,7 @@ Dataset load_images(const DatasetOptions& options) {
 
 DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
     check(options);
-    const Decoder decoder(options);
+    Decoder decoder(options);
     const int64_t side = options.size > 0 ? options.size : options.crop;
     const bool there = exists(options.path);
     if (side > 0 && (there || absent)) {
@@ -277,6 +319,7 @@ DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
     for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
         Decoded decoded;
         source->read(i, i + 1, [&](std::vector<ImageFile>& files) { decoded = decoder(files.front()); });
+        if (!decoded.lack.empty()) throw LackOfMemory(decoded.lack, source->place(i), more_memory);
         if (decoded.broken.empty())
             return {decoded.picture.H, decoded.picture.W, decoded.picture.C,
                     options.first > 0 ? options.first : int64_t(source->names().size())};

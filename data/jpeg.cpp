@@ -67,6 +67,20 @@ int orientation_of(const jpeg_decompress_struct& jpeg) {
     return orientation.value();
 }
 
+int64_t rounded_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// What libjpeg keeps: rows of blocks of each component; of a file in several scans two bytes for each coefficient; the metadata.
+int64_t bytes_of_library(jpeg_decompress_struct& jpeg) {
+    constexpr int64_t rows = 28, coefficients = 2 * DCTSIZE2;
+    int64_t bytes = rows * int64_t(jpeg.image_width) * jpeg.num_components;
+    for (int i = 0; i < jpeg.num_components && jpeg_has_multiple_scans(&jpeg); ++i) {
+        const jpeg_component_info& c = jpeg.comp_info[i];
+        bytes += coefficients * rounded_up(c.width_in_blocks, c.h_samp_factor) * rounded_up(c.height_in_blocks, c.v_samp_factor);
+    }
+    for (jpeg_saved_marker_ptr m = jpeg.marker_list; m; m = m->next) bytes += 2 * int64_t(m->data_length);
+    return bytes;
+}
+
 // Stored inverted, as Photoshop began to; PIL takes all of them so.
 std::vector<uint8_t> rgb_of_inverted_cmyk(const std::vector<uint8_t>& cmyk) {
     std::vector<uint8_t> rgb;
@@ -100,15 +114,20 @@ Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& optio
     const J_COLOR_SPACE stored = r.jpeg.jpeg_color_space;
     check_extents(H, W, options);
     if (r.jpeg.num_components == 2) throw BrokenImage("a JPEG of two components");
-    r.guarded([&] {
-        r.jpeg.out_color_space = r.jpeg.num_components == 1                 ? JCS_GRAYSCALE
-                                 : stored == JCS_CMYK || stored == JCS_YCCK ? JCS_CMYK
-                                                                            : JCS_RGB;
-        jpeg_start_decompress(&r.jpeg);
-    });
-    const int64_t C = r.jpeg.output_components;
-    r.bytes.resize(std::size_t(H * W * C));
+    r.jpeg.out_color_space = r.jpeg.num_components == 1                 ? JCS_GRAYSCALE
+                             : stored == JCS_CMYK || stored == JCS_YCCK ? JCS_CMYK
+                                                                        : JCS_RGB;
+    const int64_t C = r.jpeg.out_color_space == JCS_GRAYSCALE ? 1 : r.jpeg.out_color_space == JCS_CMYK ? 4 : 3;
     const int turned = orientation_of(r.jpeg);  // the last call below lets go of it
+    if (options.reserve) {
+        const int64_t pixels = H * W, with_library = pixels * C + bytes_of_library(r.jpeg);
+        const int64_t copied = C == 4 ? pixels * (4 + 3) : turned > 1 ? 2 * pixels * C : 0;
+        constexpr int64_t fixed = 1 << 20;  // what does not depend on extents
+        options.reserve(H, W, C == 4 ? 3 : C, std::max(with_library, copied) + fixed);
+    }
+    r.guarded([&] { jpeg_start_decompress(&r.jpeg); });
+    if (r.jpeg.output_components != C) throw BrokenImage("a JPEG of an unknown kind");
+    r.bytes.resize(std::size_t(H * W * C));
     r.guarded([&] {
         while (r.jpeg.output_scanline < r.jpeg.output_height) {
             JSAMPROW row = r.bytes.data() + int64_t(r.jpeg.output_scanline) * W * C;

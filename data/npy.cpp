@@ -148,7 +148,7 @@ void check_type(const Header& header, const std::string& file) {
 
 }  // namespace
 
-Npy read_npy(const std::string& file) {
+Npy read_npy(const std::string& file, const FreeMemory& free) {
     ByteStream in(file);
     const Header header = read_header(in, file);
     check_type(header, file);
@@ -159,6 +159,7 @@ Npy read_npy(const std::string& file) {
         if (__builtin_mul_overflow(count, extent, &count)) throw Error(says + ", more than any file has", file, copy_again);
     if (count > in.longest())  // before anything is allocated
         throw Error(says + ", the file is shorter: it is truncated", file, copy_again);
+    check_free(count, file, free);
     npy.values.resize(std::size_t(count));
     const std::size_t got = in.read(npy.values.data(), npy.values.size());
     if (got < npy.values.size())

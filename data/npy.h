@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
+
 namespace gannet {
 
 struct Npy {
@@ -14,6 +16,6 @@ struct Npy {
 
 // Reads a file of unsigned bytes in C order, of format version 1, 2 or 3, plain or gzip. Throws Error for other types and orders,
 // with what to save instead, and unless exactly as many values follow the header as it says.
-Npy read_npy(const std::string& file);
+Npy read_npy(const std::string& file, const FreeMemory& free = free_memory_now);
 
 }  // namespace gannet

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 #include "data/decode.h"
 #include "data/orientation.h"
@@ -88,6 +89,25 @@ std::vector<Pass> passes_of(int64_t H, int64_t W, bool interlaced) {
     return passes;
 }
 
+// Whether metadata follow the pixels: then it is known too late which way up the picture is.
+bool has_late_metadata(const std::vector<uint8_t>& file) {
+    bool pixels = false;
+    for (std::size_t at = 8; at + 8 <= file.size();) {
+        const std::string_view type(reinterpret_cast<const char*>(file.data()) + at + 4, 4);
+        pixels = pixels || type == "IDAT";
+        if (pixels && (type == "eXIf" || type == "tEXt" || type == "zTXt" || type == "iTXt")) return true;
+        at += 12 + std::size_t(png_get_uint_32(file.data() + at));
+    }
+    return false;
+}
+
+// Of the picture and its copy where it is turned, two rows of up to 16 bits and four channels in libpng, one here; and what does
+// not depend on extents.
+int64_t bytes_to_decode(int64_t H, int64_t W, int64_t C, bool turned) {
+    constexpr int64_t rows = 2 * 8 + 4, fixed = 1 << 20;
+    return H * W * C * (turned ? 2 : 1) + rows * W + fixed;
+}
+
 uint8_t* place_of(Picture& picture, const Pass& pass, int64_t y) {
     return picture.bytes.data() + ((pass.top + y * pass.rows_apart) * picture.W + pass.left) * picture.C;
 }
@@ -120,21 +140,24 @@ Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& option
     });
     const int64_t H = png_get_image_height(r.png, r.info), W = png_get_image_width(r.png, r.info);
     check_extents(H, W, options);
+    const int color_type = png_get_color_type(r.png, r.info);
+    const bool alpha = png_get_valid(r.png, r.info, PNG_INFO_tRNS) || color_type & PNG_COLOR_MASK_ALPHA;
+    r.picture = {H, W, alpha || color_type & PNG_COLOR_MASK_COLOR ? 3 : 1, {}};
+    if (options.reserve)
+        options.reserve(H, W, r.picture.C,
+                        bytes_to_decode(H, W, r.picture.C, r.orientation.value() > 1 || has_late_metadata(file)));
     // To eight bits, palettes expanded, transparency of every kind as an alpha channel. Colour profiles and gamma are left
     // alone, as PIL leaves them.
     r.guarded([&] {
-        const bool alpha =
-            png_get_valid(r.png, r.info, PNG_INFO_tRNS) || png_get_color_type(r.png, r.info) & PNG_COLOR_MASK_ALPHA;
         png_set_expand(r.png);
         png_set_scale_16(r.png);
         if (alpha) png_set_gray_to_rgb(r.png);
         png_read_update_info(r.png, r.info);
     });
     const int64_t C = png_get_channels(r.png, r.info);
-    if (png_get_bit_depth(r.png, r.info) != 8 || (C != 1 && C != 3 && C != 4) ||
+    if (png_get_bit_depth(r.png, r.info) != 8 || C != (alpha ? 4 : r.picture.C) ||
         int64_t(png_get_rowbytes(r.png, r.info)) != W * C)
         throw BrokenImage("a PNG of an unknown kind");
-    r.picture = {H, W, C == 4 ? 3 : C, {}};
     r.picture.bytes.resize(std::size_t(H * W * r.picture.C));
     const bool interlaced = png_get_interlace_type(r.png, r.info) != PNG_INTERLACE_NONE;
     if (interlaced || C == 4) r.row.resize(std::size_t(W * C));

@@ -107,7 +107,7 @@ Dataset procedural_set(const DatasetOptions& options) {
         throw Error("unknown split \"" + options.split + "\"", options.where("split"), "the splits are train and test");
     const DatasetInfo info = procedural_info(options);
     const int64_t count = info.count, each = info.H * info.W * info.C;
-    check_memory(count, info.H, info.W, info.C, options.where(options.first > 0 ? "first" : "size"));
+    check_memory(count, info.H, info.W, info.C, options.where(options.first > 0 ? "first" : "size"), options.free);
     Dataset set{.name = options.set, .source = options.set, .count = count, .H = info.H, .W = info.W, .C = info.C};
     set.pixels.resize(std::size_t(count * each));
     set.labels.resize(std::size_t(count));

@@ -138,6 +138,16 @@ void ImageSource::leave_out(const std::string& place, const std::string& why) {
     unreachable_.emplace_back(place, why);
 }
 
+void ImageSource::check_memory_for(int64_t bytes, const std::string& place) const {
+    const std::string lack = lack_of_memory(double(bytes), free_());
+    if (!lack.empty()) throw LackOfMemory("the file takes " + lack, place, more_memory);
+}
+
+int64_t ImageSource::bytes_at_once() const {
+    constexpr int64_t least = int64_t(1) << 20, most = int64_t(64) << 20, part = 8;
+    return std::clamp(free_() / part, least, most);
+}
+
 std::string ImageSource::place(int64_t index) const { return printable(path_ + "/" + common_ + names_[std::size_t(index)]); }
 
 std::vector<int64_t> ImageSource::settle(std::vector<std::pair<std::string, int64_t>> found) {

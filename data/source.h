@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "data/dataset.h"
 
 namespace gannet {
@@ -35,6 +36,7 @@ struct SourceLimits {
     int64_t file;              // bytes of a file; one of more is unreadable
     int64_t unpacked;          // bytes of all that is in an archive, or 200 times the archive's own; one of more is refused
     bool skip_broken = false;  // leave out what cannot be reached instead of throwing
+    FreeMemory free = free_memory_now;
 };
 
 class ImageSource {
@@ -59,14 +61,20 @@ public:
 
 protected:
     ImageSource(std::string path, const SourceLimits& limits)
-        : path_(std::move(path)), largest_(limits.file), skip_broken_(limits.skip_broken) {}
+        : path_(std::move(path)), largest_(limits.file), skip_broken_(limits.skip_broken), free_(limits.free) {}
     void leave_out(const std::string& place, const std::string& why);  // or throws
     // Sorts what was found, each name with a number of its own; returns the numbers in the order of names().
     std::vector<int64_t> settle(std::vector<std::pair<std::string, int64_t>> found);
 
+    // The bytes of a file, before they are read.
+    void check_memory_for(int64_t bytes, const std::string& place) const;
+    // Of files in memory before they are decoded: a small part of what is free.
+    int64_t bytes_at_once() const;
+
     std::string path_;
     int64_t largest_;
     bool skip_broken_;
+    FreeMemory free_;
     std::vector<std::string> names_;
     std::string common_;  // the omitted folders, with a '/' at the end; or ""
     IgnoredFiles ignored_;
@@ -83,8 +91,11 @@ bool is_hidden(const std::string& path);
 // Whether a folder is the folder of a run: its pictures are not data.
 bool is_run(const std::function<bool(const std::string& name)>& has);
 
-constexpr std::size_t bytes_at_once = std::size_t(64) << 20;  // of files in memory before they are decoded
 constexpr std::size_t files_at_once = 256;
+// What to do where an image needs more memory than is free. It is never left out as broken: a set must not depend on what runs
+// beside the program.
+constexpr const char* more_memory =
+    "give the program more memory, or smaller images: a lower data.max_pixels with data.broken \"skip\" leaves large ones out";
 
 std::unique_ptr<ImageSource> open_folder(const std::string& path, const SourceLimits& limits);
 std::unique_ptr<ImageSource> open_archive(const std::string& path, const SourceLimits& limits);

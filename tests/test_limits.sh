@@ -103,6 +103,51 @@ begin=$(date +%s%N)
 refuses "the generator makes .* the data are" timeout 60 "$summary" advice.json
 check "the advice about 200 transposed convolutions within 5 s" test $((($(date +%s%N) - begin) / 1000000)) -lt 5000
 
+# ---- a container's memory limit -----------------------------------------------------------------------------------------
+# The kernel kills what takes more, and no call fails before. Needs a control group of its own, and python3 for large images.
+limit=
+make_group() { # the folder that holds it, the file of its limit
+    mkdir "$1/gannet-limits-$$" 2>/dev/null || return 1
+    group=$1/gannet-limits-$$
+    trap 'rmdir "$group"; rm -rf "$work"' EXIT
+    [ ! -w "$group/$2" ] || limit=$group/$2
+    [ -n "$limit" ]
+}
+make_group "/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup)" memory.limit_in_bytes ||
+    make_group "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)" memory.max
+within() { # megabytes, command ...
+    echo $(($1 * 1000000)) >"$limit" || return 1
+    shift
+    (echo $BASHPID >"$group/cgroup.procs" && exec "$@")
+}
+if [ -n "$limit" ] && within 400 true && python3 - 2>/dev/null <<'END'; then
+import os, struct, zlib
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def png(name, side):
+    pack = zlib.compressobj(1)
+    rows = b"".join(pack.compress(b"\0" * (side + 1)) for _ in range(side)) + pack.flush()
+    with open(name, "wb") as out:
+        out.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+os.mkdir("large"), os.mkdir("larger")
+for i in range(12): png(f"large/{i}.png", 6000)
+png("larger/0.png", 20000)
+END
+    folder() { printf '{"set": "folder", "path": "%s", "size": 28, "channels": 1, "cache": false, "max_pixels": 1000000000}' "$1"; }
+    contained() { # megabytes, threads, folder
+        within "$1" "$train" gan.json --out contained/"$1-$2" --threads "$2" --set data="$(folder "$3")" --set batch=4 --set steps=1
+    }
+    for threads in 1 8; do runs contained 250 $threads large; done
+    refuses "an image of 20000 x 20000 pixels takes 40[0-9] MB, more than the [0-9]+ MB of memory that are free" contained 250 8 larger
+    refuses "more memory than is free|out of memory|must be an object" within 250 "$summary" a_list_of_many_entries.json
+    { printf '\110\0\0\0\0\0\0\0' && printf '%-72s' '{"x":{"dtype":"U8","shape":[1999999920],"data_offsets":[0,1999999920]}}'; } >large.safetensors
+    truncate -s 2000000000 large.safetensors
+    refuses "its content takes 2000 MB, more than the [0-9]+ MB of memory that are free \(large.safetensors" within 250 "$generate" large.safetensors --out never.png
+    truncate -s 3000000000 large.png
+    refuses "." within 250 "$train" large.png --out never
+else
+    skipped=$((skipped + 1))
+fi
+
 # ---- other limits -----------------------------------------------------------------------------------------------------------
 stack() {
     ulimit -s "$1" && shift && exec "$@"

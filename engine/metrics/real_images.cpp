@@ -18,6 +18,8 @@ std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, std::stri
     options.first = 0;
     try {
         return evenly(load_dataset(options).pixels, size, most_test_images);
+    } catch (const LackOfMemory&) {
+        throw;
     } catch (const Error& error) {
         why += " that can be read: " + std::string(error.what());
         return {};

@@ -112,6 +112,8 @@ Samples SampleSource::of_folder(const std::optional<SampleShape>& image, const L
             samples.image.C = 1;
         }
         return samples;
+    } catch (const LackOfMemory& error) {
+        throw error.with_advice("give the program more memory, or smaller images");
     } catch (const Error& error) {  // the advice names keys of a model file, and there is none
         throw error.with_advice("give a folder of whole PNG or JPEG images, all of one size");
     }

@@ -21,6 +21,8 @@ json::Value row_of(const std::string& line, const std::string& place) {
     json::Value row;
     try {
         row = json::parse(line, place, longest_line);
+    } catch (const LackOfMemory&) {
+        throw;
     } catch (const Error&) {
         throw Error("this is not a line of a run's log", place, to_do);
     }

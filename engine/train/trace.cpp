@@ -21,6 +21,8 @@ bool is_trace(const std::string& path) {
     try {
         const Safetensors content = read_safetensors(path);
         return content.metadata.contains("config") && content.metadata.contains("order");
+    } catch (const LackOfMemory&) {
+        throw;
     } catch (const Error&) {
         return false;
     }
