@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/image.h"
 #include "base/text.h"
+#include "data/source.h"
 #include "engine/gan/sampler.h"
 #include "engine/model/dataset_options.h"
 #include "engine/run/bar.h"
@@ -50,6 +51,9 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
     }
     const int64_t stay =
         replace ? 0 : std::count_if(there.samples.begin(), there.samples.end(), [&](int64_t i) { return i >= images; });
+    if (!there.unlisted.empty())
+        say("gannet: warning: " + counted(int64_t(there.unlisted.size()), "folder or file", "folders or files") +
+            " cannot be reached: " + named(there.unlisted) + " (" + folder + "): older images may be in there");
     if (stay == 0 && there.other_images == 0) return;
     std::string what, to_do = "choose another --out for samples alone";
     if (stay > 0) {

@@ -53,6 +53,11 @@ public:
         most_unpacked_ = std::max(limits.unpacked, size_ * bomb_factor);
         entry_names_ = std::make_unique<EntryNames>(path_, is_zip());
         list();
+        std::erase_if(found_, [&](const auto& image) {
+            const bool replaced = !tree_->file(image.first);  // by a link
+            if (replaced) ignored_.add(image.first, "repeated name", image.first);
+            return replaced;
+        });
         tree_->find_runs();
         tree_->follow_links([&](const std::string& name, const Stored& file) { add_up(file.bytes), find(name, file); },
                             [&](const std::string& name, const std::string& kind, const std::string& example) {
@@ -129,28 +134,33 @@ private:
             const Stored stored{number, std::max<int64_t>(archive_entry_size(entry), 0)};
             add_up(stored.bytes);  // before the bytes are passed over, which for a compressed tar means to unpack them
             const std::optional<EntryNames::Name> read = entry_names_->name(a.get(), entry);
-            const std::string* name = read ? &read->name : nullptr;
             const char* hard = archive_entry_hardlink(entry);
-            const bool is_folder = archive_entry_filetype(entry) == AE_IFDIR;
-            if (!name) {
-                if (!is_folder) leave_out("entry " + std::to_string(number + 1), "its name cannot be read");
-            } else if (ArchiveTree::is_too_long(*name)) {
+            const bool is_folder = archive_entry_filetype(entry) == AE_IFDIR,
+                       too_long = read && ArchiveTree::is_too_long(read->name);
+            const std::string place = "entry " + std::to_string(number + 1);
+            const std::string name = read && !too_long ? ArchiveTree::unpacked(read->name) : "";
+            if (too_long) {
                 if (is_folder) continue;
-                if (is_hidden(*name) || !is_image_name(*name)) ignored_.add(*name);
-                else leave_out("entry " + std::to_string(number + 1), ArchiveTree::too_long());
+                if (is_hidden(read->name) || !is_image_name(read->name)) ignored_.add(read->name);
+                else leave_out(place, ArchiveTree::too_long());
+            } else if (name.empty()) {
+                if (!is_folder) leave_out(place, "its name cannot be read");
             } else if (is_folder) {
-                tree_->add_folder(*name);
+                tree_->add_folder(name);
             } else if (hard && stored.bytes == 0) {
-                const std::string target = without_root(hard);  // which came before
-                if (const Stored* file = tree_->file(target)) add_up(file->bytes), add_file(*name, *file);
-                else if (const std::string* link = tree_->link(target)) tree_->add_link(*name, *link);
-                else ignored_.add(*name, "unresolved link", *name + " -> " + target);
+                const std::string target =
+                    ArchiveTree::is_too_long(hard) ? "" : ArchiveTree::unpacked(hard);  // which came before
+                const Stored* file = tree_->file(target);
+                const std::string* link = tree_->link(target);
+                if (file) add_up(file->bytes), add_file(name, Stored(*file));
+                else if (link) tree_->add_link(name, std::string(*link));
+                else ignored_.add(name, "unresolved link", name + " -> " + target);
             } else if (archive_entry_filetype(entry) == AE_IFLNK) {
-                tree_->add_link(*name, read->symlink);
+                tree_->add_link(name, read->symlink);
             } else if (archive_entry_filetype(entry) == AE_IFREG) {
-                add_file(*name, stored);
+                add_file(name, stored);
             } else {
-                ignored_.add(*name, "special file");
+                ignored_.add(name, "special file");
             }
         }
     }
@@ -165,7 +175,7 @@ private:
     }
 
     void add_file(const std::string& name, const Stored& stored) {
-        tree_->add_file(name, stored);
+        if (tree_->add_file(name, stored)) ignored_.add(name, "repeated name", name);
         find(name, stored);
     }
 

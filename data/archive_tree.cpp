@@ -16,8 +16,6 @@ constexpr int64_t most_folders = 256;
 constexpr int most_links = 40;  // on the way to one file: Linux's own limit
 constexpr int most_ways = 1000;
 
-std::string normal(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
-
 std::string folder_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     return slash == std::string::npos ? "" : path.substr(0, slash);
@@ -50,31 +48,38 @@ std::string ArchiveTree::too_long() {
     return "a path of more than " + grouped(int64_t(longest_path)) + " bytes or " + grouped(most_folders) + " folders";
 }
 
-void ArchiveTree::add_file(const std::string& name, const Stored& stored) {
+std::string ArchiveTree::unpacked(const std::string& path) {
+    std::string normal = std::filesystem::path(path).lexically_normal().string();
+    std::size_t begin = normal.find_first_not_of('/'), end = normal.find_last_not_of('/') + 1;
+    if (begin == std::string::npos) return "";
+    while (normal.compare(begin, 3, "../") == 0) begin += 3;
+    normal = normal.substr(begin, end - begin);
+    return normal == "." || normal == ".." ? "" : normal;
+}
+
+bool ArchiveTree::add_file(const std::string& name, const Stored& stored) {
     constexpr int64_t often = 50;
     allowed_ += often * int64_t(name.size() + 64);
-    files_[normal(name)] = stored;
+    files_[name] = stored;
+    return links_.erase(name) > 0;
 }
 
 void ArchiveTree::add_link(const std::string& name, const std::string& target) {
     constexpr int64_t often = 50;
     allowed_ += often * int64_t(name.size() + 64);
-    links_[normal(name)] = target;
+    links_[name] = target;
+    files_.erase(name);
 }
 
-void ArchiveTree::add_folder(const std::string& name) {
-    std::string path = normal(name);
-    while (path.ends_with('/')) path.pop_back();
-    folders_.insert(std::move(path));
-}
+void ArchiveTree::add_folder(const std::string& name) { folders_.insert(name); }
 
 const ArchiveTree::Stored* ArchiveTree::file(const std::string& name) const {
-    const auto found = is_too_long(name) ? files_.end() : files_.find(normal(name));
+    const auto found = files_.find(name);
     return found == files_.end() ? nullptr : &found->second;
 }
 
 const std::string* ArchiveTree::link(const std::string& name) const {
-    const auto found = is_too_long(name) ? links_.end() : links_.find(normal(name));
+    const auto found = links_.find(name);
     return found == links_.end() ? nullptr : &found->second;
 }
 
@@ -92,7 +97,7 @@ void ArchiveTree::find_runs() {
     for (const auto& [path, target] : links_) look(path);
 }
 
-std::string ArchiveTree::run_above(const std::string& name) const { return run_between("", normal(name)); }
+std::string ArchiveTree::run_above(const std::string& name) const { return run_between("", name); }
 
 // The first run folder within `folder` that the path is in, or "".
 std::string ArchiveTree::run_between(const std::string& folder, const std::string& path) const {
@@ -135,7 +140,7 @@ std::optional<std::string> ArchiveTree::resolve(const std::string& link, const s
         }
         const std::string next = at.empty() ? part : at + "/" + part;
         const auto found = links_.find(next);
-        if (found != links_.end() && !files_.contains(next)) {
+        if (found != links_.end()) {
             if (++links > most_links || !put_ahead(ahead, found->second)) return std::nullopt;
         } else {
             if (!ahead.empty() && !is_folder(next)) return std::nullopt;

@@ -25,7 +25,11 @@ public:
     static bool is_too_long(const std::string& path);
     static std::string too_long();  // why it is refused
 
-    void add_file(const std::string& name, const Stored& stored);
+    // Where an entry is when all is unpacked: without ".", "..", what leads out of the archive, and a '/' at its start or end.
+    static std::string unpacked(const std::string& path);
+
+    // Names are of unpacked(). A later entry replaces an earlier one; of add_file(), true says that it replaced a link.
+    bool add_file(const std::string& name, const Stored& stored);
     void add_link(const std::string& name, const std::string& target);
     void add_folder(const std::string& name);
     const Stored* file(const std::string& name) const;

@@ -45,8 +45,16 @@ uint64_t hash_of(const Dataset& set, const std::string& text) {
     return hash.value();
 }
 
+// Owns the descriptor.
 struct File {
     std::FILE* handle;
+    File(int descriptor, const char* mode) : handle(::fdopen(descriptor, mode)) {
+        const int error = errno;
+        if (!handle) ::close(descriptor);
+        errno = error;
+    }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
     ~File() {
         if (handle) std::fclose(handle);
     }
@@ -73,7 +81,7 @@ int locked_temporary(const std::string& file, std::string& name) {
 bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines, const FreeMemory& free) {
     const int descriptor = file.empty() ? -1 : ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) return false;
-    const File in{::fdopen(descriptor, "rb")};
+    const File in(descriptor, "rb");
     struct stat info {};
     Header h;
     const Header expected;
@@ -122,13 +130,13 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
     const std::string folder = std::filesystem::path(file).parent_path().string();
     std::filesystem::create_directories(folder, error);
     if (error) return reason_of(error.value());
-    make_room(folder, bytes, limit);
+    if (const int failed = make_room(folder, bytes, limit)) return "cannot list the folder: " + reason_of(failed);
     std::string temporary;
     const int descriptor = locked_temporary(file, temporary);
     if (descriptor < 0) return reason_of(errno);
     int failure = 0;
     {
-        const File out{::fdopen(descriptor, "wb")};  // the lock lasts until the file has its name
+        const File out(descriptor, "wb");  // the lock lasts until the file has its name
         const bool written = out.handle && out.write(&h, sizeof h) && out.write(set.pixels.data(), set.pixels.size()) &&
                              out.write(set.labels.data(), set.labels.size()) && out.write(text.data(), text.size()) &&
                              std::fflush(out.handle) == 0 && ::fsync(descriptor) == 0 &&

@@ -26,11 +26,12 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
 struct Cleared {
     int64_t files = 0, bytes = 0, used = 0;  // removed, and how many were in use
 };
-Cleared clear_cache();
+Cleared clear_cache();  // throws Error where the folder cannot be listed
 
 // Below: for data/cache*.cpp
 
-// Removes what stopped writers left in the folder, and the least recently used files until `more` bytes fit.
-void make_room(const std::string& folder, int64_t more, int64_t limit);
+// Removes what stopped writers left in the folder, and the least recently used files until `more` bytes fit. Returns an error
+// number where the folder cannot be listed, else 0.
+int make_room(const std::string& folder, int64_t more, int64_t limit);
 
 }  // namespace gannet

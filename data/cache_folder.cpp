@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "data/cache.h"
 
@@ -29,9 +30,8 @@ struct Kept {
 bool earlier(const timespec& a, const timespec& b) { return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec; }
 
 // KEY.images and KEY.images.XXXXXX, the least recently used first. Other files are not touched.
-std::vector<Kept> list(const std::string& folder) {
+std::vector<Kept> list(const std::string& folder, std::error_code& error) {
     std::vector<Kept> all;
-    std::error_code error;
     for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
         const std::string name = entry->path().filename().string();
         constexpr std::size_t digits = 16, whole = digits + 7, with_suffix = whole + 7;
@@ -84,17 +84,24 @@ int64_t cache_limit() {
     return int64_t(gigabytes * 1e9);
 }
 
-void make_room(const std::string& folder, int64_t more, int64_t limit) {
-    std::vector<Kept> all = list(folder);
+int make_room(const std::string& folder, int64_t more, int64_t limit) {
+    std::error_code error;
+    std::vector<Kept> all = list(folder, error);
+    if (error) return error.value();
     std::erase_if(all, [](const Kept& kept) { return kept.temporary && remove(kept); });
     for (const Kept& kept : all) more += kept.bytes;
     for (const Kept& kept : all)
         if (more > limit && !kept.temporary && remove(kept)) more -= kept.bytes;
+    return 0;
 }
 
 Cleared clear_cache() {
     Cleared cleared;
-    for (const Kept& kept : list(cache_folder())) {
+    std::error_code error;
+    const std::vector<Kept> all = list(cache_folder(), error);
+    if (error && error != std::errc::no_such_file_or_directory)
+        throw_file_error("list the folder", cache_folder(), error.value());
+    for (const Kept& kept : all) {
         if (remove(kept)) ++cleared.files, cleared.bytes += kept.bytes;
         else ++cleared.used;
     }

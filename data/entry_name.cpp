@@ -55,8 +55,9 @@ uint64_t little_endian(std::string_view bytes) {
 
 // A zip's header right before an entry's bytes.
 struct LocalHeader {
-    bool utf8, stored;
-    uint64_t packed;  // bytes of the entry
+    bool utf8, deflated;
+    int64_t packed;  // bytes of the entry, 0 if a later place says it
+    int64_t after;   // bytes that follow the header
     std::string name, extra;
 };
 
@@ -70,11 +71,34 @@ std::optional<LocalHeader> last_header(const std::string& bytes, bool link) {
         if (header.size() < fixed_size) continue;
         const uint64_t name = little_endian(header.substr(26, 2)), extra = little_endian(header.substr(28, 2));
         const uint64_t end = fixed_size + name + extra, packed = little_endian(header.substr(18, 4));
-        if (end != header.size() && !(link && end + packed == header.size())) continue;
-        return LocalHeader{(little_endian(header.substr(6, 2)) & 0x800) != 0, little_endian(header.substr(8, 2)) == 0, packed,
-                           std::string(header.substr(fixed_size, name)), std::string(header.substr(fixed_size + name, extra))};
+        const uint64_t flags = little_endian(header.substr(6, 2));
+        const bool size_follows = (flags & 8) != 0, deflated = little_endian(header.substr(8, 2)) == 8;
+        if (end > header.size()) continue;
+        if (end != header.size() && !(link && (size_follows || deflated || end + packed == header.size()))) continue;
+        return LocalHeader{(flags & 0x800) != 0,
+                           deflated,
+                           size_follows ? 0 : int64_t(packed),
+                           int64_t(header.size() - end),
+                           std::string(header.substr(fixed_size, name)),
+                           std::string(header.substr(fixed_size + name, extra))};
     }
     return std::nullopt;
+}
+
+// "" where it is damaged or longer than a path.
+std::string inflated(const std::string& packed) {
+    std::string out(4096, '\0');
+    z_stream stream{};
+    if (::inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+    stream.avail_in = uInt(packed.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = uInt(out.size());
+    const int status = ::inflate(&stream, Z_FINISH);
+    out.resize(out.size() - stream.avail_out);
+    ::inflateEnd(&stream);
+    if (status == Z_MEM_ERROR) throw std::bad_alloc();
+    return status == Z_STREAM_END ? out : "";
 }
 
 // Info-ZIP's: the name in UTF-8, beside one for older programs that it must fit. "" if there is none.
@@ -165,8 +189,12 @@ std::optional<EntryNames::Name> EntryNames::zip_name(archive* a, archive_entry* 
     out.name = without_root(std::move(out.name));
     if (!link) return out;
     out.symlink = target ? target : "";
-    if (header->stored && header->packed > 0 && header->packed <= bytes.size())
-        out.symlink = readable(bytes.substr(bytes.size() - header->packed), header->utf8);
+    // How far libarchive has read into it depends on how it is packed.
+    const int64_t packed = header->packed > 0 ? header->packed : header->deflated ? longest_link : header->after;
+    if (packed <= 0 || packed > longest_link) return out;
+    std::string content = bytes_before(end - header->after + packed, packed);
+    if (header->deflated) content = inflated(content);
+    if (!content.empty()) out.symlink = readable(std::move(content), header->utf8);
     return out;
 }
 

@@ -123,6 +123,14 @@ TEST_CASE("cache: what does not fit is not kept, and the run continues") {
     }
 }
 
+TEST_CASE("cache: a folder that cannot be listed is an error, one that is not there is empty") {
+    const Pictures p;
+    CHECK(clear_cache().files == 0);
+    fs::create_directories(p.folder / "cache");
+    std::ofstream(cache_folder()) << "a file";
+    CHECK(has(error_of(clear_cache), "cannot list the folder: Not a directory (" + cache_folder() + ")"));
+}
+
 TEST_CASE("cache: a file that others could have written is not trusted") {
     const Pictures p;
     keep(1);

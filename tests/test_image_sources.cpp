@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <clocale>
+#include <ctime>
 
+#include "data/archive_tree.h"
 #include "data/source.h"
 #include "tests/image_sets.h"
 #include "tests/skip.h"
@@ -21,7 +23,22 @@ struct ZipName {
     std::string name, unicode = {};  // `unicode`: Info-ZIP's extra field 0x7075
     bool utf8_flag = false;
     std::string symlink = {};
+    bool deflated = false, size_follows = false;
 };
+
+std::string deflate_raw(const std::string& text) {
+    std::string out(text.size() + 64, '\0');
+    z_stream stream{};
+    REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    stream.avail_in = uInt(text.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = uInt(out.size());
+    REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+    out.resize(stream.total_out);
+    deflateEnd(&stream);
+    return out;
+}
 
 std::string little_endian(uint64_t value, int bytes) {
     std::string text;
@@ -41,14 +58,17 @@ std::string zip_of(const std::string& file, const std::vector<ZipName>& names) {
         if (!n.unicode.empty())
             extra = little_endian(0x7075, 2) + little_endian(5 + n.unicode.size(), 2) + "\1" + little_endian(sum_of(n.name), 4) +
                     n.unicode;
-        const std::string common = little_endian(20, 2) + little_endian(n.utf8_flag ? 0x800 : 0, 2) + little_endian(0, 2) +
-                                   little_endian(0x210000, 4) + little_endian(sum_of(bytes), 4) + little_endian(bytes.size(), 4) +
-                                   little_endian(bytes.size(), 4) + little_endian(n.name.size(), 2) +
-                                   little_endian(extra.size(), 2);
-        directory += "PK\1\2" + little_endian(20 | 3 << 8, 2) + common + little_endian(0, 6) +
+        const std::string packed = n.deflated ? deflate_raw(bytes) : bytes;
+        const std::string sizes =
+            little_endian(sum_of(bytes), 4) + little_endian(packed.size(), 4) + little_endian(bytes.size(), 4);
+        const std::string kind = little_endian(20, 2) + little_endian((n.utf8_flag ? 0x800 : 0) | (n.size_follows ? 8 : 0), 2) +
+                                 little_endian(n.deflated ? 8 : 0, 2) + little_endian(0x210000, 4);
+        const std::string lengths = little_endian(n.name.size(), 2) + little_endian(extra.size(), 2);
+        directory += "PK\1\2" + little_endian(20 | 3 << 8, 2) + kind + sizes + lengths + little_endian(0, 6) +
                      little_endian(n.symlink.empty() ? 0 : uint64_t(S_IFLNK | 0777) << 16, 4) + little_endian(out.size(), 4) +
                      n.name + extra;
-        out += "PK\3\4" + common + n.name + extra + bytes;
+        out += "PK\3\4" + kind + (n.size_follows ? std::string(12, '\0') : sizes) + lengths + n.name + extra + packed;
+        if (n.size_follows) out += "PK\7\10" + sizes;
     }
     out += directory + "PK\5\6" + little_endian(0, 4) + little_endian(names.size(), 2) + little_endian(names.size(), 2) +
            little_endian(directory.size(), 4) + little_endian(out.size(), 4) + little_endian(0, 2);
@@ -124,6 +144,98 @@ TEST_CASE("image sources: names in a zip that differ only in how letters are com
     const std::string header = std::string("PK\3\4") + "x/1.png", large = "x/" + std::string(3000, 'x') + two + ".png";
     CHECK(names_in(zip_of(p.folder / "long.zip", {{.name = large, .utf8_flag = true}, {.name = header, .utf8_flag = true}})) ==
           std::vector<std::string>{header, large});
+}
+
+TEST_CASE("image sources: links in a zip, however they are packed, lead to names of other letters only by their own") {
+    const Pictures p;
+    const std::string composed = "\xc3\xa9", taken_apart = "e\xcc\x81";
+    for (const bool deflated : {false, true})
+        for (const bool follows : {false, true}) {
+            CAPTURE(deflated);
+            CAPTURE(follows);
+            const auto entry = [&](const std::string& name, const std::string& target) {
+                return ZipName{.name = name, .utf8_flag = true, .symlink = target, .deflated = deflated, .size_follows = follows};
+            };
+            const std::string file =
+                zip_of(p.folder / "links.zip",
+                       {entry(taken_apart + "/1.png", ""), entry(composed + "/2.png", ""),
+                        entry("a" + taken_apart + ".png", taken_apart + "/1.png"),
+                        entry("b" + composed + ".png", composed + "/2.png"), entry("c.png", composed + "/1.png")});
+            CHECK(names_in(file) == std::vector<std::string>{"a" + taken_apart + ".png", "b" + composed + ".png",
+                                                             taken_apart + "/1.png", composed + "/2.png"});
+            DatasetOptions options = p.options();
+            options.path = file;
+            CHECK(has(said(options), "1 unresolved link (c.png -> " + composed + "/1.png)"));
+        }
+}
+
+TEST_CASE("image sources: names in an archive are those that unpacking gives") {
+    const Pictures p;
+    const std::string file = pack_entries(p.folder / "names.tar", tar, plain,
+                                          {{"a/./1.png", image()},
+                                           {"a//1.png", image()},  // the same once more
+                                           {"b/../a/2.png", image()},
+                                           {"../../c/3.png", image()},
+                                           {"/c/4.png", image()},
+                                           {.name = "c/5.png", .hardlink = "./a//1.png"},
+                                           {.name = "c/6.png", .symlink = "../../a/1.png"},  // out of the archive
+                                           {.name = "c/7.png", .symlink = "../a//./2.png"},
+                                           {.name = "d/", .bytes = ""},
+                                           {.name = "e", .symlink = "./a/"}});
+    CHECK(names_in(file) ==
+          std::vector<std::string>{"a/1.png", "a/2.png", "c/3.png", "c/4.png", "c/5.png", "c/7.png", "e/1.png", "e/2.png"});
+    DatasetOptions options = p.options();
+    options.path = file;
+    Dataset set;
+    const std::string lines = said(options, &set);
+    CHECK_MESSAGE(has(lines, "2 files ignored: 1 repeated name (a/1.png), 1 unresolved link (c/6.png -> ../../a/1.png)"), lines);
+    CHECK(set.classes == std::vector<std::string>{"a", "c", "e"});
+}
+
+TEST_CASE("image sources: of a file and a link of one name the later counts") {
+    const Pictures p;
+    const std::string other = read_text(fixture_file("grey8.png"));
+    DatasetOptions options = p.options();
+    Dataset expected, set;
+    options.path = pack_entries(p.folder / "one.tar", tar, plain, {{"a.png", image()}, {"b.png", image()}});
+    said(options, &expected);
+    options.path = pack_entries(p.folder / "link.tar", tar, plain,
+                                {{"b.png", image()}, {"a.png", other}, {.name = "a.png", .symlink = "b.png"}});
+    CHECK(has(said(options, &set), "1 repeated name (a.png)"));
+    CHECK(set.pixels == expected.pixels);
+    options.path = pack_entries(p.folder / "file.tar", tar, plain,
+                                {{.name = "a.png", .symlink = "b.png"}, {"a.png", image()}, {"b.png", image()}});
+    CHECK(has(said(options, &set), "1 repeated name (a.png)"));
+    CHECK(set.pixels == expected.pixels);
+    options.path = pack_entries(p.folder / "last.tar", tar, plain,
+                                {{.name = "a.png", .symlink = "b.png"}, {"a.png", image()}, {"b.png", other}});
+    said(options, &set);
+    CHECK(std::equal(set.pixels.begin(), set.pixels.begin() + std::ptrdiff_t(set.pixels.size() / 2), expected.pixels.begin()));
+}
+
+TEST_CASE("image sources: links are followed in time that grows as they do") {
+    const auto follow = [](int64_t count) {
+        const std::clock_t begin = std::clock();
+        ArchiveTree tree("a.tar");
+        for (int64_t i = 0; i < count; ++i) {
+            const std::string name = std::to_string(i) + ".png";
+            tree.add_file(ArchiveTree::unpacked("./files/" + name), {i, 1});
+            tree.add_link("links/" + name, "../files/" + name);
+            tree.add_link("deep/" + std::to_string(i) + "/" + name, "../../links/" + name);
+            tree.add_link("round/" + std::to_string(i), std::to_string((i + 1) % count));
+        }
+        tree.add_link("all", "links");
+        tree.add_link("links/again", "../all");
+        tree.find_runs();
+        int64_t taken = 0, ignored = 0;
+        tree.follow_links([&](const std::string&, const ArchiveTree::Stored&) { ++taken; },
+                          [&](const std::string&, const std::string&, const std::string&) { ++ignored; });
+        CHECK(taken == 3 * count);
+        CHECK(ignored == count);
+        return double(std::clock() - begin) / CLOCKS_PER_SEC;
+    };
+    const double few = follow(5000), many = follow(50000);
+    CHECK_MESSAGE(many < 40 * few + 0.5, few, " s and ", many, " s");
 }
 
 TEST_CASE("image sources: a name in a zip that holds a NUL cannot be read") {

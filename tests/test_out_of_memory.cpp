@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "data/cache.h"
 #include "data/dataset.h"
 #include "data/decode.h"
 #include "data/orientation.h"
@@ -176,6 +177,27 @@ TEST_CASE("out of memory: an image that needs more than JPEGMEM allows is not br
     CHECK_THROWS_AS(decode_image(jpeg, DecodeOptions{}), std::bad_alloc);
     ::unsetenv("JPEGMEM");
     CHECK(decode_image(jpeg, DecodeOptions{}).W == 512);
+}
+
+TEST_CASE("out of memory: a file of the cache that cannot be opened for it is closed") {
+#ifdef __SANITIZE_ADDRESS__
+    skipped("AddressSanitizer needs the address space");
+#else
+    const TemporaryFolder folder;
+    const std::string file = folder.write("a.images", "x");
+    Dataset set;
+    std::vector<std::string> lines;
+    const int next = ::dup(0);
+    ::close(next);
+    {
+        const Scarce scarce(0);
+        const AllMemory all(std::size_t(1) << 20);
+        CHECK_FALSE(read_cache(file, 1, set, lines));
+    }
+    const int next_then = ::dup(0);
+    ::close(next_then);
+    CHECK(next_then == next);
+#endif
 }
 
 TEST_CASE("out of memory: how an image is turned is not lost for it") {

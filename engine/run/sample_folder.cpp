@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/reason.h"
 #include "data/source.h"
 
 namespace gannet {
@@ -30,15 +31,27 @@ std::string sample_name(int64_t index) {
 
 FolderContent content_of(const std::string& folder) {
     FolderContent content;
-    std::error_code error;
-    fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error);
-    for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
-        std::error_code no_status;
-        const bool file = fs::is_regular_file(entry->symlink_status(no_status));  // what a link leads to is not a sample
-        const int64_t number = entry.depth() == 0 && file ? number_of(name) : -1;
-        if (number >= 0) content.samples.push_back(number);
-        else if (is_image_name(name) && !is_hidden(name) && !entry->is_directory(no_status)) ++content.other_images;
+    std::vector<std::string> below;
+    const auto list = [&](const std::string& here) {
+        std::error_code error;
+        for (fs::directory_iterator entry(here, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
+            const std::string name = entry->path().filename().string();
+            std::error_code no_status, no_target;
+            const fs::file_status status = entry->symlink_status(no_status);  // what a link leads to is not a sample
+            const int64_t number = here == folder && fs::is_regular_file(status) ? number_of(name) : -1;
+            if (no_status && no_status != std::errc::no_such_file_or_directory)
+                content.unlisted.emplace_back(entry->path().string(), reason_of(no_status.value()));
+            else if (number >= 0) content.samples.push_back(number);
+            else if (fs::is_directory(status)) below.push_back(entry->path().string());
+            else if (is_image_name(name) && !is_hidden(name) && !entry->is_directory(no_target)) ++content.other_images;
+        }
+        return error;
+    };
+    if (const std::error_code error = list(folder); error && error != std::errc::no_such_file_or_directory)
+        throw_file_error("list the folder", folder, error.value());
+    for (std::size_t i = 0; i < below.size(); ++i) {  // the list becomes longer
+        const std::string here = below[i];
+        if (const std::error_code error = list(here)) content.unlisted.emplace_back(here, reason_of(error.value()));
     }
     std::sort(content.samples.begin(), content.samples.end());
     return content;
