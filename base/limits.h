@@ -24,13 +24,13 @@ inline int64_t free_memory_now() { return free_memory(); }
 // What readers ask for free bytes: free_memory_now, or what a test says.
 using FreeMemory = std::function<int64_t()>;
 
-// "" if so many bytes can be taken and a little is left for what nobody counts. Otherwise why not:
+// "" if these bytes can be taken and a little is left for what nobody counts. Otherwise the reason:
 // "900 MB, more than the 400 MB of memory that are free".
 std::string lack_of_memory(double bytes, int64_t free);
 struct LackOfMemory : Error {
     using Error::Error;
 };
-// Throws LackOfMemory where a file's content of so many bytes cannot be taken.
+// Throws LackOfMemory where memory does not hold the content of a file, which has `bytes`.
 void check_free(int64_t bytes, const std::string& file, const FreeMemory& free);
 
 }  // namespace gannet

@@ -7,7 +7,7 @@ namespace gannet {
 Dataset load_images(const DatasetOptions& options);
 DatasetInfo images_info(const DatasetOptions& options, std::string* absent);
 
-// Throws Error if so many images take more memory than is free.
+// Throws Error if these images take more memory than is free.
 void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where, const FreeMemory& free);
 
 }  // namespace gannet
