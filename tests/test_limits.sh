@@ -109,7 +109,7 @@ limit=
 make_group() { # the folder that holds it, the file of its limit
     mkdir "$1/gannet-limits-$$" 2>/dev/null || return 1
     group=$1/gannet-limits-$$
-    trap 'rmdir "$group"; rm -rf "$work"' EXIT
+    trap 'rmdir "$group"; cleanup' EXIT
     [ ! -w "$group/$2" ] || limit=$group/$2
     [ -n "$limit" ]
 }

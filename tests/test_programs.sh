@@ -223,7 +223,9 @@ END
 # A folder of images: none, fewer than a batch, an archive that unpacks to more than it may.
 mkdir few && folder=(tiny.json --out never --set data.set=folder --set data.size=28 --set data.cache=false)
 refuses_at_once "the folder is empty \($work/few, data.path,.*PNG or JPEG" "$train" "${folder[@]}" --set data.path=few
-cp "$root"/tests/images/grey8.png "$root"/tests/images/rgb.png few
+cp "$root"/tests/images/grey8.png few
+refuses "data set has 1 image, a batch 8 \\($work/few," "$train" "${folder[@]}" --set data.path=few
+cp "$root"/tests/images/rgb.png few
 refuses "data set has 2 images, a batch 8 \($work/few,.*lower \`batch\`" "$train" "${folder[@]}" --set data.path=few
 { cp few/rgb.png few/copy.png && head -c 1000000 /dev/zero >few/zeros && tar czf few.tgz few; } || bad "no archive"
 refuses_at_once "unpacks to more than 900,000 \($work/few.tgz, data.path,.*data.max_bytes" "$train" "${folder[@]}" --set data.path=few.tgz --set data.max_bytes=900000

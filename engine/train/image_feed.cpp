@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "kernels/philox.h"
 
 namespace gannet {
@@ -10,7 +11,7 @@ namespace gannet {
 ImageFeed::ImageFeed(const config::SharedConfig& config, const Dataset& data, int64_t most_images, Device device)
     : data_(data), device_(device) {
     if (data.count < config.batch)
-        throw Error("the data set has " + std::to_string(data.count) + " images, a batch " + std::to_string(config.batch),
+        throw Error("the data set has " + counted(data.count, "image", "images") + ", a batch " + std::to_string(config.batch),
                     data.source, "lower `batch`");
     const std::vector<double> range = config.data.numbers("range");
     order_ = {.count = data.count,
