@@ -116,9 +116,9 @@ int main(int argc, char** argv) {
         const Device chosen = choose_device(device, threads, &why_cpu);
         if (!tune_file.empty()) {
             const AtomicFile writable(tune_file);  // throws now rather than after the work
-            const json::Value table = bench::tune(config, chosen, seconds.value_or(0.1));
-            atomic_write(tune_file, json::dump(table) + "\n");
-            std::printf("%s", bench::tune_text(table).c_str());
+            const bench::Tuning tuning = bench::tune(config, chosen, seconds.value_or(0.1));
+            atomic_write(tune_file, json::dump(bench::json(tuning)) + "\n");
+            std::printf("%s", bench::text(tuning).c_str());
             return 0;
         }
         const bench::ModelReport report = bench::bench_model(config, chosen, {steps.value_or(0), seconds.value_or(5), why_cpu});

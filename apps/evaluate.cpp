@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "engine/metrics/evaluation.h"
-#include "engine/model/dataset_options.h"
 #include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
@@ -50,7 +49,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
     std::string key;
     if (!run.empty()) {
         standard.classifier = std::make_unique<Classifier>(run, device);
-        options = dataset_options(standard.classifier->config().data);
+        options = standard.classifier->config().data.images;
         key = standard.classifier->data_key();
     } else if (source.draws()) {
         options = source.data();

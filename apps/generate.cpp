@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "data/source.h"
 #include "engine/gan/sampler.h"
-#include "engine/model/dataset_options.h"
 #include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
@@ -97,15 +96,14 @@ int main(int argc, char** argv) {
 
         const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
         const config::GanConfig config = config::gan_of(config_of(checkpoint), "give a GAN's run");
-        Numerics numerics = config.numerics();
+        Numerics numerics = config.numerics;
         numerics.exact_convolutions = numerics.exact_convolutions || exact;
-        const Network generator(Net::generator, config.generator, config.latent_shape(), checkpoint.image, config,
+        const Network generator(Net::generator, config.generator, config.latent.shape(), checkpoint.image, config,
                                 choose_device(device, threads).with(numerics));
         const SampleShape image = generator.out();
         load_state(checkpoint.content, checkpoint.file, generator, nullptr);
 
         const Sampler sampler(config, generator);
-        const std::vector<double> range = config.data.numbers("range");
         const bool folder = out.ends_with('/') || is_folder(out);
         const int64_t images = interpolate ? n * interpolate : n;
         if (!folder && !out.ends_with(".png"))
@@ -115,7 +113,7 @@ int main(int argc, char** argv) {
                         "give --out FILE.png, a picture of all of them");
         if (replace && !folder)
             throw Error("--replace without a folder", "command line", "give --out FOLDER/; a grid is replaced anyway");
-        refuse_output_in_data(dataset_options(config.data), out, "what is drawn");
+        refuse_output_in_data(config.data.images, out, "what is drawn");
         if (folder) prepare_folder(out, images, replace);
         else const AtomicFile writable(out);  // throws now rather than after the work
         Bar bar;
@@ -124,7 +122,7 @@ int main(int argc, char** argv) {
             const int64_t here = std::min(batch, images - first);
             const Tensor latents =
                 interpolate ? interpolation(sampler, seed, first, interpolate) : sampler.latents(seed, first, batch);
-            std::vector<uint8_t> bytes = to_bytes(sampler.images(latents).to_host(), range[0], range[1]);
+            std::vector<uint8_t> bytes = to_bytes(sampler.images(latents).to_host(), config.data.black, config.data.white);
             bytes.resize(std::size_t(here * image.size()));
             bar.update("drawing", first + here, images);
             if (!folder) {

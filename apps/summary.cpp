@@ -16,7 +16,7 @@ namespace {
 // As far as they can be built; then whether they fit.
 void print_tables(const config::GanConfig& config, const SampleShape& image) {
     const Device device = Device::cpu();
-    const Network generator(Net::generator, config.generator, config.latent_shape(), image, config, device);
+    const Network generator(Net::generator, config.generator, config.latent.shape(), image, config, device);
     const Network discriminator(Net::discriminator, config.discriminator, image, image, config, device);
     std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
     build_networks(config, image);

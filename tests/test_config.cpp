@@ -111,9 +111,12 @@ TEST_CASE("defaults") {
     CHECK(m.epochs == 0);
     CHECK(m.seed == 0);
     CHECK(m.fuse);
-    CHECK(m.data.text("set") == "mnist");
-    CHECK(m.data.numbers("range") == std::vector<double>{-1, 1});
-    CHECK(m.latent.integer("size") == 100);
+    CHECK(m.data.images.set == "mnist");
+    CHECK(m.data.black == -1);
+    CHECK(m.data.white == 1);
+    CHECK(m.where("data.range") == "data.range");
+    CHECK(m.where("objective.loss") == "objective.loss, m.json:4");
+    CHECK(m.latent.size == 100);
     CHECK_FALSE(m.objective.has("gradient_penalty"));
     CHECK_FALSE(m.objective.has("weight_clip"));
     CHECK(m.objective.text("discriminator_loss") == "mean");
@@ -142,7 +145,7 @@ TEST_CASE("variables") {
               "unknown variable 'filter' (--set variables.filter=8): did you mean 'filters'?"));
     CHECK(has(error_of([&] { read(model_text(), {"variables.filters=8"}); }), "the file declares no variables"));
     CHECK(read(text, {"batch=$wide"}).batch == 128);
-    CHECK(read(text, {"latent.size=$filters / 2"}).latent.integer("size") == 32);
+    CHECK(read(text, {"latent.size=$filters / 2"}).latent.size == 32);
 }
 
 TEST_CASE("repeat and residual") {
@@ -199,15 +202,15 @@ TEST_CASE("cuda.tune: a file's table becomes part of the configuration") {
     };
     const std::string good = table(R"({"M": 64, "N": 128, "K": 100, "transpose_b": true, "plain": false, "use": "cublas"})");
     const GanConfig m = load_gan("models/vanilla.json", {"cuda.tune=" + good});
-    const std::vector<TunedProduct> products = m.numerics().tuned;
+    const std::vector<TunedProduct> products = m.numerics.tuned;
     REQUIRE(products.size() == 1);
     CHECK(products[0].shape.N == 128);
     CHECK(products[0].shape.transpose_b);
     CHECK_FALSE(products[0].plain);
     CHECK(products[0].choice == MatmulChoice::cublas);
     const GanConfig back = gan_of(parse_model(json::dump(m.effective), "config.json", {}));  // needs the file no more
-    CHECK(back.numerics().tuned.size() == 1);
-    CHECK(load_gan("models/vanilla.json", {}).numerics().tuned.empty());
+    CHECK(back.numerics.tuned.size() == 1);
+    CHECK(load_gan("models/vanilla.json", {}).numerics.tuned.empty());
     const auto error = [&](const std::string& file) {
         return error_of([&] { load_model("models/vanilla.json", {"cuda.tune=" + file}); });
     };
@@ -225,7 +228,7 @@ TEST_CASE("--set") {
     CHECK(set({"generator[3].channels=32"}).generator[3].keys.integer("channels") == 32);
     CHECK(set({"generator.3.channels=image"}).generator[3].keys.is_image("channels"));
     CHECK(set({"batch=8", "batch=16"}).batch == 16);
-    CHECK(set({"data.path="}).data.text("path") == "");
+    CHECK(set({"data.path="}).data.images.path == "");
     CHECK(set({"optimizer.betas=[0.5, 0.9]"}).generator_optimizer.keys.numbers("betas") == std::vector<double>{0.5, 0.9});
     CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].type == "dropout");
     CHECK_FALSE(set({"objective.gradient_penalty=null", "objective.weight_clip=0.01"}).objective.has("gradient_penalty"));
@@ -279,7 +282,7 @@ TEST_CASE("--set: the key decides what a value is") {
     for (const char* name : {"2024", "true", "1e-4", "[1]", "a b=c", "{}", "+-", "#5"}) {
         CAPTURE(name);
         CHECK(set({"name=" + std::string(name)}).name == name);
-        CHECK(set({"data.path=" + std::string(name)}).data.text("path") == std::filesystem::current_path() / name);
+        CHECK(set({"data.path=" + std::string(name)}).data.images.path == std::filesystem::current_path() / name);
     }
     CHECK(set({"name=\"a\\tb c\"", "name=\"2024\""}).name == "2024");  // JSON text, too
     CHECK(set({"name=2024", "name=null"}).name == "wgan");
@@ -299,8 +302,8 @@ TEST_CASE("--set: the key decides what a value is") {
     CHECK(set({"batch=8*2"}).batch == 16);
     CHECK(set({"batch=8-2"}).batch == 6);
     CHECK(set({"checkpoint_every=-0"}).checkpoint_every == 0);
-    CHECK(set({"data={\"background\": \"007\"}"}).data.text("background") == "007");
-    CHECK(set({"data.background=007"}).data.text("background") == "007");
+    CHECK(set({"data={\"background\": \"007\"}"}).data.images.background == "007");
+    CHECK(set({"data.background=007"}).data.images.background == "007");
 }
 
 // What a test puts into the environment.
@@ -315,7 +318,7 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
     for (const char* inner : {"inner", "pictures", "inner/more"}) std::filesystem::create_directory(folder / inner);
     std::filesystem::create_directory_symlink("inner/more", folder / "link");
     const auto path = [&](const std::string& text, const std::vector<std::string>& settings = {}) {
-        return load_gan(folder.write("inner/m.json", text), settings).data.text("path");
+        return load_gan(folder.write("inner/m.json", text), settings).data.images.path;
     };
     const auto with = [&](const std::string& written) { return path(model_text("\"data\": {\"path\": \"" + written + "\"},")); };
     CHECK(with("pictures") == folder / "inner/pictures");
@@ -345,11 +348,13 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
     CHECK(path(R"({"base": "~/home.json"})") == folder / "pictures");
     // also of a table of matrix products
     folder.write("inner/tune.json", R"({"gpu": "any", "precision": "fp32", "products": []})");
-    CHECK(load_gan(folder.write("inner/t.json", model_text("\"cuda\": {\"tune\": \"tune.json\"},")), {}).cuda.has("tune"));
+    CHECK(load_gan(folder.write("inner/t.json", model_text("\"cuda\": {\"tune\": \"tune.json\"},")), {})
+              .effective.find("cuda")
+              ->find("tune"));
     // a run's configuration: earlier programs kept relative paths, from the working folder
     const std::string run = folder.write("inner/config.json", model_text("\"data\": {\"path\": \"pictures\"},"));
-    CHECK(shared(load_run_config(run, {})).data.text("path") == here + "/pictures");
-    CHECK(read(model_text("\"data\": {\"path\": \"caf\\udce9\"},")).data.text("path") == here + "/caf\xe9");
+    CHECK(shared(load_run_config(run, {})).data.images.path == here + "/pictures");
+    CHECK(read(model_text("\"data\": {\"path\": \"caf\\udce9\"},")).data.images.path == here + "/caf\xe9");
 }
 
 TEST_CASE("the identity of a run: what decides its numbers") {
@@ -391,8 +396,8 @@ TEST_CASE("base") {
     m = load(R"({"base": "../first.json", "variables": {"a": 3}, "data": {"first": null, "range": [0, 1]}, "epochs": 2,
         "discriminator": [{"layer": "flatten"}, {"layer": "linear", "units": 1}]})");
     CHECK(m.generator[0].keys.integer("units") == 6);
-    CHECK(m.data.integer("first") == 0);
-    CHECK(m.data.integer("size") == 32);
+    CHECK(m.data.images.first == 0);
+    CHECK(m.data.images.size == 32);
     CHECK(m.epochs == 2);
     CHECK(m.steps == 0);
     CHECK(m.discriminator.size() == 2);

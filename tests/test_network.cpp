@@ -14,7 +14,7 @@ using namespace gannet::tests;
 
 TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
     const config::GanConfig config = small_config("dcgan");
-    const SampleShape image{28, 28, 1, false}, in = config.latent_shape();
+    const SampleShape image{28, 28, 1, false}, in = config.latent.shape();
     Network a(Net::generator, config.generator, in, image, config, Device::cpu()),
         b(Net::generator, config.generator, in, image, config, Device::cpu());
     a.initialise(1), b.initialise(2);
@@ -47,7 +47,7 @@ TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
 
 TEST_CASE("network: parameters and buffers have their places in the flat tensors") {
     const config::GanConfig config = small_config("dcgan");
-    const SampleShape image{28, 28, 1, false}, in = config.latent_shape();
+    const SampleShape image{28, 28, 1, false}, in = config.latent.shape();
     const Network network(Net::generator, config.generator, in, image, config, Device::cpu());
     int64_t end = 0;
     for (std::size_t i = 0; i < network.parameters().size(); ++i) {

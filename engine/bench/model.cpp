@@ -10,15 +10,13 @@
 #include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
-#include "engine/model/dataset_options.h"
 #include "kernels/cpu/parallel.h"
 
 namespace gannet::bench {
 namespace {
 
 // The size of the images: the data set's own or, where it is not installed, what the model file says, or MNIST's.
-DatasetInfo image_size(const config::Object& data) {
-    const DatasetOptions options = dataset_options(data);
+DatasetInfo image_size(const DatasetOptions& options) {
     try {
         return dataset_info(options);
     } catch (const Error&) {
@@ -30,7 +28,7 @@ DatasetInfo image_size(const config::Object& data) {
 }  // namespace
 
 Dataset random_images(const config::GanConfig& config) {
-    const DatasetInfo info = image_size(config.data);
+    const DatasetInfo info = image_size(config.data.images);
     const int64_t count = std::max(config.batch, std::min<int64_t>(8 * config.batch, 4096));
     Dataset data{"random", "random images", count, info.H, info.W, info.C, {}, {}};
     data.pixels.resize(std::size_t(data.count * data.H * data.W * data.C));

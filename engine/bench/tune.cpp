@@ -6,6 +6,7 @@
 #include "engine/bench/model.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
+#include "engine/model/choices.h"
 
 namespace gannet::bench {
 namespace {
@@ -33,18 +34,27 @@ double seconds_of(const TunedProduct& p, MatmulChoice choice, const Device& on, 
 
 }  // namespace
 
-json::Value tune(const config::GanConfig& config, Device given, double seconds) {
-    const Device device = given.with(config.numerics());
+Tuning tune(const config::GanConfig& config, Device given, double seconds) {
+    const Device device = given.with(config.numerics);
     if (!device.is_cuda())
         throw Error("there is nothing to tune on a CPU", device.name(), "run it with --device cuda on a machine that has a GPU");
 #ifndef GANNET_CUBLAS
     throw Error("this program was built without cuBLAS, so there is nothing to choose", device.name(),
                 "build it where cublas_v2.h is");
 #endif
-    json::List products;
-    for (const TunedProduct& p : products_of(config, device)) {
+    Tuning out{device.name(), config.numerics.precision, {}};
+    for (TunedProduct& p : products_of(config, device)) {
         const double own = seconds_of(p, MatmulChoice::own, device, seconds),
                      cublas = seconds_of(p, MatmulChoice::cublas, device, seconds);
+        p.choice = cublas < own ? MatmulChoice::cublas : MatmulChoice::own;
+        out.products.push_back({p, own, cublas});
+    }
+    return out;
+}
+
+json::Value json(const Tuning& tuning) {
+    json::List products;
+    for (const auto& [p, own, cublas] : tuning.products)
         products.push_back(json::Members{{"M", p.shape.M},
                                          {"N", p.shape.N},
                                          {"K", p.shape.K},
@@ -53,22 +63,20 @@ json::Value tune(const config::GanConfig& config, Device given, double seconds) 
                                          {"plain", p.plain},
                                          {"own_us", 1e6 * own},
                                          {"cublas_us", 1e6 * cublas},
-                                         {"use", cublas < own ? "cublas" : "own"}});
-    }
-    return json::Members{{"gpu", device.name()}, {"precision", config.cuda.text("precision")}, {"products", std::move(products)}};
+                                         {"use", config::word_of(config::tuned_choices, p.choice)}});
+    return json::Members{{"gpu", tuning.gpu},
+                         {"precision", config::word_of(config::precisions, tuning.precision)},
+                         {"products", std::move(products)}};
 }
 
-std::string tune_text(const json::Value& table) {
+std::string text(const Tuning& tuning) {
     std::string lines;
-    const config::Object all(table);
-    for (const json::Value& entry : *all.value("products").list()) {
-        const config::Object p(entry);
+    for (const auto& [p, own, cublas] : tuning.products) {
         char line[160];
         std::snprintf(line, sizeof line, "%6lld x %6lld, k %6lld  a%s b%s %-5s  own %9.2f us  cuBLAS %9.2f us  %s\n",
-                      static_cast<long long>(p.integer("M")), static_cast<long long>(p.integer("N")),
-                      static_cast<long long>(p.integer("K")), p.boolean("transpose_a") ? "'" : " ",
-                      p.boolean("transpose_b") ? "'" : " ", p.boolean("plain") ? "plain" : "fused", p.number("own_us"),
-                      p.number("cublas_us"), p.text("use").c_str());
+                      static_cast<long long>(p.shape.M), static_cast<long long>(p.shape.N), static_cast<long long>(p.shape.K),
+                      p.shape.transpose_a ? "'" : " ", p.shape.transpose_b ? "'" : " ", p.plain ? "plain" : "fused", 1e6 * own,
+                      1e6 * cublas, config::word_of(config::tuned_choices, p.choice).c_str());
         lines += line;
     }
     return lines;

@@ -63,13 +63,12 @@ Classifier::Classifier(const std::string& path, Device device) {
     data_key_ = checkpoint.data;
     config_ = config::classifier_of(config_of(checkpoint), "train one, as in: ./apps/train models/classifier-mnist.json");
     network_ = std::make_unique<Network>(Net::classifier, config_.classifier, checkpoint.image, checkpoint.image, config_,
-                                         device.with(config_.numerics()));
+                                         device.with(config_.numerics));
     load_state(checkpoint.content, file_, *network_, nullptr);
 }
 
 Readings Classifier::read(const std::vector<uint8_t>& pixels, const LoadProgress& progress) const {
-    const std::vector<double> range = config_.data.numbers("range");
-    return read_images(*network_, pixels, range[0], range[1], progress);
+    return read_images(*network_, pixels, config_.data.black, config_.data.white, progress);
 }
 
 }  // namespace gannet

@@ -76,6 +76,31 @@ private:
     Value value_;
 };
 
+// A word that a key may hold and what it stands for. The key's choices and its reader take both from one list of them.
+template <class T>
+struct Choice {
+    const char* word;
+    T value;
+};
+template <class T, std::size_t n>
+std::vector<std::string> words(const Choice<T> (&choices)[n]) {
+    std::vector<std::string> out;
+    for (const Choice<T>& choice : choices) out.emplace_back(choice.word);
+    return out;
+}
+template <class T, std::size_t n>
+T choice(const Choice<T> (&choices)[n], const std::string& word) {
+    std::size_t i = 0;
+    while (i + 1 < n && word != choices[i].word) ++i;  // the table of keys let no other word in
+    return choices[i].value;
+}
+template <class T, std::size_t n>
+std::string word_of(const Choice<T> (&choices)[n], T value) {
+    std::size_t i = 0;
+    while (i + 1 < n && choices[i].value != value) ++i;
+    return choices[i].word;
+}
+
 using Variables = Members;  // integers
 
 // Integers, $variables, + - * / ^ ( ) and the sign. Throws Error for malformed text, unknown variables (with the nearest

@@ -6,8 +6,9 @@
 namespace gannet {
 
 Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device) {
-    const Shape shape{count, config.latent.integer("size")};
-    if (config.latent.text("distribution") == "uniform") return uniform(shape, from, first, -1, 1, device);
+    const Shape shape{count, config.latent.size};
+    if (config.latent.distribution == config::LatentConfig::Distribution::uniform)
+        return uniform(shape, from, first, -1, 1, device);
     return normal(shape, from, first, 0, 1, device);
 }
 
@@ -28,7 +29,7 @@ Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
                                           .counters = start.data()});
 }
 
-Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.text("statistics") == "batch"); }
+Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.batch_statistics); }
 
 std::vector<uint8_t> to_bytes(const std::vector<real>& values, double low, double high) {
     std::vector<uint8_t> bytes(values.size());

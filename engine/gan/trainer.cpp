@@ -56,7 +56,7 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
     : Trainer(config, data, false, most_images(Objective(config.objective), config.batch), device),
       config_(config),
       objective_(config.objective),
-      generator_(Net::generator, config.generator, config.latent_shape(), image_, config_, device_),
+      generator_(Net::generator, config.generator, config.latent.shape(), image_, config_, device_),
       discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device_) {
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);

@@ -72,14 +72,13 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
 }
 
 void output_range(const config::GanConfig& config, Warnings& warn) {
-    const std::vector<double> range = config.data.numbers("range");
     const ActivationKind last = last_activation(config.generator);
-    if (last == ActivationKind::tanh && range[0] >= 0)
-        warn("the generator ends in tanh, but the data lie in [" + config::number_text(range[0]) + ", " +
-                 config::number_text(range[1]) + "]",
-             config.data.where("range"), "set data.range to [-1, 1], or end with sigmoid");
-    if (last == ActivationKind::sigmoid && range[0] < 0)
-        warn("the generator ends in sigmoid, but the data reach below 0", config.data.where("range"),
+    if (last == ActivationKind::tanh && config.data.black >= 0)
+        warn("the generator ends in tanh, but the data lie in [" + config::number_text(config.data.black) + ", " +
+                 config::number_text(config.data.white) + "]",
+             config.where("data.range"), "set data.range to [-1, 1], or end with sigmoid");
+    if (last == ActivationKind::sigmoid && config.data.black < 0)
+        warn("the generator ends in sigmoid, but the data reach below 0", config.where("data.range"),
              "set data.range to [0, 1], or end with tanh");
 }
 

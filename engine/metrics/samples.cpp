@@ -8,7 +8,6 @@
 #include "data/picture.h"
 #include "data/resize.h"
 #include "engine/gan/sampler.h"
-#include "engine/model/dataset_options.h"
 
 namespace gannet {
 namespace {
@@ -57,9 +56,9 @@ SampleSource::SampleSource(const std::string& path) : path_(path) {
     config_ = config::gan_of(config_of(*checkpoint_), "give a GAN's run, and this with --classifier");
 }
 
-std::string SampleSource::data_set() const { return draws() ? config_.data.text("set") : "mnist"; }
+std::string SampleSource::data_set() const { return draws() ? config_.data.images.set : "mnist"; }
 
-DatasetOptions SampleSource::data() const { return dataset_options(config_.data); }
+DatasetOptions SampleSource::data() const { return config_.data.images; }
 
 std::string SampleSource::data_key() const { return checkpoint_->data; }
 
@@ -81,18 +80,17 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
 }
 
 Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const {
-    const Network generator(Net::generator, config_.generator, config_.latent_shape(), checkpoint_->image, config_,
-                            device.with(config_.numerics()));
+    const Network generator(Net::generator, config_.generator, config_.latent.shape(), checkpoint_->image, config_,
+                            device.with(config_.numerics));
     load_state(checkpoint_->content, checkpoint_->file, generator, nullptr);
     const SampleShape made = generator.out();
     if (made.C != 1 && made.C != 3)
         throw Error("the generator makes points, not images", checkpoint_->file, "give a run whose samples are images");
     const Sampler sampler(config_, generator);
-    const std::vector<double> range = config_.data.numbers("range");
     Samples samples{{}, made, {}};
     for (int64_t first = 0; first < count; first += batch) {
         const std::vector<uint8_t> bytes =
-            to_bytes(sampler.images(sampler.latents(seed, first, batch)).to_host(), range[0], range[1]);
+            to_bytes(sampler.images(sampler.latents(seed, first, batch)).to_host(), config_.data.black, config_.data.white);
         samples.pixels.insert(samples.pixels.end(), bytes.begin(), bytes.end());
         progress("drawing samples", std::min(first + batch, count), count);
     }

@@ -78,20 +78,21 @@ void check_mismatch(const GanConfig& model) {
                     model.objective.where("gradient_penalty"), "remove one of them");
 }
 
-void check_samples(const Object& samples) {
-    if (samples.text("statistics") == "batch" && samples.integer("rows") * samples.integer("columns") == 1)
-        throw Error("a single sample has no batch statistics", samples.where("statistics"), "use \"running\", or a larger grid");
+void check_samples(const GanConfig& model) {
+    if (model.samples.batch_statistics && model.samples.rows * model.samples.columns == 1)
+        throw Error("a single sample has no batch statistics", model.where("samples.statistics"),
+                    "use \"running\", or a larger grid");
 }
 
 }  // namespace
 
 void check_data(const SharedConfig& model) {
-    const std::vector<double> range = model.data.numbers("range");
-    if (range[0] >= range[1])
-        throw Error("'range' does not rise", model.data.where("range"), "write [black, white], for instance [-1, 1]");
-    if (const int64_t first = model.data.integer("first"); first > 0 && first < model.batch)
+    const DataConfig& data = model.data;
+    if (data.black >= data.white)
+        throw Error("'range' does not rise", model.where("data.range"), "write [black, white], for instance [-1, 1]");
+    if (const int64_t first = data.images.first; first > 0 && first < model.batch)
         throw Error("'first' leaves " + std::to_string(first) + " images, less than a batch of " + std::to_string(model.batch),
-                    model.data.where("first"), "use a smaller batch or more images");
+                    model.where("data.first"), "use a smaller batch or more images");
 }
 
 void check_gan(const GanConfig& model, const Value& objective) {
@@ -100,7 +101,7 @@ void check_gan(const GanConfig& model, const Value& objective) {
     check_output(model.discriminator, model.objective);
     check_mismatch(model);
     check_data(model);
-    check_samples(model.samples);
+    check_samples(model);
 }
 
 }  // namespace gannet::config

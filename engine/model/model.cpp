@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/config/settings.h"
+#include "engine/model/choices.h"
 #include "engine/model/parts.h"
 #include "engine/model/sections.h"
 
@@ -47,7 +48,9 @@ Value without_absent(const Value& object) {
     Members out;
     for (const auto& [name, value] : *object.members())
         if (!value.is_null()) out.emplace_back(name, value.members() ? without_absent(value) : value);
-    return out;
+    Value present(std::move(out));
+    present.origin = object.origin;
+    return present;
 }
 
 Value effective_objective(const Object& objective) {
@@ -88,11 +91,10 @@ Value effective_file(const SharedConfig& model, const Object& file, const Variab
 void read_shared(const Object& file, const std::string& path, SharedConfig& model) {
     model.name = read_name(file, path);
     model.file = path;
-    model.data = file.object("data");
-    model.init = file.object("init");
-    model.cpu = file.object("cpu");
-    model.cuda = file.object("cuda");
-    if (model.cuda.has("tune")) read_tuning(model.cuda.value("tune"), model.cuda.text("precision"));
+    model.data = read_data(file.object("data"));
+    model.init = read_init(file.object("init"));
+    model.numerics = read_numerics(file.object("cpu"), file.object("cuda"));
+    model.cuda = read_cuda(file.object("cuda"));
     model.batch = file.integer("batch");
     if (file.has("steps") == file.has("epochs"))
         throw Error(file.has("steps") ? "both 'steps' and 'epochs' are given" : "neither 'steps' nor 'epochs' is given",
@@ -108,17 +110,17 @@ void read_shared(const Object& file, const std::string& path, SharedConfig& mode
 GanConfig read_gan(const Value& root, const Object& file, const std::string& path, const Variables& variables) {
     GanConfig model;
     read_shared(file, path, model);
-    model.latent = file.object("latent");
+    model.latent = read_latent(file.object("latent"));
     model.objective = file.object("objective");
     const Value& objective = *root.find("objective");
     if (const Value* kind = objective.find("discriminator_loss");
         model.objective.text("loss") == "wasserstein" && (!kind || kind->is_null()))
         model.objective.value("discriminator_loss").data = "sum";  // the one default that depends on another key
-    model.samples = file.object("samples");
-    model.observe = file.object("observe");
+    model.samples = read_samples(file.object("samples"));
+    model.observe = read_observe(file.object("observe"));
     model.share_scores = file.boolean("share_scores");
     model.join_batches = file.boolean("join_batches");
-    model.on_collapse = file.text("on_collapse");
+    model.stop_on_collapse = choice(stop_on_collapse, file.text("on_collapse"));
     model.allow_size_mismatch = file.boolean("allow_size_mismatch");
 
     Expander expander(variables);
@@ -128,13 +130,12 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     model.generator_optimizer = std::move(optimizers.generator);
     model.discriminator_optimizer = std::move(optimizers.discriminator);
 
-    check_gan(model, objective);
     model.effective = effective_file(model, file, variables,
-                                     {{"cuda", without_absent(model.cuda.all())},
-                                      {"generator", layers_value(model.generator)},
+                                     {{"generator", layers_value(model.generator)},
                                       {"discriminator", layers_value(model.discriminator)},
                                       {"objective", effective_objective(model.objective)},
                                       {"optimizer", std::move(optimizers.effective)}});
+    check_gan(model, objective);
     return model;
 }
 
@@ -148,11 +149,9 @@ ClassifierConfig read_classifier(const Object& file, const std::string& path, co
             throw Error("a classifier has no " + std::string(network), other->where(), "remove the key");
     Optimizers optimizers = read_optimizers(optimizer);
     model.optimizer = std::move(optimizers.generator);
+    model.effective = effective_file(
+        model, file, variables, {{"classifier", layers_value(model.classifier)}, {"optimizer", std::move(optimizers.effective)}});
     check_data(model);
-    model.effective = effective_file(model, file, variables,
-                                     {{"cuda", without_absent(model.cuda.all())},
-                                      {"classifier", layers_value(model.classifier)},
-                                      {"optimizer", std::move(optimizers.effective)}});
     return model;
 }
 
@@ -166,7 +165,9 @@ ModelConfig read_model(const Value& root, const std::string& path) {
     if (const Value* given = root.find("variables")) only_variables.emplace_back("variables", *given);
     const Variables variables = read_variables(Value(only_variables));
 
-    const Object file = read_object(root, spec, variables);
+    Object file = read_object(root, spec, variables);
+    const Object cuda = file.object("cuda");
+    if (cuda.has("tune")) read_tuning(file.value("cuda").at("tune"), cuda.text("precision"));
     if (classifier) return read_classifier(file, path, variables);
     return read_gan(root, file, path, variables);
 }
@@ -196,6 +197,16 @@ Kind only(ModelConfig model, const char* what, const std::string& to_do) {
 }
 
 }  // namespace
+
+std::string SharedConfig::where(const std::string& path) const {
+    const Value* at = &effective;
+    std::string place;  // of a default: the object that lacks it
+    for (const std::string& key : split_path(path, path)) {
+        at = at ? at->find(key) : nullptr;
+        if (at && !at->place().empty()) place = at->place();
+    }
+    return json::where(path, place);
+}
 
 const SharedConfig& shared(const ModelConfig& model) {
     return std::visit([](const auto& config) -> const SharedConfig& { return config; }, model);

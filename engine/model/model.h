@@ -5,33 +5,72 @@
 #include <variant>
 #include <vector>
 
+#include "data/dataset.h"
 #include "engine/model/settings.h"
 #include "engine/nn/module.h"
 #include "kernels/execution.h"
 
 namespace gannet::config {
 
+// The section `data`.
+struct DataConfig {
+    DatasetOptions images;
+    double black = -1, white = 1;  // the values that they become
+    bool shuffle = true;
+};
+
+// The section `cuda`, without what is in Numerics.
+struct CudaConfig {
+    enum class Data : uint8_t { automatic, resident, streamed };
+    bool graph = true;
+    Data data = Data::automatic;
+};
+
 // What a GAN and a classifier share.
 struct SharedConfig : BuildOptions {
     std::string name;  // "name", or the file's stem
     std::string file;
-    Object data, cpu, cuda;
+    DataConfig data;
+    Numerics numerics;  // of cuda.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
+    CudaConfig cuda;
     int64_t batch = 0, steps = 0, epochs = 0;  // steps or epochs is 0
     uint64_t seed = 0;
     int64_t log_every = 0;          // 0: about 1,000 lines a run
     double checkpoint_every = 300;  // seconds
-    Numerics numerics() const;      // of cuda.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
     Value effective;                // the whole file with defaults filled in and lists expanded: config.json
+
+    // The place of a key, "data.range", for errors.
+    std::string where(const std::string& path) const;
+};
+
+struct LatentConfig {
+    enum class Distribution : uint8_t { normal, uniform };
+    int64_t size = 100;
+    Distribution distribution = Distribution::normal;
+    SampleShape shape() const { return {1, 1, size, true}; }
+};
+
+struct SamplesConfig {
+    int64_t rows = 8, columns = 8;
+    int64_t every = 0;              // steps; 0: about 20 grids a run
+    bool batch_statistics = false;  // instead of the running ones
+    bool min_max = false;           // black and white are the least and the largest value of the grid
+};
+
+struct ObserveConfig {
+    int64_t every = 0;  // steps; 0: about 50 a run, at least 100 steps apart
 };
 
 struct GanConfig : SharedConfig {
-    Object latent, objective, samples, observe;
+    LatentConfig latent;
+    Object objective;
+    SamplesConfig samples;
+    ObserveConfig observe;
     std::vector<LayerConfig> generator, discriminator;
     OptimizerConfig generator_optimizer, discriminator_optimizer;
     bool share_scores = true, join_batches = true;
-    std::string on_collapse = "warn";  // or "stop"
+    bool stop_on_collapse = false;
     bool allow_size_mismatch = false;  // the discriminator takes fakes of another size than the data
-    SampleShape latent_shape() const { return {1, 1, latent.integer("size"), true}; }
 };
 
 struct ClassifierConfig : SharedConfig {

@@ -27,8 +27,17 @@ struct Optimizers {
 };
 Optimizers read_optimizers(const Value& given);
 
+DataConfig read_data(const Object& data);
+InitConfig read_init(const Object& init);
+LatentConfig read_latent(const Object& latent);
+SamplesConfig read_samples(const Object& samples);
+ObserveConfig read_observe(const Object& observe);
+CudaConfig read_cuda(const Object& cuda);
+Numerics read_numerics(const Object& cpu, const Object& cuda);
+
 // The key cuda.tune: the name of a file is replaced by what it holds, which is checked. `precision` is cuda.precision's value.
 void read_tuning(Value& tune, const std::string& precision);
+std::vector<TunedProduct> read_products(const Value& tune);  // of one that was checked
 
 // Keys that make no sense together. `objective` is the section as it was written, to tell a given key from a default.
 void check_gan(const GanConfig& model, const Value& objective);

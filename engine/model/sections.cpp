@@ -1,13 +1,8 @@
 #include "engine/model/sections.h"
 
-#include "engine/model/model.h"
+#include "engine/model/choices.h"
 
 namespace gannet::config {
-namespace {
-
-const std::vector<std::string> weight_rules = {"torch", "normal", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"};
-
-}  // namespace
 
 const ObjectSpec& file_spec() {
     static const ObjectSpec spec = {
@@ -86,7 +81,7 @@ const ObjectSpec& file_spec() {
              .doc = "where the losses or the samples say that the training has collapsed: a line and an event in the log "
                     "(`warn`), or the end of the run as well, everything saved (`stop`, exit status 1)",
              .otherwise = "warn",
-             .choices = {"warn", "stop"},
+             .choices = words(stop_on_collapse),
              .free_at_resume = true},
             {.name = "cpu", .kind = Kind::object, .doc = "how a CPU computes", .otherwise = Members{}, .object = &cpu_spec()},
             {.name = "cuda",
@@ -158,11 +153,7 @@ const ObjectSpec& data_spec() {
         "data",
         "",
         {
-            {.name = "set",
-             .kind = Kind::text,
-             .doc = "the data set",
-             .otherwise = "mnist",
-             .choices = {"mnist", "fashion-mnist", "folder", "ring", "grid", "blobs"}},
+            {.name = "set", .kind = Kind::text, .doc = "the data set", .otherwise = "mnist", .choices = dataset_names()},
             {.name = "path",
              .kind = Kind::text,
              .doc = "folder of its files, or of `folder` a tar or zip archive as well; empty: looked for in the usual places",
@@ -203,7 +194,7 @@ const ObjectSpec& data_spec() {
              .doc = "of `folder`: a file that cannot be decoded, or a folder that cannot be read, is an `error`, or is omitted "
                     "and counted (`skip`)",
              .otherwise = "error",
-             .choices = {"error", "skip"},
+             .choices = words(skip_broken),
              .free_at_resume = true},
             {.name = "cache",
              .kind = Kind::boolean,
@@ -247,7 +238,7 @@ const ObjectSpec& latent_spec() {
              .kind = Kind::text,
              .doc = "`normal`: mean 0, deviation 1; `uniform`: between -1 and 1",
              .otherwise = "normal",
-             .choices = {"normal", "uniform"}},
+             .choices = words(distributions)},
         }};
     return spec;
 }
@@ -263,8 +254,12 @@ const ObjectSpec& init_spec() {
              .kind = Kind::text,
              .doc = "weights of `conv2d` and `conv_transpose2d`",
              .otherwise = "torch",
-             .choices = weight_rules},
-            {.name = "linear", .kind = Kind::text, .doc = "weights of `linear`", .otherwise = "torch", .choices = weight_rules},
+             .choices = words(weight_rules)},
+            {.name = "linear",
+             .kind = Kind::text,
+             .doc = "weights of `linear`",
+             .otherwise = "torch",
+             .choices = words(weight_rules)},
             {.name = "std",
              .kind = Kind::number,
              .doc = "standard deviation of `normal`",
@@ -275,7 +270,7 @@ const ObjectSpec& init_spec() {
              .kind = Kind::text,
              .doc = "biases of those layers",
              .otherwise = "torch",
-             .choices = {"torch", "zeros"}},
+             .choices = words(zero_biases)},
             {.name = "gamma_std",
              .kind = Kind::number,
              .doc = "batch norm scales begin as N(1, gamma_std)",
@@ -303,13 +298,13 @@ const ObjectSpec& samples_spec() {
              .kind = Kind::text,
              .doc = "batch norm by its `running` statistics, or by those of the `batch` of samples",
              .otherwise = "running",
-             .choices = {"running", "batch"}},
+             .choices = words(batch_statistics)},
             {.name = "contrast",
              .kind = Kind::text,
              .doc = "black and white are `data.range`, `fixed`, or the least and the largest value of the grid (`min_max`, "
                     "torchvision's `normalize=True`), which hides that a generator fades",
              .otherwise = "fixed",
-             .choices = {"fixed", "min_max"}},
+             .choices = words(min_max_contrast)},
         }};
     return spec;
 }
@@ -364,12 +359,12 @@ const ObjectSpec& cuda_spec() {
              .doc = "precision of the factors of matrix products: `fp32`, or `tf32` or `bf16` on tensor cores (sm_80 and later); "
                     "sums are fp32",
              .otherwise = "fp32",
-             .choices = {"fp32", "tf32", "bf16"}},
+             .choices = words(precisions)},
             {.name = "matmul",
              .kind = Kind::text,
              .doc = "whose matrix products: `own`, `cublas`, or by a fixed rule of shape and GPU",
              .otherwise = "auto",
-             .choices = {"auto", "own", "cublas"}},
+             .choices = words(matmul_choices)},
             {.name = "tune",
              .kind = Kind::anything,
              .doc =
@@ -382,7 +377,7 @@ const ObjectSpec& cuda_spec() {
                     "set that "
                     "takes more than half of the memory that is free",
              .otherwise = "auto",
-             .choices = {"auto", "resident", "streamed"},
+             .choices = words(cuda_data),
              .free_at_resume = true},
         }};
     return spec;

@@ -1,6 +1,6 @@
-// How a device computes. The key cuda.tune: a table of matrix products with the implementation of each, as `apps/bench MODEL
-// --tune FILE` writes it.
+// The key cuda.tune: a table of matrix products with the implementation of each, as `apps/bench MODEL --tune FILE` writes it.
 #include "base/error.h"
+#include "engine/model/choices.h"
 #include "engine/model/parts.h"
 #include "engine/model/sections.h"
 
@@ -20,23 +20,20 @@ const ObjectSpec& product_spec() {
             {.name = "plain", .kind = Kind::boolean, .doc = "without bias, activation and moments", .otherwise = true},
             {.name = "own_us", .kind = Kind::number, .doc = "microseconds of the project's own kernel", .min = 0},
             {.name = "cublas_us", .kind = Kind::number, .doc = "microseconds of cuBLAS's", .min = 0},
-            {.name = "use", .kind = Kind::text, .doc = "whose", .required = true, .choices = {"own", "cublas"}},
+            {.name = "use", .kind = Kind::text, .doc = "whose", .required = true, .choices = words(tuned_choices)},
         }};
     return spec;
 }
 
 const ObjectSpec& tuning_spec() {
-    static const ObjectSpec spec = {"tune",
-                                    "Measured choices for one kind of GPU.",
-                                    {
-                                        {.name = "gpu", .kind = Kind::text, .doc = "where it was measured", .required = true},
-                                        {.name = "precision",
-                                         .kind = Kind::text,
-                                         .doc = "cuda.precision",
-                                         .required = true,
-                                         .choices = {"fp32", "tf32", "bf16"}},
-                                        {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
-                                    }};
+    static const ObjectSpec spec = {
+        "tune",
+        "Measured choices for one kind of GPU.",
+        {
+            {.name = "gpu", .kind = Kind::text, .doc = "where it was measured", .required = true},
+            {.name = "precision", .kind = Kind::text, .doc = "cuda.precision", .required = true, .choices = words(precisions)},
+            {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
+        }};
     return spec;
 }
 
@@ -69,19 +66,13 @@ void read_tuning(Value& tune, const std::string& precision) {
     tune = std::move(all);
 }
 
-Numerics SharedConfig::numerics() const {
-    const std::string &rounding = cuda.text("precision"), &whose = cuda.text("matmul");
-    Numerics out;
-    out.precision = rounding == "tf32" ? Precision::tf32 : rounding == "bf16" ? Precision::bf16 : Precision::fp32;
-    out.matmul = whose == "own" ? MatmulChoice::own : whose == "cublas" ? MatmulChoice::cublas : MatmulChoice::automatic;
-    out.exact_convolutions = cpu.boolean("exact");
-    if (!cuda.has("tune")) return out;
-    const Object table(cuda.value("tune"));
-    for (const Value& entry : *table.value("products").list()) {
+std::vector<TunedProduct> read_products(const Value& tune) {
+    std::vector<TunedProduct> out;
+    for (const Value& entry : *tune.find("products")->list()) {
         const Object p(entry);
-        out.tuned.push_back({{p.integer("M"), p.integer("N"), p.integer("K"), p.boolean("transpose_a"), p.boolean("transpose_b")},
-                             p.boolean("plain"),
-                             p.text("use") == "own" ? MatmulChoice::own : MatmulChoice::cublas});
+        out.push_back({{p.integer("M"), p.integer("N"), p.integer("K"), p.boolean("transpose_a"), p.boolean("transpose_b")},
+                       p.boolean("plain"),
+                       choice(tuned_choices, p.text("use"))});
     }
     return out;
 }

@@ -8,32 +8,33 @@ namespace gannet {
 
 using config::Key;
 using config::Kind;
+using config::WeightRule;
 
 namespace {
-
-const std::vector<std::string> inits = {"torch", "normal", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"};
 
 Key init_key(const char* section) {
     return {.name = "init",
             .kind = Kind::text,
             .doc = std::string("initial weights; unless given, `init.") + section + "`",
-            .choices = inits};
+            .choices = config::words(config::weight_rules)};
 }
 
-// The rule `kind` for weights with these fans.
-Init weight_init(const std::string& kind, double fan_in, double fan_out, double std) {
+Init weight_init(WeightRule rule, double fan_in, double fan_out, double std) {
     const auto uniform = [](double bound) { return Init{Init::Kind::uniform, -bound, bound}; };
     const auto normal = [](double deviation) { return Init{Init::Kind::normal, 0, deviation}; };
-    if (kind == "normal") return normal(std);
-    if (kind == "glorot_uniform") return uniform(std::sqrt(6 / (fan_in + fan_out)));
-    if (kind == "glorot_normal") return normal(std::sqrt(2 / (fan_in + fan_out)));
-    if (kind == "he_uniform") return uniform(std::sqrt(6 / fan_in));
-    if (kind == "he_normal") return normal(std::sqrt(2 / fan_in));
-    return uniform(1 / std::sqrt(fan_in));  // torch: kaiming_uniform with a = sqrt(5)
+    switch (rule) {
+        case WeightRule::torch: return uniform(1 / std::sqrt(fan_in));  // kaiming_uniform with a = sqrt(5)
+        case WeightRule::normal: return normal(std);
+        case WeightRule::glorot_uniform: return uniform(std::sqrt(6 / (fan_in + fan_out)));
+        case WeightRule::glorot_normal: return normal(std::sqrt(2 / (fan_in + fan_out)));
+        case WeightRule::he_uniform: return uniform(std::sqrt(6 / fan_in));
+        case WeightRule::he_normal: return normal(std::sqrt(2 / fan_in));
+    }
+    return {};
 }
 
-Init bias_init(const std::string& kind, double fan_in) {
-    if (kind == "zeros") return {};
+Init bias_init(bool zero, double fan_in) {
+    if (zero) return {};
     return {Init::Kind::uniform, -1 / std::sqrt(fan_in), 1 / std::sqrt(fan_in)};
 }
 
@@ -41,18 +42,19 @@ Init bias_init(const std::string& kind, double fan_in) {
 struct Product : Module {
     using Module::Module;
 
-    void add_weights(const Site& site, const char* section, Shape shape, double fan_in, double fan_out, int64_t outputs) {
-        const config::Object& defaults = site.context.options.init;
-        const std::string kind = site.keys().has("init") ? site.keys().text("init") : defaults.text(section);
+    // `rule`: unless the keys name another.
+    void add_weights(const Site& site, WeightRule rule, Shape shape, double fan_in, double fan_out, int64_t outputs) {
+        const config::InitConfig& init = site.context.options.init;
+        if (site.keys().has("init")) rule = config::choice(config::weight_rules, site.keys().text("init"));
         TransposeShape layout{1, 1, shape.elements()};
         Shape torch_shape = shape;
         if (shape.size() == 4) {  // (A,R,S,B) inside, (A,B,R,S) outside
             layout = {shape[0], shape[1] * shape[2], shape[3]};
             torch_shape = {shape[0], shape[3], shape[1], shape[2]};
         }
-        add_parameter(site, "weight", shape, torch_shape, layout, weight_init(kind, fan_in, fan_out, defaults.number("std")));
+        add_parameter(site, "weight", shape, torch_shape, layout, weight_init(rule, fan_in, fan_out, init.std));
         if (site.keys().boolean("bias"))
-            add_parameter(site, "bias", {outputs}, {outputs}, {1, 1, outputs}, bias_init(defaults.text("bias"), fan_in));
+            add_parameter(site, "bias", {outputs}, {outputs}, {1, 1, outputs}, bias_init(init.zero_biases, fan_in));
     }
     Description described(json::Members attributes, const std::string& note, double flops) const {
         attributes.emplace_back("bias", parameters.size() > 1);
@@ -66,7 +68,7 @@ struct Linear final : Product {
         need_vector(site);
         const int64_t units = site.size_or("units", site.context.image.size());
         out = {1, 1, units, true};
-        add_weights(site, "linear", {units, in.C}, double(in.C), double(units), units);
+        add_weights(site, site.context.options.init.linear, {units, in.C}, double(in.C), double(units), units);
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
         return linear(inputs.x, parameter(pass, 0), parameter(pass, 1), fused.act, fused.moments_out);
@@ -93,7 +95,8 @@ struct Convolution : Product {
     void finish(const Site& site, const SampleShape& output) {
         const ConvShape& s = shape;
         out = output;
-        add_weights(site, "conv", {s.OC, s.R, s.S, s.C}, double(s.C * s.R * s.S), double(s.OC * s.R * s.S), out.C);
+        add_weights(site, site.context.options.init.conv, {s.OC, s.R, s.S, s.C}, double(s.C * s.R * s.S),
+                    double(s.OC * s.R * s.S), out.C);
     }
     [[noreturn]] void no_output(const Site& site, int64_t H, int64_t W) const {
         throw Error("'" + type + "' with kernel " + std::to_string(shape.R) + " makes " + std::to_string(H) + "x" +

@@ -28,7 +28,7 @@ struct Norm : Module {
 
 struct BatchNorm final : Norm {
     explicit BatchNorm(const Site& site) : Norm(site), momentum(site.keys().number("momentum")) {
-        add_affine(site, {in.C}, {in.C}, {1, 1, in.C}, site.context.options.init.number("gamma_std"));
+        add_affine(site, {in.C}, {in.C}, {1, 1, in.C}, site.context.options.init.gamma_std);
         add_buffer(site, "running_mean", in.C, {});
         add_buffer(site, "running_var", in.C, {Init::Kind::constant, 1, 0});
     }

@@ -24,9 +24,26 @@ struct OptimizerConfig {
     Object keys;  // all of that type's
 };
 
+// How weights begin.
+enum class WeightRule : uint8_t { torch, normal, glorot_uniform, glorot_normal, he_uniform, he_normal };
+inline constexpr Choice<WeightRule> weight_rules[] = {{"torch", WeightRule::torch},
+                                                      {"normal", WeightRule::normal},
+                                                      {"glorot_uniform", WeightRule::glorot_uniform},
+                                                      {"glorot_normal", WeightRule::glorot_normal},
+                                                      {"he_uniform", WeightRule::he_uniform},
+                                                      {"he_normal", WeightRule::he_normal}};
+
+// The section `init`.
+struct InitConfig {
+    WeightRule conv = WeightRule::torch, linear = WeightRule::torch;
+    double std = 0.02;  // of WeightRule::normal
+    bool zero_biases = false;
+    double gamma_std = 0;
+};
+
 // What all layers of a model share.
 struct BuildOptions {
-    Object init;  // the section `init`
+    InitConfig init;
     bool fuse = true;
 };
 

@@ -4,13 +4,11 @@
 #include <utility>
 
 #include "base/error.h"
-#include "engine/model/dataset_options.h"
 
 namespace gannet {
 Dataset test_split(const ClassifierTrainer& trainer) {
-    const config::Object& keys = trainer.config().data;
-    if (keys.text("set") == "folder") return {};
-    DatasetOptions options = dataset_options(keys);
+    DatasetOptions options = trainer.config().data.images;
+    if (options.set == "folder") return {};
     options.split = "test";
     options.first = 0;
     Dataset test = load_dataset(options);

@@ -19,15 +19,15 @@ constexpr int64_t least_apart = 100;
 
 GanRun::GanRun(GanTrainer& trainer, const RunFolder& folder, const Checkpoint* checkpoint)
     : Run(trainer, folder, checkpoint), trainer_(trainer), alarm_(trainer.config(), total()) {
-    sample_every_ = config().samples.integer("every");
+    sample_every_ = config().samples.every;
     if (sample_every_ == 0) sample_every_ = std::max<int64_t>(1, total() / 20);
-    observe_every_ = config().observe.integer("every");
+    observe_every_ = config().observe.every;
     if (observe_every_ == 0) observe_every_ = std::max<int64_t>(least_apart, total() / 50);
     make_folders(folder_.path() + "/samples");
     if (checkpoint && !checkpoint->run.is_null()) {
         const config::SavedState state(checkpoint->run, checkpoint->file);
         finite_ = state.boolean("finite");
-        if (config().on_collapse == "stop") reason_ = state.text("stopped");
+        if (config().stop_on_collapse) reason_ = state.text("stopped");
         alarm_.set_state(state.object("alarm"));
     }
 }
@@ -69,7 +69,7 @@ void GanRun::pictures(bool last) {
 }
 
 void GanRun::write_reals() {
-    const int64_t rows = config().samples.integer("rows"), columns = config().samples.integer("columns");
+    const int64_t rows = config().samples.rows, columns = config().samples.columns;
     const SampleShape s = trainer_.image();
     std::vector<uint8_t> bytes;
     trainer_.between_steps([&] { bytes = bytes_of(trainer_.reals(rows * columns)); });
@@ -78,16 +78,16 @@ void GanRun::write_reals() {
 
 std::vector<uint8_t> GanRun::bytes_of(const Tensor& images) const {
     const std::vector<real> values = images.to_host();
-    std::vector<double> range = config().data.numbers("range");
-    if (config().samples.text("contrast") == "min_max") {
+    double black = config().data.black, white = config().data.white;
+    if (config().samples.min_max) {
         const auto [least, most] = std::minmax_element(values.begin(), values.end());
-        if (*most > *least) range = {double(*least), double(*most)};
+        if (*most > *least) black = double(*least), white = double(*most);
     }
-    return to_bytes(values, range[0], range[1]);
+    return to_bytes(values, black, white);
 }
 
 void GanRun::write_grid() {
-    const int64_t rows = config().samples.integer("rows"), columns = config().samples.integer("columns");
+    const int64_t rows = config().samples.rows, columns = config().samples.columns;
     const SampleShape s = trainer_.generator().out();
     const Sampler sampler(config(), trainer_.generator());
     std::vector<uint8_t> bytes;
@@ -114,7 +114,7 @@ void GanRun::alarm(const std::string& what) {
     if (what.empty()) return;
     log_.write({{"step", step()}, {"event", "collapse"}, {"what", what}});
     say("warning: step " + std::to_string(step()) + ": " + what);
-    if (config().on_collapse == "stop" && reason_.empty()) reason_ = what;
+    if (config().stop_on_collapse && reason_.empty()) reason_ = what;
 }
 
 Trace GanRun::new_trace() const {

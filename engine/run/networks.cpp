@@ -1,13 +1,12 @@
 #include "engine/run/networks.h"
 
 #include "engine/gan/preflight.h"
-#include "engine/model/dataset_options.h"
 
 namespace gannet {
 
 Networks build_networks(const config::GanConfig& config, const SampleShape& image) {
     const Device device = Device::cpu();
-    auto generator = std::make_unique<Network>(Net::generator, config.generator, config.latent_shape(), image, config, device);
+    auto generator = std::make_unique<Network>(Net::generator, config.generator, config.latent.shape(), image, config, device);
     auto discriminator = std::make_unique<Network>(Net::discriminator, config.discriminator, image, image, config, device);
     check_networks(config, *generator, *discriminator, image);
     if (const SampleShape made = generator->out(); !(made == image))
@@ -34,7 +33,7 @@ std::unique_ptr<ClassifierTrainer> make_trainer(const config::ClassifierConfig& 
 
 DeclaredImages declared_images(const config::SharedConfig& config) {
     DeclaredImages images;
-    const DatasetInfo info = dataset_info(dataset_options(config.data), &images.absent);
+    const DatasetInfo info = dataset_info(config.data.images, &images.absent);
     images.image = {info.H, info.W, info.C, false};
     images.count = info.count;
     return images;

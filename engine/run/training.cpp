@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "engine/gan/preflight.h"
-#include "engine/model/dataset_options.h"
 #include "engine/run/classifier_run.h"
 #include "engine/run/cli.h"
 #include "engine/run/estimate.h"
@@ -81,7 +80,7 @@ std::unique_ptr<Run> make_run(ClassifierTrainer& trainer, Dataset test, const Ru
 // is checked or returned where the shape of the images is not known without reading them.
 template <class Config>
 DeclaredImages check_before_data(const Config& config, Device device) {
-    const DatasetOptions options = dataset_options(config.data);
+    const DatasetOptions& options = config.data.images;
     if (options.set == "folder" && options.size == 0 && options.crop == 0) return {};
     DeclaredImages images = declared_images(config);
     check_memory(config, build_networks(config, images.image), device);
@@ -133,10 +132,10 @@ namespace {
 template <class Config>
 int train(const TrainingOptions& options, const Config& config, std::optional<RunFolder> folder,
           const std::optional<Checkpoint>& checkpoint, Device device) {
-    if (!folder) refuse_output_in_data(dataset_options(config.data), options.out, "the run's folder");
+    if (!folder) refuse_output_in_data(config.data.images, options.out, "the run's folder");
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
-    const Dataset data = config::blaming(options.settings, [&] { return load_and_show(dataset_options(config.data)); });
+    const Dataset data = config::blaming(options.settings, [&] { return load_and_show(config.data.images); });
     const auto trainer = config::blaming(options.settings, [&] { return make_trainer(config, data, device); });
     say_warnings(config);
     Dataset test = config::blaming(options.settings, [&] { return test_images(*trainer); });
@@ -166,7 +165,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
         say("gannet: warning: the file system has no locks (" + folder->path() + "): start no second program on this run");
     say(config.name + ": " + grouped(total) + " steps on " + device.name() +
         (options.why_cpu.empty() ? "" : ", as " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
-        counted(data.count, "image", "images") + " of " + (config.data.text("path").empty() ? data.name : data.source) +
+        counted(data.count, "image", "images") + " of " + (config.data.images.path.empty() ? data.name : data.source) +
         "; writing " + folder->path());
     return make_run(*trainer, std::move(test), *folder, checkpoint ? &*checkpoint : nullptr)->train(options);
 }

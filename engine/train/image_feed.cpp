@@ -13,18 +13,18 @@ ImageFeed::ImageFeed(const config::SharedConfig& config, const Dataset& data, in
     if (data.count < config.batch)
         throw Error("the data set has " + counted(data.count, "image", "images") + ", a batch " + std::to_string(config.batch),
                     data.source, "lower `batch`");
-    const std::vector<double> range = config.data.numbers("range");
     order_ = {.count = data.count,
               .usable = data.count / config.batch * config.batch,
               .per_image = data.H * data.W * data.C,
               .batch = config.batch,
               .seed = config.seed,
-              .scale = real((range[1] - range[0]) / 255),
-              .offset = real(range[0]),
-              .shuffle = config.data.boolean("shuffle")};
+              .scale = real((config.data.white - config.data.black) / 255),
+              .offset = real(config.data.black),
+              .shuffle = config.data.shuffle};
     // Half of what is free is left to the training itself.
-    const std::string& wish = config.cuda.text("data");
-    const bool stream = wish == "streamed" || (wish == "auto" && int64_t(data.pixels.size()) > device.available_memory() / 2);
+    using Data = config::CudaConfig::Data;
+    const bool stream = config.cuda.data == Data::streamed ||
+                        (config.cuda.data == Data::automatic && int64_t(data.pixels.size()) > device.available_memory() / 2);
     if (stream) ring_ = device.upload_ring(std::size_t(most_images * order_.per_image));
     try {
         if (ring_) pixels_ = Tensor::empty({most_images, data.H, data.W, data.C}, device, Dtype::u8);
@@ -32,7 +32,7 @@ ImageFeed::ImageFeed(const config::SharedConfig& config, const Dataset& data, in
     } catch (const Error&) {
         if (ring_ || !device.is_cuda()) throw;
         throw Error("the device's memory does not hold the " + std::to_string(data.pixels.size() >> 20) + " MiB of images",
-                    config.cuda.where("data"), "set cuda.data to \"streamed\", or to \"auto\"");
+                    config.where("cuda.data"), "set cuda.data to \"streamed\", or to \"auto\"");
     }
     if (!data.labels.empty()) labels_ = Tensor::from_bytes(data.labels, {data.count, 1, 1, 1}, device);
 }

@@ -24,12 +24,12 @@ std::string data_key(const Dataset& data, bool labels) {
 }
 
 Trainer::Trainer(const config::SharedConfig& config, const Dataset& data, bool labels, int64_t most_images, Device device)
-    : device_(device.with(config.numerics())),
+    : device_(device.with(config.numerics)),
       workspace_(device_),
       image_{data.H, data.W, data.C, false},
       counters_(device_),
       feed_(config, data, most_images, device_),
-      records_(config.cuda.boolean("graph")),
+      records_(config.cuda.graph),
       data_key_(gannet::data_key(data, labels)) {}
 
 void Trainer::set_position(const Counters& position) {

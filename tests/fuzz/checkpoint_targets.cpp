@@ -120,7 +120,7 @@ void run_checkpoint(const std::string& bytes) {
         return;
     }
     const auto& config = std::get<config::GanConfig>(model);
-    load(Net::generator, config.generator, config.latent_shape(), config.generator_optimizer);
+    load(Net::generator, config.generator, config.latent.shape(), config.generator_optimizer);
     load(Net::discriminator, config.discriminator, checkpoint.image, config.discriminator_optimizer);
     restore_run(checkpoint, config);
 }

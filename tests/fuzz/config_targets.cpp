@@ -69,8 +69,8 @@ void run_tune(const std::string& bytes) {
 
 void run_net(const std::string& bytes) {
     const config::ModelConfig model = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
-    const config::Object& data = config::shared(model).data;
-    const int64_t size = data.integer("size"), channels = data.integer("channels");
+    const DatasetOptions& images = config::shared(model).data.images;
+    const int64_t size = images.size, channels = images.channels;
     if (size > 256) throw Error("more than is tried here");
     const SampleShape image{size ? size : 28, size ? size : 28, channels ? channels : 1, false};
     if (const auto* classifier = std::get_if<config::ClassifierConfig>(&model)) {
@@ -78,7 +78,7 @@ void run_net(const std::string& bytes) {
         return;
     }
     const auto& config = std::get<config::GanConfig>(model);
-    const Network generator = built(Net::generator, config.generator, config.latent_shape(), image, config);
+    const Network generator = built(Net::generator, config.generator, config.latent.shape(), image, config);
     Network discriminator = built(Net::discriminator, config.discriminator, image, image, config);
     hold(!summary(generator).empty() && !summary(discriminator).empty(), "an empty summary");
     check_networks(config, generator, discriminator, image);
