@@ -98,8 +98,11 @@ int main(int argc, char** argv) {
         const config::GanConfig config = config::gan_of(config_of(checkpoint), "give a GAN's run");
         Numerics numerics = config.numerics;
         numerics.exact_convolutions = numerics.exact_convolutions || exact;
+        const Device chosen = choose_device(device, threads);
+        if (const std::optional<Error> lacks = lacking(config, chosen))
+            say(std::string("gannet: warning: ") + lacks->with_advice("samples are drawn in fp32").what());
         const Network generator(Net::generator, config.generator, config.latent.shape(), checkpoint.image, config,
-                                choose_device(device, threads).with(numerics));
+                                chosen.with(numerics));
         const SampleShape image = generator.out();
         load_state(checkpoint.content, checkpoint.file, generator, nullptr);
 

@@ -21,7 +21,7 @@ struct TunedProduct {
     }
 };
 
-// How a device computes: the keys cuda.precision, cuda.matmul, cuda.tune and cpu.exact of a model file. They never change.
+// How a device computes: the keys compute.precision, cuda.matmul, cuda.tune and cpu.exact of a model file. They never change.
 struct Numerics {
     Precision precision = Precision::fp32;
     MatmulChoice matmul = MatmulChoice::automatic;

@@ -457,6 +457,23 @@ TEST_CASE("base") {
               "'base' is read before any setting (--set base=x)"));
 }
 
+TEST_CASE("cuda.precision is the old name of compute.precision") {
+    const std::string old_text = model_text("\"cuda\": {\"graph\": true, \"precision\": \"tf32\", \"matmul\": \"auto\"},");
+    const GanConfig old = read(old_text), now = read(model_text("\"compute\": {\"precision\": \"tf32\"},"));
+    CHECK(old.numerics.precision == Precision::tf32);
+    CHECK(json::dump(identity(old.effective)) == json::dump(identity(now.effective)));
+    CHECK(json::dump(identity(old.effective)) != json::dump(identity(read(model_text()).effective)));
+    CHECK(*old.effective.find("compute")->find("precision")->text() == "tf32");
+    CHECK_FALSE(old.effective.find("cuda")->find("precision"));
+    CHECK(old.where("compute.precision") == "cuda.precision, m.json:2");
+    // the effective file is read with the new name
+    CHECK(gan_of(parse_model(json::dump(old.effective), "config.json", {"compute.precision=bf16"})).numerics.precision ==
+          Precision::bf16);
+    CHECK(has(error_of([&] { read(old_text, {"compute.precision=fp32"}); }),
+              "'cuda.precision' and 'compute.precision' are both given (cuda.precision, m.json:2): omit 'cuda.precision'"));
+    CHECK(read(old_text, {"compute.precision=fp32", "cuda.precision=null"}).numerics.precision == Precision::fp32);
+}
+
 TEST_CASE("optimizers of each network") {
     const auto with = [](const std::string& optimizer) {
         return read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "hinge"})", optimizer));

@@ -54,7 +54,7 @@ TEST_CASE("device: a checkpoint is read with the settings of its run, not of the
         if (gpu && !Device::cuda_unusable().empty()) return skipped("the setting of a GPU");
         const Device device = gpu ? Device::cuda() : Device::cpu();
         const auto config = [&](bool on) {
-            if (gpu) return small_classifier({on ? "cuda.precision=bf16" : "cuda.precision=fp32"});
+            if (gpu) return small_classifier({on ? "compute.precision=bf16" : "compute.precision=fp32"});
             return config::classifier_of(config::load_model(
                 "models/classifier-mnist.json",
                 {"batch=4", "classifier.2.kernel=4", "classifier.2.padding=1", on ? "cpu.exact=true" : "cpu.exact=false"}));
@@ -67,6 +67,27 @@ TEST_CASE("device: a checkpoint is read with the settings of its run, not of the
         CHECK(read_images(off.network(), pixels, -1, 1).confidence != scores);
         CHECK(Classifier(folder / "on.safetensors", device).read(pixels).confidence == scores);
     }
+}
+
+TEST_CASE("device: precision and storage that it lacks are named") {
+    const auto complaint = [](const std::vector<std::string>& settings, const Device& device) {
+        const std::optional<Error> lacks = lacking(small_config("vanilla", settings), device);
+        return lacks ? std::string(lacks->what()) : "";
+    };
+    const Device cpu = Device::cpu();
+    CHECK(complaint({}, cpu) == "");
+    CHECK(complaint({"compute.precision=fp32", "compute.storage=fp32"}, cpu) == "");
+    for (const std::string precision : {"tf32", "bf16"})
+        for (const std::string section : {"compute", "cuda"})
+            CHECK(complaint({section + ".precision=" + precision}, cpu) ==
+                  "compute.precision " + precision + " is not available on " + cpu.name() + " (" + section +
+                      ".precision, --set " + section + ".precision=" + precision + "): use fp32, or a GPU of sm_80 or later");
+    CHECK(complaint({"compute.storage=bf16"}, cpu) ==
+          "compute.storage bf16 is not available on " + cpu.name() + " (compute.storage, --set compute.storage=bf16): use fp32");
+    if (!Device::cuda_unusable().empty()) return skipped("no GPU");
+    const Device gpu = Device::cuda();
+    CHECK((complaint({"compute.precision=tf32"}, gpu) == "") == (gpu.stream()->capability >= 80));
+    CHECK(has(complaint({"compute.storage=bf16"}, gpu), "compute.storage bf16 is not available on cuda"));
 }
 
 TEST_CASE("device: --device names a GPU by its index") {
@@ -86,7 +107,7 @@ TEST_CASE("device: trainings on tensor cores and without, and on two GPUs, in tu
     if (!Device::cuda_unusable().empty()) return skipped("no GPU");
     const Device device = Device::cuda();
     if (device.stream()->capability < 80) return skipped("no tensor cores");
-    check_pair(small_config("vanilla", {"cuda.precision=bf16"}), small_config("vanilla"), device);
+    check_pair(small_config("vanilla", {"compute.precision=bf16"}), small_config("vanilla"), device);
     if (!Device::cuda_unusable(1).empty()) return skipped("one GPU");
     GanTrainer first(small_config("dcgan"), few_images(), device), second(small_config("dcgan"), few_images(), Device::cuda(1));
     for (int i = 0; i < 4; ++i) first.step(), second.step();  // eager, recorded, replayed

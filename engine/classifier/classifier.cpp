@@ -62,6 +62,8 @@ Classifier::Classifier(const std::string& path, Device device) {
     file_ = checkpoint.file;
     data_key_ = checkpoint.data;
     config_ = config::classifier_of(config_of(checkpoint), "train one, as in: ./apps/train models/classifier-mnist.json");
+    if (const std::optional<Error> lacks = lacking(config_, device))
+        warnings_.emplace_back(lacks->with_advice("the classifier computes in fp32").what());
     network_ = std::make_unique<Network>(Net::classifier, config_.classifier, checkpoint.image, checkpoint.image, config_,
                                          device.with(config_.numerics));
     load_state(checkpoint.content, file_, *network_, nullptr);

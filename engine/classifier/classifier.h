@@ -30,6 +30,7 @@ public:
     SampleShape image() const { return network_->in(); }
     const config::ClassifierConfig& config() const { return config_; }
     const std::string& file() const { return file_; }
+    const std::vector<std::string>& warnings() const { return warnings_; }
     // Of the images that it was trained with and their labels (data_key in engine/train/trainer.h); "" where that is not
     // known.
     const std::string& data_key() const { return data_key_; }
@@ -37,6 +38,7 @@ public:
 
 private:
     std::string file_, data_key_;
+    std::vector<std::string> warnings_;
     config::ClassifierConfig config_;
     std::unique_ptr<Network> network_;
 };

@@ -30,6 +30,8 @@ public:
         : samples_(samples.pixels), real_(reals), classifier_(classifier), progress_(progress), size_(reals.image.size()) {
         for (const auto* lines : {&samples.warnings, &reals.warnings})
             for (const std::string& line : *lines) warn(line);
+        if (classifier)
+            for (const std::string& line : classifier->warnings()) warn(line);
     }
 
     json::Members run(const std::string& no_classifier) {

@@ -88,6 +88,8 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const L
         throw Error("the generator makes points, not images", checkpoint_->file, "give a run whose samples are images");
     const Sampler sampler(config_, generator);
     Samples samples{{}, made, {}};
+    if (const std::optional<Error> lacks = lacking(config_, device))
+        samples.warnings.emplace_back(lacks->with_advice("samples are drawn in fp32").what());
     for (int64_t first = 0; first < count; first += batch) {
         const std::vector<uint8_t> bytes =
             to_bytes(sampler.images(sampler.latents(seed, first, batch)).to_host(), config_.data.black, config_.data.white);

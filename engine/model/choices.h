@@ -13,6 +13,7 @@ inline constexpr Choice<bool> stop_on_collapse[] = {{"warn", false}, {"stop", tr
 inline constexpr Choice<bool> skip_broken[] = {{"error", false}, {"skip", true}};
 inline constexpr Choice<Precision> precisions[] = {
     {"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}};
+inline constexpr Choice<Storage> storages[] = {{"fp32", Storage::fp32}, {"bf16", Storage::bf16}};
 inline constexpr Choice<MatmulChoice> matmul_choices[] = {
     {"auto", MatmulChoice::automatic}, {"own", MatmulChoice::own}, {"cublas", MatmulChoice::cublas}};
 inline constexpr Choice<MatmulChoice> tuned_choices[] = {{"own", MatmulChoice::own}, {"cublas", MatmulChoice::cublas}};

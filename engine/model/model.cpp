@@ -68,17 +68,29 @@ Value effective_objective(const Object& objective) {
 Value effective_file(const SharedConfig& model, const Object& file, const Variables& variables, const Members& read) {
     Value out(Members{{"name", model.name}});
     if (!variables.empty()) out.at("variables") = variables;
-    for (const char* key : {"data",         "latent",
-                            "init",         "classifier",
-                            "generator",    "discriminator",
-                            "objective",    "optimizer",
-                            "batch",        "steps",
-                            "epochs",       "seed",
-                            "samples",      "observe",
-                            "cpu",          "cuda",
-                            "log_every",    "checkpoint_every",
-                            "fuse",         "share_scores",
-                            "join_batches", "allow_size_mismatch",
+    for (const char* key : {"data",
+                            "latent",
+                            "init",
+                            "classifier",
+                            "generator",
+                            "discriminator",
+                            "objective",
+                            "optimizer",
+                            "batch",
+                            "steps",
+                            "epochs",
+                            "seed",
+                            "samples",
+                            "observe",
+                            "compute",
+                            "cpu",
+                            "cuda",
+                            "log_every",
+                            "checkpoint_every",
+                            "fuse",
+                            "share_scores",
+                            "join_batches",
+                            "allow_size_mismatch",
                             "on_collapse"}) {
         const auto own = std::find_if(read.begin(), read.end(), [&](const auto& member) { return member.first == key; });
         if (own != read.end()) out.at(key) = own->second;
@@ -93,7 +105,8 @@ void read_shared(const Object& file, const std::string& path, SharedConfig& mode
     model.file = path;
     model.data = read_data(file.object("data"));
     model.init = read_init(file.object("init"));
-    model.numerics = read_numerics(file.object("cpu"), file.object("cuda"));
+    model.numerics = read_numerics(file.object("compute"), file.object("cpu"), file.object("cuda"));
+    model.storage = choice(storages, file.object("compute").text("storage"));
     model.cuda = read_cuda(file.object("cuda"));
     model.batch = file.integer("batch");
     if (file.has("steps") == file.has("epochs"))
@@ -155,6 +168,19 @@ ClassifierConfig read_classifier(const Object& file, const std::string& path, co
     return model;
 }
 
+// cuda.precision, the old name of compute.precision, is read as it.
+void rename_precision(const Value& root, Object& file) {
+    Value& old = file.value("cuda").at("precision");
+    if (old.is_null()) return;
+    const Value* compute = root.find("compute");
+    const Value* given = compute ? compute->find("precision") : nullptr;
+    if (given && !given->is_null())
+        throw Error("'cuda.precision' and 'compute.precision' are both given", old.where(),
+                    "omit 'cuda.precision', the old name of the other, or set it to null");
+    file.value("compute").at("precision") = old;
+    old = Value();
+}
+
 ModelConfig read_model(const Value& root, const std::string& path) {
     const Value* list = root.find("classifier");
     const bool classifier = list && !list->is_null();
@@ -166,8 +192,8 @@ ModelConfig read_model(const Value& root, const std::string& path) {
     const Variables variables = read_variables(Value(only_variables));
 
     Object file = read_object(root, spec, variables);
-    const Object cuda = file.object("cuda");
-    if (cuda.has("tune")) read_tuning(file.value("cuda").at("tune"), cuda.text("precision"));
+    rename_precision(root, file);
+    if (Value& tune = file.value("cuda").at("tune"); !tune.is_null()) read_tuning(tune, file.object("compute").text("precision"));
     if (classifier) return read_classifier(file, path, variables);
     return read_gan(root, file, path, variables);
 }
@@ -205,7 +231,7 @@ std::string SharedConfig::where(const std::string& path) const {
         at = at ? at->find(key) : nullptr;
         if (at && !at->place().empty()) place = at->place();
     }
-    return json::where(path, place);
+    return json::where(at && !at->path().empty() ? at->path() : path, place);
 }
 
 const SharedConfig& shared(const ModelConfig& model) {

@@ -19,6 +19,9 @@ struct DataConfig {
     bool shuffle = true;
 };
 
+// How activations and packed weights are stored.
+enum class Storage : uint8_t { fp32, bf16 };
+
 // The section `cuda`, without what is in Numerics.
 struct CudaConfig {
     enum class Data : uint8_t { automatic, resident, streamed };
@@ -31,7 +34,8 @@ struct SharedConfig : BuildOptions {
     std::string name;  // "name", or the file's stem
     std::string file;
     DataConfig data;
-    Numerics numerics;  // of cuda.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
+    Numerics numerics;  // of compute.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
+    Storage storage = Storage::fp32;
     CudaConfig cuda;
     int64_t batch = 0, steps = 0, epochs = 0;  // steps or epochs is 0
     uint64_t seed = 0;

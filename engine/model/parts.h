@@ -33,9 +33,9 @@ LatentConfig read_latent(const Object& latent);
 SamplesConfig read_samples(const Object& samples);
 ObserveConfig read_observe(const Object& observe);
 CudaConfig read_cuda(const Object& cuda);
-Numerics read_numerics(const Object& cpu, const Object& cuda);
+Numerics read_numerics(const Object& compute, const Object& cpu, const Object& cuda);
 
-// The key cuda.tune: the name of a file is replaced by what it holds, which is checked. `precision` is cuda.precision's value.
+// The key cuda.tune: the name of a file is replaced by what it holds, which is checked. `precision` is compute.precision's value.
 void read_tuning(Value& tune, const std::string& precision);
 std::vector<TunedProduct> read_products(const Value& tune);  // of one that was checked
 

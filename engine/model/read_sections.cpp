@@ -49,9 +49,9 @@ ObserveConfig read_observe(const Object& observe) { return {observe.integer("eve
 
 CudaConfig read_cuda(const Object& cuda) { return {cuda.boolean("graph"), choice(cuda_data, cuda.text("data"))}; }
 
-Numerics read_numerics(const Object& cpu, const Object& cuda) {
+Numerics read_numerics(const Object& compute, const Object& cpu, const Object& cuda) {
     Numerics out;
-    out.precision = choice(precisions, cuda.text("precision"));
+    out.precision = choice(precisions, compute.text("precision"));
     out.matmul = choice(matmul_choices, cuda.text("matmul"));
     out.exact_convolutions = cpu.boolean("exact");
     if (cuda.has("tune")) out.tuned = read_products(cuda.value("tune"));

@@ -83,6 +83,11 @@ const ObjectSpec& file_spec() {
              .otherwise = "warn",
              .choices = words(stop_on_collapse),
              .free_at_resume = true},
+            {.name = "compute",
+             .kind = Kind::object,
+             .doc = "the numbers that a device computes with",
+             .otherwise = Members{},
+             .object = &compute_spec()},
             {.name = "cpu", .kind = Kind::object, .doc = "how a CPU computes", .otherwise = Members{}, .object = &cpu_spec()},
             {.name = "cuda",
              .kind = Kind::object,
@@ -140,8 +145,9 @@ const ObjectSpec& classifier_file_spec() {
               .doc = "its layers, from image to one score for each label: it ends in `linear` without an activation",
               .required = true}}};
         for (const Key& key : file_spec().keys)
-            for (const char* shared : {"base", "set", "name", "version", "variables", "data", "init", "optimizer", "batch",
-                                       "steps", "epochs", "seed", "cpu", "cuda", "log_every", "checkpoint_every", "fuse"})
+            for (const char* shared :
+                 {"base", "set", "name", "version", "variables", "data", "init", "optimizer", "batch", "steps", "epochs", "seed",
+                  "compute", "cpu", "cuda", "log_every", "checkpoint_every", "fuse"})
                 if (key.name == shared) out.keys.push_back(key);
         return out;
     }();
@@ -330,6 +336,26 @@ const ObjectSpec& observe_spec() {
     return spec;
 }
 
+const ObjectSpec& compute_spec() {
+    static const ObjectSpec spec = {
+        "compute",
+        "The numbers that a device computes with. What it lacks is refused before the first step. Sums are fp32.",
+        {
+            {.name = "precision",
+             .kind = Kind::text,
+             .doc = "precision of the factors of matrix products and convolutions: `fp32`, or `tf32` or `bf16` on the tensor "
+                    "cores of a GPU (sm_80 and later), where convolutions that are not one matrix product stay fp32",
+             .otherwise = "fp32",
+             .choices = words(precisions)},
+            {.name = "storage",
+             .kind = Kind::text,
+             .doc = "how activations and packed weights are stored; no device has `bf16` yet",
+             .otherwise = "fp32",
+             .choices = words(storages)},
+        }};
+    return spec;
+}
+
 const ObjectSpec& cpu_spec() {
     static const ObjectSpec spec = {
         "cpu",
@@ -356,9 +382,7 @@ const ObjectSpec& cuda_spec() {
              .free_at_resume = true},
             {.name = "precision",
              .kind = Kind::text,
-             .doc = "precision of the factors of matrix products: `fp32`, or `tf32` or `bf16` on tensor cores (sm_80 and later); "
-                    "sums are fp32",
-             .otherwise = "fp32",
+             .doc = "the old name of `compute.precision`; not both",
              .choices = words(precisions)},
             {.name = "matmul",
              .kind = Kind::text,
@@ -391,6 +415,7 @@ const std::vector<const ObjectSpec*>& model_specs() {
         specs.insert(specs.end(), optimizer_specs().begin(), optimizer_specs().end());
         specs.push_back(&samples_spec());
         specs.push_back(&observe_spec());
+        specs.push_back(&compute_spec());
         specs.push_back(&cpu_spec());
         specs.push_back(&cuda_spec());
         specs.push_back(&classifier_file_spec());

@@ -15,6 +15,7 @@ const ObjectSpec& accumulate_spec();
 const ObjectSpec& warm_up_spec();
 const ObjectSpec& samples_spec();
 const ObjectSpec& observe_spec();
+const ObjectSpec& compute_spec();
 const ObjectSpec& cpu_spec();
 const ObjectSpec& cuda_spec();
 const ObjectSpec& overrides_spec();                         // what "optimizer" holds besides the keys of its type

@@ -31,7 +31,7 @@ const ObjectSpec& tuning_spec() {
         "Measured choices for one kind of GPU.",
         {
             {.name = "gpu", .kind = Kind::text, .doc = "where it was measured", .required = true},
-            {.name = "precision", .kind = Kind::text, .doc = "cuda.precision", .required = true, .choices = words(precisions)},
+            {.name = "precision", .kind = Kind::text, .doc = "compute.precision", .required = true, .choices = words(precisions)},
             {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
         }};
     return spec;
@@ -53,8 +53,8 @@ void read_tuning(Value& tune, const std::string& precision) {
     }
     const Object table = read_object(tune, tuning_spec(), {});
     if (table.text("precision") != precision)
-        throw Error("'tune' was measured with the precision " + table.text("precision") + ", cuda.precision is " + precision,
-                    tune.where(), "measure again: apps/bench MODEL --set cuda.precision=" + precision + " --tune FILE");
+        throw Error("'tune' was measured with the precision " + table.text("precision") + ", compute.precision is " + precision,
+                    tune.where(), "measure again: apps/bench MODEL --set compute.precision=" + precision + " --tune FILE");
     const List* products = table.value("products").list();
     if (!products)
         throw Error("'products' is " + table.value("products").type_name() + ", not a list", tune.where(), "measure again");

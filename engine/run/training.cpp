@@ -132,6 +132,10 @@ namespace {
 template <class Config>
 int train(const TrainingOptions& options, const Config& config, std::optional<RunFolder> folder,
           const std::optional<Checkpoint>& checkpoint, Device device) {
+    if (const std::optional<Error> lacks = lacking(config, device)) {
+        if (!folder) throw *lacks;
+        say(std::string("gannet: warning: ") + lacks->with_advice("the run continues in fp32").what());
+    }
     if (!folder) refuse_output_in_data(config.data.images, options.out, "the run's folder");
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "data/hash.h"
+#include "engine/model/choices.h"
 #include "kernels/place.h"
 
 namespace gannet {
@@ -21,6 +22,19 @@ std::string hash_of(const std::vector<uint8_t>& bytes) {
 std::string data_key(const Dataset& data, bool labels) {
     return std::to_string(data.count) + " of " + SampleShape{data.H, data.W, data.C, false}.str() + ", " + hash_of(data.pixels) +
            (labels ? ", labels " + hash_of(data.labels) : "");
+}
+
+std::optional<Error> lacking(const config::SharedConfig& config, const Device& device) {
+    const auto lacks = [&](const std::string& key, const std::string& value, const std::string& to_do) {
+        return Error(key + " " + value + " is not available on " + device.name(), config.where(key), to_do);
+    };
+    const bool tensor_cores = device.is_cuda() && device.stream()->capability >= 80;
+    if (config.numerics.precision != Precision::fp32 && !tensor_cores)
+        return lacks("compute.precision", config::word_of(config::precisions, config.numerics.precision),
+                     "use fp32, or a GPU of sm_80 or later");
+    if (config.storage != config::Storage::fp32)
+        return lacks("compute.storage", config::word_of(config::storages, config.storage), "use fp32");
+    return std::nullopt;
 }
 
 Trainer::Trainer(const config::SharedConfig& config, const Dataset& data, bool labels, int64_t most_images, Device device)

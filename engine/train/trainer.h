@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "data/dataset.h"
 #include "engine/nn/network.h"
 #include "engine/nn/optimizer.h"
@@ -19,6 +20,9 @@ namespace gannet {
 
 // Tells a data set from others: extents, a hash of the images and, for a classifier, one of their labels.
 std::string data_key(const Dataset& data, bool labels);
+
+// What the section `compute` asks for and the device lacks, as an error; nothing if it has all.
+std::optional<Error> lacking(const config::SharedConfig& config, const Device& device);
 
 class Trainer {
 public:
