@@ -82,22 +82,15 @@ int main(int argc, char** argv) {
         line.option("--steps", steps, "N", "steps to time; unless given what fits into --seconds, at least 5");
         line.option("--seconds", seconds, "S", "how long to measure: the model, 5, or each case, 0.1, unless given");
         line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
+        line.excludes("--kernels", {"MODEL.json", "--steps", "--set", "--tune"});
+        line.excludes("--tune", {"--steps", "--json"});
+        line.needs("--filter", "--kernels");
+        line.needs("--list", "--kernels");
         if (!line.parse(count, arguments)) return 0;
 
         if (!kernels && model.empty())
             throw Error("nothing to measure", "command line",
                         "give a model file, as in: ./apps/bench models/wgan.json, or --kernels");
-        if (kernels && (steps || !settings.empty()))
-            throw Error(std::string(steps ? "--steps" : "--set") + " with --kernels", "command line", "it belongs to a model");
-        if (kernels && !model.empty())
-            throw Error("a model with --kernels", "command line", "choose one; --filter REGEX takes some of the kernels");
-        if (!kernels && (list || line.given("--filter")))
-            throw Error(std::string(list ? "--list" : "--filter") + " without --kernels", "command line", "add --kernels");
-        if (!tune_file.empty() && (kernels || steps || json))
-            throw Error(std::string("--tune with ") + (kernels ? "--kernels"
-                                                       : steps ? "--steps"
-                                                               : "--json"),
-                        "command line", "give it a model, and --seconds for each product");
         if (steps && (*steps < 1 || *steps > 1000000))
             throw Error("--steps " + std::to_string(*steps), "command line", "use 1 to 1,000,000");
         if (seconds && !(*seconds >= 0 && *seconds <= 3600))

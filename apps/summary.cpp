@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
         line.flag("--no-estimate", no_estimate, "prints the networks only");
         line.flag("--json", as_json, "prints one JSON object: the configuration, and of each layer its attributes and shapes");
         line.flag("--plan", plan, "prints what a training step does instead: its updates in order, and their batches");
+        line.excludes("--json", {"--plan"});
         if (!line.parse(count, arguments)) return 0;
 
         const What what = as_json ? What::json : plan ? What::plan : no_estimate ? What::tables : What::tables_and_estimate;

@@ -60,6 +60,10 @@ int main(int argc, char** argv) {
                   "resumes the run in --out, or starts it: repeat one command until it exits with 0");
         line.flag("--dry-run", options.dry_run, "checks everything and prints the effective configuration");
         line.flag("--clear-cache", clear, "removes the decoded images that earlier runs kept, then trains if there is a model");
+        line.excludes("--resume", {"--out", "--resume-if-exists", "--init"});
+        line.needs("--resume-if-exists", "--out");
+        line.excludes("--epochs", {"--steps"});
+        line.needs("--trace-steps", "--trace");
         if (!line.parse(count, arguments)) return 0;
         if (clear) {
             say_cleared();
@@ -68,17 +72,6 @@ int main(int argc, char** argv) {
 
         if (options.model.empty() && options.resume.empty())
             throw Error("no model file", "command line", "give one, as in: ./apps/train models/wgan.json");
-        if (!options.resume.empty() && !options.out.empty())
-            throw Error("--resume and --out together", "command line", "a resumed run stays in its folder; omit --out");
-        if (options.resume_if_exists && !options.resume.empty())
-            throw Error("--resume and --resume-if-exists together", "command line", "choose one");
-        if (options.resume_if_exists && options.out.empty())
-            throw Error("--resume-if-exists without --out", "command line", "name the folder of the run with --out");
-        if (!options.resume.empty() && !options.init.empty())
-            throw Error("--resume and --init together", "command line", "choose one");
-        if (epochs && steps) throw Error("--epochs and --steps together", "command line", "choose one");
-        if (line.given("--trace-steps") && options.trace.empty())
-            throw Error("--trace-steps without --trace", "command line", "name the file to record to with --trace");
         if (!options.trace.empty() && exists(options.trace) && std::filesystem::is_regular_file(options.trace) &&
             !options.trace.ends_with(".safetensors") && !is_trace(options.trace))
             throw Error("--trace would replace a file that is not a trace", options.trace, "name one that ends in .safetensors");

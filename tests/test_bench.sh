@@ -76,11 +76,11 @@ nothing to measure|--json
 unknown option --kernel.*did you mean --kernels|--kernel
 unknown option --hepl.*did you mean --help|--hepl
 unexpected argument "b"|a b
-a model with --kernels.*--filter|a.json --kernels
---filter without --kernels|a.json --filter matmul
---steps with --kernels|--kernels --steps 3
---set with --kernels|--kernels --set batch=3
---list without --kernels|--list a.json
+MODEL.json excludes --kernels|a.json --kernels
+--filter requires --kernels|a.json --filter matmul
+--kernels excludes --steps|--kernels --steps 3
+--kernels excludes --set|--kernels --set batch=3
+--list requires --kernels|--list a.json
 is not a regular expression|--kernels --filter (
 no case matches "nothing".*--list|--kernels --filter nothing
 --steps 0|$root/models/vanilla.json --steps 0

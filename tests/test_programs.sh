@@ -189,9 +189,9 @@ did you mean --dry-run|tiny.json --dryrun
 'epochs' is -1, out of range|tiny.json --epochs -1
 'seed' is -1, out of range|tiny.json --seed -1
 --steps is given twice|tiny.json --steps 3 --steps 4
---epochs and --steps together|tiny.json --steps 3 --epochs 3
---resume and --out together|--resume run --out never
---resume and --init together|--resume run --init run/checkpoint.safetensors
+--epochs excludes --steps.*omit one|tiny.json --steps 3 --epochs 3
+--out excludes --resume|--resume run --out never
+--init excludes --resume|--resume run --init run/checkpoint.safetensors
 --trace-steps 0|tiny.json --trace t --trace-steps 0
 --threads -1|tiny.json --threads -1
 --threads 5000|tiny.json --threads 5000
@@ -533,7 +533,7 @@ refuses_at_once "65,536 pixels a side" "$train" tiny.json --out never --set "gen
 refuses_at_once "a step needs at least" "$train" "$root/models/wgan.json" --set batch=60000 --set discriminator.2.channels=40000 --out never
 edit end.json 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 1 }, { "layer": "sigmoid" }, { "layer": "dropout" }/'
 refuses_at_once "has its own sigmoid" "$train" end.json --out never
-refuses_at_once "trace-steps without --trace" "$train" tiny.json --trace-steps 2 --out never
+refuses_at_once "--trace-steps requires --trace .*give both" "$train" tiny.json --trace-steps 2 --out never
 refuses_at_once "end it in .png" "$generate" run --out run/config.json
 refuses_at_once "steps already" "$train" --resume run --steps 1
 check "nothing was made" test ! -e never

@@ -28,8 +28,8 @@ check "a log of its own" test "$(grep -c loss_d early/log.jsonl)" -eq 4
 
 # ---- the one command of a supervisor -------------------------------------------------------------------------------------
 again=("$train" tiny.json --resume-if-exists)
-refuses_at_once "--resume-if-exists without --out.*--out" "${again[@]}"
-refuses_at_once "--resume and --resume-if-exists together" "${again[@]}" --resume whole
+refuses_at_once "--resume-if-exists requires --out" "${again[@]}"
+refuses_at_once "--resume excludes --resume-if-exists" "${again[@]}" --resume whole
 refuses_at_once "no model file" "$train" --out whole --resume-if-exists
 runs "${again[@]}" --out kept
 same whole/$last kept/$last

@@ -94,6 +94,10 @@ struct CommandLine::State {
         return all.back();
     }
 
+    CLI::Option* find(const std::string& names) const {
+        return std::find_if(all.begin(), all.end(), [&](const Declared& d) { return d.names == names; })->option;
+    }
+
     std::string usage_hint() const { return "`" + program + " --help` shows the usage"; }
 
     void check_flags() const {
@@ -189,11 +193,13 @@ void CommandLine::choice(const std::string& names, std::string& value, const std
     };
 }
 
-bool CommandLine::given(const std::string& names) const {
-    for (const Declared& d : state_->all)
-        if (d.names == names) return d.option->count() > 0;
-    return false;
+void CommandLine::excludes(const std::string& name, const std::vector<std::string>& others) {
+    for (const std::string& other : others) state_->find(name)->excludes(state_->find(other));
 }
+
+void CommandLine::needs(const std::string& name, const std::string& other) { state_->find(name)->needs(state_->find(other)); }
+
+bool CommandLine::given(const std::string& names) const { return state_->find(names)->count() > 0; }
 
 bool CommandLine::parse(int argc, char** argv) {
     State& s = *state_;
@@ -208,6 +214,12 @@ bool CommandLine::parse(int argc, char** argv) {
         s.check_flags();
         const std::string text = error.what();
         throw Error(text.substr(0, text.find(':')) + " needs a value", "command line", s.usage_hint());
+    } catch (const CLI::ExcludesError& error) {
+        s.check_flags();
+        throw Error(error.what(), "command line", "omit one of them");
+    } catch (const CLI::RequiresError& error) {
+        s.check_flags();
+        throw Error(error.what(), "command line", "give both, or neither");
     } catch (const CLI::ParseError& error) {
         s.check_flags();
         throw Error(error.what(), "command line", s.usage_hint());

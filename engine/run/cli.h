@@ -42,6 +42,10 @@ public:
     // One of `choices`.
     void choice(const std::string& names, std::string& value, const std::vector<std::string>& choices, const std::string& doc);
 
+    // Rules of names as declared: `name` cannot be given with any of `others`, or not without `other`.
+    void excludes(const std::string& name, const std::vector<std::string>& others);
+    void needs(const std::string& name, const std::string& other);
+
     // False after --help or --version. Throws Error for unknown flags (with the nearest one), missing and invalid values.
     bool parse(int argc, char** argv);
     bool given(const std::string& names) const;  // `names` as declared
