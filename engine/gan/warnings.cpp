@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "engine/gan/preflight.h"
+#include "engine/nn/advice.h"
 
 namespace gannet {
 namespace {
@@ -93,8 +94,8 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
              "add one: nothing else bounds the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         each(*list, [&](const config::LayerConfig& layer) {
-            if (layer_traits(layer.type).normalises_batch() && layer.keys.number("eps") > 0.1)
-                warn(layer.type + " with eps " + json::dump(layer.keys.value("eps"), -1), layer.keys.where("eps"),
+            if (const double eps = batch_norm_eps(layer); eps > 0.1)
+                warn(layer.type + " with eps " + json::dump(eps, -1), layer.keys.where("eps"),
                      "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
         });
         affine_pairs(*list, warn);
