@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "engine/metrics/evaluation.h"
-#include "engine/run/bar.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
+#include "engine/run/progress.h"
 
 using namespace gannet;
 

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "engine/run/bar.h"
+#include "engine/run/progress.h"
 
 namespace gannet {
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "engine/run/cli.h"
 #include "engine/run/interrupt.h"
 
 namespace gannet {
@@ -14,7 +15,10 @@ namespace {
 
 constexpr double seconds_between_lines = 5, seconds_between_rewrites = 0.2;
 
-double seconds_of(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
+using Duration = std::chrono::steady_clock::duration;
+
+double seconds_of(Duration d) { return std::chrono::duration<double>(d).count(); }
+Duration duration(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
 
 // A longer line would wrap, and could not be rewritten in place.
 std::size_t width_of(std::FILE* out) {
@@ -35,14 +39,58 @@ std::string duration_text(double seconds) {
     return text;
 }
 
-Progress::Progress(int64_t steps, std::FILE* out)
-    : steps_(steps), out_(out), terminal_(::isatty(::fileno(out)) == 1), start_(Clock::now()) {}
+ProgressLine::ProgressLine(double wait, std::FILE* out)
+    : out_(out),
+      terminal_(::isatty(::fileno(out)) == 1),
+      next_(Clock::now() + duration(terminal_ ? std::min(wait, seconds_between_rewrites) : wait)) {}
 
-Progress::~Progress() { finish(); }
+void ProgressLine::show(const std::string& text) {
+    next_ = Clock::now() + duration(terminal_ ? seconds_between_rewrites : seconds_between_lines);
+    print(terminal_ ? "\r" + text.substr(0, width_of(out_)) + "\033[K" : text + "\n");
+    open_ = terminal_;
+}
 
-bool Progress::due(int64_t step) const {
-    if (!shown_ || step >= steps_) return true;
-    return seconds_of(Clock::now() - last_) >= (terminal_ ? seconds_between_rewrites : seconds_between_lines);
+void ProgressLine::say(const std::string& text) {
+    clear();
+    print(printable(text, std::string::npos) + "\n");
+}
+
+void ProgressLine::finish() {
+    if (open_) print("\n");
+    open_ = false;
+}
+
+void ProgressLine::clear() {
+    if (open_) print("\r\033[K");
+    open_ = false;
+}
+
+void ProgressLine::print(const std::string& text) {
+    if (!can_write(::fileno(out_))) return;
+    std::fputs(text.c_str(), out_);
+    std::fflush(out_);
+}
+
+void Bar::update(const char* what, int64_t done, int64_t all) {
+    if (!line_.due()) return;
+    constexpr int width = 30;
+    const double share = double(done) / double(all);
+    char text[160];
+    if (line_.terminal())
+        std::snprintf(text, sizeof text, "%s [%-*s] %3.0f %%", what, width, std::string(std::size_t(share * width), '=').c_str(),
+                      100 * share);
+    else std::snprintf(text, sizeof text, "%s: %.0f %%", what, 100 * share);
+    line_.show(text);
+}
+
+void Bar::say(const std::string& line) {
+    line_.clear();
+    gannet::say(line);
+}
+
+LoadReport Bar::report() {
+    return {[this](const char* what, int64_t done, int64_t all) { update(what, done, all); },
+            [this](const std::string& line) { say(line); }};
 }
 
 std::string Progress::text(const ProgressState& state, Clock::time_point now) const {
@@ -67,17 +115,10 @@ void Progress::update(const ProgressState& state) {
     // On a terminal the rate is smoothed: single steps are too few to be read as a number.
     if (shown_) {
         const double rate = double(state.images - last_images_) / std::max(seconds_of(now - last_), 1e-9);
-        rate_ = rate_ > 0 && terminal_ ? 0.8 * rate_ + 0.2 * rate : rate;
+        rate_ = rate_ > 0 && line_.terminal() ? 0.8 * rate_ + 0.2 * rate : rate;
     }
     if (state.step >= steps_) rate_ = double(state.images) / std::max(seconds_of(now - start_), 1e-9);
-    std::string line = text(state, now);
-    if (terminal_) {
-        line.resize(std::min(line.size(), width_of(out_)));
-        print("\r" + line + "\033[K");
-        line_open_ = true;
-    } else {
-        print(line + "\n");
-    }
+    line_.show(text(state, now));
     if (!shown_) {
         first_ = now;
         first_images_ = state.images;
@@ -85,22 +126,6 @@ void Progress::update(const ProgressState& state) {
     last_ = now;
     last_images_ = state.images;
     shown_ = true;
-}
-
-void Progress::say(const std::string& text) {
-    print((line_open_ ? "\r\033[K" : "") + printable(text, std::string::npos) + "\n");
-    line_open_ = false;
-}
-
-void Progress::finish() {
-    if (line_open_) print("\n");
-    line_open_ = false;
-}
-
-void Progress::print(const std::string& text) {
-    if (!can_write(::fileno(out_))) return;
-    std::fputs(text.c_str(), out_);
-    std::fflush(out_);
 }
 
 }  // namespace gannet

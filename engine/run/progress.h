@@ -1,11 +1,51 @@
-// The progress line on stderr.
+// The line on stderr that shows how far the program is.
 #pragma once
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
 
+#include "data/dataset.h"
+
 namespace gannet {
+
+// On a terminal one line is rewritten a few times a second; elsewhere plain lines come at most every few seconds. What the
+// terminal or pipe does not take at once is dropped: nobody waits for a reader.
+class ProgressLine {
+public:
+    // The first text is shown after `wait` seconds where stderr is not a terminal: what is done before shows nothing.
+    explicit ProgressLine(double wait = 0, std::FILE* out = stderr);
+    ~ProgressLine() { finish(); }
+    ProgressLine(const ProgressLine&) = delete;
+    ProgressLine& operator=(const ProgressLine&) = delete;
+
+    bool due() const { return Clock::now() >= next_; }  // whether it is time for another text
+    void show(const std::string& text);
+    void say(const std::string& text);  // on a line of its own, above
+    void finish();                      // ends the line, which stays
+    void clear();                       // removes it
+    bool terminal() const { return terminal_; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    void print(const std::string& text);
+
+    std::FILE* out_;
+    bool terminal_, open_ = false;
+    Clock::time_point next_;
+};
+
+// Work whose amount is known: loading, drawing, measuring. What is done within two seconds shows nothing.
+class Bar {
+public:
+    ~Bar() { line_.clear(); }
+    void update(const char* what, int64_t done, int64_t all);
+    void say(const std::string& line);
+    LoadReport report();  // to this bar, which must outlive it
+
+private:
+    ProgressLine line_{2};
+};
 
 struct ProgressState {
     int64_t step = 0;         // steps done
@@ -14,32 +54,24 @@ struct ProgressState {
     std::string figures;      // what else to show: "loss_d 0.6931  loss_g 0.6931"
 };
 
-// On a terminal one line is rewritten a few times a second; elsewhere plain lines come at most every few seconds. The first
-// and the last step are always shown. The first line has no rate, as much of its time is start-up. What the terminal or pipe
-// does not take at once is dropped: training waits for no reader.
+// A training. The first and the last step are always shown. The first line has no rate, as much of its time is start-up.
 class Progress {
 public:
-    explicit Progress(int64_t steps, std::FILE* out = stderr);
-    ~Progress();
-    Progress(const Progress&) = delete;
-    Progress& operator=(const Progress&) = delete;
+    explicit Progress(int64_t steps, std::FILE* out = stderr) : line_(0, out), steps_(steps), start_(Clock::now()) {}
 
     // Whether update() would show something now: losses need not be fetched from a device before.
-    bool due(int64_t step) const;
+    bool due(int64_t step) const { return !shown_ || step >= steps_ || line_.due(); }
     void update(const ProgressState& state);
-    // A line of its own above the progress line.
-    void say(const std::string& text);
-    // Ends the progress line.
-    void finish();
+    void say(const std::string& text) { line_.say(text); }
+    void finish() { line_.finish(); }
 
 private:
     using Clock = std::chrono::steady_clock;
     std::string text(const ProgressState& state, Clock::time_point now) const;
-    void print(const std::string& text);
 
+    ProgressLine line_;
     int64_t steps_;
-    std::FILE* out_;
-    bool terminal_, line_open_ = false, shown_ = false;
+    bool shown_ = false;
     Clock::time_point start_, first_, last_;  // first_, last_: of the first and the last line
     int64_t first_images_ = 0, last_images_ = 0;
     double rate_ = 0;
