@@ -10,7 +10,6 @@
 #include "engine/bench/tune.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
-#include "kernels/cpu/parallel.h"
 
 using namespace gannet;
 
@@ -37,7 +36,7 @@ void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device de
     const bench::Peaks peaks = bench::find_peaks(device);
     const std::string name = device.name() + (why_cpu.empty() ? "" : ", as " + why_cpu);
     if (!json)
-        std::printf("on %s; %d threads\npeaks: %s\n%s", name.c_str(), kernels::cpu::threads(), bench::text(peaks).c_str(),
+        std::printf("on %s; %d threads\npeaks: %s\n%s", name.c_str(), device.threads().size(), bench::text(peaks).c_str(),
                     bench::kernel_header(device).c_str());
     json::List results;
     for (const bench::KernelCase* c : cases) {
@@ -49,7 +48,7 @@ void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device de
     if (json)
         std::printf("%s\n", json::dump(json::Members{{"version", version()},
                                                      {"device", name},
-                                                     {"threads", kernels::cpu::threads()},
+                                                     {"threads", device.threads().size()},
                                                      {"peaks", bench::json(peaks)},
                                                      {"cases", results}})
                                 .c_str());

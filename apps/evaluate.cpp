@@ -70,7 +70,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
         throw Error("the set of real images does not exist", options.path + ", " + options.where("path"),
                     "give its path with --data PATH");
     try {
-        standard.reals = load_real_images(std::move(options), key, bool(standard.classifier));
+        standard.reals = load_real_images(std::move(options), key, bool(standard.classifier), device.threads());
     } catch (const Error& error) {  // the advice names keys of a model file, and there is none
         if (std::string(error.what()).find("set data.path") == std::string::npos) throw;
         throw error.with_advice("give the place of the real images with --data PATH");
@@ -79,12 +79,12 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
 }
 
 // Real images as large as the samples, with as many channels.
-RealImages images_like(const Samples& samples, const std::string& data, const LoadReport& report) {
+RealImages images_like(const Samples& samples, const std::string& data, ThreadPool& threads, const LoadReport& report) {
     const SampleShape& image = samples.image;
     DatasetOptions options{.set = "folder", .path = data, .channels = image.C, .report = report};
     if (image.H == image.W) options.size = image.H;
     options.where = [](const std::string&) { return "--data"; };
-    RealImages reals = load_real_images(std::move(options), "", false);
+    RealImages reals = load_real_images(std::move(options), "", false, threads);
     if (!(reals.image == image))
         throw Error("the samples are " + image.str() + ", the real images " + reals.image.str(), data,
                     "give images of one shape: only square ones are resized");
@@ -100,13 +100,13 @@ json::Members measure(const SampleSource& source, const std::string& path, const
     std::optional<SampleShape> image;
     if (standard.reals) image = standard.reals->image;
     const Samples samples = source.take(count, seed, image, device, report);
-    if (!standard.reals) standard.reals = images_like(samples, data, report);
+    if (!standard.reals) standard.reals = images_like(samples, data, device.threads(), report);
 
     json::Members metrics = {{"samples", int64_t(samples.pixels.size()) / samples.image.size()},
                              {"source", path},
                              {"classifier", classifier ? json::Value(classifier->file()) : json::Value()}};
     const std::string none = classifier ? "" : without_classifier(source.draws() ? source.data_set() : "", *standard.reals);
-    for (auto& metric : evaluate(samples, *standard.reals, classifier, none, report.progress))
+    for (auto& metric : evaluate(samples, *standard.reals, classifier, none, device.threads(), report.progress))
         metrics.push_back(std::move(metric));
     return metrics;
 }

@@ -19,17 +19,17 @@ void print_tables(const config::GanConfig& config, const SampleShape& image) {
     const Network generator(Net::generator, config.generator, config.latent.shape(), image, config, device);
     const Network discriminator(Net::discriminator, config.discriminator, image, image, config, device);
     std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
-    build_networks(config, image);
+    build_networks(config, image, Device::cpu());
 }
 
 void print_tables(const config::ClassifierConfig& config, const SampleShape& image) {
-    std::fputs(summary(*build_networks(config, image)[0]).c_str(), stdout);
+    std::fputs(summary(*build_networks(config, image, Device::cpu())[0]).c_str(), stdout);
 }
 
 template <class Config>
 void print_json(const Config& config, const SampleShape& image) {
     json::Members networks;
-    for (const auto& network : build_networks(config, image))
+    for (const auto& network : build_networks(config, image, Device::cpu()))
         networks.emplace_back(network->name(), description(network->layers()));
     const Shape shape = image.torch_shape();
     const json::Members all = {
@@ -38,7 +38,7 @@ void print_json(const Config& config, const SampleShape& image) {
 }
 
 void print_plans(const config::GanConfig& config, const SampleShape& image) {
-    const Networks nets = build_networks(config, image);
+    const Networks nets = build_networks(config, image, Device::cpu());
     std::fputs(gan::plans_text(config, *nets[0], *nets[1]).c_str(), stdout);
 }
 

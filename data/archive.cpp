@@ -74,7 +74,7 @@ public:
     }
 
     // Of the whole archive: it is one file.
-    uint64_t content(int64_t, const LoadProgress& progress) const override {
+    uint64_t content(int64_t, ThreadPool&, const LoadProgress& progress) const override {
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(path_.c_str(), "rb"), std::fclose);
         std::vector<uint8_t> bytes(std::size_t(4) << 20);
         Hash hash;
@@ -87,7 +87,7 @@ public:
         return hash.value();
     }
 
-    void read(int64_t begin, int64_t end, const Take& take) const override {
+    void read(int64_t begin, int64_t end, ThreadPool&, const Take& take) const override {
         std::unordered_map<int64_t, std::vector<int64_t>> wanted;  // indices by number: a file may have several names
         for (int64_t i = begin; i < end; ++i) wanted[numbers_[std::size_t(i)]].push_back(i);
         Handle a = start();

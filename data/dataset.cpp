@@ -139,7 +139,7 @@ void check_first(const DatasetOptions& options, int64_t count) {
             options.where("first"), "use a smaller data.first, or 0 for all");
 }
 
-Dataset load_idx_set(const DatasetOptions& options) {
+Dataset load_idx_set(const DatasetOptions& options, ThreadPool& threads) {
     const Files files = find_files(options);
     check_first(options, read_idx_shape(files.images, 3)[0]);  // before they are read
     Idx images = read_idx(files.images, 3, options.free);
@@ -160,7 +160,8 @@ Dataset load_idx_set(const DatasetOptions& options) {
     const int64_t copies = options.channels == 3 ? 3 : 1;
     if (options.size > 0 && (options.size != set.H || options.size != set.W)) {
         check_memory(set.count, options.size, options.size, copies, options.where("size"), options.free);
-        set.pixels = resize_images(set.pixels.data(), set.count, set.H, set.W, set.C, options.size, options.size, copies);
+        set.pixels =
+            resize_images(set.pixels.data(), set.count, set.H, set.W, set.C, options.size, options.size, threads, copies);
         set.H = set.W = options.size;
     } else if (copies > 1) {
         check_memory(set.count, set.H, set.W, copies, options.where("channels"), options.free);
@@ -180,10 +181,10 @@ std::vector<std::string> dataset_names() {
     return names;
 }
 
-Dataset load_dataset(const DatasetOptions& options) {
+Dataset load_dataset(const DatasetOptions& options, ThreadPool& threads) {
     check_ranges(options);
-    if (options.set == "folder") return load_images(options);
-    return is_procedural(options.set) ? procedural_set(options) : load_idx_set(options);
+    if (options.set == "folder") return load_images(options, threads);
+    return is_procedural(options.set) ? procedural_set(options, threads) : load_idx_set(options, threads);
 }
 
 DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "kernels/cpu/parallel.h"
 
 namespace gannet {
 
@@ -69,7 +70,7 @@ struct DatasetInfo {
 // Of the others, without `path`, a set NAME is looked for in the folder $GANNET_DATA/NAME, or if that variable is not set in
 // data/NAME beside the running program or in a folder above it; then where the system's package puts it. Both throw Error for
 // unknown sets, missing or damaged files and options out of range.
-Dataset load_dataset(const DatasetOptions& options);
+Dataset load_dataset(const DatasetOptions& options, ThreadPool& threads);
 // Reads a header only. Where the files are not there and the options tell the images' shape, no error: `absent` receives it.
 DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent = nullptr);
 

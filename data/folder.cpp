@@ -14,7 +14,6 @@
 #include "base/text.h"
 #include "data/hash.h"
 #include "data/source.h"
-#include "kernels/cpu/parallel.h"
 
 namespace gannet {
 namespace {
@@ -45,11 +44,11 @@ public:
         settle(std::move(found_));
     }
 
-    uint64_t content(int64_t count, const LoadProgress& progress) const override {
+    uint64_t content(int64_t count, ThreadPool& threads, const LoadProgress& progress) const override {
         std::vector<uint64_t> all(static_cast<std::size_t>(count));
         int64_t done = 0;
-        read(0, count, [&](std::vector<ImageFile>& files) {
-            kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t i) {
+        read(0, count, threads, [&](std::vector<ImageFile>& files) {
+            parallel_for(threads, int64_t(files.size()), [&](int64_t i) {
                 const ImageFile& file = files[std::size_t(i)];
                 Hash hash;
                 hash.add(names_[std::size_t(file.index)]);
@@ -63,7 +62,7 @@ public:
         return hash.value();
     }
 
-    void read(int64_t begin, int64_t end, const Take& take) const override {
+    void read(int64_t begin, int64_t end, ThreadPool& threads, const Take& take) const override {
         while (begin < end) {
             std::vector<ImageFile> files;
             const int64_t most = bytes_at_once();
@@ -76,7 +75,7 @@ public:
                 bytes += wanted;
                 files.push_back({begin, {}, {}});
             }
-            kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t i) {
+            parallel_for(threads, int64_t(files.size()), [&](int64_t i) {
                 ImageFile& file = files[std::size_t(i)];
                 file.unreadable = read_whole(full(file.index), largest_, file.bytes);
             });

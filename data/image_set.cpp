@@ -13,7 +13,6 @@
 #include "data/labels.h"
 #include "data/memory_budget.h"
 #include "data/source.h"
-#include "kernels/cpu/parallel.h"
 
 namespace gannet {
 namespace {
@@ -101,11 +100,11 @@ private:
 // Decodes the first `count` files of a source into the pixels of a set.
 class Collector {
 public:
-    Collector(const DatasetOptions& options, const ImageSource& source, Decoder& decoder, int64_t count)
-        : options_(options), source_(source), decoder_(decoder), count_(count), usable_(std::size_t(count)) {}
+    Collector(const DatasetOptions& options, const ImageSource& source, Decoder& decoder, int64_t count, ThreadPool& threads)
+        : options_(options), source_(source), decoder_(decoder), count_(count), threads_(threads), usable_(std::size_t(count)) {}
 
     void run(Dataset& set) {
-        source_.read(0, count_, [&](std::vector<ImageFile>& files) {
+        source_.read(0, count_, threads_, [&](std::vector<ImageFile>& files) {
             done_ += int64_t(files.size());
             while (!files.empty()) decode(set, files);
             if (options_.report.progress) options_.report.progress("decoding", done_, count_);
@@ -133,7 +132,7 @@ private:
     // Those stay in `files` for which there was no memory beside the others. Where that is true of all, it is an error.
     void decode(Dataset& set, std::vector<ImageFile>& files) {
         std::vector<Decoded> decoded(files.size());
-        kernels::cpu::parallel_for(int64_t(files.size()), [&](int64_t task) {
+        parallel_for(threads_, int64_t(files.size()), [&](int64_t task) {
             const auto i = std::size_t(task);
             decoded[i] = decoder_(files[i]);
             if (decoded[i].lack.empty()) files[i].bytes = {};
@@ -208,6 +207,7 @@ private:
     const ImageSource& source_;
     Decoder& decoder_;
     int64_t count_, done_ = 0, enlarged_ = 0, model_ = 0;
+    ThreadPool& threads_;
     std::vector<bool> usable_;
     std::map<int64_t, std::string> broken_;
 };
@@ -226,7 +226,7 @@ void check(const DatasetOptions& options) {
 }
 
 uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSource& source, int64_t count,
-                const std::vector<uint8_t>& labels) {
+                const std::vector<uint8_t>& labels, ThreadPool& threads) {
     Hash hash;
     const Colour colour = read_colour(o.background, o.where("background"));
     for (const int64_t setting : {o.size, o.crop, decoder.channels(), o.max_pixels, count, int64_t(o.skip_broken),
@@ -234,7 +234,7 @@ uint64_t key_of(const DatasetOptions& o, const Decoder& decoder, const ImageSour
         hash.add(uint64_t(setting));
     hash.add(labels);  // they may change with files after the first `count`
     for (int64_t i = 0; i < count; ++i) hash.add(source.names()[std::size_t(i)]);  // which images of an archive
-    hash.add(source.content(count, o.report.progress));
+    hash.add(source.content(count, threads, o.report.progress));
     return hash.value();
 }
 
@@ -258,7 +258,7 @@ void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::str
             "use a smaller data.size, or fewer images with data.first");
 }
 
-Dataset load_images(const DatasetOptions& options) {
+Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
     check(options);
     const auto start = std::chrono::steady_clock::now();
     Decoder decoder(options);
@@ -283,13 +283,13 @@ Dataset load_images(const DatasetOptions& options) {
     Dataset set{.name = options.set, .source = options.path};
     std::vector<std::string> lines;
     label(set, source->names(), count);
-    const uint64_t key = options.cache ? key_of(options, decoder, *source, count, set.labels) : 0;
+    const uint64_t key = options.cache ? key_of(options, decoder, *source, count, set.labels, threads) : 0;
     const std::string kept = options.cache ? cache_file(key) : "";
     if (options.cache && read_cache(kept, key, set, lines, options.free)) {
         for (const std::string& line : lines) say(printable(line, longest_line));
         return set;
     }
-    Collector collector(options, *source, decoder, count);
+    Collector collector(options, *source, decoder, count, threads);
     collector.run(set);
     lines = collector.lines();
     for (const std::string& line : lines) say(line);
@@ -315,10 +315,11 @@ DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
         return {side, side, decoder.channels(), options.first};
     }
     const std::unique_ptr<ImageSource> source = open_source(options, decoder);
+    ThreadPool alone(1);
     // The others must be like the first; load_images sees to it.
     for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
         Decoded decoded;
-        source->read(i, i + 1, [&](std::vector<ImageFile>& files) { decoded = decoder(files.front()); });
+        source->read(i, i + 1, alone, [&](std::vector<ImageFile>& files) { decoded = decoder(files.front()); });
         if (!decoded.lack.empty()) throw LackOfMemory(decoded.lack, source->place(i), more_memory);
         if (decoded.broken.empty())
             return {decoded.picture.H, decoded.picture.W, decoded.picture.C,

@@ -4,7 +4,7 @@
 
 namespace gannet {
 
-Dataset load_images(const DatasetOptions& options);
+Dataset load_images(const DatasetOptions& options, ThreadPool& threads);
 DatasetInfo images_info(const DatasetOptions& options, std::string* absent);
 
 // Throws Error if these images take more memory than is free.

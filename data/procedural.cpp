@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "data/image_set.h"
 #include "data/picture.h"
-#include "kernels/cpu/parallel.h"
 #include "kernels/philox.h"
 
 namespace gannet {
@@ -102,7 +101,7 @@ DatasetInfo procedural_info(const DatasetOptions& options) {
     return {1, 1, 2, options.first > 0 ? options.first : usual_count};
 }
 
-Dataset procedural_set(const DatasetOptions& options) {
+Dataset procedural_set(const DatasetOptions& options, ThreadPool& threads) {
     if (options.split != "train" && options.split != "test")
         throw Error("unknown split \"" + options.split + "\"", options.where("split"), "the splits are train and test");
     const DatasetInfo info = procedural_info(options);
@@ -113,7 +112,7 @@ Dataset procedural_set(const DatasetOptions& options) {
     set.labels.resize(std::size_t(count));
     const int64_t modes = options.set == "blobs" ? 3 : modes_of(options.set);
     const int64_t at_once = options.set == "blobs" ? 8 : 1024;
-    kernels::cpu::parallel_for((count + at_once - 1) / at_once, [&](int64_t task) {
+    parallel_for(threads, (count + at_once - 1) / at_once, [&](int64_t task) {
         for (int64_t i = task * at_once; i < std::min(count, (task + 1) * at_once); ++i) {
             Draws draws(i, options.split == "test");
             const int mode = int(i % modes);

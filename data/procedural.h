@@ -14,7 +14,7 @@ namespace gannet {
 
 bool is_procedural(const std::string& name);
 std::vector<std::string> procedural_names();
-Dataset procedural_set(const DatasetOptions& options);
+Dataset procedural_set(const DatasetOptions& options, ThreadPool& threads);
 DatasetInfo procedural_info(const DatasetOptions& options);
 
 }  // namespace gannet

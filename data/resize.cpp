@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/parallel.h"
-
 namespace gannet {
 namespace {
 
@@ -91,12 +89,12 @@ std::vector<uint8_t> resize_window(const uint8_t* pixels, int64_t H, int64_t W, 
 }
 
 std::vector<uint8_t> resize_images(const uint8_t* pixels, int64_t N, int64_t H, int64_t W, int64_t C, int64_t out_H,
-                                   int64_t out_W, int64_t copies) {
+                                   int64_t out_W, ThreadPool& threads, int64_t copies) {
     constexpr int64_t at_once = 64;
     const Resizer resizer(H, W, C, {out_H, out_W, 0, 0, out_H, out_W});
     const int64_t size = out_H * out_W * C * copies;
     std::vector<uint8_t> result(std::size_t(N * size));
-    kernels::cpu::parallel_for((N + at_once - 1) / at_once, [&](int64_t task) {
+    parallel_for(threads, (N + at_once - 1) / at_once, [&](int64_t task) {
         for (int64_t n = task * at_once; n < std::min(N, (task + 1) * at_once); ++n)
             resizer.run(pixels + n * H * W * C, result.data() + n * size, copies);
     });

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/parallel.h"
+
 namespace gannet {
 
 // NHWC bytes of N images to N images of out_H x out_W. A triangle filter whose support grows with the reduction, columns
@@ -10,7 +12,7 @@ namespace gannet {
 // does rows first where height shrinks and width grows; otherwise they are equal). Each value is written `copies` times: grey as
 // colour.
 std::vector<uint8_t> resize_images(const uint8_t* pixels, int64_t N, int64_t H, int64_t W, int64_t C, int64_t out_H,
-                                   int64_t out_W, int64_t copies = 1);
+                                   int64_t out_W, ThreadPool& threads, int64_t copies = 1);
 
 // What of a resized image is wanted: H x W pixels from (top, left) on, where all of it would be full_H x full_W.
 struct ResizeWindow {

@@ -55,9 +55,9 @@ public:
     const std::vector<std::pair<std::string, std::string>>& unreachable() const { return unreachable_; }
 
     // Tells names and contents of the first `count` images apart from others.
-    virtual uint64_t content(int64_t count, const LoadProgress& progress) const = 0;
+    virtual uint64_t content(int64_t count, ThreadPool& threads, const LoadProgress& progress) const = 0;
     // Hands the files [begin, end) over, in pieces that are not large. Their order is the source's own.
-    virtual void read(int64_t begin, int64_t end, const Take& take) const = 0;
+    virtual void read(int64_t begin, int64_t end, ThreadPool& threads, const Take& take) const = 0;
 
 protected:
     ImageSource(std::string path, const SourceLimits& limits)

@@ -39,8 +39,11 @@ protected:
     ~ScratchMemory() = default;
 };
 
+class ThreadPool;  // kernels/cpu/parallel.h
+
 struct Execution {
     Numerics numerics;
+    ThreadPool* threads = nullptr;  // of a CPU: who computes; of a GPU: who works for its host
     // Of a GPU:
     std::vector<TunedProduct>* noted = nullptr;  // each product that it is asked for is added once
     void* stream = nullptr;                      // a cudaStream_t: all work of the GPU goes to this one

@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "tests/image_files.h"
 #include "tests/temporary.h"
+#include "tests/threads.h"
 
 // A folder of fixtures under other names, and a cache of its own.
 struct Pictures {
@@ -101,7 +102,7 @@ inline std::set<std::string> all_files_of(const std::string& folder) {
 inline std::string said(gannet::DatasetOptions options, gannet::Dataset* set = nullptr) {
     std::string text;
     options.report.say = [&](const std::string& line) { text += line + "\n"; };
-    const gannet::Dataset loaded = gannet::load_dataset(options);
+    const gannet::Dataset loaded = gannet::load_dataset(options, threads());
     if (set) *set = loaded;
     return text;
 }

@@ -51,14 +51,14 @@ double mismatch(const std::vector<real>& got, const Values& expected, double ulp
     return worst;
 }
 
-std::vector<Device> devices() {
+std::vector<Device> devices(int threads) {
     const char* only = std::getenv("GANNET_TEST_DEVICE");
     std::vector<Device> all;
     if (!only || std::string(only) != "cuda")
         for (Backend isa : {Backend::cpu_scalar, Backend::cpu_avx2, Backend::cpu_avx512})
-            if (Device::supports(isa)) all.push_back(Device::cpu(isa));
+            if (Device::supports(isa)) all.push_back(Device::cpu(isa, {}, threads));
     if (!only || std::string(only) != "cpu")
-        if (Device::cuda_unusable().empty()) all.push_back(Device::cuda());
+        if (Device::cuda_unusable().empty()) all.push_back(Device::cuda(0, {}, threads));
     return all;
 }
 

@@ -92,7 +92,7 @@ void keep_selected(std::vector<Case>& cases) {
 }
 
 // The instruction sets of this machine, and its GPU if there is one; GANNET_TEST_DEVICE=cpu|cuda takes those alone.
-std::vector<Device> devices();
+std::vector<Device> devices(int threads = 0);
 
 // Counters in the device's memory.
 inline constexpr Counters test_position{3, 1000};

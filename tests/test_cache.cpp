@@ -8,6 +8,7 @@
 #include "data/cache.h"
 #include "tests/image_sets.h"
 #include "tests/skip.h"
+#include "tests/threads.h"
 
 using namespace gannet;
 namespace fs = std::filesystem;
@@ -118,7 +119,7 @@ TEST_CASE("cache: what does not fit is not kept, and the run continues") {
     }
     for (const char* wrong : {"much", "-1", "nan", "1e300", "5GB"}) {
         const Limit limit(wrong);
-        CHECK(has(error_of([&] { load_dataset(p.options()); }),
+        CHECK(has(error_of([&] { load_dataset(p.options(), threads()); }),
                   "a cache of '" + std::string(wrong) + "' gigabytes (GANNET_CACHE_GB): "));
     }
 }
@@ -160,7 +161,7 @@ TEST_CASE("cache: lines of it cannot steer a terminal") {
     p.add("1.png", "rgb.png");
     std::string kept;
     DatasetOptions options = p.options();
-    load_dataset(options);
+    load_dataset(options, threads());
     for (const auto& file : fs::directory_iterator(cache_folder())) kept = file.path().filename().string();
     const uint64_t key = std::stoull(kept, nullptr, 16);
     Dataset set;

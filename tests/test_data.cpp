@@ -10,6 +10,7 @@
 #include "data/resize.h"
 #include "tests/skip.h"
 #include "tests/temporary.h"
+#include "tests/threads.h"
 
 using namespace gannet;
 
@@ -46,7 +47,7 @@ std::string ramp(std::size_t count) {
 }  // namespace
 
 TEST_CASE("data: the embedded MNIST") {
-    const Dataset train = load_dataset({});
+    const Dataset train = load_dataset({}, threads());
     CHECK(train.count == 60000);
     CHECK(train.H == 28);
     CHECK(train.W == 28);
@@ -59,7 +60,7 @@ TEST_CASE("data: the embedded MNIST") {
     options.split = "test";
     options.first = 100;
     options.size = 32;
-    const Dataset test = load_dataset(options);
+    const Dataset test = load_dataset(options, threads());
     CHECK(test.count == 100);
     CHECK(test.H == 32);
     CHECK(test.pixels.size() == 100 * 32 * 32);
@@ -72,25 +73,25 @@ TEST_CASE("data: options out of range") {
     DatasetOptions options;
     options.where = [](const std::string&) { return "data.set, model.json:3"; };
     options.set = "mnits";
-    std::string error = error_of([&] { load_dataset(options); });
+    std::string error = error_of([&] { load_dataset(options, threads()); });
     CHECK(has(error, "unknown data set \"mnits\" (data.set, model.json:3): did you mean \"mnist\"?"));
     CHECK(has(error, "fashion-mnist"));
     options.set = "something-else";
-    CHECK_FALSE(has(error_of([&] { load_dataset(options); }), "did you mean"));
+    CHECK_FALSE(has(error_of([&] { load_dataset(options, threads()); }), "did you mean"));
     options.set = "mnist";
     options.split = "validation";
-    CHECK(has(error_of([&] { load_dataset(options); }), "unknown split \"validation\""));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "unknown split \"validation\""));
     options.split = "test";
     options.first = 10001;
-    CHECK(has(error_of([&] { load_dataset(options); }), "mnist has 10000"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "mnist has 10000"));
     CHECK(has(error_of([&] { dataset_info(options); }), "the first 10001 images are wanted, mnist has 10000"));  // summary
     options.first = -1;
-    CHECK(has(error_of([&] { load_dataset(options); }), "first -1"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "first -1"));
     options.first = 0;
     options.size = -5;
     CHECK(has(error_of([&] { dataset_info(options); }), "size -5"));
     options.size = 100000;
-    CHECK(has(error_of([&] { load_dataset(options); }), "size 100000"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "size 100000"));
     options.size = 0;
     options.channels = 2;
     CHECK(has(error_of([&] { dataset_info(options); }), "2 channels"));
@@ -100,16 +101,16 @@ TEST_CASE("data: where files are looked for") {
     TemporaryFolder folder;
     DatasetOptions options;
     options.path = folder.path;
-    CHECK(has(error_of([&] { load_dataset(options); }), "no file train-images-idx3-ubyte[.gz] in " + folder.path));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "no file train-images-idx3-ubyte[.gz] in " + folder.path));
     folder.write("train-images-idx3-ubyte", idx_file({2, 3, 4}, ramp(24)));
-    Dataset set = load_dataset(options);  // no labels: they are optional
+    Dataset set = load_dataset(options, threads());  // no labels: they are optional
     CHECK(set.count == 2);
     CHECK(set.H == 3);
     CHECK(set.W == 4);
     CHECK(set.labels.empty());
     CHECK(set.pixels[1] == 7);
     folder.write("train-labels-idx1-ubyte", idx_file({3}, "abc"));
-    CHECK(has(error_of([&] { load_dataset(options); }), "2 images but 3 labels"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "2 images but 3 labels"));
 
     // GANNET_DATA stands for the folder data/.
     std::filesystem::create_directories(folder / "mnist");
@@ -118,17 +119,17 @@ TEST_CASE("data: where files are looked for") {
     const std::string saved = old ? old : "";
     ::setenv("GANNET_DATA", folder.path.c_str(), 1);
     options.path = "";
-    set = load_dataset(options);
+    set = load_dataset(options, threads());
     CHECK(set.count == 1);
     CHECK(set.pixels == std::vector<uint8_t>{'w', 'x', 'y', 'z'});
     CHECK(dataset_info(options).C == 1);
     options.channels = 3;
-    set = load_dataset(options);
+    set = load_dataset(options, threads());
     CHECK(set.C == 3);
     CHECK(dataset_info(options).C == 3);
     CHECK(set.pixels == std::vector<uint8_t>{'w', 'w', 'w', 'x', 'x', 'x', 'y', 'y', 'y', 'z', 'z', 'z'});
     options.split = "test";
-    CHECK(has(error_of([&] { load_dataset(options); }), folder / "mnist"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), folder / "mnist"));
     old ? ::setenv("GANNET_DATA", saved.c_str(), 1) : ::unsetenv("GANNET_DATA");
 }
 
@@ -136,7 +137,7 @@ TEST_CASE("data: Fashion-MNIST") {
     DatasetOptions options;
     options.set = "fashion-mnist";
     const std::string error = error_of([&] {
-        const Dataset set = load_dataset(options);
+        const Dataset set = load_dataset(options, threads());
         CHECK(set.count == 60000);
         CHECK(set.labels[0] == 9);
     });
@@ -206,22 +207,24 @@ TEST_CASE("data: resize equals PIL's") {
     for (int y = 0; y < 5; ++y)
         for (int x = 0; x < 7; ++x) v.push_back(uint8_t((37 * y * y + 91 * x + 13 * x * y * y + 5) % 256));
     using Bytes = std::vector<uint8_t>;
-    CHECK(resize_images(v.data(), 1, 5, 7, 1, 3, 3) == Bytes{104, 123, 123, 112, 147, 144, 111, 156, 68});
-    const Bytes wide = resize_images(v.data(), 1, 5, 7, 1, 2, 9);  // here PIL rounds in the other order
+    CHECK(resize_images(v.data(), 1, 5, 7, 1, 3, 3, threads()) == Bytes{104, 123, 123, 112, 147, 144, 111, 156, 68});
+    const Bytes wide = resize_images(v.data(), 1, 5, 7, 1, 2, 9, threads());  // here PIL rounds in the other order
     const Bytes expected{57, 86, 151, 182, 72, 151, 140, 120, 133, 97, 79, 130, 198, 168, 129, 96, 89, 110};
     for (std::size_t i = 0; i < 18; ++i) CHECK(std::abs(int(wide[i]) - int(expected[i])) <= 1);
-    CHECK(resize_images(v.data(), 1, 5, 7, 1, 4, 1) == Bytes{109, 140, 135, 116});
-    CHECK(resize_images(v.data(), 1, 5, 7, 1, 8, 8) ==
+    CHECK(resize_images(v.data(), 1, 5, 7, 1, 4, 1, threads()) == Bytes{109, 140, 135, 116});
+    CHECK(resize_images(v.data(), 1, 5, 7, 1, 8, 8, threads()) ==
           Bytes{5,   79,  159, 94, 62,  141, 173, 39,  21,  100, 185, 125, 98,  147, 128, 89,  49,  123, 213, 162, 143, 156,
                 74,  160, 118, 82, 163, 133, 136, 171, 109, 215, 131, 55,  150, 149, 146, 163, 115, 183, 86,  44,  175, 209,
                 171, 134, 91,  62, 84,  86,  166, 204, 144, 65,  68,  71,  85,  120, 158, 195, 121, 14,  52,  87});
-    CHECK(resize_images(v.data(), 1, 5, 7, 1, 5, 7) == v);
-    CHECK(resize_images(v.data(), 1, 5, 7, 1, 4, 1, 3) == Bytes{109, 109, 109, 140, 140, 140, 135, 135, 135, 116, 116, 116});
+    CHECK(resize_images(v.data(), 1, 5, 7, 1, 5, 7, threads()) == v);
+    CHECK(resize_images(v.data(), 1, 5, 7, 1, 4, 1, threads(), 3) ==
+          Bytes{109, 109, 109, 140, 140, 140, 135, 135, 135, 116, 116, 116});
 
     // Channels and images do not mix.
     Bytes colour(2 * 35 * 3, 9);
     for (std::size_t i = 0; i < 35; ++i) colour[(35 + i) * 3 + 1] = v[i];
-    const Bytes small = resize_images(colour.data(), 2, 5, 7, 3, 3, 3), one = resize_images(v.data(), 1, 5, 7, 1, 3, 3);
+    const Bytes small = resize_images(colour.data(), 2, 5, 7, 3, 3, 3, threads()),
+                one = resize_images(v.data(), 1, 5, 7, 1, 3, 3, threads());
     for (std::size_t i = 0; i < 9; ++i) {
         CHECK(small[i * 3 + 1] == 9);
         CHECK(small[(9 + i) * 3] == 9);

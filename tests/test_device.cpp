@@ -1,6 +1,9 @@
 // Devices with settings of their own, in one process.
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <thread>
+
 #include "engine/classifier/classifier.h"
 #include "engine/classifier/trainer.h"
 #include "engine/gan/trainer.h"
@@ -46,6 +49,46 @@ TEST_CASE("device: alternating trainings with and without Winograd compute the s
         return config::gan_of(config::load_model("models/dcgan.json", {"batch=4", "cpu.exact=" + exact}));
     };
     check_pair(config("true"), config("false"), Device::cpu());
+}
+
+TEST_CASE("device: CPUs with one thread and several, in turn and at the same time, have the same bits") {
+    const config::GanConfig config = small_config("wgan");
+    const Backend isa = Device::best_isa();
+    const Device one = Device::cpu(isa, {}, 1), three = Device::cpu(isa, {}, 3), exact = three.with({.exact_convolutions = true});
+    CHECK(one.threads().size() == 1);
+    CHECK(three.threads().size() == 3);
+    CHECK(&exact.threads() == &three.threads());
+    const auto steps = [](GanTrainer& trainer, int count) {
+        for (int i = 0; i < count; ++i) trainer.step();
+    };
+    GanTrainer first(config, few_images(), one), second(config, few_images(), three), third(config, few_images(), three);
+    for (int i = 0; i < 2; ++i) steps(first, 1), steps(second, 1);
+    CHECK(weights(first) == weights(second));
+    std::thread other([&] { steps(first, 2); });  // second's threads run while this one works alone
+    steps(second, 2);
+    other.join();
+    CHECK(weights(first) == weights(second));
+    steps(third, 4);
+    CHECK(weights(third) == weights(second));
+}
+
+TEST_CASE("device: a CPU's threads start with their first work and end with the last handle") {
+    const auto threads_now = [] {
+        std::size_t count = 0;
+        for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) ++count;
+        return count;
+    };
+    const std::size_t before = threads_now();
+    {
+        const Tensor kept = Tensor::empty({1 << 17}, Device::cpu(Backend::cpu_scalar, {}, 4));
+        CHECK(threads_now() == before);
+        const Device device = kept.device();
+        RUN(device, fill, kept.data(), real(1), kept.size());
+        CHECK(threads_now() == before + 3);
+        const Tensor more = Tensor::full({1 << 17}, 1, device.with({.exact_convolutions = true}));
+        CHECK(threads_now() == before + 3);
+    }
+    CHECK(threads_now() == before);
 }
 
 TEST_CASE("device: a checkpoint is read with the settings of its run, not of the process") {

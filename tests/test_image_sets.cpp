@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "tests/image_sets.h"
+#include "tests/threads.h"
 
 using namespace gannet;
 namespace fs = std::filesystem;
@@ -27,14 +28,15 @@ TEST_CASE("image sets: a folder, a tar and a zip of the same files are the same 
          {p.pack("set.tar", archive_write_set_format_pax_restricted), p.pack("set.zip", archive_write_set_format_zip)}) {
         CAPTURE(file);
         options.path = file;
-        const Dataset packed = load_dataset(options);
+        const Dataset packed = load_dataset(options, threads());
         CHECK(packed.pixels == set.pixels);
         CHECK(packed.labels == set.labels);
     }
     options.first = 2;
-    CHECK(load_dataset(options).pixels == std::vector<uint8_t>(set.pixels.begin(), set.pixels.begin() + 2 * 16 * 16 * 3));
+    CHECK(load_dataset(options, threads()).pixels ==
+          std::vector<uint8_t>(set.pixels.begin(), set.pixels.begin() + 2 * 16 * 16 * 3));
     options.channels = 1;
-    CHECK(load_dataset(options).pixels.size() == 2 * 16 * 16);
+    CHECK(load_dataset(options, threads()).pixels.size() == 2 * 16 * 16);
     const DatasetInfo info = dataset_info(options);
     CHECK(info.H == 16);
     CHECK(info.C == 1);
@@ -69,7 +71,7 @@ TEST_CASE("image sets: broken files") {
     p.folder.write("set/2.png", read_text(fixture_file("rgb.png")).substr(0, 300));
     p.folder.write("set/4.jpg", "no JPEG");
     DatasetOptions options = p.options();
-    const std::string message = error_of([&] { load_dataset(options); });
+    const std::string message = error_of([&] { load_dataset(options, threads()); });
     CHECK_MESSAGE(has(message, "a broken image, "), message);
     CHECK_MESSAGE(has(message, "2.png"), message);
     options.skip_broken = true;
@@ -78,7 +80,7 @@ TEST_CASE("image sets: broken files") {
     CHECK_MESSAGE(has(lines, "2 broken images left out: 2.png ("), lines);
     CHECK(set.count == 2);
     options.max_pixels = 10;
-    CHECK(has(error_of([&] { load_dataset(options); }), "none of 4 images can be used"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of 4 images can be used"));
 }
 
 TEST_CASE("image sets: what cannot be a set") {
@@ -86,18 +88,18 @@ TEST_CASE("image sets: what cannot be a set") {
     p.add("1.png", "rgb.png"), p.add("2.png", "grey8.png");
     DatasetOptions options = p.options();
     options.first = 3;
-    CHECK(has(error_of([&] { load_dataset(options); }), "the first 3 images are wanted, there are 2"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "the first 3 images are wanted, there are 2"));
     p.add("3.jpg", "colour.jpg");
     options = p.options(0);  // as they are: of several sizes
-    CHECK(has(error_of([&] { load_dataset(options); }), "images differ in size: "));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "images differ in size: "));
     options.path = p.folder / "none";
-    CHECK_FALSE(error_of([&] { load_dataset(options); }).empty());
+    CHECK_FALSE(error_of([&] { load_dataset(options, threads()); }).empty());
     options.path = "";
-    CHECK(has(error_of([&] { load_dataset(options); }), "needs a path (data.path, m.json:3)"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "needs a path (data.path, m.json:3)"));
     const auto refused = [&](const std::string& path) {
         options.path = path;
         const std::string info = error_of([&] { dataset_info(options); });
-        const std::string message = error_of([&] { load_dataset(options); });
+        const std::string message = error_of([&] { load_dataset(options, threads()); });
         CHECK((info.empty() || info == message));  // with a size, no file is opened to know the shape
         return message;
     };
@@ -116,10 +118,10 @@ TEST_CASE("image sets: what cannot be a set") {
     CHECK_MESSAGE(has(none, "give a .tar, .tar.gz or .zip file of PNG and JPEG images"), none);
     options = p.options();
     options.background = "pale";
-    CHECK(has(error_of([&] { load_dataset(options); }), "is not a valid colour (data.background, m.json:3)"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "is not a valid colour (data.background, m.json:3)"));
     options = p.options(4096);
     options.split = "test";
-    CHECK(has(error_of([&] { load_dataset(options); }), "a folder has no split \"test\" (data.split, m.json:3)"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "a folder has no split \"test\" (data.split, m.json:3)"));
 }
 
 TEST_CASE("image sets: a crop larger than an image") {
@@ -128,12 +130,12 @@ TEST_CASE("image sets: a crop larger than an image") {
     for (const int64_t size : {0, 16}) {
         DatasetOptions options = p.options(size);
         options.crop = 14;
-        CHECK(has(error_of([&] { load_dataset(options); }),
+        CHECK(has(error_of([&] { load_dataset(options, threads()); }),
                   "a broken image, 21 x 13 pixels, smaller than data.crop (14) (" + p.folder.path + "/set/1.png)"));
         options.skip_broken = true;
-        CHECK(has(error_of([&] { load_dataset(options); }), "none of 1 image can be used"));
+        CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of 1 image can be used"));
         options.crop = 13;
-        const Dataset set = load_dataset(options);
+        const Dataset set = load_dataset(options, threads());
         CHECK(set.H == (size ? size : 13));
         CHECK(set.W == set.H);
     }
@@ -151,26 +153,26 @@ TEST_CASE("image sets: archives that were made to fill a disk") {
         REQUIRE(fs::file_size(file) * 200 < 900000);
         options.path = file;
         options.max_bytes = 900000;
-        const std::string message = error_of([&] { load_dataset(options); });
+        const std::string message = error_of([&] { load_dataset(options, threads()); });
         CHECK_MESSAGE(has(message, " bytes unpacks to more than 900,000 (" + file + ", data.path, m.json:3): "), message);
         CHECK_MESSAGE(has(message, "data.max_bytes"), message);
         options.size = 0;  // the shape is then read from an image
         CHECK(error_of([&] { dataset_info(options); }) == message);
         options.size = 16;
         options.max_bytes = 4 * int64_t(zeros.size()) + int64_t(image.size());
-        CHECK(load_dataset(options).count == 1);
+        CHECK(load_dataset(options, threads()).count == 1);
     }
     options.max_bytes = 1;  // but not many times its own size
     options.path = pack_entries(p.folder / "set.tar", tar, plain, entries);
-    CHECK(load_dataset(options).count == 1);
+    CHECK(load_dataset(options, threads()).count == 1);
 
     // By default a gibibyte, whatever is there.
     options = p.options();
     options.path = pack_entries(p.folder / "claims.tar", tar, plain, {{.name = "1.png", .bytes = image, .claimed = 1 << 30}});
-    CHECK_FALSE(has(error_of([&] { load_dataset(options); }), "unpacks to"));
+    CHECK_FALSE(has(error_of([&] { load_dataset(options, threads()); }), "unpacks to"));
     options.path =
         pack_entries(p.folder / "claims.tar", tar, plain, {{.name = "1.png", .bytes = image, .claimed = (1 << 30) + 1}});
-    CHECK(has(error_of([&] { load_dataset(options); }), "unpacks to more than 1,073,741,824"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "unpacks to more than 1,073,741,824"));
 }
 
 // No more of it is read than an image of max_pixels can take.
@@ -232,14 +234,14 @@ TEST_CASE("image sets: links in a folder") {
     fs::create_symlink(fixture_file("rgb.png"), p.folder / "set/a/dead.png");  // relative to the link
     fs::create_symlink(fs::absolute(fixture_file("grey8.png")), p.folder / "set/a/live.png");
     DatasetOptions options = p.options();
-    CHECK(has(error_of([&] { load_dataset(options); }),
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }),
               "cannot open it: No such file or directory (" + p.folder.path + "/set/a/dead.png)"));
     fs::remove(p.folder / "set/a/dead.png");
-    CHECK(load_dataset(options).count == 2);
+    CHECK(load_dataset(options, threads()).count == 2);
 }
 
 TEST_CASE("image sets: MNIST in colour") {
-    const Dataset grey = load_dataset({.first = 3}), colour = load_dataset({.first = 3, .channels = 3});
+    const Dataset grey = load_dataset({.first = 3}, threads()), colour = load_dataset({.first = 3, .channels = 3}, threads());
     CHECK(colour.C == 3);
     REQUIRE(colour.pixels.size() == 3 * grey.pixels.size());
     bool same = true;
@@ -250,10 +252,11 @@ TEST_CASE("image sets: MNIST in colour") {
 TEST_CASE("computed sets: points lie around their modes, images are a function of their index") {
     for (const char* name : {"ring", "grid", "blobs"}) {
         CAPTURE(name);
-        const Dataset all = load_dataset({.set = name, .first = 1000}), few = load_dataset({.set = name, .first = 100});
+        const Dataset all = load_dataset({.set = name, .first = 1000}, threads()),
+                      few = load_dataset({.set = name, .first = 100}, threads());
         CHECK(all.count == 1000);
         CHECK(few.pixels == std::vector<uint8_t>(all.pixels.begin(), all.pixels.begin() + int64_t(few.pixels.size())));
-        CHECK(load_dataset({.set = name, .split = "test", .first = 100}).pixels != few.pixels);
+        CHECK(load_dataset({.set = name, .split = "test", .first = 100}, threads()).pixels != few.pixels);
         const DatasetInfo info = dataset_info({.set = name});
         CHECK(info.H * info.W * info.C == int64_t(all.pixels.size()) / all.count);
         if (info.C != 2) continue;
@@ -272,5 +275,5 @@ TEST_CASE("computed sets: points lie around their modes, images are a function o
         CHECK(worst < 0.12);  // six deviations of 0.02
         CHECK(std::count(count.begin(), count.end(), 0) == (std::string(name) == "ring" ? 17 : 0));
     }
-    CHECK_FALSE(error_of([&] { load_dataset({.set = "ring", .size = 8}); }).empty());
+    CHECK_FALSE(error_of([&] { load_dataset({.set = "ring", .size = 8}, threads()); }).empty());
 }

@@ -10,6 +10,7 @@
 #include "data/source.h"
 #include "tests/image_sets.h"
 #include "tests/skip.h"
+#include "tests/threads.h"
 
 using namespace gannet;
 namespace fs = std::filesystem;
@@ -117,10 +118,10 @@ TEST_CASE("image sources: names in a zip, in any encoding and under any locale")
     std::setlocale(LC_ALL, before.c_str());
     DatasetOptions options = p.options();
     options.path = file;
-    CHECK(load_dataset(options).count == 5);
+    CHECK(load_dataset(options, threads()).count == 5);
     options.path = zip_of(p.folder / "folders.zip",
                           {{.name = "caf\xc3\xa9/1.png", .utf8_flag = true}, {.name = "\xe7\x8c\xab/2.png", .utf8_flag = true}});
-    CHECK(load_dataset(options).classes == std::vector<std::string>{"caf\xc3\xa9", "\xe7\x8c\xab"});
+    CHECK(load_dataset(options, threads()).classes == std::vector<std::string>{"caf\xc3\xa9", "\xe7\x8c\xab"});
 }
 
 TEST_CASE("image sources: names in a zip that differ only in how letters are composed are two names") {
@@ -244,7 +245,8 @@ TEST_CASE("image sources: a name in a zip that holds a NUL cannot be read") {
     for (const bool utf8 : {false, true}) {
         options.skip_broken = false;
         options.path = zip_of(p.folder / "set.zip", {{"a.png"}, {.name = std::string("b\0.png", 6), .utf8_flag = utf8}});
-        CHECK(has(error_of([&] { load_dataset(options); }), "its name cannot be read (" + options.path + "/entry 2, data.path"));
+        CHECK(has(error_of([&] { load_dataset(options, threads()); }),
+                  "its name cannot be read (" + options.path + "/entry 2, data.path"));
         options.skip_broken = true;
         CHECK(has(said(options), "1 unreadable folder or entry left out: entry 2 (its name cannot be read)"));
     }
@@ -270,7 +272,7 @@ TEST_CASE("image sources: an entry whose name cannot be read is named") {
     const Pictures p;
     DatasetOptions options = p.options();
     options.path = zip_of(p.folder / "set.zip", {{"a.png"}, {"b.png"}, {.name = "\xff.png", .utf8_flag = true}});
-    const std::string message = error_of([&] { load_dataset(options); });
+    const std::string message = error_of([&] { load_dataset(options, threads()); });
     CHECK_MESSAGE(has(message, "its name cannot be read (" + options.path + "/entry 3, data.path"), message);
     CHECK(has(message, "data.broken \"skip\""));
     options.skip_broken = true;
@@ -280,7 +282,7 @@ TEST_CASE("image sources: an entry whose name cannot be read is named") {
     CHECK(set.count == 2);
     CHECK_FALSE(has(lines, "others"));
     options.path = zip_of(p.folder / "none.zip", {{.name = "\xff.png", .utf8_flag = true}});
-    CHECK(has(error_of([&] { load_dataset(options); }), "none of its images can be reached: entry 1 ("));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of its images can be reached: entry 1 ("));
 }
 
 TEST_CASE("image sources: links in an archive give the files that they point to") {
@@ -316,7 +318,7 @@ TEST_CASE("image sources: links in an archive give the files that they point to"
     entries = {{"1.png", std::string(1 << 18, '\0')}};
     for (int i = 0; i < 2000; ++i) entries.push_back({.name = std::to_string(i) + ".png", .hardlink = "1.png"});
     options.path = pack_entries(p.folder / "many.tgz", tar, gz, entries);
-    CHECK(has(error_of([&] { load_dataset(options); }), "unpacks to more than "));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "unpacks to more than "));
     // What a tar has twice is not lost without a word.
     options = p.options();
     options.path = pack_entries(p.folder / "twice.tar", tar, plain, {{"1.png", grey}, {"1.png", image()}});
@@ -394,13 +396,13 @@ TEST_CASE("image sources: a hard link to a symbolic link, and links that multipl
                     {.name = std::to_string(level) + "/" + std::to_string(way), .symlink = "../" + std::to_string(level + 1)});
         entries.push_back({"12/1.png", image()});
         options.path = pack_entries(p.folder / "many.tar", tar, plain, entries);
-        CHECK(has(error_of([&] { load_dataset(options); }), "more than 1000 links lead to the folder ("));
+        CHECK(has(error_of([&] { load_dataset(options, threads()); }), "more than 1000 links lead to the folder ("));
     }
     std::vector<Entry> entries;
     for (int i = 0; i < 2000; ++i) entries.push_back({"all/" + std::to_string(i) + "x.png", ""});
     for (int i = 0; i < 900; ++i) entries.push_back({.name = std::to_string(i), .symlink = "all"});
     options.path = pack_entries(p.folder / "product.tar", tar, plain, entries);
-    CHECK(has(error_of([&] { load_dataset(options); }), "its links lead to far more files than it holds ("));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "its links lead to far more files than it holds ("));
 }
 
 TEST_CASE("image sources: a path that no system has is refused at once") {
@@ -412,7 +414,7 @@ TEST_CASE("image sources: a path that no system has is refused at once") {
     DatasetOptions options = p.options();
     options.path = pack_entries(p.folder / "deep.tar", archive_write_set_format_gnutar, plain, entries);
     const std::string why = "a path of more than 4,096 bytes or 256 folders";
-    CHECK(has(error_of([&] { load_dataset(options); }), why + " (" + options.path + "/entry 2, data.path"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), why + " (" + options.path + "/entry 2, data.path"));
     options.skip_broken = true;
     CHECK(has(said(options), "20 unreadable folders or entries left out: entry 2 (" + why + "), "));
     options.skip_broken = false;
@@ -427,7 +429,7 @@ TEST_CASE("image sources: links in a folder, two to one place and in a circle") 
     p.add("../faces/1.png", "rgb.png"), p.add("../faces/2.png", "grey8.png");
     fs::create_directories(p.folder / "set");
     for (const char* name : {"a", "b"}) fs::create_directory_symlink(p.folder / "faces", p.folder / (std::string("set/") + name));
-    const Dataset set = load_dataset(p.options());
+    const Dataset set = load_dataset(p.options(), threads());
     CHECK(set.count == 4);
     CHECK(set.labels == std::vector<uint8_t>{0, 0, 1, 1});
     fs::create_directory_symlink(p.folder / "set", p.folder / "faces/up");
@@ -497,7 +499,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
         options.skip_broken = skip;
         fs::permissions(bad, fs::perms(mode));
         const AsNobody nobody;
-        return skip ? said(options) : error_of([&] { load_dataset(options); });
+        return skip ? said(options) : error_of([&] { load_dataset(options, threads()); });
     };
     if (!AsNobody().works()) return skipped("cannot give up root's rights");
     CHECK(has(refused(0444, false), "cannot enter the folder: Permission denied (" + bad + "/deeper/, data.path"));
@@ -516,7 +518,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     fs::permissions(p.folder / "set", fs::perms(0000));
     const auto refused_as_nobody = [&](const std::string& set, const std::string& path) {
         const AsNobody nobody;
-        return error_of([&] { load_dataset({.set = set, .path = p.folder / path, .size = 16}); });
+        return error_of([&] { load_dataset({.set = set, .path = p.folder / path, .size = 16}, threads()); });
     };
     CHECK(has(refused_as_nobody("folder", "set/bad"), "cannot reach it: Permission denied ("));
     CHECK(has(refused_as_nobody("folder", "set.tar"), "cannot open the archive: Permission denied ("));
@@ -536,7 +538,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     ::close(at);
     ::close(start);
     options.skip_broken = false;
-    CHECK(has(error_of([&] { load_dataset(options); }), "cannot enter the folder: File name too long ("));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "cannot enter the folder: File name too long ("));
     options.skip_broken = true;
     CHECK(has(said(options), "1 unreadable folder or entry left out: "));
 }
@@ -553,25 +555,25 @@ TEST_CASE("image sources: entries that are not files are counted, each with its 
 TEST_CASE("image sources: why there are no labels") {
     const Pictures p;
     p.add("1.png", "rgb.png");
-    Dataset set = load_dataset(p.options());
+    Dataset set = load_dataset(p.options(), threads());
     CHECK(set.no_labels == "all its images are in one folder");
     p.add("a/1.png", "rgb.png"), p.add("b/1.png", "rgb.png");
-    set = load_dataset(p.options());
+    set = load_dataset(p.options(), threads());
     CHECK(set.no_labels == "1.png is in no class folder");
     CHECK(set.labels.empty());
     CHECK(set.classes.empty());
     p.add("2.png", "rgb.png");
-    CHECK(load_dataset(p.options()).no_labels == "1.png is in no class folder, nor is 1 other");
+    CHECK(load_dataset(p.options(), threads()).no_labels == "1.png is in no class folder, nor is 1 other");
     p.add("3.png", "rgb.png");
-    CHECK(load_dataset(p.options()).no_labels == "1.png is in no class folder, nor are 2 others");
+    CHECK(load_dataset(p.options(), threads()).no_labels == "1.png is in no class folder, nor are 2 others");
     for (const char* stray : {"1.png", "2.png", "3.png"}) fs::remove(p.folder / (std::string("set/") + stray));
     for (int i = 2; i < 256; ++i) p.add("c" + std::to_string(i) + "/1.png", "rgb.png");
-    set = load_dataset(p.options());
+    set = load_dataset(p.options(), threads());
     CHECK(set.no_labels.empty());
     CHECK(set.classes.size() == 256);
     CHECK(set.labels.size() == 256);
     CHECK(set.labels.back() == 255);
     for (int i = 0; i < 44; ++i) p.add("d" + std::to_string(i) + "/1.png", "rgb.png");
-    CHECK(load_dataset(p.options()).no_labels == "300 class folders, at most 256");
-    CHECK(load_dataset(p.options()).no_labels == "300 class folders, at most 256");  // from the cache too
+    CHECK(load_dataset(p.options(), threads()).no_labels == "300 class folders, at most 256");
+    CHECK(load_dataset(p.options(), threads()).no_labels == "300 class folders, at most 256");  // from the cache too
 }

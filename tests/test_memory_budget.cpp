@@ -27,6 +27,7 @@
 #include "tests/memory_limit.h"
 #include "tests/skip.h"
 #include "tests/temporary.h"
+#include "tests/threads.h"
 
 using namespace gannet;
 
@@ -42,12 +43,6 @@ void write(const std::string& file, const std::vector<uint8_t>& bytes) {
     std::filesystem::create_directories(parent_of(file));
     std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
 }
-
-struct Threads {
-    int before = kernels::cpu::threads();
-    explicit Threads(int count) { kernels::cpu::set_threads(count); }
-    ~Threads() { kernels::cpu::set_threads(before); }
-};
 
 std::map<std::string, std::vector<uint8_t>> kinds() {
     std::map<std::string, std::vector<uint8_t>> all;
@@ -110,9 +105,9 @@ void add_images(const Pictures& p) {
 TEST_CASE("memory budget: threads together never take more than is free") {
     constexpr int64_t free = 100 * MB;
     MemoryBudget budget(always(free));
-    const Threads threads(4);
+    ThreadPool four(4);
     std::atomic<int64_t> taken{0}, most{0};
-    kernels::cpu::parallel_for(400, [&](int64_t i) {
+    parallel_for(four, 400, [&](int64_t i) {
         const int64_t bytes = (i * 37 % 90 + 1) * MB;
         MemoryShare share(budget);
         CHECK(share.take(bytes) == "");
@@ -182,13 +177,13 @@ TEST_CASE("memory budget: images that do not fit side by side take turns, and th
         options.size = size;
         options.crop = size ? 0 : 900;
         options.free = always(int64_t(1) << 40);
-        const Dataset all = load_dataset(options);
+        const Dataset all = load_dataset(options, threads());
         REQUIRE(all.count == 12);
-        for (const int threads : {1, 4}) {
-            const Threads at_once(threads);
+        for (const int at_once : {1, 4}) {
+            ThreadPool pool(at_once);
             std::atomic<int64_t> asked{0};
             options.free = [&] { return ++asked, size ? 24 * MB : 36 * MB; };
-            const Dataset set = load_dataset(options);
+            const Dataset set = load_dataset(options, pool);
             CHECK(set.pixels == all.pixels);
             CHECK(asked >= 5);  // nothing is taken that was not asked for
         }
@@ -200,11 +195,11 @@ TEST_CASE("memory budget: results that are held do not keep an image out") {
     for (int i = 0; i < 6; ++i) write(p.folder / ("set/" + std::to_string(i) + ".png"), large_png(1000, 1000, {}));
     DatasetOptions options = p.options(0);
     options.cache = false;
-    const Threads threads(1);
+    ThreadPool alone(1);
     // Asked for a batch, for the first image, for the other five beside its result, and then without it.
     int64_t asked = 0;
     options.free = [&] { return ++asked == 2 ? 9 * MB : asked >= 3 && asked <= 7 ? 3 * MB : 40 * MB; };
-    CHECK(load_dataset(options).count == 6);
+    CHECK(load_dataset(options, alone).count == 6);
     CHECK(asked >= 9);
 }
 
@@ -216,19 +211,19 @@ TEST_CASE("memory budget: an image that does not fit is named, also where broken
     DatasetOptions options = p.options();
     for (const std::string& path : {options.path, p.pack("set.tar", tar), p.pack("set.zip", zip)})
         for (const bool skip : {false, true})
-            for (const int threads : {1, 4}) {
-                const Threads at_once(threads);
+            for (const int at_once : {1, 4}) {
+                ThreadPool pool(at_once);
                 options.path = path;
                 options.skip_broken = skip;
                 options.free = always(30 * MB);
                 CHECK(
-                    error_of([&] { load_dataset(options); }) ==
+                    error_of([&] { load_dataset(options, pool); }) ==
                     "an image of 4000 x 3000 pixels takes 38 MB, more than the 30 MB of memory that are free (" + path +
                         "/large.png): give the program more memory, or smaller images: a lower data.max_pixels with data.broken "
                         "\"skip\" leaves large ones out");
                 options.free = always(50 * MB);
                 options.cache = false;
-                CHECK(load_dataset(options).count == 3);
+                CHECK(load_dataset(options, pool).count == 3);
             }
     // What would only tell its extents needs as much.
     options = p.options(0);
@@ -240,7 +235,7 @@ TEST_CASE("memory budget: an image that does not fit is named, also where broken
     options.free = always(30 * MB);
     options.skip_broken = true;
     options.max_pixels = 1000000;
-    CHECK(load_dataset(options).count == 1);
+    CHECK(load_dataset(options, threads()).count == 1);
 }
 
 TEST_CASE("memory budget: a large file is not read, and a small set fits where a large one does not") {
@@ -253,17 +248,18 @@ TEST_CASE("memory budget: a large file is not read, and a small set fits where a
     for (const std::string& path : {folder, p.pack("set.tar", tar), p.pack("set.zip", zip)}) {
         options.path = path;
         options.free = always(30 * MB);
-        CHECK(has(error_of([&] { load_dataset(options); }), "the file takes 4" + std::string(path == folder ? "0" : "1") +
-                                                                " MB, more than the 30 MB of memory that are free (" + path +
-                                                                "/2.png): give the program more memory"));
+        CHECK(has(error_of([&] { load_dataset(options, threads()); }),
+                  "the file takes 4" + std::string(path == folder ? "0" : "1") +
+                      " MB, more than the 30 MB of memory that are free (" + path + "/2.png): give the program more memory"));
         options.free = always(100 * MB);
         options.cache = false;
-        CHECK(load_dataset(options).count == 2);
+        CHECK(load_dataset(options, threads()).count == 2);
     }
     options = p.options(3000);
     options.free = always(30 * MB);
-    CHECK(has(error_of([&] { load_dataset(options); }), "2 images of 3000 x 3000 take 55 MB, more than the 30 MB"));
-    CHECK(has(error_of([&] { load_dataset({.free = always(10 * MB)}); }), "its content takes 48 MB, more than the 10 MB"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "2 images of 3000 x 3000 take 55 MB, more than the 30 MB"));
+    CHECK(has(error_of([&] { load_dataset({.free = always(10 * MB)}, threads()); }),
+              "its content takes 48 MB, more than the 10 MB"));
 }
 
 TEST_CASE("memory budget: files of arrays are compared with what is free before they are read") {

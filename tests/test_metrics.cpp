@@ -9,6 +9,7 @@
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"
 #include "tests/temporary.h"
+#include "tests/threads.h"
 
 using namespace gannet;
 
@@ -126,7 +127,8 @@ TEST_CASE("metrics: shares, modes and entropy") {
 TEST_CASE("metrics: nearest neighbours against plain loops") {
     for (int64_t size : {1, 3, 33, 255, 256, 257, 784, 1025}) {
         const std::vector<uint8_t> images = noise(37 * size, 1), among = noise(53 * size, 2);
-        const std::vector<double> to_all = nearest_distances(images, among, size), to_others = nearest_others(images, size);
+        const std::vector<double> to_all = nearest_distances(images, among, size, threads()),
+                                  to_others = nearest_others(images, size, threads());
         REQUIRE(to_all.size() == 37);
         REQUIRE(to_others.size() == 37);
         for (int64_t i = 0; i < 37; ++i) {
@@ -137,30 +139,31 @@ TEST_CASE("metrics: nearest neighbours against plain loops") {
     }
     // black beside white, the largest sums that there are
     const std::vector<uint8_t> black(200000, 0), white(200000, 255);
-    CHECK(nearest_distances(black, white, 200000)[0] == doctest::Approx(std::sqrt(200000.0)));
-    CHECK(nearest_distances(black, black, 200000)[0] == 0);  // itself counts among others' images
+    CHECK(nearest_distances(black, white, 200000, threads())[0] == doctest::Approx(std::sqrt(200000.0)));
+    CHECK(nearest_distances(black, black, 200000, threads())[0] == 0);  // itself counts among others' images
 }
 
 TEST_CASE("metrics: planted near-duplicates are found, and only those") {
     constexpr int64_t size = 300, count = 100;
     std::vector<uint8_t> images = noise(count * size, 3);
-    CHECK(share_of_twins(images, size, 1) == 0);
+    CHECK(share_of_twins(images, size, 1, threads()) == 0);
     const auto row = [&](int64_t i) { return images.begin() + i * size; };
     std::copy_n(row(10), size, row(90));  // an exact copy
-    CHECK(share_of_twins(images, size, 0) == doctest::Approx(0.02));
+    CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.02));
     std::copy_n(row(20), size, row(80));  // one that differs by 1 and 2 levels, in the first and the last pixel
     row(80)[0] = uint8_t(row(20)[0] ^ 1), row(80)[size - 1] = uint8_t(row(20)[size - 1] ^ 2);
     const double apart = std::sqrt(5.0) / 255;
-    CHECK(nearest_others(images, size)[80] == doctest::Approx(apart));
-    CHECK(share_of_twins(images, size, 0) == doctest::Approx(0.02));
-    CHECK(share_of_twins(images, size, apart * 0.99) == doctest::Approx(0.02));
-    CHECK(share_of_twins(images, size, nearest_others(images, size)[80]) == doctest::Approx(0.04));  // "at most"
+    CHECK(nearest_others(images, size, threads())[80] == doctest::Approx(apart));
+    CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.02));
+    CHECK(share_of_twins(images, size, apart * 0.99, threads()) == doctest::Approx(0.02));
+    CHECK(share_of_twins(images, size, nearest_others(images, size, threads())[80], threads()) ==
+          doctest::Approx(0.04));         // "at most"
     std::copy_n(row(10), size, row(11));  // three equal images count as three near-duplicates
-    CHECK(share_of_twins(images, size, 0) == doctest::Approx(0.03));
+    CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.03));
     // With the 1 % quantile of their distances as the limit, 1 % of different images are near-duplicates, or one more: they come
     // in pairs.
     const std::vector<uint8_t> different = noise(400 * size, 4);
-    const double share = share_of_twins(different, size, quantile(nearest_others(different, size), 0.01));
+    const double share = share_of_twins(different, size, quantile(nearest_others(different, size, threads()), 0.01), threads());
     CHECK(share >= 0.01);
     CHECK(share <= 0.0125);
 }

@@ -8,6 +8,7 @@
 
 #include "engine/diagnostics/collapse.h"
 #include "tests/temporary.h"
+#include "tests/threads.h"
 #include "tests/training_cases.h"
 
 using namespace gannet;
@@ -48,20 +49,20 @@ std::string after(CollapseAlarm& alarm, const StepLosses& line, int count) {
 }  // namespace
 
 TEST_CASE("observation: the spread of images") {
-    const Spread one = spread_of({1, 2, 3, 1, 2, 3, 1, 2, 3}, 3);  // three times the same
+    const Spread one = spread_of({1, 2, 3, 1, 2, 3, 1, 2, 3}, 3, threads());  // three times the same
     CHECK(one.mean == doctest::Approx(2));
     CHECK(one.deviation == doctest::Approx(std::sqrt(2.0 / 3)));
     CHECK(one.distance == doctest::Approx(0));
     // distances 5, 5 and 6
-    CHECK(spread_of({0, 0, 3, 4, 6, 0}, 3).distance == doctest::Approx(std::sqrt((25 + 25 + 36) / 3.0)));
-    CHECK(std::isnan(spread_of({7, 7}, 1).distance));  // an image alone has no other
-    CHECK(std::isnan(spread_of({7, 7}, 1).nearest));
+    CHECK(spread_of({0, 0, 3, 4, 6, 0}, 3, threads()).distance == doctest::Approx(std::sqrt((25 + 25 + 36) / 3.0)));
+    CHECK(std::isnan(spread_of({7, 7}, 1, threads()).distance));  // an image alone has no other
+    CHECK(std::isnan(spread_of({7, 7}, 1, threads()).nearest));
     Observation single;
-    single.samples = single.data = spread_of({7, 7}, 1);
+    single.samples = single.data = spread_of({7, 7}, 1, threads());
     CHECK(json::dump(*json::Value(single.line()).find("samples"), -1) ==
           R"({"mean": 7.0, "std": 0.0, "distance": null, "nearest": null})");
     CHECK(one.nearest == 0);
-    CHECK(spread_of({0, 0, 3, 4, 6, 0, 6, 1}, 4).nearest == doctest::Approx(std::sqrt(18.0)));  // 5, sqrt(18), 1, 1
+    CHECK(spread_of({0, 0, 3, 4, 6, 0, 6, 1}, 4, threads()).nearest == doctest::Approx(std::sqrt(18.0)));  // 5, sqrt(18), 1, 1
 }
 
 TEST_CASE("observation: what it says is so, and changes no number") {
@@ -185,7 +186,8 @@ TEST_CASE("alarm: samples that no longer differ") {
 // Six images again and again are as far from each other as the data's.
 TEST_CASE("alarm: a batch of one has no distances to judge by") {
     CollapseAlarm alarm(small_config("vanilla"), 100);
-    for (int step = 1; step <= 100; ++step) CHECK(alarm.samples(step, spread_of({1, 2}, 1), spread_of({3, 4}, 1)) == "");
+    for (int step = 1; step <= 100; ++step)
+        CHECK(alarm.samples(step, spread_of({1, 2}, 1, threads()), spread_of({3, 4}, 1, threads())) == "");
 }
 
 TEST_CASE("alarm: samples that are a few images") {

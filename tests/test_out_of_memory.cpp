@@ -25,6 +25,7 @@
 #include "tests/large_images.h"
 #include "tests/skip.h"
 #include "tests/temporary.h"
+#include "tests/threads.h"
 
 using namespace gannet;
 
@@ -126,9 +127,9 @@ TEST_CASE("out of memory: an image that cannot be read for it is not left out") 
     DatasetOptions options = p.options();
     options.skip_broken = true;
     options.cache = false;
-    CHECK(load_dataset(options).count == 2);
+    CHECK(load_dataset(options, threads()).count == 2);
     const Scarce scarce(64 << 20);
-    CHECK(has(error_of([&] { load_dataset(options); }), "the file takes 420 MB, more than the "));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "the file takes 420 MB, more than the "));
 #endif
 }
 
@@ -230,10 +231,9 @@ TEST_CASE("out of memory: how an image is turned is not lost for it") {
 }
 
 TEST_CASE("parallel: what a task throws reaches the caller, and the threads stay") {
-    const int before = kernels::cpu::threads();
     const auto caller = std::this_thread::get_id();
-    for (const int threads : {2, 5}) {
-        kernels::cpu::set_threads(threads);
+    for (const int size : {2, 5}) {
+        ThreadPool pool(size);
         for (int round = 0; round < 50; ++round) {
             // The caller waits in its first task, so that another thread throws.
             std::atomic<bool> thrown{false};
@@ -247,9 +247,8 @@ TEST_CASE("parallel: what a task throws reaches the caller, and the threads stay
                 thrown = true;
                 throw std::bad_alloc();
             };
-            CHECK_THROWS_AS(kernels::cpu::parallel_for(20, [&](int64_t i) { work(i); }), std::bad_alloc);
+            CHECK_THROWS_AS(parallel_for(pool, 20, [&](int64_t i) { work(i); }), std::bad_alloc);
             CHECK(ran == 20);
         }
     }
-    kernels::cpu::set_threads(before);
 }

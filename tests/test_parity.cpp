@@ -10,7 +10,6 @@
 #include <set>
 #include <sstream>
 
-#include "kernels/cpu/parallel.h"
 #include "tests/kernel_cases.h"
 #include "tests/op_cases.h"
 
@@ -243,13 +242,11 @@ TEST_CASE("a range of samples gives the same bits alone as within the batch") {
 }
 
 TEST_CASE("the same bits whatever the number of threads, and again") {
-    const int before_test = kernels::cpu::threads();
     std::vector<Results> ops;
     std::vector<std::vector<std::vector<real>>> kernels;
     for (const int threads : {1, 2, 2, 3}) {
-        kernels::cpu::set_threads(threads);
         std::size_t op = 0, kernel = 0;
-        for (const Device& device : devices()) {
+        for (const Device& device : devices(threads)) {
             for (const OpCase& c : op_cases()) {
                 const Results now = evaluate(c, device);
                 if (threads == 1) ops.push_back(now);
@@ -265,7 +262,6 @@ TEST_CASE("the same bits whatever the number of threads, and again") {
             }
         }
     }
-    kernels::cpu::set_threads(before_test);
 }
 
 TEST_CASE("every op and every kernel has a case") {

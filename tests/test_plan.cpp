@@ -48,7 +48,7 @@ TEST_CASE("docs: plans of the presets") {
         const config::GanConfig config = config::gan_of(model);
         std::string text;
         try {
-            const Networks nets = build_networks(config, declared_images(config).image);
+            const Networks nets = build_networks(config, declared_images(config).image, Device::cpu());
             text = gan::plans_text(config, *nets[0], *nets[1]);
         } catch (const Error&) {
             const std::size_t line = expected.find("\n" + name + " ");

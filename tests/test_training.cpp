@@ -8,8 +8,8 @@
 #include "engine/gan/trainer.h"
 #include "engine/run/training.h"
 #include "engine/train/checkpoint.h"
-#include "kernels/cpu/parallel.h"
 #include "tests/temporary.h"
+#include "tests/threads.h"
 #include "tests/training_cases.h"
 
 using namespace gannet;
@@ -20,14 +20,15 @@ namespace {
 const char* const models[] = {"vanilla", "dcgan", "wgan"};
 
 const Dataset& mnist() {
-    static const Dataset data = load_dataset({});
+    static const Dataset data = load_dataset({}, threads());
     return data;
 }
 
 // The bytes of a checkpoint after `steps` steps.
-std::string state_after(const config::GanConfig& config, int steps, const std::string& start = "", const std::string& save = "") {
+std::string state_after(const config::GanConfig& config, int steps, const std::string& start = "", const std::string& save = "",
+                        const Device& device = Device::cpu()) {
     const TemporaryFolder folder;
-    GanTrainer trainer(config, few_images(), Device::cpu());
+    GanTrainer trainer(config, few_images(), device);
     if (!start.empty()) restore(load_checkpoint(start), trainer);
     while (trainer.step_count() < steps) trainer.step();
     const std::string file = save.empty() ? folder / "checkpoint.safetensors" : save;
@@ -124,18 +125,15 @@ TEST_CASE("training: same seed, same bits; another seed, others") {
 }
 
 TEST_CASE("training: one thread and several give the same bits") {
-    const int before = kernels::cpu::threads();
     for (const std::string model : models) {
         CAPTURE(model);
         const config::GanConfig config = golden_config(model, {"batch=13"});
-        kernels::cpu::set_threads(1);
-        const std::string one = state_after(config, 2);
-        for (int threads : {2, 3}) {
-            kernels::cpu::set_threads(threads);
-            CHECK(one == state_after(config, 2));
-        }
+        const auto with = [&](int threads) {
+            return state_after(config, 2, "", "", Device::cpu(Device::best_isa(), {}, threads));
+        };
+        const std::string one = with(1);
+        for (const int threads : {2, 3}) CHECK(one == with(threads));
     }
-    kernels::cpu::set_threads(before);
 }
 
 TEST_CASE("training: a resumed run equals an uninterrupted one, bit for bit") {

@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "engine/gan/trainer.h"
-#include "kernels/cpu/parallel.h"
 #include "tests/op_cases.h"
 #include "tests/reference.h"
 #include "tests/training_cases.h"
@@ -144,25 +143,21 @@ TEST_CASE("Winograd: a sample has the same bits alone, among few and among many"
 
 // The shapes of the op table have the fewest tiles that matter; this one has slices.
 TEST_CASE("Winograd: many tiles have the same bits for any number of threads") {
-    const int before = kernels::cpu::threads();
     for (const Device& device : cpus())
         for (const int pass : {0, 1, 2}) {
             for (const ConvShape& s : {layer(many_samples, 8, 32, 32), layer(130, 14, 32, 64), layer(many_samples, 14, 32, 32)}) {
                 const Case c(s, pass);
-                kernels::cpu::set_threads(1);
-                const std::vector<real> one = c.run(device, false);
-                for (const int threads : {2, 3}) {
-                    kernels::cpu::set_threads(threads);
-                    CHECK_MESSAGE(c.run(device, false) == one, c.name(), " on ", device.name(), " with ", threads, " threads");
-                }
+                const std::vector<real> one = c.run(Device::cpu(device.backend(), {}, 1), false);
+                for (const int threads : {2, 3})
+                    CHECK_MESSAGE(c.run(Device::cpu(device.backend(), {}, threads), false) == one, c.name(), " on ",
+                                  device.name(), " with ", threads, " threads");
             }
         }
-    kernels::cpu::set_threads(before);
 }
 
 TEST_CASE("Winograd: the key cpu.exact") {
     GanTrainer exact(golden_config("dcgan", {"cpu.exact=true"}), few_images(), Device::cpu());
     GanTrainer usual(golden_config("dcgan"), few_images(), Device::cpu());
-    CHECK(exact.generator().flat_values().device().numerics().exact_convolutions);
-    CHECK(!usual.generator().flat_values().device().numerics().exact_convolutions);
+    CHECK(exact.generator().device().numerics().exact_convolutions);
+    CHECK(!usual.generator().device().numerics().exact_convolutions);
 }

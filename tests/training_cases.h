@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "engine/model/model.h"
+#include "tests/threads.h"
 
 namespace gannet::tests {
 
@@ -46,12 +47,12 @@ inline config::ClassifierConfig small_classifier(std::vector<std::string> settin
 
 // A small set with the first images: enough where only bookkeeping is tested.
 inline const Dataset& few_images() {
-    static const Dataset data = load_dataset({.first = 100});
+    static const Dataset data = load_dataset({.first = 100}, threads());
     return data;
 }
 // The same for the models of 64x64 colour images.
 inline const Dataset& few_colour_images() {
-    static const Dataset data = load_dataset({.size = 64, .first = 20, .channels = 3});
+    static const Dataset data = load_dataset({.size = 64, .first = 20, .channels = 3}, threads());
     return data;
 }
 

@@ -67,7 +67,7 @@ Rival onednn_rival(std::function<std::function<void()>(const Call&)> prepare) { 
 std::vector<Rival> matmul_rivals(const MatmulShape& s) {
     std::vector<Rival> rivals{
         naive_rival([s](const Call& u) { naive::matmul(u.p[0], u.p[1], u.p[2], s); }),
-        onednn_rival([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2]); }),
+        onednn_rival([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2], u.device.threads().size()); }),
     };
 #ifdef GANNET_CUBLAS
     // Through the same kernel; not where the library is not found.
@@ -120,7 +120,8 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
              flops,
              [s](const Call& u) { RUN(u.device, conv2d<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
              {naive_rival([few](const Call& u) { naive::conv2d(u.p[0], u.p[1], u.p[2], few); }, part),
-              onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::forward, u.p[1], u.p[0]); })}});
+              onednn_rival(
+                  [s](const Call& u) { return onednn::conv2d(s, Pass::forward, u.p[1], u.p[0], u.device.threads().size()); })}});
         cases.push_back(
             {"conv2d_dgrad",
              shape,
@@ -128,15 +129,18 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
              flops,
              [s](const Call& u) { RUN(u.device, conv2d_dgrad<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
              {naive_rival([few](const Call& u) { naive::conv2d_dgrad(u.p[0], u.p[1], u.p[2], few); }, part),
-              onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::data_gradient, u.p[0], u.p[1]); })}});
-        cases.push_back(
-            {"conv2d_wgrad",
-             shape,
-             {{w}, {x}, {y}},
-             flops,
-             [s](const Call& u) { RUN(u.device, conv2d_wgrad<real>, u.p[0], u.p[1], u.p[2], s); },
-             {naive_rival([few](const Call& u) { naive::conv2d_wgrad(u.p[0], u.p[1], u.p[2], few); }, part),
-              onednn_rival([s](const Call& u) { return onednn::conv2d(s, Pass::weight_gradient, u.p[1], u.p[2]); })}});
+              onednn_rival([s](const Call& u) {
+                  return onednn::conv2d(s, Pass::data_gradient, u.p[0], u.p[1], u.device.threads().size());
+              })}});
+        cases.push_back({"conv2d_wgrad",
+                         shape,
+                         {{w}, {x}, {y}},
+                         flops,
+                         [s](const Call& u) { RUN(u.device, conv2d_wgrad<real>, u.p[0], u.p[1], u.p[2], s); },
+                         {naive_rival([few](const Call& u) { naive::conv2d_wgrad(u.p[0], u.p[1], u.p[2], few); }, part),
+                          onednn_rival([s](const Call& u) {
+                              return onednn::conv2d(s, Pass::weight_gradient, u.p[1], u.p[2], u.device.threads().size());
+                          })}});
     }
 }
 

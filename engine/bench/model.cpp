@@ -10,7 +10,6 @@
 #include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
-#include "kernels/cpu/parallel.h"
 
 namespace gannet::bench {
 namespace {
@@ -75,7 +74,7 @@ ModelReport bench_model(const config::GanConfig& given, Device device, const Mod
     r.name = config.name;
     r.device = device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu);
     r.processor = processor();
-    r.threads = kernels::cpu::threads();
+    r.threads = device.threads().size();
     r.batch = config.batch;
     const Dataset images = random_images(config);
     GanTrainer trainer(config, images, device);

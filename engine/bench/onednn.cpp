@@ -6,8 +6,6 @@
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "kernels/cpu/parallel.h"
-
 namespace gannet::bench::onednn {
 namespace {
 
@@ -15,7 +13,6 @@ using dnnl::memory;
 constexpr auto f32 = memory::data_type::f32;
 
 const dnnl::engine& engine() {
-    omp_set_num_threads(kernels::cpu::threads());
     static const dnnl::engine instance(dnnl::engine::kind::cpu, 0);
     return instance;
 }
@@ -49,7 +46,8 @@ memory own(const memory::desc& desc) {
 
 bool built() { return true; }
 
-std::function<void()> matmul(const MatmulShape& s, real* c, real* a, real* b) try {
+std::function<void()> matmul(const MatmulShape& s, real* c, real* a, real* b, int threads) try {
+    omp_set_num_threads(threads);
     const memory::desc left({s.M, s.K}, f32, s.transpose_a ? memory::dims{1, s.M} : memory::dims{s.K, 1}),
         right({s.K, s.N}, f32, s.transpose_b ? memory::dims{1, s.K} : memory::dims{s.N, 1}), out({s.M, s.N}, f32, {s.N, 1});
     const dnnl::matmul::primitive_desc made(dnnl::matmul::desc(left, right, out), engine());
@@ -60,7 +58,8 @@ std::function<void()> matmul(const MatmulShape& s, real* c, real* a, real* b) tr
     return {};
 }
 
-std::function<void()> conv2d(const ConvShape& s, Pass pass, real* x, real* y) try {
+std::function<void()> conv2d(const ConvShape& s, Pass pass, real* x, real* y, int threads) try {
+    omp_set_num_threads(threads);
     using dnnl::algorithm;
     using dnnl::prop_kind;
     const memory::desc in({s.N, s.C, s.H, s.W}, f32, memory::format_tag::nhwc),
@@ -96,8 +95,8 @@ std::function<void()> conv2d(const ConvShape& s, Pass pass, real* x, real* y) tr
 namespace gannet::bench::onednn {
 
 bool built() { return false; }
-std::function<void()> matmul(const MatmulShape&, real*, real*, real*) { return {}; }
-std::function<void()> conv2d(const ConvShape&, Pass, real*, real*) { return {}; }
+std::function<void()> matmul(const MatmulShape&, real*, real*, real*, int) { return {}; }
+std::function<void()> conv2d(const ConvShape&, Pass, real*, real*, int) { return {}; }
 
 }  // namespace gannet::bench::onednn
 

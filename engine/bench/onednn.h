@@ -10,8 +10,8 @@ namespace gannet::bench::onednn {
 
 bool built();
 // A call of the product on arrays of the case's sizes; empty where it is not built, or oneDNN does not serve the shape.
-std::function<void()> matmul(const MatmulShape& s, real* c, real* a, real* b);
+std::function<void()> matmul(const MatmulShape& s, real* c, real* a, real* b, int threads);
 enum class Pass { forward, data_gradient, weight_gradient };
-std::function<void()> conv2d(const ConvShape& s, Pass pass, real* x, real* y);
+std::function<void()> conv2d(const ConvShape& s, Pass pass, real* x, real* y, int threads);
 
 }  // namespace gannet::bench::onednn

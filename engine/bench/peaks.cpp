@@ -7,7 +7,6 @@
 #include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/tensor/tensor.h"
-#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/peak.h"
 
 namespace gannet::bench {
@@ -22,11 +21,11 @@ kernels::cpu::PeakLoops loops_of(Backend isa) {
 }
 
 // The best of many samples: other programs can only lower it.
-double multiply_add_rate(Backend isa) {
-    const auto run = loops_of(isa).multiply_adds;
-    const int64_t tasks = 16 * kernels::cpu::threads(), rounds = 10000;
+double multiply_add_rate(const Device& device) {
+    const auto run = loops_of(device.backend()).multiply_adds;
+    const int64_t tasks = 16 * device.threads().size(), rounds = 10000;
     double flops = 0;
-    const Timing timing = measure(Device::cpu(isa), 0.2, [&] { flops = run(tasks, rounds); });
+    const Timing timing = measure(device, 0.2, [&] { flops = run(tasks, rounds, device.stream()); });
     return flops / timing.best;
 }
 
@@ -34,7 +33,7 @@ double triad_rate(Device device, double bytes) {
     const int64_t n = std::max<int64_t>(1024, int64_t(bytes / (3 * sizeof(real))));
     const Tensor a = Tensor::full({n}, 0, device), b = Tensor::full({n}, 1, device), c = Tensor::full({n}, 2, device);
     const auto run = loops_of(device.backend()).triad;
-    const Timing timing = measure(device, 0.1, [&] { run(a.data(), b.data(), c.data(), real(0.5), n); });
+    const Timing timing = measure(device, 0.1, [&] { run(a.data(), b.data(), c.data(), real(0.5), n, device.stream()); });
     return 3 * double(n) * sizeof(real) / timing.best;
 }
 
@@ -67,12 +66,13 @@ Peaks find_peaks(Device device) {
     }
     for (const Backend isa : {Backend::cpu_scalar, Backend::cpu_avx2, Backend::cpu_avx512}) {
         if (!Device::supports(isa)) continue;
-        const std::string name = Device::cpu(isa).name();  // "cpu (avx2)"
-        peaks.rates.push_back({name.substr(5, name.size() - 6), multiply_add_rate(isa)});
+        const Device cpu = device.on_cpu(isa);
+        const std::string name = cpu.name();  // "cpu (avx2)"
+        peaks.rates.push_back({name.substr(5, name.size() - 6), multiply_add_rate(cpu)});
         if (isa == device.backend()) peaks.flops = peaks.rates.back().flops;
     }
     // Arrays that fit into the first level are no more than a thread's work.
-    const double first = double(cache_bytes(1)), second = double(cache_bytes(2)) * kernels::cpu::threads(),
+    const double first = double(cache_bytes(1)), second = double(cache_bytes(2)) * device.threads().size(),
                  third = double(cache_bytes(3));
     if (first > 0) peaks.levels.push_back({"L1", first, triad_rate(device, first / 2)});
     if (second > first) peaks.levels.push_back({"L2", second, triad_rate(device, second / 2)});

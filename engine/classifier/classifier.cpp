@@ -30,7 +30,7 @@ struct LastOutputs : PassObserver {
 Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
                      const LoadProgress& progress) {
     const Recording off(false);
-    const Device& device = network.flat_values().device();
+    const Device& device = network.device();
     const DeviceValue<Counters> start(device);
     const int64_t size = network.in().size(), count = int64_t(pixels.size()) / size;
     Readings out;

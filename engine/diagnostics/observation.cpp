@@ -7,7 +7,6 @@
 #include <iterator>
 
 #include "engine/autograd/tape.h"
-#include "kernels/cpu/parallel.h"
 
 namespace gannet {
 namespace {
@@ -72,7 +71,7 @@ json::Members parameters_of(const Network& network, bool gradients) {
     const std::vector<real> host = (gradients ? network.flat_gradients() : network.flat_values()).to_host();
     const auto& parameters = network.parameters();
     std::vector<Distribution> found(parameters.size());
-    kernels::cpu::parallel_for(int64_t(parameters.size()), [&](int64_t i) {
+    parallel_for(network.device().threads(), int64_t(parameters.size()), [&](int64_t i) {
         const Variable& p = *parameters[std::size_t(i)];
         found[std::size_t(i)] = distribution_of(host.data() + p.offset, p.size());
     });
@@ -111,9 +110,7 @@ struct FirstNotFinite : PassObserver {
 class Observer {
 public:
     explicit Observer(GanTrainer& trainer)
-        : trainer_(trainer),
-          count_(std::min(most_images, trainer.config().batch)),
-          start_(trainer.generator().flat_values().device()) {
+        : trainer_(trainer), count_(std::min(most_images, trainer.config().batch)), start_(trainer.generator().device()) {
         const Sampler sampler(trainer.config(), trainer.generator());
         latents_ = sampler.latents(trainer.config().seed, 0, count_);
         reals_ = trainer.reals(count_);
@@ -135,8 +132,9 @@ public:
             out.networks[1].second.at("activations") = std::move(of_discriminator.found);
         }
         const Sampler sampler(trainer_.config(), trainer_.generator());
-        out.samples = spread_of(sampler.images(latents_).to_host(), count_);
-        out.data = spread_of(reals_.to_host(), count_);
+        ThreadPool& threads = trainer_.generator().device().threads();
+        out.samples = spread_of(sampler.images(latents_).to_host(), count_, threads);
+        out.data = spread_of(reals_.to_host(), count_, threads);
         scores(real_scores.to_host(), fake_scores.to_host(), out);
         if (const auto& penalty = trainer_.objective().penalty) {
             out.penalty_norm = penalty_norm(fake);
@@ -210,9 +208,9 @@ private:
     Tensor latents_, reals_;
 };
 
-double median_of_nearest(const std::vector<real>& images, int64_t count, int64_t size) {
+double median_of_nearest(const std::vector<real>& images, int64_t count, int64_t size, ThreadPool& threads) {
     std::vector<double> nearest(std::size_t(count), INFINITY);
-    kernels::cpu::parallel_for(count, [&](int64_t i) {
+    parallel_for(threads, count, [&](int64_t i) {
         const real* const a = images.data() + i * size;
         for (int64_t k = 0; k < count; ++k) {
             if (k == i) continue;
@@ -236,7 +234,7 @@ json::Members members(const Spread& spread) {
 
 }  // namespace
 
-Spread spread_of(const std::vector<real>& images, int64_t count) {
+Spread spread_of(const std::vector<real>& images, int64_t count, ThreadPool& threads) {
     const int64_t size = count ? int64_t(images.size()) / count : 0;
     Spread spread;
     if (size == 0) return spread;
@@ -259,7 +257,7 @@ Spread spread_of(const std::vector<real>& images, int64_t count) {
     // the mean of |x_i - x_k|^2 over pairs is twice the sum of the unbiased variances
     if (count > 1) {
         spread.distance = std::sqrt(2 * within / double(count - 1));
-        spread.nearest = std::isfinite(within) ? median_of_nearest(images, count, size) : NAN;
+        spread.nearest = std::isfinite(within) ? median_of_nearest(images, count, size, threads) : NAN;
     }
     return spread;
 }

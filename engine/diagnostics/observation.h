@@ -17,7 +17,7 @@ struct Spread {
     double mean = 0, deviation = 0, distance = NAN, nearest = NAN;
 };
 // `count` images in a row, of as many values each.
-Spread spread_of(const std::vector<real>& images, int64_t count);
+Spread spread_of(const std::vector<real>& images, int64_t count, ThreadPool& threads);
 
 struct Observation {
     Spread samples;  // of the sample grid's first latent points

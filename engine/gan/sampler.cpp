@@ -13,7 +13,7 @@ Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, i
 }
 
 Tensor Sampler::latents(uint64_t seed, int64_t first, int64_t count) const {
-    const Device device = generator_.flat_values().device();
+    const Device device = generator_.device();
     const DeviceValue<Counters> start(device);
     return draw_latents(config_, {start.data(), {seed, streams::sample_grid, 0}}, first, count, device);
 }

@@ -26,8 +26,14 @@ std::vector<T> part(const std::vector<T>& all, int64_t size, bool held_out) {
 
 class Evaluator {
 public:
-    Evaluator(const Samples& samples, const RealImages& reals, const Classifier* classifier, const LoadProgress& progress)
-        : samples_(samples.pixels), real_(reals), classifier_(classifier), progress_(progress), size_(reals.image.size()) {
+    Evaluator(const Samples& samples, const RealImages& reals, const Classifier* classifier, ThreadPool& threads,
+              const LoadProgress& progress)
+        : samples_(samples.pixels),
+          real_(reals),
+          classifier_(classifier),
+          threads_(threads),
+          progress_(progress),
+          size_(reals.image.size()) {
         for (const auto* lines : {&samples.warnings, &reals.warnings})
             for (const std::string& line : *lines) warn(line);
         if (classifier)
@@ -100,8 +106,8 @@ private:
     }
 
     double median_distance(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, double* least) const {
-        const std::vector<double> found =
-            nearest_distances(evenly(images, size_, most_neighbours), among, size_, comparing("comparing with training images"));
+        const std::vector<double> found = nearest_distances(evenly(images, size_, most_neighbours), among, size_, threads_,
+                                                            comparing("comparing with training images"));
         if (least) *least = quantile(found, 0);
         return quantile(found, 0.5);
     }
@@ -131,14 +137,15 @@ private:
             return;
         }
         const CompareProgress progress = comparing("looking for near-duplicates");
-        const double limit = quantile(nearest_others(evenly(reals, size_, here), size_, progress), real_twins);
-        out_.emplace_back("duplicates", share_of_twins(evenly(samples_, size_, here), size_, limit, progress));
+        const double limit = quantile(nearest_others(evenly(reals, size_, here), size_, threads_, progress), real_twins);
+        out_.emplace_back("duplicates", share_of_twins(evenly(samples_, size_, here), size_, limit, threads_, progress));
         out_.emplace_back("duplicate_distance", limit);
     }
 
     const std::vector<uint8_t>& samples_;
     const RealImages& real_;
     const Classifier* classifier_;
+    ThreadPool& threads_;
     const LoadProgress& progress_;
     int64_t size_;
     json::Members out_;
@@ -148,8 +155,8 @@ private:
 }  // namespace
 
 json::Members evaluate(const Samples& samples, const RealImages& reals, const Classifier* classifier,
-                       const std::string& no_classifier, const LoadProgress& progress) {
-    return Evaluator(samples, reals, classifier, progress).run(no_classifier);
+                       const std::string& no_classifier, ThreadPool& threads, const LoadProgress& progress) {
+    return Evaluator(samples, reals, classifier, threads, progress).run(no_classifier);
 }
 
 }  // namespace gannet

@@ -9,6 +9,6 @@ namespace gannet {
 // The metrics and the warnings, as apps/evaluate prints them. `samples`, at least one, and `reals` are of one shape, and of the
 // classifier's; without a classifier (null) the metrics that need one are null, and `no_classifier` is the warning that says so.
 json::Members evaluate(const Samples& samples, const RealImages& reals, const Classifier* classifier,
-                       const std::string& no_classifier, const LoadProgress& progress);
+                       const std::string& no_classifier, ThreadPool& threads, const LoadProgress& progress);
 
 }  // namespace gannet

@@ -6,8 +6,6 @@
 #include <limits>
 #include <thread>
 
-#include "kernels/cpu/parallel.h"
-
 namespace gannet {
 namespace {
 
@@ -42,12 +40,12 @@ enum class Among { all, others };  // others: the images themselves, of which ea
 // Of each image the squared distance to the nearest of `among`, looked for below `limit` and only until it is below
 // `good_enough`.
 std::vector<int64_t> nearest(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, Among which, int64_t size,
-                             int64_t limit, int64_t good_enough, const CompareProgress& progress) {
+                             int64_t limit, int64_t good_enough, ThreadPool& threads, const CompareProgress& progress) {
     const int64_t count = int64_t(images.size()) / size, all = int64_t(among.size()) / size;
     std::vector<int64_t> best(std::size_t(count), limit);
     std::atomic<int64_t> done = 0;
     const std::thread::id caller = std::this_thread::get_id();
-    kernels::cpu::parallel_for((count + at_once - 1) / at_once, [&](int64_t task) {
+    parallel_for(threads, (count + at_once - 1) / at_once, [&](int64_t task) {
         const int64_t begin = task * at_once, end = std::min(count, begin + at_once);
         for (int64_t j = 0; j < all; ++j)
             for (int64_t i = begin; i < end; ++i) {
@@ -73,18 +71,20 @@ constexpr int64_t any = std::numeric_limits<int64_t>::max();
 }  // namespace
 
 std::vector<double> nearest_distances(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, int64_t size,
-                                      const CompareProgress& progress) {
-    return distances(nearest(images, among, Among::all, size, any, 0, progress));
+                                      ThreadPool& threads, const CompareProgress& progress) {
+    return distances(nearest(images, among, Among::all, size, any, 0, threads, progress));
 }
 
-std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size, const CompareProgress& progress) {
-    return distances(nearest(images, images, Among::others, size, any, 0, progress));
+std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size, ThreadPool& threads,
+                                   const CompareProgress& progress) {
+    return distances(nearest(images, images, Among::others, size, any, 0, threads, progress));
 }
 
-double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, const CompareProgress& progress) {
+double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
+                      const CompareProgress& progress) {
     // a distance that nearest_others() gave is the root of a whole number, which is found again
     const auto limit = int64_t(255 * distance * 255 * distance * (1 + 1e-12)) + 1;
-    const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit, progress);
+    const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit, threads, progress);
     return double(std::count_if(found.begin(), found.end(), [&](int64_t d) { return d < limit; })) / double(found.size());
 }
 

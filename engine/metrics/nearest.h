@@ -4,6 +4,8 @@
 #include <functional>
 #include <vector>
 
+#include "kernels/cpu/parallel.h"
+
 namespace gannet {
 
 // How many of the images have been compared. Called by the caller's own thread.
@@ -11,13 +13,15 @@ using CompareProgress = std::function<void(int64_t done, int64_t all)>;
 
 // Images are rows of `size` bytes. Of each of `images`, the distance to the nearest of `among`, of which there is at least one.
 std::vector<double> nearest_distances(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, int64_t size,
-                                      const CompareProgress& progress = {});
+                                      ThreadPool& threads, const CompareProgress& progress = {});
 
 // The same to the nearest of the others, of at least two images.
-std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size, const CompareProgress& progress = {});
+std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size, ThreadPool& threads,
+                                   const CompareProgress& progress = {});
 
 // The share of the images that have another one at most `distance` away, of at least two images.
-double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, const CompareProgress& progress = {});
+double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
+                      const CompareProgress& progress = {});
 
 // Of at least one value, 0 <= q <= 1, linear between two as numpy.quantile; 0.5 is the median.
 double quantile(std::vector<double> values, double q);

@@ -11,13 +11,13 @@ namespace {
 constexpr int64_t most_test_images = 10000;
 
 // Empty where there is none, and `why` says so. What was trained with the test split has seen its images.
-std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, std::string& why) {
+std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, ThreadPool& threads, std::string& why) {
     why = "the data set has no test split";
     if (options.set == "folder" || options.split == "test") return {};
     options.split = "test";
     options.first = 0;
     try {
-        return evenly(load_dataset(options).pixels, size, most_test_images);
+        return evenly(load_dataset(options, threads).pixels, size, most_test_images);
     } catch (const LackOfMemory&) {
         throw;
     } catch (const Error& error) {
@@ -28,8 +28,8 @@ std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, std::stri
 
 }  // namespace
 
-RealImages load_real_images(DatasetOptions options, const std::string& key_then, bool labels) {
-    Dataset data = load_dataset(options);
+RealImages load_real_images(DatasetOptions options, const std::string& key_then, bool labels, ThreadPool& threads) {
+    Dataset data = load_dataset(options, threads);
     RealImages reals{.image = {data.H, data.W, data.C, false}, .labelled = !data.labels.empty()};
     reals.source = options.path.empty() ? data.name : data.source;
     const std::string key = data_key(data, labels);
@@ -40,7 +40,7 @@ RealImages load_real_images(DatasetOptions options, const std::string& key_then,
                                  " then; samples are compared with those of now");
     reals.training = std::move(data.pixels);
     std::string why;
-    reals.test = test_images(std::move(options), reals.image.size(), why);
+    reals.test = test_images(std::move(options), reals.image.size(), threads, why);
     if (reals.test.empty())
         reals.warnings.push_back(why +
                                  "; frechet_floor and data_median are of a held-out tenth of the training images, duplicates "

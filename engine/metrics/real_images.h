@@ -25,6 +25,6 @@ struct RealImages {
 // Of a set as a configuration names it. `key_then` is the key (data_key in engine/train/trainer.h) of the images that
 // something was trained with, and with `labels` of their labels; where it is another one now, that is a warning. "": it is not
 // known.
-RealImages load_real_images(DatasetOptions options, const std::string& key_then, bool labels);
+RealImages load_real_images(DatasetOptions options, const std::string& key_then, bool labels, ThreadPool& threads);
 
 }  // namespace gannet

@@ -18,13 +18,13 @@ bool is_array(const std::string& path) { return path.ends_with(".npy"); }
 bool holds_a_run(const std::string& path) { return !is_folder(path) || exists(path + "/config.json"); }
 
 // Of a folder the warning tells how many; an array's or a generator's images are all of one shape.
-void fit(Samples& samples, const SampleShape& to) {
+void fit(Samples& samples, const SampleShape& to, ThreadPool& threads) {
     const SampleShape from = samples.image;
     if (from == to) return;
     const int64_t count = int64_t(samples.pixels.size()) / from.size();
     std::vector<uint8_t>& pixels = samples.pixels;
     if (from.C != to.C) pixels = with_channels({count * from.H, from.W, from.C, std::move(pixels)}, to.C).bytes;
-    if (from.H != to.H || from.W != to.W) pixels = resize_images(pixels.data(), count, from.H, from.W, to.C, to.H, to.W);
+    if (from.H != to.H || from.W != to.W) pixels = resize_images(pixels.data(), count, from.H, from.W, to.C, to.H, to.W, threads);
     samples.warnings.push_back("the samples are " + from.str() + " and were made " + to.str() + ", as the real images are");
     samples.image = to;
 }
@@ -69,13 +69,13 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
                     "give samples of a GAN that makes images: points cannot be evaluated");
     Samples samples = draws()           ? drawn(count, seed, device, report.progress)
                       : is_array(path_) ? of_array()
-                                        : of_folder(image, report);
+                                        : of_folder(image, device.threads(), report);
     const int64_t there = int64_t(samples.pixels.size()) / samples.image.size();
     if (count > there)
         throw Error("the first " + std::to_string(count) + " images are wanted, there are " + std::to_string(there), path_,
                     "lower -n, or omit it for all");
     if (count > 0) samples.pixels.resize(std::size_t(count * samples.image.size()));
-    if (image) fit(samples, *image);
+    if (image) fit(samples, *image, device.threads());
     return samples;
 }
 
@@ -99,12 +99,12 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const L
     return samples;
 }
 
-Samples SampleSource::of_folder(const std::optional<SampleShape>& image, const LoadReport& report) const {
+Samples SampleSource::of_folder(const std::optional<SampleShape>& image, ThreadPool& threads, const LoadReport& report) const {
     DatasetOptions options{.set = "folder", .path = path_, .channels = image ? image->C : 0, .cache = false, .report = report};
     if (image && image->H == image->W) options.size = image->H;  // else they must be of one size, and are stretched
     options.where = [this](const std::string&) { return path_; };
     try {
-        Dataset set = load_dataset(options);
+        Dataset set = load_dataset(options, threads);
         if (image) return {std::move(set.pixels), {set.H, set.W, set.C, false}, warnings_of(set)};
         Samples samples{std::move(set.pixels), {set.H, set.W, set.C, false}, {}};
         if (set.changes.coloured == set.count) {  // as they are: grey

@@ -33,7 +33,7 @@ public:
 
 private:
     Samples drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const;
-    Samples of_folder(const std::optional<SampleShape>& image, const LoadReport& report) const;
+    Samples of_folder(const std::optional<SampleShape>& image, ThreadPool& threads, const LoadReport& report) const;
     Samples of_array() const;
 
     std::string path_;

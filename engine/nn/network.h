@@ -29,6 +29,7 @@ public:
 
     Net net() const { return net_; }
     std::string name() const { return name_of(net_); }
+    const Device& device() const { return device_; }
     SampleShape in() const { return in_; }
     SampleShape out() const { return root_.out; }
     const Sequence& layers() const { return root_; }

@@ -11,7 +11,7 @@ Dataset test_split(const ClassifierTrainer& trainer) {
     if (options.set == "folder") return {};
     options.split = "test";
     options.first = 0;
-    Dataset test = load_dataset(options);
+    Dataset test = load_dataset(options, trainer.network().device().threads());
     const std::string to_do = "give it the test split of the same data";
     if (test.labels.empty()) throw Error("the test images have no labels", test.source, to_do);
     if (const SampleShape image{test.H, test.W, test.C, false}; !(image == trainer.image()))

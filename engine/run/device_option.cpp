@@ -3,7 +3,6 @@
 #include <charconv>
 
 #include "base/error.h"
-#include "kernels/cpu/parallel.h"
 
 namespace gannet {
 namespace {
@@ -19,20 +18,25 @@ int gpu_of(const std::string& name) {
     return index;
 }
 
+Device device_of(const std::string& name, int threads, std::string* why_cpu) {
+    if (name != "cpu") {
+        const int index = gpu_of(name);
+        const std::string why = Device::cuda_unusable(index);
+        if (why.empty()) return Device::cuda(index, {}, threads);
+        if (name != "auto") throw Error(why, "--device " + name, "use --device cpu");
+        if (why_cpu) *why_cpu = why;
+    }
+    return Device::cpu(Device::best_isa(), {}, threads);
+}
+
 }  // namespace
 
 Device choose_device(const std::string& name, int64_t threads, std::string* why_cpu) {
     if (threads < 0 || threads > 1024)
         throw Error("--threads " + std::to_string(threads), "command line", "use 1 to 1024, or 0 for the default");
-    kernels::cpu::set_threads(threads > 0 ? int(threads)
-                                          : kernels::cpu::threads());  // complains of GANNET_THREADS before anything is written
-    if (name == "cpu") return Device::cpu();
-    const int index = gpu_of(name);
-    const std::string why = Device::cuda_unusable(index);
-    if (why.empty()) return Device::cuda(index);
-    if (name != "auto") throw Error(why, "--device " + name, "use --device cpu");
-    if (why_cpu) *why_cpu = why;
-    return Device::cpu();
+    const Device device = device_of(name, int(threads), why_cpu);
+    device.threads().start();  // complains before anything is written
+    return device;
 }
 
 }  // namespace gannet

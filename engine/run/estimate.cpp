@@ -11,7 +11,6 @@
 #include "engine/run/networks.h"
 #include "engine/run/progress.h"
 #include "engine/run/training.h"
-#include "kernels/cpu/parallel.h"
 
 namespace gannet {
 namespace {
@@ -124,7 +123,7 @@ StepEstimate estimate_step(const Config& given, const SampleShape& image, Device
     const Config config = usual(given), one_update = shorter(config);
     int64_t classes = 0, small = 0, large_of_memory = 0;
     {
-        const Networks nets = build_networks(config, image);
+        const Networks nets = build_networks(config, image, device);
         classes = nets.back()->out().C;
         small = small_batch(config, nets);
         large_of_memory = std::min(config.batch, 2 * small_batch(one_update, nets));
@@ -181,7 +180,7 @@ std::string estimate(const Config& config, const SampleShape& image, int64_t ima
     const std::string batches = step.small == step.large ? "the full batch of " + grouped(step.large)
                                                          : "batches of " + grouped(step.small) + " and " + grouped(step.large) +
                                                                " for one of " + grouped(config.batch);
-    const std::string threads = device.is_cuda() ? "" : ", " + counted(kernels::cpu::threads(), "thread", "threads");
+    const std::string threads = device.is_cuda() ? "" : ", " + counted(device.threads().size(), "thread", "threads");
     std::string text = "training time: " + time + " on this machine (" + device.name() + threads +
                        "); estimated from steps with " + batches + ", measured just now; without loading, samples and plots\n";
     const double data = double(images) * double(image.size());

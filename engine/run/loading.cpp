@@ -9,10 +9,10 @@
 
 namespace gannet {
 
-Dataset load_and_show(DatasetOptions options) {
+Dataset load_and_show(DatasetOptions options, ThreadPool& threads) {
     Bar bar;
     options.report = bar.report();
-    return load_dataset(options);
+    return load_dataset(options, threads);
 }
 
 void refuse_output_in_data(const DatasetOptions& data, const std::string& out, const std::string& what) {

@@ -4,8 +4,8 @@
 
 namespace gannet {
 
-Networks build_networks(const config::GanConfig& config, const SampleShape& image) {
-    const Device device = Device::cpu();
+Networks build_networks(const config::GanConfig& config, const SampleShape& image, const Device& given) {
+    const Device device = given.on_cpu(Device::best_isa());
     auto generator = std::make_unique<Network>(Net::generator, config.generator, config.latent.shape(), image, config, device);
     auto discriminator = std::make_unique<Network>(Net::discriminator, config.discriminator, image, image, config, device);
     check_networks(config, *generator, *discriminator, image);
@@ -17,9 +17,10 @@ Networks build_networks(const config::GanConfig& config, const SampleShape& imag
     return nets;
 }
 
-Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image) {
+Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image, const Device& given) {
+    const Device device = given.on_cpu(Device::best_isa());
     Networks nets;
-    nets.push_back(std::make_unique<Network>(Net::classifier, config.classifier, image, image, config, Device::cpu()));
+    nets.push_back(std::make_unique<Network>(Net::classifier, config.classifier, image, image, config, device));
     return nets;
 }
 

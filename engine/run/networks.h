@@ -15,8 +15,8 @@ namespace gannet {
 using Networks = std::vector<std::unique_ptr<Network>>;
 
 // On the CPU. Throws Error where they do not fit each other or images of this shape. Parameters have no values.
-Networks build_networks(const config::GanConfig& config, const SampleShape& image);
-Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image);
+Networks build_networks(const config::GanConfig& config, const SampleShape& image, const Device& device);
+Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image, const Device& device);
 std::unique_ptr<GanTrainer> make_trainer(const config::GanConfig& config, const Dataset& data, Device device);
 std::unique_ptr<ClassifierTrainer> make_trainer(const config::ClassifierConfig& config, const Dataset& data, Device device);
 

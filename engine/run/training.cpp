@@ -83,7 +83,7 @@ DeclaredImages check_before_data(const Config& config, Device device) {
     const DatasetOptions& options = config.data.images;
     if (options.set == "folder" && options.size == 0 && options.crop == 0) return {};
     DeclaredImages images = declared_images(config);
-    check_memory(config, build_networks(config, images.image), device);
+    check_memory(config, build_networks(config, images.image, device), device);
     return images;
 }
 
@@ -97,7 +97,7 @@ int print_plan(const Config& config, const SampleShape& image, int64_t images, D
 template <class Config>
 int dry_run_without_data(const TrainingOptions& options, const Config& config, const DeclaredImages& images, Device device) {
     say(note_of(images));
-    const Networks nets = build_networks(config, images.image);
+    const Networks nets = build_networks(config, images.image, device);
     if (!options.init.empty()) {
         const Safetensors content = read_safetensors(options.init);
         for (const auto& net : nets) load_state(content, options.init, *net, nullptr);
@@ -139,7 +139,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     if (!folder) refuse_output_in_data(config.data.images, options.out, "the run's folder");
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
-    const Dataset data = config::blaming(options.settings, [&] { return load_and_show(config.data.images); });
+    const Dataset data = config::blaming(options.settings, [&] { return load_and_show(config.data.images, device.threads()); });
     const auto trainer = config::blaming(options.settings, [&] { return make_trainer(config, data, device); });
     say_warnings(config);
     Dataset test = config::blaming(options.settings, [&] { return test_images(*trainer); });

@@ -88,7 +88,9 @@ public:
 
     std::string name() const override { return name_; }
     Pool& pool() override { return pool_; }
-    Execution execution() override { return {{}, nullptr, stream_, index_, capability_, this, &cublas_}; }
+    Execution execution() override {
+        return {.stream = stream_, .gpu = index_, .capability = capability_, .scratch = this, .cublas = &cublas_};
+    }
     void* allocate(std::size_t bytes) override { return pool_.allocate(bytes, name_); }
     void release(void* data, std::size_t bytes) override { pool_.release(data, bytes); }
 

@@ -62,7 +62,6 @@ public:
         work();
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
-    Execution execution() override { return {}; }
 
 private:
     Pool pool_{
@@ -76,23 +75,32 @@ Host& host() {
     return instance;
 }
 
-Backend best_isa() {
+std::string name_of(Backend isa) {
+    switch (isa) {
+        case Backend::cpu_scalar: return "scalar";
+        case Backend::cpu_avx2: return "avx2";
+        case Backend::cpu_avx512: return "avx512";
+        case Backend::cuda: break;
+    }
+    return "";
+}
+
+}  // namespace
+
+Backend Device::best_isa() {
     if (const char* forced = std::getenv("GANNET_ISA"); forced && *forced) {
         const std::string name = forced;
         for (Backend isa : {Backend::cpu_scalar, Backend::cpu_avx2, Backend::cpu_avx512}) {
-            if (Device::cpu(isa).name() != "cpu (" + name + ")") continue;
-            if (!Device::supports(isa))
-                throw Error("this processor has no " + name, "GANNET_ISA", "unset it, or use scalar or avx2");
+            if (name_of(isa) != name) continue;
+            if (!supports(isa)) throw Error("this processor has no " + name, "GANNET_ISA", "unset it, or use scalar or avx2");
             return isa;
         }
         throw Error("unknown instruction set '" + name + "'", "GANNET_ISA", "use scalar, avx2 or avx512");
     }
     for (Backend isa : {Backend::cpu_avx512, Backend::cpu_avx2})
-        if (Device::supports(isa)) return isa;
+        if (supports(isa)) return isa;
     return Backend::cpu_scalar;
 }
-
-}  // namespace
 
 bool Device::supports(Backend isa) {
     __builtin_cpu_init();
@@ -108,45 +116,46 @@ bool Device::supports(Backend isa) {
     return false;
 }
 
+Device::Device(Backend backend, Hardware& hardware, Threads threads, Execution execution) {
+    execution.threads = threads.get();
+    state_ = std::make_shared<State>(State{backend, &hardware, std::move(threads), std::move(execution)});
+}
+
 Device Device::with(const Numerics& numerics) const {
     Execution execution = state_->execution;
     execution.numerics = numerics;
-    return Device(backend(), hardware(), execution);
+    return Device(backend(), hardware(), state_->threads, std::move(execution));
 }
 
 Device Device::noting(std::vector<TunedProduct>& into) const {
     Execution execution = state_->execution;
     execution.noted = &into;
-    return Device(backend(), hardware(), execution);
+    return Device(backend(), hardware(), state_->threads, std::move(execution));
 }
+
+Device Device::on_cpu(Backend isa) const { return Device(isa, host(), state_->threads, {.numerics = numerics()}); }
 
 const Device& Device::cpu() {
     static const Device& device = *new Device(cpu(best_isa()));
     return device;
 }
 
-Device Device::cpu(Backend isa, const Numerics& numerics) { return Device(isa, host(), host().execution()).with(numerics); }
+Device Device::cpu(Backend isa, const Numerics& numerics, int threads) {
+    return Device(isa, host(), std::make_shared<ThreadPool>(threads), {.numerics = numerics});
+}
 
 #ifdef GANNET_CUDA
-Device Device::cuda(int index, const Numerics& numerics) {
+Device Device::cuda(int index, const Numerics& numerics, int threads) {
     Hardware& gpu = cuda::gpu(index);
-    return Device(Backend::cuda, gpu, gpu.execution()).with(numerics);
+    return Device(Backend::cuda, gpu, std::make_shared<ThreadPool>(threads), gpu.execution()).with(numerics);
 }
 std::string Device::cuda_unusable(int index) { return cuda::unusable(index); }
 #else
-Device Device::cuda(int, const Numerics& numerics) { return Device(Backend::cuda, host(), {numerics}); }
+Device Device::cuda(int, const Numerics& numerics, int threads) { return cpu(Backend::cuda, numerics, threads); }
 std::string Device::cuda_unusable(int) { return "this program was built without CUDA"; }
 #endif
 
-std::string Device::name() const {
-    switch (backend()) {
-        case Backend::cpu_scalar: return "cpu (scalar)";
-        case Backend::cpu_avx2: return "cpu (avx2)";
-        case Backend::cpu_avx512: return "cpu (avx512)";
-        case Backend::cuda: return hardware().name();
-    }
-    return "";
-}
+std::string Device::name() const { return is_cuda() ? hardware().name() : "cpu (" + name_of(backend()) + ")"; }
 
 void* Device::allocate(std::size_t bytes) const { return hardware().pool().allocate(bytes, name()); }
 

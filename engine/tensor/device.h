@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/tensor/pool.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/execution.h"
 #include "kernels/kernels.h"
 
@@ -50,24 +51,30 @@ public:
     virtual std::unique_ptr<UploadRing> upload_ring(std::size_t) { return nullptr; }
     virtual bool records() const { return false; }
     virtual std::unique_ptr<RecordedWork> record(const std::function<void()>&) { return nullptr; }
-    virtual Execution execution() = 0;  // of its stream and scratch memory
+    virtual Execution execution() { return {}; }  // of a GPU: its stream, scratch memory and cuBLAS
 
 protected:
     ~Hardware() = default;  // lives as long as the process
 };
 
-// A handle of hardware with settings, which never change. Copies are the same device.
+// A handle of hardware with settings, which never change, and threads. Copies are the same device.
 class Device {
 public:
-    // The CPU with the best instruction set of this machine, or the one that GANNET_ISA=scalar|avx2|avx512 names.
+    // The CPU with the instruction set best_isa() and default settings.
     static const Device& cpu();
-    static Device cpu(Backend isa, const Numerics& numerics = {});
+    // Each has threads of its own, which it starts when they are first needed; how many: kernels/cpu/parallel.h. So has a GPU,
+    // for the work of its host: decoding, diagnostics, metrics.
+    static Device cpu(Backend isa, const Numerics& numerics = {}, int threads = 0);
+    // The best instruction set of this machine, or the one that GANNET_ISA=scalar|avx2|avx512 names.
+    static Backend best_isa();
     static bool supports(Backend isa);
     // GPU number `index`; cuda_unusable() says in one line why it cannot be used, "" if it can.
-    static Device cuda(int index = 0, const Numerics& numerics = {});
+    static Device cuda(int index = 0, const Numerics& numerics = {}, int threads = 0);
     static std::string cuda_unusable(int index = 0);
-    // The same hardware, with other settings.
+    // The same hardware and threads, with other settings.
     Device with(const Numerics& numerics) const;
+    // The CPU of the same threads, with another instruction set. Of a GPU: its host.
+    Device on_cpu(Backend isa) const;
     // The same, which adds each product that a GPU is asked for to `into` once.
     Device noting(std::vector<TunedProduct>& into) const;
 
@@ -76,6 +83,7 @@ public:
     int index() const { return state_->execution.gpu; }
     const Numerics& numerics() const { return state_->execution.numerics; }
     Stream stream() const { return &state_->execution; }
+    ThreadPool& threads() const { return *state_->threads; }
     Hardware& hardware() const { return *state_->hardware; }
     std::string name() const;  // "cpu (avx512)", "cuda (NVIDIA H100 80GB HBM3, sm_90)", "cuda:1 (..."
 
@@ -94,13 +102,14 @@ public:
     std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) const { return hardware().upload_ring(bytes); }
 
 private:
+    using Threads = std::shared_ptr<ThreadPool>;
     struct State {
         Backend backend;
         Hardware* hardware;
+        Threads threads;
         Execution execution;
     };
-    Device(Backend backend, Hardware& hardware, const Execution& execution)
-        : state_(std::make_shared<State>(State{backend, &hardware, execution})) {}
+    Device(Backend backend, Hardware& hardware, Threads threads, Execution execution);
     std::shared_ptr<const State> state_;
 };
 

@@ -15,10 +15,10 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // f(begin, end) for the blocks of [0, n); inline where there is only one.
 template <class F>
-void for_blocks(int64_t n, const F& f, int64_t block = block_size) {
+void for_blocks(Stream stream, int64_t n, const F& f, int64_t block = block_size) {
     if (n <= 0) return;
     if (n <= block) return f(int64_t(0), n);
-    parallel_for(ceil_div(n, block), [&](int64_t i) { f(i * block, std::min(n, (i + 1) * block)); });
+    parallel_for(stream, ceil_div(n, block), [&](int64_t i) { f(i * block, std::min(n, (i + 1) * block)); });
 }
 
 // act'(.) dy of element e; y is not read, and may be null, where there is no activation.
@@ -30,8 +30,8 @@ T gradient_at(const T* y, const T* dy, int64_t e, StaticActivation<K> a) {
 
 // y[e] = f(e) over n elements.
 template <class T, class F>
-void map(T* y, int64_t n, const F& f) {
-    for_blocks(n, [&](int64_t begin, int64_t end) {
+void map(Stream stream, T* y, int64_t n, const F& f) {
+    for_blocks(stream, n, [&](int64_t begin, int64_t end) {
         const F local = f;  // a copy of its own, which stores to y cannot alias
         T* out = y;
 #pragma omp simd
@@ -41,8 +41,8 @@ void map(T* y, int64_t n, const F& f) {
 
 // Blocks of n elements, cut where rows of `cols` end: f(e, j, length) with e the first element and j its column.
 template <class F>
-void for_segments(int64_t n, int64_t cols, const F& f) {
-    for_blocks(n, [&](int64_t begin, int64_t end) {
+void for_segments(Stream stream, int64_t n, int64_t cols, const F& f) {
+    for_blocks(stream, n, [&](int64_t begin, int64_t end) {
         for (int64_t e = begin, j = begin % cols; e < end; j = 0) {
             const int64_t length = std::min(cols - j, end - e);
             f(e, j, length);
@@ -78,13 +78,13 @@ auto sum_long(int64_t begin, int64_t end, const F& f) {
 
 // done(i, sum_j f(i * cols + j)) for every row. Long rows are split; how depends on cols alone. Uses scratch slot 0.
 template <class F, class Done>
-void for_row_sums(const RowsShape& s, const F& f, const Done& done) {
+void for_row_sums(Stream stream, const RowsShape& s, const F& f, const Done& done) {
     using A = decltype(f(int64_t(0)));
     const int64_t cols = s.cols, pieces = ceil_div(cols, block_size);
     if (pieces <= 1) {
         const int64_t rows_per_task = std::max<int64_t>(1, block_size / std::max<int64_t>(cols, 1));
         for_blocks(
-            s.rows,
+            stream, s.rows,
             [&](int64_t begin, int64_t end) {
                 for (int64_t i = begin; i < end; ++i) done(i, sum_long(i * cols, (i + 1) * cols, f));
             },
@@ -92,7 +92,7 @@ void for_row_sums(const RowsShape& s, const F& f, const Done& done) {
         return;
     }
     A* partial = static_cast<A*>(scratch(0, s.rows * pieces * int64_t(sizeof(A))));
-    parallel_for(s.rows * pieces, [&](int64_t t) {
+    parallel_for(stream, s.rows * pieces, [&](int64_t t) {
         const int64_t i = t / pieces, begin = t % pieces * block_size;
         partial[t] = sum_long(i * cols + begin, i * cols + std::min(cols, begin + block_size), f);
     });

@@ -91,7 +91,7 @@ void sum_piece(real* out, const ColumnCut& c, const Piece& p, const F& f) {
 
 // sums[k * cols + j] = column sums of the terms. Uses scratch slot 0 of the caller.
 template <class F>
-void column_sums(real* sums, const ColumnCut& c, const F& f) {
+void column_sums(Stream stream, real* sums, const ColumnCut& c, const F& f) {
     constexpr int terms = sizeof(f(int64_t(0), int64_t(0), int64_t(0))) / sizeof(real);
     const int64_t slice_size = terms * c.cols;
     std::fill_n(sums, slice_size, real(0));
@@ -114,7 +114,7 @@ void column_sums(real* sums, const ColumnCut& c, const F& f) {
         });
     };
     if (c.tasks() == 1) return run(0);
-    parallel_for(c.tasks(), [&](int64_t task) { run(task); });
+    parallel_for(stream, c.tasks(), [&](int64_t task) { run(task); });
     if (c.slices == 1) return;
     for (int64_t i = 0; i < c.slices; ++i)
         for (int64_t j = 0; j < slice_size; ++j) sums[j] += partial[i * slice_size + j];

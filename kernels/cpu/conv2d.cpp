@@ -117,10 +117,10 @@ std::vector<PatchTask> cut_patches(const Direction& d, int64_t max_rows, int64_t
 
 // out = act(the sum of the matrix products of all spans + bias). pack(panel, n0, cols, k0, count) packs the filter.
 template <class Pack>
-void convolve(const Direction& d, const Pack& pack, const real* bias, Activation act) {
-    const real* packed = pack_all(d.out_channels, d.filter_depth(), pack);
+void convolve(const Direction& d, const Pack& pack, const real* bias, Activation act, Stream stream) {
+    const real* packed = pack_all(stream, d.out_channels, d.filter_depth(), pack);
     const std::vector<PatchTask> tasks = cut_patches(d, 8 * tile_rows, 256);
-    parallel_for(int64_t(tasks.size()), [&](int64_t i) {
+    parallel_for(stream, int64_t(tasks.size()), [&](int64_t i) {
         const PatchTask& task = tasks[size_t(i)];
         const Patches patches{d, *task.h, *task.w};
         real* row[block_rows];
@@ -131,9 +131,9 @@ void convolve(const Direction& d, const Pack& pack, const real* bias, Activation
 }
 
 // The same for few output channels: dot products of pixels with the filter's rows, packed (out_channels) x (taps, in_channels).
-void convolve_few_channels(const Direction& d, const real* filter, const real* bias, Activation act) {
+void convolve_few_channels(const Direction& d, const real* filter, const real* bias, Activation act, Stream stream) {
     const std::vector<PatchTask> tasks = cut_patches(d, block_rows, few_cols);
-    parallel_for(int64_t(tasks.size()), [&](int64_t i) {
+    parallel_for(stream, int64_t(tasks.size()), [&](int64_t i) {
         const PatchTask& task = tasks[size_t(i)];
         const Patches patches{d, *task.h, *task.w};
         real* row[block_rows];
@@ -156,22 +156,23 @@ std::vector<int64_t> adjoint_taps(const ConvShape& s) {
     return taps;
 }
 
-void direct_conv2d(real* y, const real* x, const real* w, const real* bias, const ConvShape& s, Activation act) {
+void direct_conv2d(real* y, const real* x, const real* w, const real* bias, const ConvShape& s, Activation act, Stream stream) {
     const auto spans_h = forward_spans({s.H, s.P, s.R, s.stride, s.padding});
     const auto spans_w = forward_spans({s.W, s.Q, s.S, s.stride, s.padding});
     const Direction d{x, y, s.N, s.H, s.W, s.C, s.P, s.Q, s.OC, s.R, s.S, spans_h, spans_w};
     const int64_t depth = d.filter_depth();
     if (s.OC <= few_cols) {
-        convolve_few_channels(d, w, bias, act);
+        convolve_few_channels(d, w, bias, act, stream);
     } else {
         const auto pack = [&](real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) {
             pack_panel_transposed(panel, w + n0 * depth + k, depth, cols, count);
         };
-        convolve(d, pack, bias, act);
+        convolve(d, pack, bias, act, stream);
     }
 }
 
-void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bias, const ConvShape& s, Activation act) {
+void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bias, const ConvShape& s, Activation act,
+                         Stream stream) {
     const auto spans_h = adjoint_spans({s.H, s.P, s.R, s.stride, s.padding});
     const auto spans_w = adjoint_spans({s.W, s.Q, s.S, s.stride, s.padding});
     const Direction d{dy, dx, s.N, s.P, s.Q, s.OC, s.H, s.W, s.C, s.R, s.S, spans_h, spans_w};
@@ -184,7 +185,7 @@ void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bi
             panel += length * tile_cols, k += length, count -= length;
         }
     };
-    convolve(d, pack, bias, act);
+    convolve(d, pack, bias, act, stream);
 }
 
 }  // namespace
@@ -192,8 +193,8 @@ void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bi
 template <class T>
 void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream) {
     if (s.out_size() <= 0) return;
-    const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({y, x, w, bias, s, act, false}); };
-    if (!with_filtering(s, stream, filtered)) direct_conv2d(y, x, w, bias, s, act);
+    const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({y, x, w, bias, s, act, false}, stream); };
+    if (!with_filtering(s, stream, filtered)) direct_conv2d(y, x, w, bias, s, act, stream);
     if (moments) GANNET_ISA::moments(moments, y, RowsShape{s.N * s.P * s.Q, s.OC}, stream);
 }
 
@@ -201,10 +202,10 @@ template <class T>
 void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, const ConvShape& s, Activation act,
                   Stream stream) {
     if (s.in_size() <= 0) return;
-    const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({dx, dy, w, bias, s, act, true}); };
+    const auto filtered = [&](auto form) { winograd_convolve<decltype(form)>({dx, dy, w, bias, s, act, true}, stream); };
     if (!with_filtering(s, stream, filtered)) {
-        if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act);
-        else direct_conv2d_dgrad(dx, dy, w, bias, s, act);
+        if (s.C <= few_cols) dgrad_scatter(dx, dy, w, bias, s, act, stream);
+        else direct_conv2d_dgrad(dx, dy, w, bias, s, act, stream);
     }
     if (moments) GANNET_ISA::moments(moments, dx, RowsShape{s.N * s.H * s.W, s.C}, stream);
 }
@@ -212,10 +213,10 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
 template <class T>
 void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream stream) {
     if (s.filter_size() <= 0) return;
-    const auto filtered = [&](auto form) { winograd_wgrad<decltype(form)>(dw, x, dy, s); };
+    const auto filtered = [&](auto form) { winograd_wgrad<decltype(form)>(dw, x, dy, s, stream); };
     if (s.N > 0 && with_filtering(s, stream, filtered)) return;
-    if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s);
-    else wgrad_product(dw, x, dy, s);
+    if (s.OC <= few_cols) wgrad_few_channels(dw, x, dy, s, stream);
+    else wgrad_product(dw, x, dy, s, stream);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -84,14 +84,14 @@ struct ImageColumns {
     }
 };
 
-inline void wgrad_product(real* dw, const real* x, const real* dy, const ConvShape& s) {
+inline void wgrad_product(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
     const int64_t M = s.OC, N = s.R * s.S * s.C, K = s.N * s.P * s.Q;
     Cut cut = cut_product(M, N, block_rows, 1);
     cut.cols = 256;
     cut.col_blocks = ceil_div(N, cut.cols);
     cut.slices = std::clamp<int64_t>(K / 512, 1, ceil_div(16, cut.row_blocks * cut.col_blocks));
-    if (s.C % tile_cols == 0) multiply(dw, M, N, K, ColumnsOfA{dy, M, K}, ImageColumns{x, s}, cut, nullptr, Activation{});
-    else multiply(dw, M, N, K, ColumnsOfA{dy, M, K}, PatchColumns{x, s}, cut, nullptr, Activation{});
+    if (s.C % tile_cols == 0) multiply(dw, M, N, K, ColumnsOfA{dy, M, K}, ImageColumns{x, s}, cut, nullptr, Activation{}, stream);
+    else multiply(dw, M, N, K, ColumnsOfA{dy, M, K}, PatchColumns{x, s}, cut, nullptr, Activation{}, stream);
 }
 
 // ---- few output channels ---------------------------------------------------------------------------------------------
@@ -130,12 +130,12 @@ void add_tap(real* dw, int64_t filter, int64_t C, const real* x, int64_t x_step,
 
 // For OC <= 4 packing the patches would cost more than the product: here a row of x is read in place once per tap while it is in
 // L1, and taps that lie outside are skipped.
-inline void wgrad_few_channels(real* dw, const real* x, const real* dy, const ConvShape& s) {
+inline void wgrad_few_channels(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
     const int64_t filter = s.R * s.S * s.C, size = s.filter_size();
     const int64_t slices = std::clamp<int64_t>(ceil_div(16, s.R), 1, std::max<int64_t>(1, s.N));
     real* const partial = slices > 1 ? scratch_reals(shared_partial_slot, slices * size) : dw;
     const auto add = s.OC == 1 ? add_tap<1> : s.OC == 2 ? add_tap<2> : s.OC == 3 ? add_tap<3> : add_tap<4>;
-    parallel_for(slices * s.R, [&](int64_t task) {
+    parallel_for(stream, slices * s.R, [&](int64_t task) {
         const int64_t r = task % s.R, slice = task / s.R;
         real* const to = partial + slice * size + r * s.S * s.C;
         for (int64_t o = 0; o < s.OC; ++o) zero_run(to + o * filter, s.S * s.C);
@@ -152,7 +152,7 @@ inline void wgrad_few_channels(real* dw, const real* x, const real* dy, const Co
                 }
             }
     });
-    if (slices > 1) add_slices(dw, s.OC, filter, partial, slices, nullptr, Activation{});
+    if (slices > 1) add_slices(dw, s.OC, filter, partial, slices, nullptr, Activation{}, stream);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -55,14 +55,15 @@ inline void scatter_rows(real* image, const real* product, int64_t m0, int64_t r
     }
 }
 
-inline void dgrad_scatter(real* dx, const real* dy, const real* w, const real* bias, const ConvShape& s, Activation act) {
+inline void dgrad_scatter(real* dx, const real* dy, const real* w, const real* bias, const ConvShape& s, Activation act,
+                          Stream stream) {
     const int64_t taps = s.R * s.S * s.C, pixels = s.P * s.Q, line = s.W * s.C;
-    const real* const packed = pack_all(taps, s.OC, [&](real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) {
+    const real* const packed = pack_all(stream, taps, s.OC, [&](real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) {
         pack_panel(panel, w + k * taps + n0, taps, cols, count);
     });
     real* const biases = bias ? scratch_reals(shared_partial_slot, line) : nullptr;
     for (int64_t i = 0; biases && i < line; ++i) biases[i] = bias[i % s.C];
-    parallel_for(s.N, [&](int64_t n) {
+    parallel_for(stream, s.N, [&](int64_t n) {
         real* const image = dx + n * s.H * line;
         zero_run(image, s.H * line);
         real* const product = scratch_reals(b_slot, block_rows * taps);

@@ -124,10 +124,10 @@ inline void pack_panel_transposed(real* panel, const real* b, int64_t pitch, int
 
 // All of B in panels, [panel][K][tile_cols], in the caller's scratch. pack(panel, n0, cols, k0, count) packs one panel.
 template <class Pack>
-const real* pack_all(int64_t N, int64_t K, const Pack& pack) {
+const real* pack_all(Stream stream, int64_t N, int64_t K, const Pack& pack) {
     const int64_t panels = ceil_div(N, tile_cols), blocks = ceil_div(K, block_k);
     real* packed = scratch_reals(shared_b_slot, panels * K * tile_cols);
-    parallel_for(panels * blocks, [&](int64_t task) {
+    parallel_for(stream, panels * blocks, [&](int64_t task) {
         const int64_t n0 = task / blocks * tile_cols, k0 = task % blocks * block_k;
         pack(packed + n0 * K + k0 * tile_cols, n0, std::min<int64_t>(N - n0, tile_cols), k0, std::min<int64_t>(K - k0, block_k));
     });
@@ -305,9 +305,10 @@ inline Cut cut_product(int64_t M, int64_t N, int64_t max_rows, int64_t slices) {
 }
 
 // c (M,N) = act(the sum of `slices` such matrices in order + bias).
-inline void add_slices(real* c, int64_t M, int64_t N, const real* partial, int64_t slices, const real* bias, Activation act) {
+inline void add_slices(real* c, int64_t M, int64_t N, const real* partial, int64_t slices, const real* bias, Activation act,
+                       Stream stream) {
     const int64_t rows_per_task = std::clamp<int64_t>(8192 / N, 1, block_rows);
-    parallel_for(ceil_div(M, rows_per_task), [&](int64_t task) {
+    parallel_for(stream, ceil_div(M, rows_per_task), [&](int64_t task) {
         const int64_t m0 = task * rows_per_task, rows = std::min(rows_per_task, M - m0);
         const int64_t begin = m0 * N, end = begin + rows * N;
         for (int64_t slice = 1; slice < slices; ++slice) {
@@ -322,10 +323,10 @@ inline void add_slices(real* c, int64_t M, int64_t N, const real* partial, int64
 
 // C (M,N), row-major = act(A B + bias).
 template <class A, class B>
-void multiply(real* c, int64_t M, int64_t N, int64_t K, const A& a, const B& b, const Cut& cut, const real* bias,
-              Activation act) {
+void multiply(real* c, int64_t M, int64_t N, int64_t K, const A& a, const B& b, const Cut& cut, const real* bias, Activation act,
+              Stream stream) {
     real* const partial = cut.slices > 1 ? scratch_reals(shared_partial_slot, cut.slices * M * N) : c;
-    parallel_for(cut.tasks(), [&](int64_t task) {
+    parallel_for(stream, cut.tasks(), [&](int64_t task) {
         const int64_t slice = task % cut.slices, block = task / cut.slices;
         const int64_t m0 = (cut.by_rows ? block / cut.col_blocks : block % cut.row_blocks) * cut.rows,
                       n0 = (cut.by_rows ? block % cut.col_blocks : block / cut.row_blocks) * cut.cols;
@@ -336,7 +337,7 @@ void multiply(real* c, int64_t M, int64_t N, int64_t K, const A& a, const B& b, 
         multiply_block(row, rows, cols, a, b, m0, n0, K * slice / cut.slices, K * (slice + 1) / cut.slices);
         if (cut.slices == 1) finish_rows(row, rows, cols, bias ? bias + n0 : nullptr, act);
     });
-    if (cut.slices > 1) add_slices(c, M, N, partial, cut.slices, bias, act);
+    if (cut.slices > 1) add_slices(c, M, N, partial, cut.slices, bias, act, stream);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -29,11 +29,11 @@ void transpose(T* y, const T* x, const TransposeShape& s, Stream stream) {
                 for (int64_t i = i0; i < i1; ++i) to[j * rows + i] = from[i * cols + j];
         }
     };
-    for_blocks(s.batch * down * across, run, std::max<int64_t>(1, block_size / tile_size));
+    for_blocks(stream, s.batch * down * across, run, std::max<int64_t>(1, block_size / tile_size));
 }
 
 template <class T>
-void upsample_nearest(T* y, const T* x, const UpsampleShape& s, Stream) {
+void upsample_nearest(T* y, const T* x, const UpsampleShape& s, Stream stream) {
     if (s.out_size() <= 0) return;
     const int64_t scale = s.scale, C = s.C, W = s.W, out_row = W * scale * C;
     const auto run = [=](int64_t begin, int64_t end) {
@@ -46,11 +46,11 @@ void upsample_nearest(T* y, const T* x, const UpsampleShape& s, Stream) {
             for (int64_t a = 1; a < scale; ++a) memcpy(first + a * out_row, first, size_t(out_row) * sizeof(T));
         }
     };
-    for_blocks(s.N * s.H, run, std::max<int64_t>(1, block_size / (out_row * scale)));
+    for_blocks(stream, s.N * s.H, run, std::max<int64_t>(1, block_size / (out_row * scale)));
 }
 
 template <class T>
-void upsample_nearest_grad(T* dx, const T* dy, const UpsampleShape& s, Stream) {
+void upsample_nearest_grad(T* dx, const T* dy, const UpsampleShape& s, Stream stream) {
     if (s.in_size() <= 0) return;
     const int64_t scale = s.scale, C = s.C, W = s.W, out_row = W * scale * C;
     const auto run = [=](int64_t begin, int64_t end) {
@@ -64,11 +64,11 @@ void upsample_nearest_grad(T* dx, const T* dy, const UpsampleShape& s, Stream) {
                         for (int64_t c = 0; c < C; ++c) to[w * C + c] += from[a * out_row + (w * scale + b) * C + c];
         }
     };
-    for_blocks(s.N * s.H, run, std::max<int64_t>(1, block_size / std::max<int64_t>(1, out_row * scale)));
+    for_blocks(stream, s.N * s.H, run, std::max<int64_t>(1, block_size / std::max<int64_t>(1, out_row * scale)));
 }
 
 template <class T>
-void gather_images(T* y, const uint8_t* images, const Counters* counters, const GatherShape& s, Stream) {
+void gather_images(T* y, const uint8_t* images, const Counters* counters, const GatherShape& s, Stream stream) {
     if (s.batch <= 0 || s.per_image <= 0) return;
     const int64_t first = counters->images_seen + s.first, per_image = s.per_image;
     const T scale = T(s.scale), offset = T(s.offset);
@@ -81,7 +81,7 @@ void gather_images(T* y, const uint8_t* images, const Counters* counters, const 
             for (int64_t k = 0; k < per_image; ++k) to[k] = T(from[k]) * scale + offset;
         }
     };
-    for_blocks(s.batch, run, std::max<int64_t>(1, block_size / per_image));
+    for_blocks(stream, s.batch, run, std::max<int64_t>(1, block_size / per_image));
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -6,27 +6,27 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 
 template <class T>
-void loss(T* out, const T* x, const T* plus, const LossForm& form, int64_t n, Stream) {
+void loss(T* out, const T* x, const T* plus, const LossForm& form, int64_t n, Stream stream) {
     const T before = plus ? plus[0] : T(0);
     with_loss(form, [=](auto f) {
         for_row_sums(
-            RowsShape{1, n}, [=](int64_t e) { return loss_value(x[e], f); },
+            stream, RowsShape{1, n}, [=](int64_t e) { return loss_value(x[e], f); },
             [=](int64_t, T total) { out[0] = before + (n > 0 ? f.weight * (total / T(n)) : T(0)); });
     });
 }
 
 template <class T>
-void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n, Stream) {
+void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n, Stream stream) {
     if (n <= 0) return;
     const T scale = dout[0] * form.weight / T(n);
-    with_loss(form, [=](auto f) { map(dx, n, [=](int64_t e) { return scale * loss_derivative(x[e], f); }); });
+    with_loss(form, [=](auto f) { map(stream, dx, n, [=](int64_t e) { return scale * loss_derivative(x[e], f); }); });
 }
 
 template <class T>
-void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsShape& s, Stream) {
+void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsShape& s, Stream stream) {
     const int64_t cols = s.cols;
     for_blocks(
-        s.rows,
+        stream, s.rows,
         [=](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 const T* const row = x + i * cols;
@@ -41,10 +41,10 @@ void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsS
 }
 
 template <class T>
-void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, const T* dout, const RowsShape& s, Stream) {
+void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, const T* dout, const RowsShape& s, Stream stream) {
     const int64_t cols = s.cols;
     const T scale = s.rows > 0 ? dout[0] / T(s.rows) : T(0);
-    for_segments(s.size(), cols, [=](int64_t first, int64_t column, int64_t length) {
+    for_segments(stream, s.size(), cols, [=](int64_t first, int64_t column, int64_t length) {
         const int64_t row = first / cols;
         const T log_sum = log_sums[row];
 #pragma omp simd
@@ -56,9 +56,9 @@ void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, c
 
 // In double: squares of large gradients would leave the range of float.
 template <class T>
-void norm2(T* out, const T* x, int64_t n, Stream) {
+void norm2(T* out, const T* x, int64_t n, Stream stream) {
     for_row_sums(
-        RowsShape{1, n}, [=](int64_t e) { return double(x[e]) * double(x[e]); },
+        stream, RowsShape{1, n}, [=](int64_t e) { return double(x[e]) * double(x[e]); },
         [=](int64_t, double total) { out[0] = T(std::sqrt(total)); });
 }
 

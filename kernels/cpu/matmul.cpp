@@ -63,17 +63,18 @@ int64_t slices_of(const MatmulShape& s) {
 }
 
 template <class A>
-void product(real* c, const A& a, const real* b, const real* bias, const MatmulShape& s, Activation act) {
+void product(real* c, const A& a, const real* b, const real* bias, const MatmulShape& s, Activation act, Stream stream) {
     const MatrixB matrix{b, s.N, s.K, s.transpose_b};
     Cut cut = cut_product(s.M, s.N, 8 * tile_rows, slices_of(s));
     cut.by_rows = s.M > s.K;  // a thread then writes whole rows where C, a weight's gradient, is larger than B
-    if (cut.row_blocks == 1) return multiply(c, s.M, s.N, s.K, a, PanelsInTask{matrix, cut.cols}, cut, bias, act);
-    const real* packed = pack_all(s.N, s.K, [&](auto... args) { matrix.pack(args...); });
-    multiply(c, s.M, s.N, s.K, a, PackedPanels{packed, s.K}, cut, bias, act);
+    if (cut.row_blocks == 1) return multiply(c, s.M, s.N, s.K, a, PanelsInTask{matrix, cut.cols}, cut, bias, act, stream);
+    const real* packed = pack_all(stream, s.N, s.K, [&](auto... args) { matrix.pack(args...); });
+    multiply(c, s.M, s.N, s.K, a, PackedPanels{packed, s.K}, cut, bias, act, stream);
 }
 
 // Few columns, rows of A contiguous: bound by reading A.
-void product_few_columns(real* c, const real* a, const real* b, const real* bias, const MatmulShape& s, Activation act) {
+void product_few_columns(real* c, const real* a, const real* b, const real* bias, const MatmulShape& s, Activation act,
+                         Stream stream) {
     if (!s.transpose_b && s.N > 1) {
         real* columns = scratch_reals(shared_b_slot, s.N * s.K);
         for (int64_t k = 0; k < s.K; ++k)
@@ -82,7 +83,7 @@ void product_few_columns(real* c, const real* a, const real* b, const real* bias
     }
     const DotRun whole{0, 0, s.K};
     const int64_t rows_per_task = std::clamp<int64_t>(32768 / s.K / 8 * 8, 8, block_rows);
-    parallel_for(ceil_div(s.M, rows_per_task), [&](int64_t task) {
+    parallel_for(stream, ceil_div(s.M, rows_per_task), [&](int64_t task) {
         const int64_t m0 = task * rows_per_task, rows = std::min(rows_per_task, s.M - m0);
         real* row[block_rows];
         const real* a_row[block_rows];
@@ -97,9 +98,9 @@ void product_few_columns(real* c, const real* a, const real* b, const real* bias
 template <class T>
 void matmul(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, Activation act, Stream stream) {
     if (s.M <= 0 || s.N <= 0) return;
-    if (s.transpose_a) product(c, ColumnsOfA{a, s.M, s.K}, b, bias, s, act);
-    else if (s.N <= few_cols && s.K > 0) product_few_columns(c, a, b, bias, s, act);
-    else product(c, RowsOfA{a, s.K}, b, bias, s, act);
+    if (s.transpose_a) product(c, ColumnsOfA{a, s.M, s.K}, b, bias, s, act, stream);
+    else if (s.N <= few_cols && s.K > 0) product_few_columns(c, a, b, bias, s, act, stream);
+    else product(c, RowsOfA{a, s.K}, b, bias, s, act, stream);
     if (moments) GANNET_ISA::moments(moments, c, RowsShape{s.M, s.N}, stream);
 }
 

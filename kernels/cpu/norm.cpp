@@ -45,7 +45,7 @@ void piece_moments(double* mean, double* m2, const T* x, const ColumnCut& c, con
 }  // namespace
 
 template <class T>
-void moments(real* mean_var, const T* x, const RowsShape& s, Stream) {
+void moments(real* mean_var, const T* x, const RowsShape& s, Stream stream) {
     const int64_t cols = s.cols;
     std::fill_n(mean_var, 2 * cols, real(0));
     if (s.size() <= 0) return;
@@ -67,7 +67,7 @@ void moments(real* mean_var, const T* x, const RowsShape& s, Stream) {
         });
     };
     if (c.tasks() == 1) run(0);
-    else parallel_for(c.tasks(), [&](int64_t task) { run(task); });
+    else parallel_for(stream, c.tasks(), [&](int64_t task) { run(task); });
     for (int64_t i = 1; i < c.slices; ++i) {
         const int64_t before = i * c.slice_rows, count = std::min(c.slice_rows, s.rows - before);
         const double* other = partial + i * 2 * cols;
@@ -81,7 +81,7 @@ void moments(real* mean_var, const T* x, const RowsShape& s, Stream) {
 
 template <class T>
 void batch_norm(T* y, const T* x, const real* mean_var, const T* gamma, const T* beta, const RowsShape& s, real eps,
-                Activation act, Stream) {
+                Activation act, Stream stream) {
     const int64_t cols = s.cols, width = cols * cut_columns(s).fold;
     if (s.size() <= 0) return;
     real *mean = static_cast<real*>(scratch(0, 3 * width * int64_t(sizeof(real)))), *scale = mean + width, *shift = scale + width;
@@ -92,7 +92,7 @@ void batch_norm(T* y, const T* x, const real* mean_var, const T* gamma, const T*
     }
     for (real* values : {mean, scale, shift}) repeat(values, cols, width);
     with_activation(act, [=](auto a) {
-        for_segments(s.size(), width, [=](int64_t e, int64_t w, int64_t length) {
+        for_segments(stream, s.size(), width, [=](int64_t e, int64_t w, int64_t length) {
 #pragma omp simd
             for (int64_t k = 0; k < length; ++k) y[e + k] = activate((x[e + k] - mean[w + k]) * scale[w + k] + shift[w + k], a);
         });
@@ -101,7 +101,7 @@ void batch_norm(T* y, const T* x, const real* mean_var, const T* gamma, const T*
 
 template <class T>
 void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_var, const T* gamma,
-                     const RowsShape& s, real eps, Activation act, Stream) {
+                     const RowsShape& s, real eps, Activation act, Stream stream) {
     const ColumnCut c = cut_columns(s);
     const int64_t cols = s.cols, width = cols * c.fold;
     if (cols <= 0) return;
@@ -111,7 +111,7 @@ void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T
     std::copy_n(mean_var, cols, mean);
     repeat(mean, cols, width);
     with_activation(act, [=](auto f) {
-        column_sums(sums, c, [=](int64_t e, int64_t w, int64_t) {
+        column_sums(stream, sums, c, [=](int64_t e, int64_t w, int64_t) {
             const real dz = gradient_at(y, dy, e, f);
             return TwoTerms{dz, dz * (x[e] - mean[w])};
         });
@@ -125,7 +125,7 @@ void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T
             d[j] = a[j] * rstd * sum_dz_xhat / real(s.rows);
         }
         for (real* values : {a, b, d}) repeat(values, cols, width);
-        for_segments(s.size(), width, [=](int64_t e0, int64_t w, int64_t length) {
+        for_segments(stream, s.size(), width, [=](int64_t e0, int64_t w, int64_t length) {
 #pragma omp simd
             for (int64_t k = 0; k < length; ++k) {
                 const int64_t e = e0 + k;
@@ -150,21 +150,21 @@ namespace {
 
 // f(i) for every row, in tasks of whole rows.
 template <class F>
-void for_rows(const RowsShape& s, const F& f) {
+void for_rows(Stream stream, const RowsShape& s, const F& f) {
     const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) f(i);
     };
-    for_blocks(s.rows, run, std::max<int64_t>(1, block_size / std::max<int64_t>(s.cols, 1)));
+    for_blocks(stream, s.rows, run, std::max<int64_t>(1, block_size / std::max<int64_t>(s.cols, 1)));
 }
 
 }  // namespace
 
 template <class T>
 void layer_norm(T* y, real* mean_rstd, const T* x, const T* gamma, const T* beta, const RowsShape& s, real eps, Activation act,
-                Stream) {
+                Stream stream) {
     const int64_t rows = s.rows, cols = s.cols;
     const auto normalise = [=](auto a, auto affine) {
-        for_rows(s, [=](int64_t i) {
+        for_rows(stream, s, [=](int64_t i) {
             const T* row = x + i * cols;
             T* out = y + i * cols;
             const real count = real(std::max<int64_t>(cols, 1));
@@ -187,12 +187,12 @@ void layer_norm(T* y, real* mean_rstd, const T* x, const T* gamma, const T* beta
 
 template <class T>
 void layer_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_rstd, const T* gamma,
-                     const RowsShape& s, Activation act, Stream) {
+                     const RowsShape& s, Activation act, Stream stream) {
     const int64_t rows = s.rows, cols = s.cols;
     if (cols <= 0) return;
     const real *means = mean_rstd, *rstds = mean_rstd + rows;
     const auto rows_grad = [=](auto a, auto scaled) {
-        for_rows(s, [=](int64_t i) {
+        for_rows(stream, s, [=](int64_t i) {
             const int64_t begin = i * cols, end = begin + cols;
             const real mean = means[i], rstd = rstds[i];
             const auto g = [=](int64_t e) { return scaled(gradient_at(y, dy, e, a), e - begin); };
@@ -207,7 +207,7 @@ void layer_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T
         else rows_grad(a, [=](real dz, int64_t) { return dz; });
         if (!dgamma && !dbeta) return;
         real* sums = static_cast<real*>(scratch(1, 2 * cols * int64_t(sizeof(real))));
-        column_sums(sums, cut_columns(s, false), [=](int64_t e, int64_t, int64_t i) {
+        column_sums(stream, sums, cut_columns(s, false), [=](int64_t e, int64_t, int64_t i) {
             const real dz = gradient_at(y, dy, e, a);
             return TwoTerms{dz, dz * ((x[e] - means[i]) * rstds[i])};
         });

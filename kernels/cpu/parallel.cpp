@@ -1,4 +1,4 @@
-// The thread pool. Idle workers spin for a moment before they sleep, so that kernels in a row pay no wake-ups; a worker that
+// Idle workers spin for a moment before they sleep, so that kernels in a row pay no wake-ups; a worker that
 // is late (descheduled, still waking) is never waited for, only tasks already claimed are.
 #include "kernels/cpu/parallel.h"
 
@@ -23,13 +23,13 @@
 #include "base/error.h"
 #include "base/limits.h"
 
-namespace gannet::kernels::cpu {
+namespace gannet {
 namespace {
 
 using Task = void (*)(void* context, int64_t i);
 
 constexpr auto spin_time = std::chrono::microseconds(80);
-constexpr int64_t most_tasks = int64_t(1) << 31;  // of one job: what fits into half of Pool::Share::claims
+constexpr int64_t most_tasks = int64_t(1) << 31;  // of one job: what fits into half of Share::claims
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -61,34 +61,46 @@ int default_threads() {
     return int(count);
 }
 
-class Pool {
+}  // namespace
+
+class ThreadPool::Workers {
 public:
-    Pool() { start(default_threads()); }
-    ~Pool() { stop(); }
+    explicit Workers(int threads) : shares_(std::size_t(threads)) {}
+    ~Workers() { stop(); }
 
-    int threads() const { return int(workers_.size()) + 1; }
-
-    void set_threads(int threads) {
-        threads = std::max(threads, 1);
-        if (threads == this->threads()) return;
-        stop();
-        start(threads);
+    void start() {
+        const Busy busy(busy_);
+        if (busy.mine && threads_.empty() && shares_.size() > 1) start_threads();
     }
 
     void run(int64_t tasks, Task task, void* context) {
-        // A second caller (or a nested call, though the contract forbids it) runs alone rather than waits.
-        if (tasks <= 1 || workers_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
-            for (int64_t i = 0; i < tasks; ++i) task(context, i);
-            return;
+        // A second caller (or a nested call) runs alone rather than waits.
+        if (tasks > 1 && shares_.size() > 1) {
+            const Busy busy(busy_);
+            if (busy.mine) {
+                if (threads_.empty()) start_threads();
+                for (int64_t first = 0; first < tasks; first += most_tasks)
+                    run_job(first, std::min(tasks - first, most_tasks), task, context);
+                if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+                return;
+            }
         }
-        for (int64_t first = 0; first < tasks; first += most_tasks)
-            run_job(first, std::min(tasks - first, most_tasks), task, context);
-        const std::exception_ptr failure = std::exchange(failure_, nullptr);
-        busy_.store(false, std::memory_order_release);
-        if (failure) std::rethrow_exception(failure);
+        for (int64_t i = 0; i < tasks; ++i) task(context, i);
     }
 
 private:
+    // Holds the flag of a pool at work, unless another caller does.
+    struct Busy {
+        explicit Busy(std::atomic<bool>& of_pool) : flag(of_pool), mine(!of_pool.exchange(true, std::memory_order_acquire)) {}
+        ~Busy() {
+            if (mine) flag.store(false, std::memory_order_release);
+        }
+        Busy(const Busy&) = delete;
+        Busy& operator=(const Busy&) = delete;
+        std::atomic<bool>& flag;
+        const bool mine;
+    };
+
     // Tasks that a thread takes first, in order; then it helps the others with theirs. So the same part of a buffer is with the
     // same core from kernel to kernel, as far as the cuts agree: a line that another core has written is slow to fetch.
     struct alignas(64) Share {
@@ -102,7 +114,7 @@ private:
         context_.store(context, std::memory_order_release);
         unfinished_.store(tasks, std::memory_order_release);
         const uint64_t job = job_.load(std::memory_order_relaxed) + 1;
-        const int64_t count = threads();
+        const int64_t count = int64_t(shares_.size());
         int64_t begin = 0;
         for (int64_t i = 0; i < count; ++i) {
             const int64_t end = ((i + 1) * tasks + count - 1) / count;
@@ -114,7 +126,7 @@ private:
         job_.store(uint32_t(job));
         if (sleepers_.load() > 0) {
             std::lock_guard lock(mutex_);
-            if (tasks > int64_t(workers_.size())) {
+            if (tasks > int64_t(threads_.size())) {
                 wake_.notify_all();
             } else {
                 for (int64_t i = 1; i < tasks; ++i) wake_.notify_one();
@@ -166,24 +178,21 @@ private:
         }
     }
 
-    void start(int threads) {
+    void start_threads() {
         stopping_.store(false);
-        shares_ = std::vector<Share>(std::size_t(threads));
-        workers_.reserve(std::size_t(threads));
-        job_.store(0);
         std::string why;
         try {
-            for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(std::size_t(i)); });
+            threads_.reserve(shares_.size() - 1);
+            for (std::size_t i = 1; i < shares_.size(); ++i) threads_.emplace_back([this, i] { worker(i); });
             return;
         } catch (const std::system_error& error) {
             why = error.code().message();
         } catch (const std::bad_alloc&) {
             why = "out of memory";
         }
-        const auto started = std::to_string(workers_.size() + 1);
+        const auto started = std::to_string(threads_.size() + 1);
         stop();
-        shares_ = std::vector<Share>(1);
-        throw Error("the system starts " + started + " of " + std::to_string(threads) + " threads: " + why,
+        throw Error("the system starts " + started + " of " + std::to_string(shares_.size()) + " threads: " + why,
                     "--threads or GANNET_THREADS", "use fewer");
     }
 
@@ -193,16 +202,16 @@ private:
             stopping_.store(true);
         }
         wake_.notify_all();
-        for (std::thread& thread : workers_) thread.join();
-        workers_.clear();
+        for (std::thread& thread : threads_) thread.join();
+        threads_.clear();
     }
 
-    std::vector<std::thread> workers_;
+    std::vector<std::thread> threads_;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::atomic<int> sleepers_{0};
     std::atomic<bool> stopping_{false}, busy_{false};
-    std::vector<Share> shares_;
+    std::vector<Share> shares_;   // one of each thread, the caller's first
     std::exception_ptr failure_;  // the first that a task of this job threw
     alignas(64) std::atomic<uint32_t> job_{0};
     std::atomic<Task> task_{nullptr};
@@ -210,10 +219,7 @@ private:
     alignas(64) std::atomic<int64_t> unfinished_{0};
 };
 
-Pool& pool() {
-    static Pool the_pool;
-    return the_pool;
-}
+namespace {
 
 constexpr int64_t large_page = int64_t(1) << 21;
 
@@ -260,10 +266,12 @@ ThreadScratch& scratch_of_thread() {
 
 }  // namespace
 
-void set_threads(int threads) { pool().set_threads(threads); }
-int threads() { return pool().threads(); }
-void run_tasks(int64_t tasks, void (*task)(void* context, int64_t i), void* context) { pool().run(tasks, task, context); }
+ThreadPool::ThreadPool(int threads)
+    : size_(threads > 0 ? threads : default_threads()), workers_(std::make_unique<Workers>(size_)) {}
+ThreadPool::~ThreadPool() = default;
+void ThreadPool::start() { workers_->start(); }
+void ThreadPool::run(int64_t tasks, Task task, void* context) { workers_->run(tasks, task, context); }
 
-void* scratch(int slot, int64_t bytes) { return scratch_of_thread().slots[slot].reserve(bytes); }
+void* kernels::cpu::scratch(int slot, int64_t bytes) { return scratch_of_thread().slots[slot].reserve(bytes); }
 
-}  // namespace gannet::kernels::cpu
+}  // namespace gannet

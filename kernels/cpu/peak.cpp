@@ -9,9 +9,9 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-double multiply_adds(int64_t tasks, int64_t rounds) {
+double multiply_adds(int64_t tasks, int64_t rounds, Stream stream) {
     constexpr int chains = 12;
-    parallel_for(tasks, [=](int64_t i) {
+    parallel_for(stream, tasks, [=](int64_t i) {
         const vec factor = vec{} + real(0.5), step = vec{} + real(0.25) * real(i % 2 + 1);  // converge to 2 step: no denormals
         vec sums[chains];
         for (int k = 0; k < chains; ++k) sums[k] = step * real(k + 1);
@@ -25,8 +25,8 @@ double multiply_adds(int64_t tasks, int64_t rounds) {
     return 2.0 * chains * lanes * double(tasks) * double(rounds);
 }
 
-void triad(real* a, const real* b, const real* c, real factor, int64_t n) {
-    map(a, n, [=](int64_t e) { return b[e] + factor * c[e]; });
+void triad(real* a, const real* b, const real* c, real factor, int64_t n, Stream stream) {
+    map(stream, a, n, [=](int64_t e) { return b[e] + factor * c[e]; });
 }
 
 }  // namespace

@@ -3,15 +3,16 @@
 #include <cstdint>
 
 #include "kernels/real.h"
+#include "kernels/shapes.h"
 
 namespace gannet::kernels::cpu {
 
 // One set's loops.
 struct PeakLoops {
     // Runs `tasks` tasks of `rounds` rounds of independent multiply-adds in registers; returns their flops.
-    double (*multiply_adds)(int64_t tasks, int64_t rounds);
+    double (*multiply_adds)(int64_t tasks, int64_t rounds, Stream stream);
     // a = b + factor c over n elements: two streams in, one out.
-    void (*triad)(real* a, const real* b, const real* c, real factor, int64_t n);
+    void (*triad)(real* a, const real* b, const real* c, real factor, int64_t n, Stream stream);
 };
 
 namespace scalar {

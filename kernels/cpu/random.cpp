@@ -34,7 +34,8 @@ void make_words(Group& g, uint64_t seed) {
 // For every element in order: make(v, w) turns a group's words into numbers, in the same layout, and put(e, values, count)
 // receives those of elements e .. e + count.
 template <class T, class Make, class Put>
-void for_draws(const Counters* counters, const RandomKey& key, const DrawShape& s, const Make& make, const Put& put) {
+void for_draws(Stream stream, const Counters* counters, const RandomKey& key, const DrawShape& s, const Make& make,
+               const Put& put) {
     if (s.size() <= 0) return;
     const int64_t step = counters->step, per_sample = s.per_sample, blocks = ceil_div(per_sample, 4);
     const auto run = [&](int64_t begin, int64_t end) {
@@ -72,7 +73,7 @@ void for_draws(const Counters* counters, const RandomKey& key, const DrawShape& 
             }
         }
     };
-    for_blocks(s.samples * blocks, run, block_size / 4);
+    for_blocks(stream, s.samples * blocks, run, block_size / 4);
 }
 
 template <class T>
@@ -116,37 +117,37 @@ auto store(T* y) {
 }  // namespace
 
 template <class T>
-void uniform(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T low, T high, Stream) {
+void uniform(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T low, T high, Stream stream) {
     const T range = high - low;
-    for_draws<T>(counters, key, s, from_uniform<T>([=](T u) { return low + range * u; }), store(y));
+    for_draws<T>(stream, counters, key, s, from_uniform<T>([=](T u) { return low + range * u; }), store(y));
 }
 
 template <class T>
-void normal(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T mean, T stddev, Stream) {
-    for_draws<T>(counters, key, s, from_normal(mean, stddev), store(y));
+void normal(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T mean, T stddev, Stream stream) {
+    for_draws<T>(stream, counters, key, s, from_normal(mean, stddev), store(y));
 }
 
 template <class T>
-void bernoulli(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T p, Stream) {
-    for_draws<T>(counters, key, s, from_uniform<T>([=](T u) { return u < p ? T(1) : T(0); }), store(y));
+void bernoulli(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T p, Stream stream) {
+    for_draws<T>(stream, counters, key, s, from_uniform<T>([=](T u) { return u < p ? T(1) : T(0); }), store(y));
 }
 
 template <class T>
-void dropout(T* y, const T* x, const Counters* counters, const RandomKey& key, const DropoutShape& s, T p, Stream) {
+void dropout(T* y, const T* x, const Counters* counters, const RandomKey& key, const DropoutShape& s, T p, Stream stream) {
     if (s.size() <= 0) return;
     const T keep = 1 - p, scale = 1 / keep;
     const auto mask = from_uniform<T>([=](T u) { return u < keep ? scale : T(0); });
     if (!s.channelwise) {
         const DrawShape all{s.first_sample, s.samples, s.spatial * s.channels};
-        return for_draws<T>(counters, key, all, mask, [=](int64_t e, const T* values, int count) {
+        return for_draws<T>(stream, counters, key, all, mask, [=](int64_t e, const T* values, int count) {
 #pragma omp simd
             for (int k = 0; k < count; ++k) y[e + k] = x[e + k] * values[k];
         });
     }
     T* masks = static_cast<T*>(scratch(0, s.samples * s.channels * int64_t(sizeof(T))));
-    for_draws<T>(counters, key, DrawShape{s.first_sample, s.samples, s.channels}, mask, store(masks));
+    for_draws<T>(stream, counters, key, DrawShape{s.first_sample, s.samples, s.channels}, mask, store(masks));
     const int64_t per_sample = s.spatial * s.channels, channels = s.channels;
-    for_segments(s.size(), channels, [=](int64_t e, int64_t j, int64_t length) {
+    for_segments(stream, s.size(), channels, [=](int64_t e, int64_t j, int64_t length) {
         const T* row = masks + e / per_sample * channels + j;
 #pragma omp simd
         for (int64_t k = 0; k < length; ++k) y[e + k] = x[e + k] * row[k];

@@ -81,7 +81,7 @@ inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const Fi
 // Few tiles: a task is some columns of all of them, and makes the filter's points as it needs them, a piece at a time, which then
 // never leaves its L2. All tasks read the tiles' points; those of too many tiles would not stay in L3.
 template <class F>
-void convolve_few_tiles(const WinogradConv<F>& d) {
+void convolve_few_tiles(const WinogradConv<F>& d, Stream stream) {
     constexpr int64_t columns = 32, piece = F::points > 32 ? 64 : 128;  // of points: about half a megabyte
     constexpr int64_t most_bytes = int64_t(8) << 20;
     static_assert(columns % tile_cols == 0);
@@ -91,8 +91,8 @@ void convolve_few_tiles(const WinogradConv<F>& d) {
         const int64_t count = std::min(images, d.s.N - image), mine = count * per_image;
         PointMatrix v = d.tile_points(mine);
         v.data = scratch_reals(shared_b_slot, v.size());
-        parallel_for(mine, [&](int64_t i) { d.to_points(v, i, image * per_image + i); });
-        parallel_for(ceil_div(d.cols, columns), [&](int64_t task) {
+        parallel_for(stream, mine, [&](int64_t i) { d.to_points(v, i, image * per_image + i); });
+        parallel_for(stream, ceil_div(d.cols, columns), [&](int64_t task) {
             const int64_t n0 = task * columns, width = std::min(columns, d.cols - n0);
             PointMatrix m = d.sums(mine, width);
             FilterPoints u{F::points, width, piece};
@@ -111,19 +111,19 @@ void convolve_few_tiles(const WinogradConv<F>& d) {
 // Many tiles: a task is a few images from beginning to end, in its own scratch, where the data of a chunk (2-10 MB) stays in the
 // caches; all share the filter's points.
 template <class F>
-void convolve_many_tiles(const WinogradConv<F>& d) {
+void convolve_many_tiles(const WinogradConv<F>& d, Stream stream) {
     const int64_t per_image = d.grid.size(), images = std::max<int64_t>(1, tiles_at_once / per_image);
     FilterPoints u{F::points, d.cols, d.depth};
     u.data = scratch_reals(shared_b_slot, u.size());
     constexpr int64_t piece = 64;
     const int64_t pieces = ceil_div(d.depth, piece);
-    parallel_for(pieces * ceil_div(d.cols, tile_cols), [&](int64_t task) {
+    parallel_for(stream, pieces * ceil_div(d.cols, tile_cols), [&](int64_t task) {
         const int64_t n0 = task / pieces * tile_cols, k0 = task % pieces * piece;
         FilterPoints part = u;
         part.data = u.at(0, n0, k0);
         d.filter_points(part, n0, std::min<int64_t>(tile_cols, d.cols - n0), k0, std::min(d.depth, k0 + piece));
     });
-    parallel_for(ceil_div(d.s.N, images), [&](int64_t task) {
+    parallel_for(stream, ceil_div(d.s.N, images), [&](int64_t task) {
         const int64_t image = task * images, count = std::min(images, d.s.N - image), mine = count * per_image;
         PointMatrix v = d.tile_points(mine), m = d.sums(mine, d.cols);
         m.data = scratch_reals(a_slot, v.size() + m.size());
@@ -135,9 +135,9 @@ void convolve_many_tiles(const WinogradConv<F>& d) {
 }
 
 template <class F>
-void winograd_convolve(const WinogradConv<F>& d) {
-    if (d.s.N * d.grid.size() <= 512) convolve_few_tiles(d);
-    else convolve_many_tiles(d);
+void winograd_convolve(const WinogradConv<F>& d, Stream stream) {
+    if (d.s.N * d.grid.size() <= 512) convolve_few_tiles(d, stream);
+    else convolve_many_tiles(d, stream);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

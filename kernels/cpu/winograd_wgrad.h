@@ -76,14 +76,14 @@ __attribute__((noinline)) void filter_row(real* dw, const PointMatrix& sums, int
 inline constexpr int64_t wgrad_tiles = 128;
 
 template <class F>
-void winograd_wgrad_by_columns(real* dw, const real* x, const real* dy, const ConvShape& s) {
+void winograd_wgrad_by_columns(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
     const int64_t tiles = s.N * tile_grid<F>(s).size();
     PointMatrix of_dy = gradient_points<F>(tiles, s);
     of_dy.data = scratch_reals(shared_b_slot, of_dy.size());
-    parallel_for(tiles, [&](int64_t tile) { transform_gradient<F>(of_dy, tile, tile, dy, s); });
+    parallel_for(stream, tiles, [&](int64_t tile) { transform_gradient<F>(of_dy, tile, tile, dy, s); });
     // the gradient's points are read once for each block of columns, its sums once for each batch of tiles
     const int64_t columns = tiles <= wgrad_tiles ? 32 : 64;
-    parallel_for(4 * s.C / columns, [&](int64_t task) {
+    parallel_for(stream, 4 * s.C / columns, [&](int64_t task) {
         const int64_t n0 = task * columns;
         PointMatrix of_x = image_points<F>(wgrad_tiles, columns), sums = filter_sums<F>(columns, s);
         of_x.data = scratch_reals(a_slot, of_x.size() + sums.size());
@@ -98,13 +98,13 @@ void winograd_wgrad_by_columns(real* dw, const real* x, const real* dy, const Co
 }
 
 template <class F>
-void winograd_wgrad_by_slices(real* dw, const real* x, const real* dy, const ConvShape& s) {
+void winograd_wgrad_by_slices(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
     const int64_t tiles = s.N * tile_grid<F>(s).size();
     PointMatrix sums = filter_sums<F>(4 * s.C, s);
     // about 32 MB of sums
     const int64_t slices = std::clamp<int64_t>((int64_t(1) << 23) / sums.size(), 2, 8);
     sums.data = scratch_reals(shared_partial_slot, slices * sums.size());
-    parallel_for(slices, [&](int64_t slice) {
+    parallel_for(stream, slices, [&](int64_t slice) {
         PointMatrix of_x = image_points<F>(wgrad_tiles, 4 * s.C), of_dy = gradient_points<F>(wgrad_tiles, s), mine = sums;
         of_x.data = scratch_reals(a_slot, of_x.size() + of_dy.size());
         of_dy.data = of_x.data + of_x.size();
@@ -119,13 +119,13 @@ void winograd_wgrad_by_slices(real* dw, const real* x, const real* dy, const Con
             add_outer_products(mine, of_dy, 0, of_x, 0, count, begin == first);
         }
     });
-    parallel_for(s.OC, [&](int64_t o) { filter_row<F>(dw, sums, slices, o, 0, s); });
+    parallel_for(stream, s.OC, [&](int64_t o) { filter_row<F>(dw, sums, slices, o, 0, s); });
 }
 
 template <class F>
-void winograd_wgrad(real* dw, const real* x, const real* dy, const ConvShape& s) {
-    if (s.N * tile_grid<F>(s).size() <= 256) winograd_wgrad_by_columns<F>(dw, x, dy, s);
-    else winograd_wgrad_by_slices<F>(dw, x, dy, s);
+void winograd_wgrad(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
+    if (s.N * tile_grid<F>(s).size() <= 256) winograd_wgrad_by_columns<F>(dw, x, dy, s, stream);
+    else winograd_wgrad_by_slices<F>(dw, x, dy, s, stream);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -10,6 +10,7 @@
 #include "data/npy.h"
 #include "data/source.h"
 #include "tests/fuzz/target.h"
+#include "tests/threads.h"
 
 namespace gannet::fuzz {
 namespace {
@@ -30,7 +31,8 @@ void run_image(const std::string& bytes) {
 void run_archive(const std::string& bytes) {
     const auto source = ImageSource::open(file_of(bytes, "fuzz.archive"), {most_pixels, most_bytes, bytes.size() % 2 == 1});
     int64_t files = 0;
-    source->read(0, int64_t(source->names().size()), [&](std::vector<ImageFile>& some) { files += int64_t(some.size()); });
+    source->read(0, int64_t(source->names().size()), threads(),
+                 [&](std::vector<ImageFile>& some) { files += int64_t(some.size()); });
     hold(files == int64_t(source->names().size()), "an archive that hands over another number of files than it names");
 }
 
@@ -46,7 +48,7 @@ void run_set(const std::string& bytes) {
     options.cache = false;
     options.max_pixels = most_pixels;
     options.max_bytes = most_bytes;
-    const Dataset set = load_images(options);
+    const Dataset set = load_images(options, threads());
     hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C, "a set whose pixels are not as many as it says");
     hold(set.labels.empty() || int64_t(set.labels.size()) == set.count, "a set whose labels are not as many as its images");
 }
