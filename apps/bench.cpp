@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
         }
         const config::GanConfig config = config::gan_of(config::load_model(model, settings));
         const Device chosen = choose_device(device, threads, &why_cpu);
-        if (const std::optional<Error> lacks = lacking(config, chosen)) throw *lacks;
+        if (const std::optional<Error> lacks = lacking(config, chosen)) throw Error(*lacks);
         if (!tune_file.empty()) {
             const AtomicFile writable(tune_file);  // throws now rather than after the work
             const bench::Tuning tuning = bench::tune(config, chosen, seconds.value_or(0.1));

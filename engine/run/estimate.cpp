@@ -162,7 +162,7 @@ std::string estimate(const Config& config, const SampleShape& image, int64_t ima
     const double program = device.is_cuda() ? 0 : program_bytes;
     StepEstimate step;
     try {
-        if (const std::optional<Error> lacks = lacking(config, device)) throw *lacks;
+        if (const std::optional<Error> lacks = lacking(config, device)) throw Error(*lacks);
         step = estimate_step(config, image, device);
     } catch (const Error& error) {  // the tables and the configuration are right without it
         return "no estimate of time and memory: " + std::string(error.what()) + "\n";

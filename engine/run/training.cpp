@@ -133,7 +133,7 @@ template <class Config>
 int train(const TrainingOptions& options, const Config& config, std::optional<RunFolder> folder,
           const std::optional<Checkpoint>& checkpoint, Device device) {
     if (const std::optional<Error> lacks = lacking(config, device)) {
-        if (!folder) throw *lacks;
+        if (!folder) throw Error(*lacks);
         say(std::string("gannet: warning: ") + lacks->with_advice("the run continues in fp32").what());
     }
     if (!folder) refuse_output_in_data(config.data.images, options.out, "the run's folder");
