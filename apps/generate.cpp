@@ -28,7 +28,8 @@ constexpr int64_t batch = 100;  // images drawn at once, always: with batch stat
 // Images [first, first + batch) of rows of `steps` points on straight lines between pairs of latent points.
 Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64_t steps) {
     const int64_t row = first / steps, rows = (first + batch - 1) / steps - row + 1;
-    const std::vector<real> ends = sampler.latents(seed, 2 * row, 2 * rows).to_host();
+    const Tensor pairs = sampler.latents(seed, 2 * row, 2 * rows);
+    const std::vector<real> ends = pairs.to_host();
     const std::size_t size = ends.size() / std::size_t(2 * rows);
     std::vector<real> points;
     for (int64_t image = first; image < first + batch; ++image) {
@@ -36,7 +37,7 @@ Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64
         const real* from = &ends[std::size_t(2 * (image / steps - row)) * size];
         for (std::size_t i = 0; i < size; ++i) points.push_back((1 - t) * from[i] + t * from[size + i]);
     }
-    return Tensor::from(points, {batch, int64_t(size)});
+    return Tensor::from(points, {batch, int64_t(size)}, pairs.device());
 }
 
 // Makes the folder. Samples that are there already are removed first, or it is said how many stay beside the `images` new ones.
