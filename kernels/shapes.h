@@ -2,7 +2,6 @@
 // Letters: matmul M,N,K; images N,H,W,C in, N,P,Q,OC out, filter R,S. Everything is row-major and contiguous; images are NHWC.
 #pragma once
 #include <cstdint>
-#include <limits>
 
 #include "kernels/real.h"
 
@@ -138,26 +137,23 @@ struct OptimizerState {
     double correction1 = 1, correction2 = 1;  // 1 - beta1^t, 1 - beta2^t
 };
 
-// Every optimizer then holds its weights within [-clip, clip]: weight clipping, Arjovsky et al., arXiv 1701.07875.
-inline constexpr double no_clip = std::numeric_limits<double>::infinity();
-
 // Adam, Kingma and Ba, arXiv 1412.6980, as torch.optim.Adam (weight_decay is L2, added to the gradient).
 struct AdamParameters {
     double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
-    double clip = no_clip;
+    bool operator==(const AdamParameters&) const = default;
 };
 // torch.optim.RMSprop: v = alpha v + (1-alpha) g^2, w -= lr g / (sqrt(v) + eps); with eps_inside_sqrt (TensorFlow) g / sqrt(v +
 // eps).
 struct RmspropParameters {
     double alpha = 0.99, eps = 1e-8, momentum = 0, weight_decay = 0;
     bool eps_inside_sqrt = false;
-    double clip = no_clip;
+    bool operator==(const RmspropParameters&) const = default;
 };
 // torch.optim.SGD: m = momentum m + g (m = g at the first update), w -= lr (nesterov ? g + momentum m : m).
 struct SgdParameters {
     double momentum = 0, weight_decay = 0;
     bool nesterov = false;
-    double clip = no_clip;
+    bool operator==(const SgdParameters&) const = default;
 };
 
 // Added under every norm's square root, so that the gradient of a zero row is zero, not NaN.

@@ -140,7 +140,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
     for (const int64_t n : {1, 33, 40001}) {
         const std::string l = std::to_string(n);
         for (const int64_t t : {1, 3}) {
-            const AdamParameters p{0.5, 0.9, 1e-8, t == 3 ? 0.1 : 0, t == 3 ? 0.25 : no_clip};
+            const AdamParameters p{0.5, 0.9, 1e-8, t == 3 ? 0.1 : 0};
             const OptimizerState state = state_at(t, p.beta1, p.beta2);
             cases.push_back({"adam_update",
                              l + " update " + std::to_string(t),
@@ -157,7 +157,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                                      y[2][i] = p.beta2 * x[2][i] + (1 - p.beta2) * g * g;
                                      const double m = y[1][i] / (1 - std::pow(p.beta1, t)),
                                                   v = y[2][i] / (1 - std::pow(p.beta2, t));
-                                     y[0][i] = std::clamp(y[0][i] - 0.02 * m / (std::sqrt(v) + p.eps), -p.clip, p.clip);
+                                     y[0][i] -= 0.02 * m / (std::sqrt(v) + p.eps);
                                  }
                                  return y;
                              },
@@ -165,8 +165,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                              2});
         }
         for (const int form : {0, 1, 2}) {
-            const RmspropParameters p{0.9,       form == 2 ? 0.01 : 1e-8,   form ? 0.5 : 0, form ? 0.1 : 0,
-                                      form == 2, form != 2 ? 0.25 : no_clip};
+            const RmspropParameters p{0.9, form == 2 ? 0.01 : 1e-8, form ? 0.5 : 0, form ? 0.1 : 0, form == 2};
             const OptimizerState state = state_at(2, 0, 0);
             cases.push_back({"rmsprop_update",
                              l + " form " + std::to_string(form),
@@ -183,7 +182,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                                      double step =
                                          g / (p.eps_inside_sqrt ? std::sqrt(y[1][i] + p.eps) : std::sqrt(y[1][i]) + p.eps);
                                      if (p.momentum > 0) step = y[2][i] = p.momentum * x[2][i] + step;
-                                     y[0][i] = std::clamp(y[0][i] - 0.02 * step, -p.clip, p.clip);
+                                     y[0][i] -= 0.02 * step;
                                  }
                                  return y;
                              },
@@ -191,7 +190,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                              2});
         }
         for (const int form : {0, 1, 2, 3}) {  // plain, momentum, momentum's first update, Nesterov
-            const SgdParameters p{form ? 0.9 : 0, form ? 0.1 : 0, form == 3, form != 2 ? 0.25 : no_clip};
+            const SgdParameters p{form ? 0.9 : 0, form ? 0.1 : 0, form == 3};
             const int64_t t = form == 2 ? 1 : 2;
             cases.push_back({"sgd_update",
                              l + " form " + std::to_string(form),
@@ -209,7 +208,7 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                                          y[1][i] = t == 1 ? g : p.momentum * x[1][i] + g;
                                          step = p.nesterov ? g + p.momentum * y[1][i] : y[1][i];
                                      }
-                                     y[0][i] = std::clamp(y[0][i] - 0.02 * step, -p.clip, p.clip);
+                                     y[0][i] -= 0.02 * step;
                                  }
                                  return y;
                              },

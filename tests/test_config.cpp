@@ -33,6 +33,8 @@ std::string error_with(const std::vector<std::string>& settings, const std::stri
     return error_of([&] { load_model(file, settings); });
 }
 
+AdamParameters adam_of(const GanConfig& model) { return std::get<AdamParameters>(model.generator_optimizer.parameters); }
+
 // How many numbers a network holds: trainable ones, and the batch norms' statistics.
 struct Count {
     int64_t trainable = 0, statistics = 0;
@@ -123,7 +125,7 @@ TEST_CASE("defaults") {
     CHECK(m.objective.object("accumulate").text("reduction") == "sum");
     CHECK(m.generator[0].keys.is_image("units"));
     CHECK_FALSE(m.generator[0].keys.has("init"));
-    CHECK(m.generator_optimizer.keys.numbers("betas") == std::vector<double>{0.9, 0.999});
+    CHECK(adam_of(m) == AdamParameters{0.9, 0.999, 1e-8, 0});
     CHECK(m.generator[0].keys.where("bias") == "generator[0].bias, m.json:2");  // a default: where it would stand
     CHECK(has(error_of([&] { m.generator[0].keys.integer("units"); }),
               "'units' is \"image\", but must be an integer (generator[0].units, m.json:2)"));
@@ -229,7 +231,7 @@ TEST_CASE("--set") {
     CHECK(set({"generator.3.channels=image"}).generator[3].keys.is_image("channels"));
     CHECK(set({"batch=8", "batch=16"}).batch == 16);
     CHECK(set({"data.path="}).data.images.path == "");
-    CHECK(set({"optimizer.betas=[0.5, 0.9]"}).generator_optimizer.keys.numbers("betas") == std::vector<double>{0.5, 0.9});
+    CHECK(adam_of(set({"optimizer.betas=[0.5, 0.9]"})) == AdamParameters{0.5, 0.9, 1e-8, 0});
     CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].type == "dropout");
     CHECK_FALSE(set({"objective.gradient_penalty=null", "objective.weight_clip=0.01"}).objective.has("gradient_penalty"));
     CHECK(set({"objective.accumulate.generator=5"}).objective.object("accumulate").integer("generator") == 5);
@@ -293,8 +295,8 @@ TEST_CASE("--set: the key decides what a value is") {
     CHECK(lr("1.e-2") == 0.01);
     CHECK(lr("0") == 0);
     CHECK(lr("000.250") == 0.25);
-    CHECK(set({"optimizer.betas=[.5,.999]"}).generator_optimizer.keys.numbers("betas") == std::vector<double>{0.5, 0.999});
-    CHECK(set({"optimizer.betas.0=.25"}).generator_optimizer.keys.numbers("betas")[0] == 0.25);
+    CHECK(adam_of(set({"optimizer.betas=[.5,.999]"})) == AdamParameters{0.5, 0.999, 1e-8, 0});
+    CHECK(adam_of(set({"optimizer.betas.0=.25"})).beta1 == 0.25);
     CHECK(set({"optimizer={\"type\": \"adam\", \"lr\":.01}"}).generator_optimizer.lr == 0.01);
     CHECK(set({"seed=007"}).seed == 7);
     CHECK(set({"batch=+8"}).batch == 8);
@@ -481,25 +483,24 @@ TEST_CASE("optimizers of each network") {
     GanConfig m = with(R"({"type": "adam", "lr": 1e-4, "eps": 1e-6, "discriminator": {"lr": 4e-4}})");
     CHECK(m.generator_optimizer.lr == 1e-4);
     CHECK(m.discriminator_optimizer.lr == 4e-4);
-    CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-6);
+    CHECK(std::get<AdamParameters>(m.discriminator_optimizer.parameters).eps == 1e-6);
     // a later change of the common keys still reaches both networks
     m = gan_of(parse_model(json::dump(m.effective), "m.json", {"optimizer.eps=1e-5", "optimizer.lr=1"}));
-    CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-5);
+    CHECK(std::get<AdamParameters>(m.discriminator_optimizer.parameters).eps == 1e-5);
     CHECK(m.discriminator_optimizer.lr == 4e-4);
     CHECK(m.generator_optimizer.lr == 1);
     // another type begins with its own defaults, but for the learning rate
     m = with(R"({"type": "adam", "lr": 1e-4, "eps": 1e-6, "discriminator": {"type": "rmsprop"}})");
-    CHECK(m.discriminator_optimizer.type == "rmsprop");
+    CHECK(m.discriminator_optimizer.kind->spec.name == "rmsprop");
     CHECK(m.discriminator_optimizer.lr == 1e-4);
-    CHECK(m.discriminator_optimizer.keys.number("eps") == 1e-8);
-    CHECK(m.discriminator_optimizer.keys.number("alpha") == 0.99);
-    CHECK(m.generator_optimizer.keys.number("eps") == 1e-6);
+    CHECK(std::get<RmspropParameters>(m.discriminator_optimizer.parameters) == RmspropParameters{0.99, 1e-8, 0, 0, false});
+    CHECK(adam_of(m).eps == 1e-6);
     // the two may say it all
     m = with(
         R"({"generator": {"type": "adam", "lr": 1},
             "discriminator": {"type": "sgd", "lr": 2, "momentum": 0.9, "nesterov": true}})");
-    CHECK(m.generator_optimizer.type == "adam");
-    CHECK(m.discriminator_optimizer.keys.boolean("nesterov"));
+    CHECK(m.generator_optimizer.kind->spec.name == "adam");
+    CHECK(std::get<SgdParameters>(m.discriminator_optimizer.parameters) == SgdParameters{0.9, 0, true});
     const auto error = [&](const std::string& optimizer) { return error_of([&] { with(optimizer); }); };
     CHECK(has(error(R"({"type": "adam", "lr": 1, "discriminator": {"type": "sgd", "betas": [0, 0]}})"),
               "key 'betas' does not belong to the optimizer 'sgd'"));
@@ -507,6 +508,8 @@ TEST_CASE("optimizers of each network") {
     CHECK(has(error(R"({"type": "adam", "generator": {"lr": 1}})"), "missing key 'lr' (optimizer, m.json:5)"));
     CHECK(has(error(R"({"type": "adam", "lr": 1, "generator": {"typ": "sgd"}})"),
               "unknown key 'typ' (optimizer.generator.typ, m.json:5): did you mean 'type'?"));
+    CHECK(has(error(R"({"type": "sgd", "lr": 1, "nesterov": true})"),
+              "'nesterov' needs a momentum (optimizer.nesterov, m.json:5): set 'momentum', for instance to 0.9"));
 }
 
 TEST_CASE("the effective file is the same model") {
@@ -532,8 +535,8 @@ TEST_CASE("the effective file is the same model") {
         CHECK(json::dump(back.effective) == text);
         CHECK(back.name == m.name);
         CHECK(json::dump(back.objective.all()) == json::dump(m.objective.all()));
-        CHECK(json::dump(back.generator_optimizer.keys.all()) == json::dump(m.generator_optimizer.keys.all()));
-        CHECK(json::dump(back.discriminator_optimizer.keys.all()) == json::dump(m.discriminator_optimizer.keys.all()));
+        CHECK(back.generator_optimizer.parameters == m.generator_optimizer.parameters);
+        CHECK(back.discriminator_optimizer.parameters == m.discriminator_optimizer.parameters);
         CHECK(back.generator.size() == m.generator.size());
         CHECK_FALSE(has(text, "repeat"));
     }

@@ -24,9 +24,6 @@ double weights_of(const Module& module) {
     return weights;
 }
 
-// Values that an optimizer moves for each parameter: it and its state in and out, the gradient in.
-double moved_by(const Optimizer& optimizer) { return 3 + 2 * double(optimizer.states().size()); }
-
 }  // namespace
 
 StepBytes step_bytes(GanTrainer& trainer) {
@@ -54,10 +51,8 @@ StepBytes step_bytes(GanTrainer& trainer) {
     // Each term of the discriminator's loss but the first has gradients of its own, which are added as a whole.
     const double terms = 3 * (b.penalised + b.of_d - b.joined + (o.discriminator_batches - 1) * o.critic_steps);
     const std::vector<Trainer::Part> parts = trainer.parts();
-    s.optimizers =
-        double(o.generator_steps) * moved_by(parts[0].optimizer) * double(generator.parameter_count()) +
-        (double(o.critic_steps) * (moved_by(parts[1].optimizer) + (o.weight_clip > 0 && o.clip_before ? 2 : 0)) + terms) *
-            double(discriminator.parameter_count());
+    s.optimizers = double(o.generator_steps) * parts[0].optimizer.words() * double(generator.parameter_count()) +
+                   (double(o.critic_steps) * parts[1].optimizer.words() + terms) * double(discriminator.parameter_count());
     s.data = batch * double(discriminator.in().size()) * (1.25 * b.of_d + (3 + 1 + 2) * b.penalised);
     for (double* values : {&s.products, &s.norms, &s.activations, &s.others, &s.optimizers, &s.data}) *values *= sizeof(real);
     return s;

@@ -42,12 +42,13 @@ ClassifierTrainer::ClassifierTrainer(const config::ClassifierConfig& config, con
       network_(Net::classifier, config.classifier, image_, image_, config_, device_) {
     check_scores(config_, network_, data);
     network_.initialise(config.seed);
-    optimizer_ = make_optimizer(config.optimizer, network_);
+    optimizer_ = std::make_unique<Optimizer>(config.optimizer, network_);
     one_ = Tensor::full({}, 1, device_);
 }
 
 std::vector<Tensor> ClassifierTrainer::updates(int, Trace* trace) {
     const Range range("classifier update");
+    optimizer_->begin();
     const Tensor images = feed_.batch(0, config_.batch, counters_.data()),
                  labels = feed_.labels(0, config_.batch, counters_.data());
     const Pass pass{.role = Role::data, .seed = config_.seed, .counters = counters_.data()};

@@ -36,7 +36,7 @@ struct Update {
     Net net = Net::discriminator;
     int index = 0;  // among the network's updates in the step
     std::vector<Batch> batches;
-    bool clip_before = false;        // weights are clipped first
+    bool clip_before = false;        // the optimizer clips the weights first
     std::optional<Penalty> penalty;  // of each batch, at points between its real and fake images
 
     uint32_t key() const;      // of its random draws

@@ -72,10 +72,7 @@ std::vector<Tensor> Step::run(const Plan& plan, StepObserver& observer) {
 Tensor Step::discriminator_update(const Update& update, StepObserver& observer) {
     const Range range("discriminator update");
     Network& discriminator = nets_.discriminator;
-    if (update.clip_before) {
-        const Tensor& w = discriminator.flat_values();
-        RUN(device_, clip_update, w.data(), objective_.weight_clip, w.size());
-    }
+    nets_.discriminator_optimizer.begin();
     discriminator_gradients_.begin();
     Tensor total;
     for (const Batch& batch : update.batches) {
@@ -148,6 +145,7 @@ Tensor Step::penalise(const Place& at, const Tensor& real_images, const Tensor& 
 
 Tensor Step::generator_update(const Update& update, StepObserver& observer) {
     const Range range("generator update");
+    nets_.generator_optimizer.begin();
     generator_gradients_.begin();
     Tensor total;
     for (const Batch& batch : update.batches) {

@@ -63,10 +63,12 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
     check_memory(config_, generator_, discriminator_, device_);
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
-    generator_optimizer_ = make_optimizer(config.generator_optimizer, generator_);
-    const bool clips = objective_.weight_clip > 0 && !objective_.clip_before;
-    discriminator_optimizer_ =
-        make_optimizer(config.discriminator_optimizer, discriminator_, clips ? double(objective_.weight_clip) : no_clip);
+    generator_optimizer_ = std::make_unique<Optimizer>(config.generator_optimizer, generator_);
+    discriminator_optimizer_ = std::make_unique<Optimizer>(config.discriminator_optimizer, discriminator_);
+    if (objective_.weight_clip > 0)
+        discriminator_optimizer_->decorate(
+            std::make_unique<ClipWeights>(discriminator_, objective_.weight_clip,
+                                          objective_.clip_before ? ClipWeights::When::before : ClipWeights::When::after));
     plans_ = gan::make_plans(objective_, gan::plan_traits(config_, generator_, discriminator_), config_.batch);
     const gan::Step::Nets nets{generator_, discriminator_, *generator_optimizer_, *discriminator_optimizer_};
     step_ = std::make_unique<gan::Step>(config_, objective_, nets, feed_, counters_, plans_, device_);

@@ -34,8 +34,8 @@ void refuse_keys_of_others(const Value& given, const ObjectSpec& own) {
     for (const auto& [name, value] : *given.members()) {
         if (own.find(name)) continue;
         std::vector<std::string> owners;
-        for (const ObjectSpec* spec : optimizer_specs())
-            if (spec->find(name)) owners.push_back("'" + spec->name + "'");
+        for (const OptimizerKind& kind : optimizer_kinds())
+            if (kind.spec.find(name)) owners.push_back("'" + kind.spec.name + "'");
         if (!owners.empty())
             throw Error(
                 "key '" + name + "' does not belong to the optimizer '" + own.name + "'", value.where(),
@@ -47,10 +47,7 @@ void refuse_keys_of_others(const Value& given, const ObjectSpec& own) {
 
 Object read_keys(const Value& given, const ObjectSpec& spec) {
     refuse_keys_of_others(given, spec);
-    Object keys = read_object(given, spec, {});
-    if (spec.name == "sgd" && keys.boolean("nesterov") && keys.number("momentum") == 0)
-        throw Error("'nesterov' needs a momentum", keys.where("nesterov"), "set 'momentum', for instance to 0.9");
-    return keys;
+    return read_object(given, spec, {});
 }
 
 class OptimizerReader {
@@ -58,9 +55,9 @@ public:
     explicit OptimizerReader(const Value& given)
         : given_(given), base_(own_keys(given, "optimizer")), base_type_(read_type(base_)) {
         if (base_type_.empty()) return;
-        const ObjectSpec& spec = *optimizer_spec(base_type_);
-        if (base_.find("lr")) base_read_ = read_keys(base_, spec);
-        else refuse_keys_of_others(base_, spec);
+        const OptimizerKind& kind = *optimizer_kind(base_type_);
+        if (base_.find("lr")) base_read_ = read_keys(base_, kind.spec);
+        else refuse_keys_of_others(base_, kind.spec);
     }
 
     Optimizers read() {
@@ -84,9 +81,9 @@ private:
         std::string type = read_type(own);
         const bool new_type = !type.empty() && type != base_type_;
         if (type.empty()) type = base_type_;
-        if (type.empty()) throw Error("missing key 'type'", given_.where(), "add it: adam, rmsprop or sgd");
-        const ObjectSpec& spec = *optimizer_spec(type);
-        refuse_keys_of_others(own, spec);
+        if (type.empty()) throw Error("missing key 'type'", given_.where(), "add it: " + join(optimizer_names()));
+        const OptimizerKind& kind = *optimizer_kind(type);
+        refuse_keys_of_others(own, kind.spec);
 
         Value merged = base_;
         if (new_type && !base_type_.empty()) {  // keys of the other type mean nothing here
@@ -96,15 +93,14 @@ private:
         for (const auto& [key, value] : *own.members()) merged.at(key) = value;
         if (given) merged.origin = own.origin;
 
-        OptimizerConfig out{.type = type, .lr = 0, .keys = read_keys(merged, spec)};
-        out.lr = out.keys.number("lr");
+        const Object keys = read_keys(merged, kind.spec);
         if (given) {
             const bool whole = new_type || !base_read_;
             Members& written = std::get<Members>((effective.at(name) = Members{}).data);
-            for (const auto& [key, value] : *out.keys.all().members())
+            for (const auto& [key, value] : *keys.all().members())
                 if (whole || own.find(key)) written.emplace_back(key, value);
         }
-        return out;
+        return {.kind = &kind, .lr = keys.number("lr"), .parameters = kind.parse(keys)};
     }
 
     const Value& given_;

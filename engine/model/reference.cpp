@@ -171,7 +171,7 @@ std::string model_reference() {
     const std::string here = "FREE_KEYS";
     out.replace(out.find(here), here.size(), join(free_keys(file_spec(), ""), " and "));
     for (const ObjectSpec* spec : model_specs())
-        out += document(*spec, spec->name.find('.') != std::string::npos || optimizer_spec(spec->name) ? 3 : 2);
+        out += document(*spec, spec->name.find('.') != std::string::npos || optimizer_kind(spec->name) ? 3 : 2);
     out += "\n";
     out += layers_introduction;
     for (const std::string& name : layer_names()) out += document(*layer_spec(name), 3);

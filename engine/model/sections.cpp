@@ -238,7 +238,7 @@ const std::vector<const ObjectSpec*>& model_specs() {
         std::vector<const ObjectSpec*> specs = {&file_spec(),       &data_spec(),      &latent_spec(),
                                                 &init_spec(),       &objective_spec(), &penalty_spec(),
                                                 &accumulate_spec(), &warm_up_spec(),   &overrides_spec()};
-        specs.insert(specs.end(), optimizer_specs().begin(), optimizer_specs().end());
+        for (const OptimizerKind& kind : optimizer_kinds()) specs.push_back(&kind.spec);
         specs.push_back(&samples_spec());
         specs.push_back(&observe_spec());
         specs.push_back(&compute_spec());

@@ -18,8 +18,6 @@ const ObjectSpec& observe_spec();
 const ObjectSpec& compute_spec();
 const ObjectSpec& cpu_spec();
 const ObjectSpec& cuda_spec();
-const ObjectSpec& overrides_spec();                         // what "optimizer" holds besides the keys of its type
-const std::vector<const ObjectSpec*>& optimizer_specs();    // each named after its type
-const ObjectSpec* optimizer_spec(const std::string& type);  // null if there is none
+const ObjectSpec& overrides_spec();  // what "optimizer" holds besides the keys of its type
 
 }  // namespace gannet::config

@@ -1,43 +1,8 @@
 // Objective and optimizers.
 #include "engine/model/sections.h"
+#include "engine/nn/spec.h"
 
 namespace gannet::config {
-namespace {
-
-// Keys that every optimizer has.
-Key type_key(const char* type) {
-    return {.name = "type", .kind = Kind::text, .doc = "the rule of the update", .required = true, .choices = {type}};
-}
-Key lr_key() { return {.name = "lr", .kind = Kind::number, .doc = "learning rate", .required = true, .min = 0, .max = 1e3}; }
-Key decay_key() {
-    return {.name = "weight_decay",
-            .kind = Kind::number,
-            .doc = "this times the weight is added to its gradient",
-            .otherwise = 0.0,
-            .min = 0,
-            .max = 1e3};
-}
-Key eps_key() {
-    return {.name = "eps",
-            .kind = Kind::number,
-            .doc = "added to the root",
-            .otherwise = 1e-8,
-            .min = 0,
-            .max = 1,
-            .above_min = true};
-}
-Key momentum_key() {
-    return {.name = "momentum",
-            .kind = Kind::number,
-            .doc = "share of the last update that goes into the next",
-            .otherwise = 0.0,
-            .min = 0,
-            .max = 1,
-            .below_max = true};
-}
-
-}  // namespace
-
 const ObjectSpec& penalty_spec() {
     static const ObjectSpec spec = {
         "objective.gradient_penalty",
@@ -211,70 +176,11 @@ const ObjectSpec& overrides_spec() {
         "The keys of its `type`, and what is different for one network. An override of `type` begins with that type's defaults; "
         "only `lr` stays.",
         {
-            {.name = "type",
-             .kind = Kind::text,
-             .doc = "the rule of the update",
-             .required = true,
-             .choices = {"adam", "rmsprop", "sgd"}},
+            {.name = "type", .kind = Kind::text, .doc = "the rule of the update", .required = true, .choices = optimizer_names()},
             {.name = "generator", .kind = Kind::object, .doc = "keys that override for the generator"},
             {.name = "discriminator", .kind = Kind::object, .doc = "keys that override for the discriminator"},
         }};
     return spec;
-}
-
-const std::vector<const ObjectSpec*>& optimizer_specs() {
-    static const ObjectSpec adam = {"adam",
-                                    "Adam (arXiv 1412.6980).",
-                                    {
-                                        type_key("adam"),
-                                        lr_key(),
-                                        {.name = "betas",
-                                         .kind = Kind::numbers,
-                                         .doc = "decay of the averages of the gradient and of its square",
-                                         .otherwise = List{0.9, 0.999},
-                                         .min = 0,
-                                         .max = 1,
-                                         .length = 2,
-                                         .below_max = true},
-                                        eps_key(),
-                                        decay_key(),
-                                    }};
-    static const ObjectSpec rmsprop = {
-        "rmsprop",
-        "RMSprop. PyTorch's has alpha 0.99 and eps outside the root, TensorFlow's alpha 0.9 and eps inside.",
-        {
-            type_key("rmsprop"),
-            lr_key(),
-            {.name = "alpha",
-             .kind = Kind::number,
-             .doc = "decay of the average of squares",
-             .otherwise = 0.99,
-             .min = 0,
-             .max = 1,
-             .below_max = true},
-            eps_key(),
-            momentum_key(),
-            {.name = "eps_inside_sqrt", .kind = Kind::boolean, .doc = "adds `eps` under the root", .otherwise = false},
-            decay_key(),
-        }};
-    static const ObjectSpec sgd = {
-        "sgd",
-        "Stochastic gradient descent.",
-        {
-            type_key("sgd"),
-            lr_key(),
-            momentum_key(),
-            {.name = "nesterov", .kind = Kind::boolean, .doc = "looks ahead along the momentum", .otherwise = false},
-            decay_key(),
-        }};
-    static const std::vector<const ObjectSpec*> all = {&adam, &rmsprop, &sgd};
-    return all;
-}
-
-const ObjectSpec* optimizer_spec(const std::string& type) {
-    for (const ObjectSpec* spec : optimizer_specs())
-        if (spec->name == type) return spec;
-    return nullptr;
 }
 
 }  // namespace gannet::config

@@ -8,6 +8,28 @@
 
 namespace gannet {
 
+// What one update works on: flat arrays of n values.
+struct OptimizerUpdate {
+    Device device;
+    real* w;
+    const real* g;
+    std::vector<real*> states;  // in the order of OptimizerKind::states
+    OptimizerState* progress;
+    int64_t n;
+
+    // Counts the update; the betas are those of bias corrections.
+    void advance(double beta1 = 0, double beta2 = 0) const;
+};
+
+// Done around each update of a network: clipping of its weights, an average of them, a schedule of the learning rate.
+class Decorator {
+public:
+    virtual ~Decorator() = default;
+    virtual void before() {}                    // ahead of the passes whose gradients the update takes
+    virtual void after() {}                     // once the weights have moved
+    virtual double words() const { return 0; }  // that it moves for each parameter
+};
+
 class Optimizer {
 public:
     // State that the checkpoint keeps: torch's name ("exp_avg") and a flat tensor of the parameters' layout.
@@ -17,29 +39,42 @@ public:
     };
 
     Optimizer(const config::OptimizerConfig& config, const Network& network);
-    virtual ~Optimizer() = default;
 
-    // One update from the network's flat gradients.
+    void decorate(std::unique_ptr<Decorator> decorator) { decorators_.push_back(std::move(decorator)); }
+
+    // Around an update: before its passes, and once the network's flat gradients are complete.
+    void begin();
     void update();
 
     const std::vector<State>& states() const { return states_; }
-    int64_t updates() const { return state_.get().updates; }
+    int64_t updates() const { return progress_.get().updates; }
     void set_updates(int64_t updates);
-
-protected:
-    virtual void run(Device device, real* w, const real* g, const OptimizerState* state, int64_t n) = 0;
-    Tensor add_state(const std::string& name);
-
-    double beta1_ = 0, beta2_ = 0;  // for the bias corrections; 0 where there are none
+    double words() const;  // that an update moves for each parameter
 
 private:
+    const OptimizerKind& kind_;
+    OptimizerParameters parameters_;
     Tensor values_, gradients_;
     std::vector<State> states_;
-    DeviceValue<OptimizerState> state_;
+    std::vector<std::unique_ptr<Decorator>> decorators_;
+    DeviceValue<OptimizerState> progress_;
 };
 
-// By config.type; each update then clips the weights to [-clip, clip]. To add an optimizer: a class and a row of the table in
-// optimizer.cpp, its keys in engine/model/sections_training.cpp.
-std::unique_ptr<Optimizer> make_optimizer(const config::OptimizerConfig& config, const Network& network, double clip = no_clip);
+// Weight clipping, Arjovsky et al., arXiv 1701.07875: puts weights outside of [-limit, limit] on its ends.
+class ClipWeights : public Decorator {
+public:
+    enum class When { before, after };
+    ClipWeights(const Network& network, real limit, When when)
+        : values_(network.flat_values().detach()), limit_(limit), when_(when) {}
+    void before() override;
+    void after() override;
+    double words() const override { return 2; }
+
+private:
+    void clip() const;
+    Tensor values_;
+    real limit_;
+    When when_;
+};
 
 }  // namespace gannet

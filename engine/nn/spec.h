@@ -2,12 +2,16 @@
 #pragma once
 #include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "engine/config/spec.h"
 #include "kernels/shapes.h"
 
 namespace gannet {
+
+using OptimizerParameters = std::variant<AdamParameters, RmspropParameters, SgdParameters>;
+struct OptimizerKind;
 
 namespace config {
 
@@ -19,9 +23,9 @@ struct LayerConfig {
 };
 
 struct OptimizerConfig {
-    std::string type;  // adam, rmsprop, sgd
+    const OptimizerKind* kind = nullptr;
     double lr = 0;
-    Object keys;  // all of that type's
+    OptimizerParameters parameters;
 };
 
 // How weights begin.
@@ -69,5 +73,18 @@ const Traits& layer_traits(const std::string& name);  // throws Error if there i
 // The spec of a layer by its name; null if there is none.
 const config::ObjectSpec* layer_spec(const std::string& name);
 std::vector<std::string> layer_names();  // in the order of the reference page
+
+// What the program asks about an optimizer. `lr` is a key of each.
+struct OptimizerUpdate;
+struct OptimizerKind {
+    config::ObjectSpec spec;  // its name and its keys
+    OptimizerParameters (*parse)(const config::Object& keys);
+    // Torch's names of the arrays that it keeps, each of the parameters' size, and one update with them in this order.
+    std::vector<std::string> (*states)(const OptimizerParameters& parameters);
+    void (*update)(const OptimizerParameters& parameters, const OptimizerUpdate& arrays);
+};
+const std::vector<OptimizerKind>& optimizer_kinds();
+const OptimizerKind* optimizer_kind(const std::string& name);  // null if there is none
+std::vector<std::string> optimizer_names();
 
 }  // namespace gannet

@@ -28,13 +28,13 @@ void optimizer_advance_update(OptimizerState* state, double beta1, double beta2,
 template <class T>
 void adam_update(T* w, T* m, T* v, const T* g, const OptimizerState* state, const AdamParameters& p, int64_t n, Stream stream) {
     const T beta1 = T(p.beta1), rest1 = T(1 - p.beta1), beta2 = T(p.beta2), rest2 = T(1 - p.beta2);
-    const T decay = T(p.weight_decay), eps = T(p.eps), clip = T(p.clip);
+    const T decay = T(p.weight_decay), eps = T(p.eps);
     const T step = T(state->lr / state->correction1), inverse_root = T(1 / std::sqrt(state->correction2));
     for_each(stream, n, [=](int64_t e) {
         const T d = g[e] + decay * w[e];
         m[e] = beta1 * m[e] + rest1 * d;
         v[e] = beta2 * v[e] + rest2 * (d * d);
-        w[e] = math::clamp(w[e] - step * m[e] / (math::sqrt(v[e]) * inverse_root + eps), -clip, clip);
+        w[e] -= step * m[e] / (math::sqrt(v[e]) * inverse_root + eps);
     });
 }
 
@@ -42,31 +42,29 @@ template <class T>
 void rmsprop_update(T* w, T* v, T* m, const T* g, const OptimizerState* state, const RmspropParameters& p, int64_t n,
                     Stream stream) {
     const T alpha = T(p.alpha), rest = T(1 - p.alpha), momentum = T(p.momentum), decay = T(p.weight_decay), lr = T(state->lr);
-    const T inside = p.eps_inside_sqrt ? T(p.eps) : T(0), outside = p.eps_inside_sqrt ? T(0) : T(p.eps), clip = T(p.clip);
+    const T inside = p.eps_inside_sqrt ? T(p.eps) : T(0), outside = p.eps_inside_sqrt ? T(0) : T(p.eps);
     const auto scaled_gradient = [=](int64_t e) {
         const T d = g[e] + decay * w[e];
         v[e] = alpha * v[e] + rest * (d * d);
         return d / (math::sqrt(v[e] + inside) + outside);
     };
-    if (p.momentum == 0)
-        return for_each(stream, n, [=](int64_t e) { w[e] = math::clamp(w[e] - lr * scaled_gradient(e), -clip, clip); });
+    if (p.momentum == 0) return for_each(stream, n, [=](int64_t e) { w[e] -= lr * scaled_gradient(e); });
     for_each(stream, n, [=](int64_t e) {
         m[e] = momentum * m[e] + scaled_gradient(e);
-        w[e] = math::clamp(w[e] - lr * m[e], -clip, clip);
+        w[e] -= lr * m[e];
     });
 }
 
 template <class T>
 void sgd_update(T* w, T* m, const T* g, const OptimizerState* state, const SgdParameters& p, int64_t n, Stream stream) {
-    const T momentum = T(p.momentum), decay = T(p.weight_decay), lr = T(state->lr), clip = T(p.clip);
+    const T momentum = T(p.momentum), decay = T(p.weight_decay), lr = T(state->lr);
     const T follow = p.nesterov ? momentum : T(1), direct = p.nesterov ? T(1) : T(0);
-    if (p.momentum == 0)
-        return for_each(stream, n, [=](int64_t e) { w[e] = math::clamp(w[e] - lr * (g[e] + decay * w[e]), -clip, clip); });
+    if (p.momentum == 0) return for_each(stream, n, [=](int64_t e) { w[e] -= lr * (g[e] + decay * w[e]); });
     const bool first = state->updates <= 1;  // m holds nothing yet
     for_each(stream, n, [=](int64_t e) {
         const T d = g[e] + decay * w[e];
         m[e] = first ? d : momentum * m[e] + d;
-        w[e] = math::clamp(w[e] - lr * (direct * d + follow * m[e]), -clip, clip);
+        w[e] -= lr * (direct * d + follow * m[e]);
     });
 }
 

@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(32, min_blocks(32, 128))
 
 template <class T>
 struct AdamFactors {
-    T beta1, rest1, beta2, rest2, decay, eps, clip;
+    T beta1, rest1, beta2, rest2, decay, eps;
 };
 template <class T>
 struct AdamRates {
@@ -43,8 +43,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
         const T d = gradients[k] + p.decay * weights[k];
         means[k] = p.beta1 * means[k] + p.rest1 * d;
         squares[k] = p.beta2 * squares[k] + p.rest2 * (d * d);
-        const T next = weights[k] - step * means[k] / (math::sqrt(squares[k]) * inverse_root + p.eps);
-        weights[k] = math::clamp(next, -p.clip, p.clip);
+        weights[k] -= step * means[k] / (math::sqrt(squares[k]) * inverse_root + p.eps);
     }
     mine.store(w, weights);
     mine.store(m, means);
@@ -53,7 +52,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
 
 template <class T>
 struct RmspropFactors {
-    T alpha, rest, momentum, decay, inside, outside, clip;
+    T alpha, rest, momentum, decay, inside, outside;
 };
 
 template <class T, bool has_momentum>
@@ -70,7 +69,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
         squares[k] = p.alpha * squares[k] + p.rest * (d * d);
         const T scaled = d / (math::sqrt(squares[k] + p.inside) + p.outside);
         steps[k] = has_momentum ? p.momentum * steps[k] + scaled : scaled;
-        weights[k] = math::clamp(weights[k] - lr * steps[k], -p.clip, p.clip);
+        weights[k] -= lr * steps[k];
     }
     mine.store(w, weights);
     mine.store(v, squares);
@@ -79,7 +78,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
 
 template <class T>
 struct SgdFactors {
-    T momentum, decay, follow, direct, clip;
+    T momentum, decay, follow, direct;
 };
 
 template <class T, bool has_momentum>
@@ -100,7 +99,6 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
         } else {
             weights[k] -= lr * d;
         }
-        weights[k] = math::clamp(weights[k], -p.clip, p.clip);
     }
     mine.store(w, weights);
     if constexpr (has_momentum) mine.store(m, steps);
@@ -132,7 +130,7 @@ void optimizer_advance_update(OptimizerState* state, double beta1, double beta2,
 
 template <class T>
 void adam_update(T* w, T* m, T* v, const T* g, const OptimizerState* state, const AdamParameters& p, int64_t n, Stream stream) {
-    const AdamFactors<T> factors{T(p.beta1), T(1 - p.beta1), T(p.beta2), T(1 - p.beta2), T(p.weight_decay), T(p.eps), T(p.clip)};
+    const AdamFactors<T> factors{T(p.beta1), T(1 - p.beta1), T(p.beta2), T(1 - p.beta2), T(p.weight_decay), T(p.eps)};
     launch_map<T>("adam_update", adam_update_kernel<T>, n, stream, w, m, v, g, state, factors, n, aligned(w, m, v, g));
 }
 
@@ -140,7 +138,7 @@ template <class T>
 void rmsprop_update(T* w, T* v, T* m, const T* g, const OptimizerState* state, const RmspropParameters& p, int64_t n,
                     Stream stream) {
     const T inside = p.eps_inside_sqrt ? T(p.eps) : T(0), outside = p.eps_inside_sqrt ? T(0) : T(p.eps);
-    const RmspropFactors<T> factors{T(p.alpha), T(1 - p.alpha), T(p.momentum), T(p.weight_decay), inside, outside, T(p.clip)};
+    const RmspropFactors<T> factors{T(p.alpha), T(1 - p.alpha), T(p.momentum), T(p.weight_decay), inside, outside};
     const auto kernel = p.momentum == 0 ? rmsprop_update_kernel<T, false> : rmsprop_update_kernel<T, true>;
     launch_map<T>("rmsprop_update", kernel, n, stream, w, v, m, g, state, factors, n, aligned(w, v, m, g));
 }
@@ -148,7 +146,7 @@ void rmsprop_update(T* w, T* v, T* m, const T* g, const OptimizerState* state, c
 template <class T>
 void sgd_update(T* w, T* m, const T* g, const OptimizerState* state, const SgdParameters& p, int64_t n, Stream stream) {
     const T momentum = T(p.momentum);
-    const SgdFactors<T> factors{momentum, T(p.weight_decay), p.nesterov ? momentum : T(1), p.nesterov ? T(1) : T(0), T(p.clip)};
+    const SgdFactors<T> factors{momentum, T(p.weight_decay), p.nesterov ? momentum : T(1), p.nesterov ? T(1) : T(0)};
     const auto kernel = p.momentum == 0 ? sgd_update_kernel<T, false> : sgd_update_kernel<T, true>;
     launch_map<T>("sgd_update", kernel, n, stream, w, m, g, state, factors, n, aligned(w, m, g));
 }

@@ -113,7 +113,8 @@ void run_checkpoint(const std::string& bytes) {
     const auto load = [&](Net net, const std::vector<config::LayerConfig>& layers, SampleShape in,
                           const config::OptimizerConfig& optimizer) {
         const Network network = built(net, layers, in, checkpoint.image, config::shared(model));
-        load_state(checkpoint.content, checkpoint.file, network, make_optimizer(optimizer, network).get());
+        Optimizer state(optimizer, network);
+        load_state(checkpoint.content, checkpoint.file, network, &state);
     };
     if (const auto* classifier = std::get_if<config::ClassifierConfig>(&model)) {
         load(Net::classifier, classifier->classifier, checkpoint.image, classifier->optimizer);

@@ -1,0 +1,151 @@
+// The optimizers, a row each. To add one: its kernel, its parameters in kernels/shapes.h and engine/nn/spec.h, its row here.
+#include "base/error.h"
+#include "engine/nn/optimizer.h"
+
+namespace gannet {
+namespace {
+
+using config::Key, config::Kind, config::Object;
+using Names = std::vector<std::string>;
+using Parameters = OptimizerParameters;
+using Update = OptimizerUpdate;
+
+// Keys that several have.
+Key type_key(const char* type) {
+    return {.name = "type", .kind = Kind::text, .doc = "the rule of the update", .required = true, .choices = {type}};
+}
+Key lr_key() { return {.name = "lr", .kind = Kind::number, .doc = "learning rate", .required = true, .min = 0, .max = 1e3}; }
+Key betas_key(double beta1, double beta2, const char* doc) {
+    return {.name = "betas",
+            .kind = Kind::numbers,
+            .doc = doc,
+            .otherwise = config::List{beta1, beta2},
+            .min = 0,
+            .max = 1,
+            .length = 2,
+            .below_max = true};
+}
+Key decay_key(const char* doc = "this times the weight is added to its gradient") {
+    return {.name = "weight_decay", .kind = Kind::number, .doc = doc, .otherwise = 0.0, .min = 0, .max = 1e3};
+}
+Key eps_key() {
+    return {.name = "eps",
+            .kind = Kind::number,
+            .doc = "added to the root",
+            .otherwise = 1e-8,
+            .min = 0,
+            .max = 1,
+            .above_min = true};
+}
+Key momentum_key() {
+    return {.name = "momentum",
+            .kind = Kind::number,
+            .doc = "share of the last update that goes into the next",
+            .otherwise = 0.0,
+            .min = 0,
+            .max = 1,
+            .below_max = true};
+}
+Key switch_key(const char* name, const char* doc) {
+    return {.name = name, .kind = Kind::boolean, .doc = doc, .otherwise = false};
+}
+
+OptimizerKind adam() {
+    return {.spec = {"adam",
+                     "Adam (arXiv 1412.6980).",
+                     {type_key("adam"), lr_key(),
+                      betas_key(0.9, 0.999, "decay of the averages of the gradient and of its square"), eps_key(), decay_key()}},
+            .parse = [](const Object& keys) -> Parameters {
+                const std::vector<double> betas = keys.numbers("betas");
+                return AdamParameters{betas[0], betas[1], keys.number("eps"), keys.number("weight_decay")};
+            },
+            .states =
+                [](const Parameters&) {
+                    return Names{"exp_avg", "exp_avg_sq"};
+                },
+            .update =
+                [](const Parameters& parameters, const Update& u) {
+                    const auto& p = std::get<AdamParameters>(parameters);
+                    u.advance(p.beta1, p.beta2);
+                    RUN(u.device, adam_update, u.w, u.states[0], u.states[1], u.g, u.progress, p, u.n);
+                }};
+}
+
+OptimizerKind rmsprop() {
+    return {.spec = {"rmsprop",
+                     "RMSprop. PyTorch's has alpha 0.99 and eps outside the root, TensorFlow's alpha 0.9 and eps inside.",
+                     {type_key("rmsprop"),
+                      lr_key(),
+                      {.name = "alpha",
+                       .kind = Kind::number,
+                       .doc = "decay of the average of squares",
+                       .otherwise = 0.99,
+                       .min = 0,
+                       .max = 1,
+                       .below_max = true},
+                      eps_key(),
+                      momentum_key(),
+                      switch_key("eps_inside_sqrt", "adds `eps` under the root"),
+                      decay_key()}},
+            .parse = [](const Object& keys) -> Parameters {
+                return RmspropParameters{keys.number("alpha"), keys.number("eps"), keys.number("momentum"),
+                                         keys.number("weight_decay"), keys.boolean("eps_inside_sqrt")};
+            },
+            .states =
+                [](const Parameters& parameters) {
+                    return std::get<RmspropParameters>(parameters).momentum > 0 ? Names{"square_avg", "momentum_buffer"}
+                                                                                : Names{"square_avg"};
+                },
+            .update =
+                [](const Parameters& parameters, const Update& u) {
+                    const auto& p = std::get<RmspropParameters>(parameters);
+                    real* const momentum = p.momentum > 0 ? u.states[1] : nullptr;
+                    u.advance();
+                    RUN(u.device, rmsprop_update, u.w, u.states[0], momentum, u.g, u.progress, p, u.n);
+                }};
+}
+
+OptimizerKind sgd() {
+    return {.spec = {"sgd",
+                     "Stochastic gradient descent.",
+                     {type_key("sgd"), lr_key(), momentum_key(), switch_key("nesterov", "looks ahead along the momentum"),
+                      decay_key()}},
+            .parse = [](const Object& keys) -> Parameters {
+                const SgdParameters p{keys.number("momentum"), keys.number("weight_decay"), keys.boolean("nesterov")};
+                if (p.nesterov && p.momentum == 0)
+                    throw Error("'nesterov' needs a momentum", keys.where("nesterov"), "set 'momentum', for instance to 0.9");
+                return p;
+            },
+            .states =
+                [](const Parameters& parameters) {
+                    return std::get<SgdParameters>(parameters).momentum > 0 ? Names{"momentum_buffer"} : Names{};
+                },
+            .update =
+                [](const Parameters& parameters, const Update& u) {
+                    const auto& p = std::get<SgdParameters>(parameters);
+                    real* const momentum = p.momentum > 0 ? u.states[0] : nullptr;
+                    u.advance();
+                    RUN(u.device, sgd_update, u.w, momentum, u.g, u.progress, p, u.n);
+                }};
+}
+
+}  // namespace
+
+const std::vector<OptimizerKind>& optimizer_kinds() {
+    static const std::vector<OptimizerKind> kinds = {adam(), rmsprop(), sgd()};
+    return kinds;
+}
+
+const OptimizerKind* optimizer_kind(const std::string& name) {
+    for (const OptimizerKind& kind : optimizer_kinds())
+        if (kind.spec.name == name) return &kind;
+    return nullptr;
+}
+
+std::vector<std::string> optimizer_names() {
+    std::vector<std::string> names;
+    for (const OptimizerKind& kind : optimizer_kinds()) names.push_back(kind.spec.name);
+    return names;
+}
+
+}  // namespace gannet
