@@ -126,6 +126,7 @@ struct LossForm {
     real target = 1;
     real epsilon = 0;
     real weight = 1;
+    bool operator==(const LossForm&) const = default;
 };
 
 // ---- optimizers ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/model/objective.h"
 #include "tests/reference.h"
 
 namespace gannet::tests {
@@ -121,8 +122,8 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
                          },
                          2,
                          16});
-        for (const LossKind kind :
-             {LossKind::bce, LossKind::bce_with_logits, LossKind::least_squares, LossKind::hinge, LossKind::linear}) {
+        for (const LossInfo& row : losses()) {
+            const LossKind kind = row.kind;
             const LossForm form{kind, 1, kind == LossKind::bce && n % 2 ? real(0.125) : 0,
                                 kind == LossKind::hinge ? real(-0.5) : 1};
             const Draw scores = kind == LossKind::bce ? Draw{0.05, 0.95, {0.125, 0.875}} : Draw{-3, 3, {1}};

@@ -119,10 +119,10 @@ TEST_CASE("defaults") {
     CHECK(m.where("data.range") == "data.range");
     CHECK(m.where("objective.loss") == "objective.loss, m.json:4");
     CHECK(m.latent.size == 100);
-    CHECK_FALSE(m.objective.has("gradient_penalty"));
-    CHECK_FALSE(m.objective.has("weight_clip"));
-    CHECK(m.objective.text("discriminator_loss") == "mean");
-    CHECK(m.objective.object("accumulate").text("reduction") == "sum");
+    CHECK_FALSE(m.objective.penalty);
+    CHECK(m.objective.weight_clip == 0);
+    CHECK(m.objective.mean_of_parts);
+    CHECK_FALSE(m.objective.mean_of_batches);
     CHECK(m.generator[0].keys.is_image("units"));
     CHECK_FALSE(m.generator[0].keys.has("init"));
     CHECK(adam_of(m) == AdamParameters{0.9, 0.999, 1e-8, 0});
@@ -134,8 +134,7 @@ TEST_CASE("defaults") {
     CHECK(read(model_text(R"("batch": null, "latent": null, )")).batch == 64);
     CHECK(read(model_text("", R"({"layer": "linear", "units": 1e3})")).generator[0].keys.integer("units") == 1000);
     // the one default that depends on another key
-    CHECK(read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "wasserstein"})")).objective.text("discriminator_loss") ==
-          "sum");
+    CHECK_FALSE(read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "wasserstein"})")).objective.mean_of_parts);
 }
 
 TEST_CASE("variables") {
@@ -233,8 +232,8 @@ TEST_CASE("--set") {
     CHECK(set({"data.path="}).data.images.path == "");
     CHECK(adam_of(set({"optimizer.betas=[0.5, 0.9]"})) == AdamParameters{0.5, 0.9, 1e-8, 0});
     CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].type == "dropout");
-    CHECK_FALSE(set({"objective.gradient_penalty=null", "objective.weight_clip=0.01"}).objective.has("gradient_penalty"));
-    CHECK(set({"objective.accumulate.generator=5"}).objective.object("accumulate").integer("generator") == 5);
+    CHECK_FALSE(set({"objective.gradient_penalty=null", "objective.weight_clip=0.01"}).objective.penalty);
+    CHECK(set({"objective.accumulate.generator=5"}).objective.generator_batches == 5);
     const GanConfig epochs = set({"steps=7", "epochs=3"});
     CHECK(epochs.epochs == 3);
     CHECK(epochs.steps == 0);
@@ -512,6 +511,51 @@ TEST_CASE("optimizers of each network") {
               "'nesterov' needs a momentum (optimizer.nesterov, m.json:5): set 'momentum', for instance to 0.9"));
 }
 
+TEST_CASE("losses: the functions of scores that each network minimises") {
+    const auto objective = [](const std::string& keys) {
+        const std::string last = keys.find("\"bce\"") == std::string::npos ? "relu" : "sigmoid";
+        return read("{\"generator\": [{\"layer\": \"linear\", \"units\": \"image\"}], \"discriminator\": [{\"layer\": \"" + last +
+                    "\"}], \"objective\": {\"loss\": " + keys + "}, \"optimizer\": {\"type\": \"sgd\", \"lr\": 1}, \"steps\": 1}")
+            .objective;
+    };
+    struct Row {
+        const char* keys;
+        LossForm on_real, on_fake, on_generated;
+        std::optional<double> neutral;
+    };
+    const real half = 0.5;
+    using enum LossKind;
+    const Row rows[] = {
+        {R"("bce", "bce_epsilon": 0.25)", {bce, 1, real(0.25), half}, {bce, 0, real(0.25), half}, {bce, 1, real(0.25), 1}, 0.5},
+        {R"("bce_with_logits", "real_label": 0.75)",
+         {bce_with_logits, real(0.75), 0, half},
+         {bce_with_logits, 0, 0, half},
+         {bce_with_logits, real(0.75), 0, 1},
+         0.0},
+        {R"("bce_with_logits", "generator_loss": "saturating", "discriminator_loss": "sum")",
+         {bce_with_logits, 1, 0, 1},
+         {bce_with_logits, 0, 0, 1},
+         {bce_with_logits, 0, 0, -1},
+         0.0},
+        {R"("wasserstein")", {linear, -1, 0, 1}, {linear, 1, 0, 1}, {linear, -1, 0, 1}, {}},
+        {R"("hinge")", {hinge, 1, 0, half}, {hinge, -1, 0, half}, {linear, -1, 0, 1}, 0.0},
+        {R"("least_squares", "fake_label": -1)",
+         {least_squares, 1, 0, half},
+         {least_squares, -1, 0, half},
+         {least_squares, 1, 0, 1},
+         0.0},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.keys);
+        const Objective o = objective(row.keys);
+        CHECK(o.on_real == row.on_real);
+        CHECK(o.on_fake == row.on_fake);
+        CHECK(o.on_generated == row.on_generated);
+        CHECK(o.neutral_score() == row.neutral);
+        CHECK(o.separable);
+    }
+}
+
 TEST_CASE("the effective file is the same model") {
     std::vector<GanConfig> models = {
         read(model_text()),
@@ -534,7 +578,7 @@ TEST_CASE("the effective file is the same model") {
         const GanConfig back = gan_of(parse_model(text, "config.json", {}));
         CHECK(json::dump(back.effective) == text);
         CHECK(back.name == m.name);
-        CHECK(json::dump(back.objective.all()) == json::dump(m.objective.all()));
+        CHECK(json::dump(back.objective.keys.all()) == json::dump(m.objective.keys.all()));
         CHECK(back.generator_optimizer.parameters == m.generator_optimizer.parameters);
         CHECK(back.discriminator_optimizer.parameters == m.discriminator_optimizer.parameters);
         CHECK(back.generator.size() == m.generator.size());

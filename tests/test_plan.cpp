@@ -70,7 +70,7 @@ TEST_CASE("plan: both scores at once give the gradients of one after the other")
         std::vector<real> gradients[2];
         for (const bool separable : {true, false}) {
             GanTrainer made(config, few_images(), Device::cpu());  // initial values
-            Objective objective(config.objective);
+            Objective objective = config.objective;
             objective.separable = separable;
             const ImageFeed feed(config, few_images(), 1000, Device::cpu());
             const DeviceValue<Counters> counters(Device::cpu());

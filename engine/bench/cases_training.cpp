@@ -1,6 +1,7 @@
 // Cases of what a step needs besides its layers: optimizers, draws, data, losses, layouts.
 #include "engine/bench/kernels.h"
 #include "engine/bench/naive.h"
+#include "engine/model/objective.h"
 
 namespace gannet::bench {
 namespace {
@@ -95,17 +96,10 @@ void add_data(std::vector<KernelCase>& cases) {
 }
 
 void add_losses(std::vector<KernelCase>& cases) {
-    const std::pair<const char*, LossForm> forms[] = {
-        {" bce", {LossKind::bce, 1, 0}},
-        {" bce_with_logits", {LossKind::bce_with_logits, 1, 0}},
-        {" least_squares", {LossKind::least_squares, 1, 0}},
-        {" hinge", {LossKind::hinge, 1, 0}},
-        {" wasserstein", {LossKind::linear, 1, 0}},
-    };
     for (const int64_t n : {64, 128})
-        for (const auto& [name, form] : forms) {
-            const LossForm f = form;
-            const std::string shape = std::to_string(n) + name;
+        for (const LossInfo& loss : losses()) {
+            const LossForm f{loss.kind, 1, 0};
+            const std::string shape = std::to_string(n) + " " + loss.name;
             cases.push_back({"loss", shape, {{1}, {n}}, 0, CALL(loss<real>, u.p[0], u.p[1], nullptr, f, n)});
             cases.push_back({"loss_grad", shape, {{n}, {n}, {1}}, 0, CALL(loss_grad<real>, u.p[0], u.p[1], u.p[2], f, n)});
         }

@@ -69,7 +69,7 @@ double ModelReport::quantile(double q) const {
 
 ModelReport bench_model(const config::GanConfig& given, Device device, const ModelOptions& options) {
     config::GanConfig config = given;
-    config.objective.value("critic_warm_up") = json::Value();  // usual steps are timed
+    config.objective.warm_up.reset();  // usual steps are timed
     ModelReport r;
     r.name = config.name;
     r.device = device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu);

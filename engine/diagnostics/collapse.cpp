@@ -40,11 +40,10 @@ bool counts_to(int64_t& count, bool now, int enough) {
 }  // namespace
 
 CollapseAlarm::CollapseAlarm(const config::GanConfig& config, int64_t steps) : steps_(steps) {
-    const config::Object& o = config.objective;
-    const std::string& loss = o.text("loss");
-    cross_entropy_ = (loss == "bce" || loss == "bce_with_logits") && o.number("real_label") == 1 && o.number("fake_label") == 0;
-    saturating_ = o.text("generator_loss") == "saturating";
-    balance_ = std::log(2.0) * (o.text("discriminator_loss") == "mean" ? 1 : 2);
+    const Objective& o = config.objective;
+    cross_entropy_ = o.loss->cross_entropy && o.on_real.target == 1 && o.on_fake.target == 0;
+    saturating_ = o.saturating;
+    balance_ = std::log(2.0) * (o.mean_of_parts ? 1 : 2);
 }
 
 std::string CollapseAlarm::saturated(const StepLosses& l) {

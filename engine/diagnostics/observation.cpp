@@ -169,13 +169,10 @@ private:
             return sum / double(values.size());
         };
         out.score_real = average(on_real), out.score_fake = average(on_fake);
-        const Objective& objective = trainer_.objective();
-        double middle = 0;  // of logits and of hinge scores
-        if (objective.loss == "wasserstein") return;
-        if (objective.loss == "bce") middle = 0.5;
-        if (objective.loss == "least_squares") middle = (double(objective.on_real.target) + double(objective.on_fake.target)) / 2;
+        const std::optional<double> neutral = trainer_.objective().neutral_score();
+        if (!neutral) return;
         const auto above = [&](const std::vector<real>& values) {
-            return double(std::count_if(values.begin(), values.end(), [&](real v) { return double(v) > middle; })) /
+            return double(std::count_if(values.begin(), values.end(), [&](real v) { return double(v) > *neutral; })) /
                    double(values.size());
         };
         out.accuracy_real = above(on_real), out.accuracy_fake = 1 - above(on_fake);

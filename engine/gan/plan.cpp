@@ -94,7 +94,7 @@ Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int 
                 if (is_discriminator) b.images = plan.images, plan.images += batch;
                 else if (!o.separable) b.images = m * batch % (critic_steps * o.discriminator_batches * batch);
                 if (o.reuse_fakes && !first && i == 0) b.reuse = m;
-                b.keep = o.reuse_fakes && first && (i == count - 1 || o.reuse_all);
+                b.keep = o.reuse_fakes && first && (i == count - 1 || o.reuse_all());
                 if (!o.separable) b.scores = Scores::together;
                 else if (share && (b.keep || b.reuse >= 0)) b.scores = Scores::shared;
                 else if (is_discriminator && traits.join_batches) b.scores = Scores::joined;
@@ -125,7 +125,7 @@ int64_t images_before(const Objective& objective, int64_t batch, int64_t step) {
 }
 
 std::string plans_text(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
-    const Objective o(config.objective);
+    const Objective& o = config.objective;
     const std::vector<Plan> plans = make_plans(o, plan_traits(config, generator, discriminator), config.batch);
     std::string text = (plans.size() == 1 ? "every step: " : "a usual step: ") + plans[0].str();
     if (plans.size() == 1) return text;

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/gan/objective.h"
+#include "engine/model/model.h"
+#include "engine/nn/network.h"
 
 namespace gannet::gan {
 

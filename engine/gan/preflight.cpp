@@ -70,7 +70,7 @@ double activations(const Sequence& sequence) {
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device) {
     // A lower bound of what a step keeps: G's activations, and D's of the real and the fake batch; with a penalty also those of
     // the interpolated batch and of its gradient.
-    const double passes = config.objective.has("gradient_penalty") ? 4 : 2;
+    const double passes = config.objective.penalty ? 4 : 2;
     const double bytes = sizeof(real) * double(config.batch) *
                          std::max(activations(generator.layers()) + activations(discriminator.layers()),
                                   passes * activations(discriminator.layers()));

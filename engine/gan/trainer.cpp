@@ -53,9 +53,8 @@ private:
 }  // namespace
 
 GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Device device)
-    : Trainer(config, data, false, most_images(Objective(config.objective), config.batch), device),
+    : Trainer(config, data, false, most_images(config.objective, config.batch), device),
       config_(config),
-      objective_(config.objective),
       generator_(Net::generator, config.generator, config.latent.shape(), image_, config_, device_),
       discriminator_(Net::discriminator, config.discriminator, image_, image_, config_, device_) {
     check_networks(config_, generator_, discriminator_, image_);
@@ -65,16 +64,16 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
     discriminator_.initialise(config.seed);
     generator_optimizer_ = std::make_unique<Optimizer>(config.generator_optimizer, generator_);
     discriminator_optimizer_ = std::make_unique<Optimizer>(config.discriminator_optimizer, discriminator_);
-    if (objective_.weight_clip > 0)
+    if (config_.objective.weight_clip > 0)
         discriminator_optimizer_->decorate(
-            std::make_unique<ClipWeights>(discriminator_, objective_.weight_clip,
-                                          objective_.clip_before ? ClipWeights::When::before : ClipWeights::When::after));
-    plans_ = gan::make_plans(objective_, gan::plan_traits(config_, generator_, discriminator_), config_.batch);
+            std::make_unique<ClipWeights>(discriminator_, config_.objective.weight_clip,
+                                          config_.objective.clip_before ? ClipWeights::When::before : ClipWeights::When::after));
+    plans_ = gan::make_plans(config_.objective, gan::plan_traits(config_, generator_, discriminator_), config_.batch);
     const gan::Step::Nets nets{generator_, discriminator_, *generator_optimizer_, *discriminator_optimizer_};
-    step_ = std::make_unique<gan::Step>(config_, objective_, nets, feed_, counters_, plans_, device_);
+    step_ = std::make_unique<gan::Step>(config_, config_.objective, nets, feed_, counters_, plans_, device_);
 }
 
-int64_t GanTrainer::images_before(int64_t step) const { return gan::images_before(objective_, config_.batch, step); }
+int64_t GanTrainer::images_before(int64_t step) const { return gan::images_before(config_.objective, config_.batch, step); }
 
 std::vector<Trainer::Part> GanTrainer::parts() {
     return {{generator_, *generator_optimizer_}, {discriminator_, *discriminator_optimizer_}};

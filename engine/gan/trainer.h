@@ -24,12 +24,12 @@ public:
     const config::GanConfig& config() const override { return config_; }
     std::vector<Part> parts() override;
     int64_t images_before(int64_t step) const override;
-    int plan_of(int64_t step) const override { return gan::plan_at(objective_, step); }
+    int plan_of(int64_t step) const override { return gan::plan_at(config_.objective, step); }
     StepLosses losses() const;  // of the last updates of the last step
 
     Network& generator() { return generator_; }
     Network& discriminator() { return discriminator_; }
-    const Objective& objective() const { return objective_; }
+    const Objective& objective() const { return config_.objective; }
     // The plan of the next step, and the usual one, which most steps follow.
     const gan::Plan& plan() const { return plans_[std::size_t(plan_of(step_count()))]; }
     const gan::Plan& usual_plan() const { return plans_[0]; }
@@ -40,7 +40,6 @@ private:
     std::vector<Tensor> updates(int plan, Trace* trace) override;
 
     config::GanConfig config_;
-    Objective objective_;
     Network generator_, discriminator_;
     std::unique_ptr<Optimizer> generator_optimizer_, discriminator_optimizer_;
     std::vector<gan::Plan> plans_;

@@ -64,11 +64,11 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
         if (traits.stochastic)
             warn(layer.type + " in a critic under a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
     });
-    if (config.objective.has("weight_clip"))
-        warn("a gradient penalty and weight clipping together", config.objective.where("weight_clip"), "choose one");
-    const config::Object penalty = config.objective.object("gradient_penalty");
-    if (penalty.text("norm") == "channel")
-        warn("the penalty's norm runs over the channels of each pixel", penalty.where("norm"),
+    const Objective& objective = config.objective;
+    if (objective.weight_clip > 0)
+        warn("a gradient penalty and weight clipping together", objective.keys.where("weight_clip"), "choose one");
+    if (objective.penalty->norm == Penalty::Norm::channel)
+        warn("the penalty's norm runs over the channels of each pixel", objective.keys.object("gradient_penalty").where("norm"),
              "use \"sample\", which bounds the slope of the critic");
 }
 
@@ -87,11 +87,11 @@ void output_range(const config::GanConfig& config, Warnings& warn) {
 
 std::vector<std::string> warnings(const config::GanConfig& config) {
     Warnings warn;
-    const bool penalty = config.objective.has("gradient_penalty");
-    if (penalty) penalised_critic(config, warn);
-    if (config.objective.text("loss") == "wasserstein" && !penalty && !config.objective.has("weight_clip"))
-        warn("the loss 'wasserstein' without gradient_penalty or weight_clip", config.objective.where("loss"),
-             "add one: nothing else bounds the critic");
+    const Objective& objective = config.objective;
+    if (objective.penalty) penalised_critic(config, warn);
+    if (objective.loss->needs_bound && !objective.penalty && objective.weight_clip <= 0)
+        warn("the loss '" + std::string(objective.loss->name) + "' without gradient_penalty or weight_clip",
+             objective.keys.where("loss"), "add one: nothing else bounds the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         each(*list, [&](const config::LayerConfig& layer) {
             if (const double eps = batch_norm_eps(layer); eps > 0.1)

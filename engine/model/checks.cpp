@@ -7,75 +7,41 @@
 namespace gannet::config {
 namespace {
 
-// `given` is the object as it was written, to tell a key that was given from a default.
-void check_objective(const Object& objective, const Value& given) {
-    const std::string loss = objective.text("loss");
-    const bool bce = loss == "bce" || loss == "bce_with_logits", labels = bce || loss == "least_squares";
-    const auto refuse = [&](const char* key, bool belongs, const std::string& to) {
-        const Value* value = given.find(key);
-        if (value && !value->is_null() && !belongs)
-            throw Error("'" + std::string(key) + "' makes no sense with the loss '" + loss + "'", value->where(),
-                        "remove it; it belongs to " + to);
-    };
-    refuse("generator_loss", bce, "bce and bce_with_logits");
-    refuse("bce_epsilon", loss == "bce", "bce");
-    refuse("real_label", labels, "bce, bce_with_logits and least_squares");
-    refuse("fake_label", labels, "bce, bce_with_logits and least_squares");
-    if (loss == "wasserstein" && objective.text("discriminator_loss") != "sum")
-        throw Error("'discriminator_loss' is always the sum with the loss 'wasserstein'", objective.where("discriminator_loss"),
-                    "remove it");
-    if (!labels) return;
-    for (const char* label : {"real_label", "fake_label"})
-        if (const double value = objective.number(label); bce && (value < 0 || value > 1))
-            throw Error("'" + std::string(label) + "' is not a probability", objective.where(label),
-                        "with the loss '" + loss + "' it must be at least 0 and at most 1");
-    if (objective.number("real_label") == objective.number("fake_label"))
-        throw Error("'real_label' and 'fake_label' are the same", objective.where("real_label"),
-                    "the discriminator would have nothing to tell apart");
-}
-
-void check_schedule(const Object& objective, const Value& given) {
-    if (const Value* when = given.find("clip_when"); when && !when->is_null() && !objective.has("weight_clip"))
-        throw Error("'clip_when' without 'weight_clip'", when->where(), "remove it, or give 'weight_clip'");
-    if (objective.has("critic_warm_up") && objective.text("fakes") == "reuse")
-        throw Error("'critic_warm_up' with 'fakes' \"reuse\"", objective.where("critic_warm_up"), "use \"fresh\"");
-    if (objective.text("fakes") != "reuse") return;
-    const Object accumulate = objective.object("accumulate");
-    const bool generator_first = objective.text("update_order") == "generator_first";
-    const int64_t giver = accumulate.integer(generator_first ? "generator" : "discriminator"),
-                  taker = accumulate.integer(generator_first ? "discriminator" : "generator"),
-                  updates = objective.integer(generator_first ? "generator_steps" : "critic_steps");
-    if (taker != giver && taker != giver * updates)
-        throw Error(
-            "'fakes' cannot be \"reuse\" where the networks accumulate different numbers of batches", objective.where("fakes"),
-            "use \"fresh\", or the same number for both in 'accumulate', or for the second the first one's times its updates");
-}
-
 // What the discriminator's scores are is told by its last layer, but for those that only rearrange them, or drop some.
-void check_output(const std::vector<LayerConfig>& discriminator, const Object& objective) {
-    const std::string loss = objective.text("loss");
+void check_output(const std::vector<LayerConfig>& discriminator, const LossInfo& loss) {
+    using Scores = LossInfo::Scores;
     const auto keeps = [&](const LayerConfig& layer) {
         const Traits& traits = layer_traits(layer.type);
-        return traits.family == Family::arrangement || (traits.stochastic && loss != "bce");
+        return traits.family == Family::arrangement || (traits.stochastic && loss.scores != Scores::probabilities);
     };
     const auto last = std::find_if_not(discriminator.rbegin(), discriminator.rend(), keeps);
     if (last == discriminator.rend()) return;
     const bool sigmoid = layer_traits(last->type).activation == ActivationKind::sigmoid;
-    if (loss == "bce" && !sigmoid)
-        throw Error("the loss 'bce' wants probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
-                    "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
-    if (loss == "bce_with_logits" && sigmoid)
-        throw Error("the loss 'bce_with_logits' has its own sigmoid, but the discriminator ends in one", last->keys.where(),
-                    "remove the layer, or use the loss 'bce'");
-    if ((loss == "wasserstein" || loss == "hinge") && sigmoid)
-        throw Error("the loss '" + loss + "' takes scores of any size, but the discriminator ends in a sigmoid",
-                    last->keys.where(), "remove the layer");
+    const std::string name = "the loss '" + std::string(loss.name) + "'";
+    switch (loss.scores) {
+        case Scores::probabilities:
+            if (!sigmoid)
+                throw Error(name + " wants probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
+                            "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
+            break;
+        case Scores::logits:
+            if (sigmoid)
+                throw Error(name + " has its own sigmoid, but the discriminator ends in one", last->keys.where(),
+                            "remove the layer, or use the loss 'bce'");
+            break;
+        case Scores::unbounded:
+            if (sigmoid)
+                throw Error(name + " takes scores of any size, but the discriminator ends in a sigmoid", last->keys.where(),
+                            "remove the layer");
+            break;
+        case Scores::any: break;
+    }
 }
 
 void check_mismatch(const GanConfig& model) {
-    if (model.allow_size_mismatch && model.objective.has("gradient_penalty"))
+    if (model.allow_size_mismatch && model.objective.penalty)
         throw Error("'allow_size_mismatch' with a gradient penalty, which is taken between real and fake images",
-                    model.objective.where("gradient_penalty"), "remove one of them");
+                    model.objective.keys.where("gradient_penalty"), "remove one of them");
 }
 
 void check_samples(const GanConfig& model) {
@@ -95,10 +61,8 @@ void check_data(const SharedConfig& model) {
                     model.where("data.first"), "use a smaller batch or more images");
 }
 
-void check_gan(const GanConfig& model, const Value& objective) {
-    check_objective(model.objective, objective);
-    check_schedule(model.objective, objective);
-    check_output(model.discriminator, model.objective);
+void check_gan(const GanConfig& model) {
+    check_output(model.discriminator, *model.objective.loss);
     check_mismatch(model);
     check_data(model);
     check_samples(model);

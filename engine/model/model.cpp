@@ -53,17 +53,6 @@ Value without_absent(const Value& object) {
     return present;
 }
 
-Value effective_objective(const Object& objective) {
-    const std::string loss = objective.text("loss");
-    const bool bce = loss == "bce" || loss == "bce_with_logits", labels = bce || loss == "least_squares";
-    Value all = objective.all();
-    if (!bce) all.at("generator_loss") = Value();
-    if (loss != "bce") all.at("bce_epsilon") = Value();
-    if (!objective.has("weight_clip")) all.at("clip_when") = Value();
-    if (!labels) all.at("real_label") = all.at("fake_label") = Value();
-    return without_absent(all);
-}
-
 // What is in `file`, with the sections and lists as they were read.
 Value effective_file(const SharedConfig& model, const Object& file, const Variables& variables, const Members& read) {
     Value out(Members{{"name", model.name}});
@@ -124,11 +113,7 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     GanConfig model;
     read_shared(file, path, model);
     model.latent = read_latent(file.object("latent"));
-    model.objective = file.object("objective");
-    const Value& objective = *root.find("objective");
-    if (const Value* kind = objective.find("discriminator_loss");
-        model.objective.text("loss") == "wasserstein" && (!kind || kind->is_null()))
-        model.objective.value("discriminator_loss").data = "sum";  // the one default that depends on another key
+    model.objective = read_objective(file.object("objective"), *root.find("objective"));
     model.samples = read_samples(file.object("samples"));
     model.observe = read_observe(file.object("observe"));
     model.share_scores = file.boolean("share_scores");
@@ -146,9 +131,9 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     model.effective = effective_file(model, file, variables,
                                      {{"generator", layers_value(model.generator)},
                                       {"discriminator", layers_value(model.discriminator)},
-                                      {"objective", effective_objective(model.objective)},
+                                      {"objective", without_absent(effective_objective(model.objective))},
                                       {"optimizer", std::move(optimizers.effective)}});
-    check_gan(model, objective);
+    check_gan(model);
     return model;
 }
 

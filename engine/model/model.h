@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/model/objective.h"
 #include "engine/model/settings.h"
 #include "engine/nn/module.h"
 #include "kernels/execution.h"
@@ -67,7 +68,7 @@ struct ObserveConfig {
 
 struct GanConfig : SharedConfig {
     LatentConfig latent;
-    Object objective;
+    Objective objective;
     SamplesConfig samples;
     ObserveConfig observe;
     std::vector<LayerConfig> generator, discriminator;

@@ -39,8 +39,8 @@ Numerics read_numerics(const Object& compute, const Object& cpu, const Object& c
 void read_tuning(Value& tune, const std::string& precision);
 std::vector<TunedProduct> read_products(const Value& tune);  // of one that was checked
 
-// Keys that make no sense together. `objective` is the section as it was written, to tell a given key from a default.
-void check_gan(const GanConfig& model, const Value& objective);
+// Sections that make no sense together.
+void check_gan(const GanConfig& model);
 void check_data(const SharedConfig& model);
 
 }  // namespace gannet::config

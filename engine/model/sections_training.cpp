@@ -1,8 +1,25 @@
 // Objective and optimizers.
+#include "engine/model/objective.h"
 #include "engine/model/sections.h"
 #include "engine/nn/spec.h"
 
 namespace gannet::config {
+namespace {
+
+std::vector<std::string> names_of_losses() {
+    std::vector<std::string> names;
+    for (const LossInfo& loss : losses()) names.emplace_back(loss.name);
+    return names;
+}
+
+std::string docs_of_losses() {
+    std::string docs;
+    for (const LossInfo& loss : losses()) docs += (docs.empty() ? "`" : "; `") + std::string(loss.name) + "`: " + loss.doc;
+    return docs;
+}
+
+}  // namespace
+
 const ObjectSpec& penalty_spec() {
     static const ObjectSpec spec = {
         "objective.gradient_penalty",
@@ -85,11 +102,7 @@ const ObjectSpec& objective_spec() {
         "The two losses, and the schedule: a step is `critic_steps` updates of the discriminator and `generator_steps` of the "
         "generator.",
         {
-            {.name = "loss",
-             .kind = Kind::text,
-             .doc = "`bce` wants probabilities: a discriminator that ends in `sigmoid`; the others a plain value",
-             .required = true,
-             .choices = {"bce", "bce_with_logits", "wasserstein", "hinge", "least_squares"}},
+            {.name = "loss", .kind = Kind::text, .doc = docs_of_losses(), .required = true, .choices = names_of_losses()},
             {.name = "generator_loss",
              .kind = Kind::text,
              .doc = "`non_saturating` maximises log D(G(z)), `saturating` minimises log(1 - D(G(z))); bce losses only",

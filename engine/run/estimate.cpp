@@ -24,26 +24,26 @@ constexpr double uses_of_a_weight = 256;  // at least, in a pass of the smaller 
 
 // Forward passes of an image through its network in a step, each with two back, as an order of magnitude.
 double passes_of(const config::GanConfig& config) {
-    const Objective o(config.objective);
+    const Objective& o = config.objective;
     return 3.0 * (o.generator_steps * o.generator_batches + (o.penalty ? 4 : 2) * o.critic_steps * o.discriminator_batches);
 }
 double passes_of(const config::ClassifierConfig&) { return 3; }
 
 int64_t images_before(const config::GanConfig& config, int64_t step) {
-    return gan::images_before(Objective(config.objective), config.batch, step);
+    return gan::images_before(config.objective, config.batch, step);
 }
 int64_t images_before(const config::ClassifierConfig& config, int64_t step) { return step * config.batch; }
 
 // All steps are usual ones: without the longer ones of a critic's warm-up.
 config::GanConfig usual(config::GanConfig config) {
-    config.objective.value("critic_warm_up") = json::Value();
+    config.objective.warm_up.reset();
     return config;
 }
 config::ClassifierConfig usual(config::ClassifierConfig config) { return config; }
 
 // Steps that need as much memory, in less time.
 config::GanConfig shorter(config::GanConfig config) {
-    config.objective.value("critic_steps") = 1;
+    config.objective.critic_steps = 1;
     return config;
 }
 config::ClassifierConfig shorter(config::ClassifierConfig config) { return config; }
