@@ -146,6 +146,12 @@ GANNET_HD T clamp(T x, T low, T high) {
     return y > high ? high : y;
 }
 
+// 1 or -1; 0 and NaN pass.
+template <class T>
+GANNET_HD T sign(T x) {
+    return x > 0 ? T(1) : x < 0 ? T(-1) : x;
+}
+
 }  // namespace gannet::math
 
 namespace gannet {

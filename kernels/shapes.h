@@ -157,6 +157,12 @@ struct SgdParameters {
     bool operator==(const SgdParameters&) const = default;
 };
 
+// Lion, Chen et al., arXiv 2302.06675: w -= lr (sign(beta1 m + (1-beta1) g) + weight_decay w), m = beta2 m + (1-beta2) g.
+struct LionParameters {
+    double beta1 = 0.9, beta2 = 0.99, weight_decay = 0;
+    bool operator==(const LionParameters&) const = default;
+};
+
 // Added under every norm's square root, so that the gradient of a zero row is zero, not NaN.
 inline constexpr double norm_epsilon = 1e-12;
 

@@ -215,6 +215,27 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                              4,
                              2});
         }
+        for (const double decay : {0.0, 0.1}) {
+            const LionParameters p{0.5, 0.75, decay};
+            cases.push_back({"lion_update",
+                             l + " decay " + std::to_string(decay),
+                             {updated(n), updated(n), in(n)},
+                             [=](Device d, const std::vector<real*>& b) {
+                                 const DeviceValue<OptimizerState> s(d, state_at(2, 0, 0));
+                                 RUN(d, lion_update<real>, b[0], b[1], b[2], s.data(), p, n);
+                             },
+                             [=](const Lists& x) {
+                                 Lists y{x[0], x[1]};
+                                 for (std::size_t i = 0; i < std::size_t(n); ++i) {
+                                     const double c = p.beta1 * x[1][i] + (1 - p.beta1) * x[2][i];
+                                     y[0][i] -= 0.02 * ((c > 0 ? 1 : c < 0 ? -1 : 0) + decay * x[0][i]);
+                                     y[1][i] = p.beta2 * x[1][i] + (1 - p.beta2) * x[2][i];
+                                 }
+                                 return y;
+                             },
+                             4,
+                             2});
+        }
         cases.push_back(
             {"clip_update",
              l,

@@ -165,6 +165,7 @@ std::vector<CountedCase> optimizers() {
          CALL(rmsprop_update<real>, p[0], p[1], p[2], p[3], state(d), with_momentum, n)},
         {"sgd_update", l, {n, n}, CALL(sgd_update<real>, p[0], nullptr, p[1], state(d), {}, n)},
         {"sgd_update", l + " momentum", {n, n, n}, CALL(sgd_update<real>, p[0], p[1], p[2], state(d), nesterov, n)},
+        {"lion_update", l, {n, n, n}, CALL(lion_update<real>, p[0], p[1], p[2], state(d), {}, n)},
         {"clip_update", l, {n}, CALL(clip_update<real>, p[0], real(0.01), n)},
         {"accumulate_update", l, {n, n}, CALL(accumulate_update<real>, p[0], p[1], n)},
     };

@@ -180,6 +180,9 @@ Tensors optimizer_case(const Case& c, const Tensors& in) {
                                       c.about["params"]["eps_inside_sqrt"]};
             RUN(device, rmsprop_update<real>, w.data(), v.data(), p.momentum > 0 ? m.data() : nullptr, g.data(), state.data(), p,
                 w.size());
+        } else if (type == "lion") {
+            const LionParameters p{c.about["params"]["betas"][0], c.about["params"]["betas"][1], c.number("weight_decay")};
+            RUN(device, lion_update<real>, w.data(), m.data(), g.data(), state.data(), p, w.size());
         } else {
             const SgdParameters p{c.number("momentum"), c.number("weight_decay"), c.about["params"]["nesterov"]};
             RUN(device, sgd_update<real>, w.data(), p.momentum > 0 ? m.data() : nullptr, g.data(), state.data(), p, w.size());

@@ -250,6 +250,7 @@ TEST_CASE("training: every objective and schedule runs, moves both networks and 
         {"latent.distribution=uniform"},
         {"optimizer={\"type\": \"rmsprop\", \"lr\": 1e-4, \"momentum\": 0.5}"},
         {"optimizer={\"type\": \"sgd\", \"lr\": 1e-4, \"momentum\": 0.9, \"nesterov\": true}"},
+        {"optimizer={\"type\": \"lion\", \"lr\": 1e-5}"},
     };
     for (std::vector<std::string> settings : variants) {
         CAPTURE(settings[0]);

@@ -27,6 +27,7 @@ SECTIONS = {
     "adam": {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0},
     "rmsprop": {"alpha": 0.99, "eps": 1e-8, "momentum": 0, "eps_inside_sqrt": False, "weight_decay": 0},
     "sgd": {"momentum": 0, "nesterov": False, "weight_decay": 0},
+    "lion": {"betas": [0.9, 0.99], "weight_decay": 0},
 }
 LAYERS = {
     "linear": {"bias": True, "init": None},
@@ -367,6 +368,23 @@ class RmspropInside(torch.optim.RMSprop):
                 p.sub_(group["lr"] * scaled)
 
 
+class Lion(torch.optim.Optimizer):
+    """arXiv 2302.06675, Algorithm 2."""
+
+    def __init__(self, parameters: list[Tensor], lr: float, betas: list[float], weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                m = self.state[p]["exp_avg"]
+                direction = (beta1 * m + (1 - beta1) * p.grad).sign()
+                p.sub_(group["lr"] * (direction + group["weight_decay"] * p))
+                m.mul_(beta2).add_((1 - beta2) * p.grad)
+
+
 def build_optimizer(options: dict, parameters: list[Tensor]) -> torch.optim.Optimizer:
     o, decay = options, options["weight_decay"]
     if o["type"] == "adam":
@@ -374,9 +392,11 @@ def build_optimizer(options: dict, parameters: list[Tensor]) -> torch.optim.Opti
     if o["type"] == "rmsprop":
         kind = RmspropInside if o["eps_inside_sqrt"] else torch.optim.RMSprop
         return kind(parameters, o["lr"], o["alpha"], o["eps"], decay, o["momentum"])
+    if o["type"] == "lion":
+        return Lion(parameters, o["lr"], o["betas"], decay)
     return torch.optim.SGD(parameters, o["lr"], o["momentum"], 0, decay, o["nesterov"])
 
 
 def moment_names(options: dict) -> list[str]:
     momentum = ["momentum_buffer"] if options.get("momentum") else []
-    return {"adam": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"] + momentum, "sgd": momentum}[options["type"]]
+    return {"adam": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"] + momentum, "sgd": momentum, "lion": ["exp_avg"]}[options["type"]]

@@ -193,6 +193,7 @@ OPTIMIZERS = {
     "rmsprop_inside": {"type": "rmsprop", "lr": 1e-2, "alpha": 0.9, "momentum": 0.3, "eps": 1e-4, "eps_inside_sqrt": True},
     "sgd": {"type": "sgd", "lr": 0.1}, "sgd_momentum": {"type": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01},
     "sgd_nesterov": {"type": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True},
+    "lion": {"type": "lion", "lr": 1e-3, "betas": [0.9, 0.99], "weight_decay": 0.1},
 }
 
 
@@ -204,7 +205,7 @@ def optimizer_cases(g: Goldens, steps: int = 3) -> None:
         g.put(f"{name}.in.0", w)
         optimizer = gt.build_optimizer(options, [w])
         moments = gt.moment_names(options)
-        if options.get("eps_inside_sqrt"):
+        if options.get("eps_inside_sqrt") or options["type"] == "lion":
             optimizer.state[w] = {m: torch.zeros_like(w) for m in moments}
         for k in range(steps):
             w.grad = random(6, seed=20 + k) * torch.tensor([1, 1e-3, 0, 10, 1, 1e-6], dtype=torch.float64)

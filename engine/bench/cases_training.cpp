@@ -35,6 +35,11 @@ void add_optimizers(std::vector<KernelCase>& cases) {
                          {{n, 2}, {n, 2}, {n}},
                          4 * flops,
                          CALL(sgd_update<real>, u.p[0], u.p[1], u.p[2], u.state, sgd, n)});
+        cases.push_back({"lion_update",
+                         shape,
+                         {{n, 2}, {n, 2}, {n}},
+                         10 * flops,
+                         CALL(lion_update<real>, u.p[0], u.p[1], u.p[2], u.state, LionParameters{}, n)});
         cases.push_back({"clip_update", shape, {{n, 2}}, 0, CALL(clip_update<real>, u.p[0], real(0.01), n)});
     }
     cases.push_back({"optimizer_advance_update", "1", {}, 0, CALL(optimizer_advance_update, u.state, 0.5, 0.999)});

@@ -129,10 +129,30 @@ OptimizerKind sgd() {
                 }};
 }
 
+OptimizerKind lion() {
+    return {
+        .spec = {"lion",
+                 "Lion (arXiv 2302.06675): moves each weight by `lr`, up or down. The paper uses a learning rate 3 to 10 times "
+                 "lower than Adam's, and a weight decay 3 to 10 times higher.",
+                 {type_key("lion"), lr_key(),
+                  betas_key(0.9, 0.99, "shares of the average of gradients in the direction, and in the next average"),
+                  decay_key("this times the weight is added to the direction")}},
+        .parse = [](const Object& keys) -> Parameters {
+            const std::vector<double> betas = keys.numbers("betas");
+            return LionParameters{betas[0], betas[1], keys.number("weight_decay")};
+        },
+        .states = [](const Parameters&) { return Names{"exp_avg"}; },
+        .update =
+            [](const Parameters& parameters, const Update& u) {
+                u.advance();
+                RUN(u.device, lion_update, u.w, u.states[0], u.g, u.progress, std::get<LionParameters>(parameters), u.n);
+            }};
+}
+
 }  // namespace
 
 const std::vector<OptimizerKind>& optimizer_kinds() {
-    static const std::vector<OptimizerKind> kinds = {adam(), rmsprop(), sgd()};
+    static const std::vector<OptimizerKind> kinds = {adam(), rmsprop(), sgd(), lion()};
     return kinds;
 }
 

@@ -10,7 +10,7 @@
 
 namespace gannet {
 
-using OptimizerParameters = std::variant<AdamParameters, RmspropParameters, SgdParameters>;
+using OptimizerParameters = std::variant<AdamParameters, RmspropParameters, SgdParameters, LionParameters>;
 struct OptimizerKind;
 
 namespace config {

@@ -9,6 +9,7 @@ KERNEL void adam_update(T* w, T* m, T* v, const T* g, const OptimizerState* stat
 KERNEL void rmsprop_update(T* w, T* v, T* m, const T* g, const OptimizerState* state, const RmspropParameters& p, int64_t n,
                            Stream stream);
 KERNEL void sgd_update(T* w, T* m, const T* g, const OptimizerState* state, const SgdParameters& p, int64_t n, Stream stream);
+KERNEL void lion_update(T* w, T* m, const T* g, const OptimizerState* state, const LionParameters& p, int64_t n, Stream stream);
 // w = min(max(w, -limit), limit): weight clipping
 KERNEL void clip_update(T* w, T limit, int64_t n, Stream stream);
 // sum += g: gradient accumulation over several batches

@@ -69,6 +69,16 @@ void sgd_update(T* w, T* m, const T* g, const OptimizerState* state, const SgdPa
 }
 
 template <class T>
+void lion_update(T* w, T* m, const T* g, const OptimizerState* state, const LionParameters& p, int64_t n, Stream stream) {
+    const T beta1 = T(p.beta1), rest1 = T(1 - p.beta1), beta2 = T(p.beta2), rest2 = T(1 - p.beta2);
+    const T decay = T(p.weight_decay), lr = T(state->lr);
+    for_each(stream, n, [=](int64_t e) {
+        w[e] -= lr * (math::sign(beta1 * m[e] + rest1 * g[e]) + decay * w[e]);
+        m[e] = beta2 * m[e] + rest2 * g[e];
+    });
+}
+
+template <class T>
 void clip_update(T* w, T limit, int64_t n, Stream stream) {
     for_each(stream, n, [=](int64_t e) { w[e] = math::clamp(w[e], -limit, limit); });
 }

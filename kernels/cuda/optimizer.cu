@@ -105,6 +105,27 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
 }
 
 template <class T>
+struct LionFactors {
+    T beta1, rest1, beta2, rest2, decay;
+};
+
+template <class T>
+__global__ void __launch_bounds__(map_threads, map_blocks)
+    lion_update_kernel(T* w, T* m, const T* g, const OptimizerState* state, LionFactors<T> p, int64_t n, bool wide) {
+    const Share<T> mine(n, wide);
+    const auto gradients = mine.load(g);
+    auto weights = mine.load(w), means = mine.load(m);
+    const T lr = T(state->lr);
+#pragma unroll
+    for (int k = 0; k < widest<T>; ++k) {
+        weights[k] -= lr * (math::sign(p.beta1 * means[k] + p.rest1 * gradients[k]) + p.decay * weights[k]);
+        means[k] = p.beta2 * means[k] + p.rest2 * gradients[k];
+    }
+    mine.store(w, weights);
+    mine.store(m, means);
+}
+
+template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks) clip_update_kernel(T* w, T limit, int64_t n, bool wide) {
     map(
         w, n, wide, [=](T v) { return math::clamp(v, -limit, limit); }, w);
@@ -149,6 +170,12 @@ void sgd_update(T* w, T* m, const T* g, const OptimizerState* state, const SgdPa
     const SgdFactors<T> factors{momentum, T(p.weight_decay), p.nesterov ? momentum : T(1), p.nesterov ? T(1) : T(0)};
     const auto kernel = p.momentum == 0 ? sgd_update_kernel<T, false> : sgd_update_kernel<T, true>;
     launch_map<T>("sgd_update", kernel, n, stream, w, m, g, state, factors, n, aligned(w, m, g));
+}
+
+template <class T>
+void lion_update(T* w, T* m, const T* g, const OptimizerState* state, const LionParameters& p, int64_t n, Stream stream) {
+    const LionFactors<T> factors{T(p.beta1), T(1 - p.beta1), T(p.beta2), T(1 - p.beta2), T(p.weight_decay)};
+    launch_map<T>("lion_update", lion_update_kernel<T>, n, stream, w, m, g, state, factors, n, aligned(w, m, g));
 }
 
 template <class T>
