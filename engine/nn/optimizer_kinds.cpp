@@ -1,5 +1,6 @@
 // The optimizers, a row each. To add one: its kernel, its parameters in kernels/shapes.h and engine/nn/spec.h, its row here.
 #include "base/error.h"
+#include "engine/config/keys.h"
 #include "engine/nn/optimizer.h"
 
 namespace gannet {
@@ -26,7 +27,13 @@ Key betas_key(double beta1, double beta2, const char* doc) {
             .below_max = true};
 }
 Key decay_key(const char* doc = "this times the weight is added to its gradient") {
-    return {.name = "weight_decay", .kind = Kind::number, .doc = doc, .otherwise = 0.0, .min = 0, .max = 1e3};
+    return config::number("weight_decay", 0, 0, 1e3, doc);
+}
+// The upper limit itself is not allowed.
+Key share_key(const char* name, double otherwise, const char* doc) {
+    Key key = config::number(name, otherwise, 0, 1, doc);
+    key.below_max = true;
+    return key;
 }
 Key eps_key() {
     return {.name = "eps",
@@ -37,18 +44,7 @@ Key eps_key() {
             .max = 1,
             .above_min = true};
 }
-Key momentum_key() {
-    return {.name = "momentum",
-            .kind = Kind::number,
-            .doc = "share of the last update that goes into the next",
-            .otherwise = 0.0,
-            .min = 0,
-            .max = 1,
-            .below_max = true};
-}
-Key switch_key(const char* name, const char* doc) {
-    return {.name = name, .kind = Kind::boolean, .doc = doc, .otherwise = false};
-}
+Key momentum_key() { return share_key("momentum", 0, "share of the last update that goes into the next"); }
 
 OptimizerKind adam() {
     return {.spec = {"adam",
@@ -74,19 +70,8 @@ OptimizerKind adam() {
 OptimizerKind rmsprop() {
     return {.spec = {"rmsprop",
                      "RMSprop. PyTorch's has alpha 0.99 and eps outside the root, TensorFlow's alpha 0.9 and eps inside.",
-                     {type_key("rmsprop"),
-                      lr_key(),
-                      {.name = "alpha",
-                       .kind = Kind::number,
-                       .doc = "decay of the average of squares",
-                       .otherwise = 0.99,
-                       .min = 0,
-                       .max = 1,
-                       .below_max = true},
-                      eps_key(),
-                      momentum_key(),
-                      switch_key("eps_inside_sqrt", "adds `eps` under the root"),
-                      decay_key()}},
+                     {type_key("rmsprop"), lr_key(), share_key("alpha", 0.99, "decay of the average of squares"), eps_key(),
+                      momentum_key(), config::boolean("eps_inside_sqrt", false, "adds `eps` under the root"), decay_key()}},
             .parse = [](const Object& keys) -> Parameters {
                 return RmspropParameters{keys.number("alpha"), keys.number("eps"), keys.number("momentum"),
                                          keys.number("weight_decay"), keys.boolean("eps_inside_sqrt")};
@@ -108,8 +93,8 @@ OptimizerKind rmsprop() {
 OptimizerKind sgd() {
     return {.spec = {"sgd",
                      "Stochastic gradient descent.",
-                     {type_key("sgd"), lr_key(), momentum_key(), switch_key("nesterov", "looks ahead along the momentum"),
-                      decay_key()}},
+                     {type_key("sgd"), lr_key(), momentum_key(),
+                      config::boolean("nesterov", false, "looks ahead along the momentum"), decay_key()}},
             .parse = [](const Object& keys) -> Parameters {
                 const SgdParameters p{keys.number("momentum"), keys.number("weight_decay"), keys.boolean("nesterov")};
                 if (p.nesterov && p.momentum == 0)
