@@ -134,9 +134,9 @@ TEST_CASE("files: pipes are read while somebody writes, and nobody is waited for
     TemporaryFolder folder;
     const std::string pipe = folder / "pipe";
     REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
-    CHECK(has(error_of([&] { read_file(pipe); }), "a pipe that nobody writes to"));
-    CHECK(has(error_of([&] { config::load_model(pipe, {}); }), "a pipe that nobody writes to"));
-    CHECK(has(error_of([&] { atomic_write(pipe, "x"); }), "a pipe that nobody reads"));
+    CHECK(has(error_of([&] { read_file(pipe); }), "no program writes to this pipe"));
+    CHECK(has(error_of([&] { config::load_model(pipe, {}); }), "no program writes to this pipe"));
+    CHECK(has(error_of([&] { atomic_write(pipe, "x"); }), "a pipe that no program reads"));
     CHECK(has(error_of([&] { read_safetensors(pipe); }), "this is a pipe, not a file"));
     CHECK(has(error_of([&] { check_is_file("/dev/null"); }), "this is a device"));
     std::string read;

@@ -392,7 +392,7 @@ TEST_CASE("checkpoint: a state that is not finite is refused by the first array 
     CHECK(error(with({"generator.0.weight"}, 1)).empty());
     for (const real bad : {real(NAN), real(INFINITY), real(-INFINITY)}) {
         CHECK(has(error(with({"discriminator.1.weight", "generator.2.bias"}, bad)),
-                  "'generator.2.bias' holds values that are not finite (" + file + "): "));
+                  "'generator.2.bias' has values that are not finite (" + file + "): "));
         CHECK(has(error(with({"optimizer.discriminator.1.weight.exp_avg"}, bad)),
                   "'optimizer.discriminator.1.weight.exp_avg' holds"));
     }

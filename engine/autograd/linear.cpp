@@ -1,4 +1,4 @@
-// The linear family: matmul, and conv2d / conv2d_dgrad / conv2d_wgrad, each with bias and activation where it is a layer.
+// The linear family: matmul, and conv2d / conv2d_dgrad / conv2d_wgrad, with bias and activation if the op is a layer.
 #include "engine/autograd/check.h"
 
 namespace gannet {
@@ -13,8 +13,8 @@ Tensor allocate_moments(Tensor* moments, int64_t channels, Device device) {
     return moments ? *moments : Tensor();
 }
 
-// The gradient in front of bias and activation, and the bias's own: the common start of the three layers' rules.
-// Inputs are (data, weight[, bias]).
+// The gradient before bias and activation, and the gradient of the bias: the common start of the three layers' rules. Inputs are
+// (data, weight[, bias]).
 struct Front {
     Tensor dy, dbias;
 };
@@ -39,7 +39,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb, const Tensor& 
     return record("matmul", c, {a, b}, [ta, tb](const VjpArgs& v) {
         const Tensor &x = v.in[0], &y = v.in[1], &g = v.dout[0];
         Tensors d(2);
-        // op(a) gets g op(b)^T, op(b) gets op(a)^T g; a transposed operand gets the transpose of that
+        // the gradient of op(a) is g op(b)^T, that of op(b) is op(a)^T g; a transposed operand gets the transpose
         if (v.needs[0]) d[0] = ta ? matmul(y, g, tb, true, v.into[0]) : matmul(g, y, false, !tb, v.into[0]);
         if (v.needs[1]) d[1] = tb ? matmul(g, x, true, ta, v.into[1]) : matmul(x, g, !ta, false, v.into[1]);
         return d;

@@ -1,5 +1,5 @@
-// Batch norm and layer norm. Their backward is a fused op, too; its own derivative is that of the composition over the
-// original inputs (x, gamma, beta, dy): saved statistics only speed the first order up.
+// Batch norm and layer norm. Their backward is also a fused op. Its derivative is that of the composition with respect to the
+// original inputs (x, gamma, beta, dy); saved statistics only speed up the first order.
 #include "engine/autograd/check.h"
 
 namespace gannet {

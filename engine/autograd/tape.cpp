@@ -29,14 +29,14 @@ public:
     }
     bool wanted(const Tensor& x) const { return wanted_.contains(x.impl().get()); }
     bool leads(const Tensor& x) const { return x && (wanted(x) || leads(x.impl()->node.get())); }
-    // Not the node that made an x, unless another x is before it.
+    // Excludes the node that made an x, unless it depends on another x.
     bool leads(const Node* node) const {
         const auto found = leads_.find(node);
         return found != leads_.end() && found->second;
     }
 
 private:
-    // Depth first with a stack of its own: graphs of third order are deep.
+    // Depth first with an explicit stack, because graphs of third order are deep.
     void search(const Node* root) {
         if (!root) return;
         std::vector<std::pair<const Node*, std::size_t>> stack{{root, 0}};
@@ -105,7 +105,8 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
         const auto to = destination.find(x.impl().get());
         return to == destination.end() ? Tensor() : to->second;
     };
-    // The first contribution to a wanted gradient is written to its destination, if its op can; the others are added there.
+    // The first contribution to a requested gradient is written to its destination if the op supports it; the others are added
+    // there.
     const auto contribute = [&](const Tensor& x, const Tensor& g) {
         if (!g) return;
         if (g.shape() != x.shape()) throw Error("grad: gradient " + g.shape().str() + " of a tensor " + x.shape().str());
@@ -141,13 +142,13 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
             out.push_back(Tensor(impl));
             const auto found = impl ? sums.find(impl.get()) : sums.end();
             dout.push_back(found == sums.end() ? Tensor() : found->second);
-            // A gradient that nobody asked for is read once.
+            // A gradient that was not requested is read only once.
             if (found != sums.end() && !paths.wanted(out.back())) sums.erase(found);
         }
         if (std::none_of(dout.begin(), dout.end(), [](const Tensor& d) { return bool(d); })) continue;
         std::vector<bool> needs;
         Tensors into;
-        std::unordered_set<Key> met;  // an op of x and x has one of them to write to its place
+        std::unordered_set<Key> met;  // in an op of x and x only one may write to the destination
         for (const Tensor& x : node->inputs) {
             needs.push_back(paths.leads(x));
             const bool first = x && !sums.contains(x.impl().get()) && met.insert(x.impl().get()).second;
@@ -183,7 +184,7 @@ Tensors differentiate(const std::function<Tensors(const Tensors&)>& composition,
                       const std::vector<bool>& needs) {
     const bool create_graph = recording();
     const Recording scope(true);
-    // Fresh tensors for the inputs: one may be computed from another, and paths between them belong to the caller.
+    // Uses new tensors for the inputs, because one input may be computed from another, and such paths belong to the caller.
     Tensors fresh, wanted;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         Tensor x = inputs[i];

@@ -12,7 +12,7 @@ namespace gannet {
 struct Penalty {
     enum class Norm { sample, channel, batch } norm = Norm::sample;
     real weight = 10, target = 1;
-    // The rows over which a gradient of n images is normed: one per sample, per pixel (over its channels), or one in all.
+    // The number of norms for a gradient of n images: one per sample, one per pixel (over its channels), or one in total.
     RowsShape rows(int64_t n, const SampleShape& image) const;
 };
 
@@ -21,13 +21,14 @@ struct Objective {
 
     std::string loss;           // "bce", ...
     LossForm on_real, on_fake;  // of D's loss, their sum; weights of 1/2 make it the mean
-    bool separable = true;      // D's loss is one of real plus one of fake scores, and G's takes fake ones only
-    LossForm on_generated;      // G's; a weight of -1 where it maximises what D minimises (saturating)
+    bool separable =
+        true;  // D's loss is a sum of one term of real and one of fake scores, and G's loss depends only on fake ones
+    LossForm on_generated;  // G's loss; weight -1 if it maximises what D minimises (saturating)
 
-    // Losses of both scores at once, of losses that are not a sum of one of each (separable).
+    // Losses of both scores together, for losses that are not separable.
     Tensor discriminator(const Tensor& real_scores, const Tensor& fake_scores) const;
     Tensor generator(const Tensor& fake_scores, const Tensor& real_scores) const;
-    // What the gradients of each of an update's batches are multiplied by.
+    // The factor of the gradients of each of an update's batches.
     real batch_weight(int batches) const { return mean_of_batches ? real(1) / real(batches) : real(1); }
 
     // Updates of D in step number `step`, and in all steps before it.
@@ -41,7 +42,7 @@ struct Objective {
     };
     std::optional<WarmUp> warm_up;
     bool generator_first = false, reuse_fakes = false;
-    bool reuse_all = false;  // of all updates of the network that comes first, not of its last one alone
+    bool reuse_all = false;  // reuse the fakes of all updates of the first network, not only of its last one
     int discriminator_batches = 1, generator_batches = 1;  // accumulated per update
     bool mean_of_batches = true;
     std::optional<Penalty> penalty;

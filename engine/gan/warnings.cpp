@@ -1,4 +1,4 @@
-// What a model file probably did not mean: what people ran into when they trained GANs from tutorials.
+// Warnings about probable mistakes in a model file: common ones of people who train GANs from tutorials.
 #include <algorithm>
 #include <functional>
 
@@ -14,7 +14,7 @@ struct Warnings {
     std::vector<std::string> lines;
     void operator()(const std::string& what, const std::string& where, const std::string& to_do) {
         const std::string line = what + " (" + where + "): " + to_do;
-        // a place in a `repeat` comes once for each round
+        // a place in a `repeat` occurs once per repetition
         if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
     }
 };
@@ -27,7 +27,7 @@ void each(const Layers& list, const std::function<void(const config::LayerConfig
     }
 }
 
-// The activation that a list ends in, but for layers that only rearrange.
+// The activation at the end of a list, ignoring layers that only rearrange values.
 ActivationKind last_activation(const Layers& list) {
     for (auto layer = list.rbegin(); layer != list.rend(); ++layer)
         if (const Traits& traits = layer_traits(layer->type); traits.family != Family::arrangement) return traits.activation;
@@ -59,16 +59,17 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
     each(config.discriminator, [&](const config::LayerConfig& layer) {
         const Traits& traits = layer_traits(layer.type);
         if (traits.couples_samples)
-            warn(layer.type + " in a critic under a gradient penalty couples the samples whose gradients are normed one by one",
-                 layer.keys.where(), "use layer_norm, or no normalisation");
+            warn(
+                layer.type + " in a critic with a gradient penalty couples samples, but the penalty assumes per-sample gradients",
+                layer.keys.where(), "use layer_norm, or no normalisation");
         if (traits.stochastic)
-            warn(layer.type + " in a critic under a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
+            warn(layer.type + " in a critic with a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
     });
     if (config.objective.has("weight_clip"))
         warn("a gradient penalty and weight clipping together", config.objective.where("weight_clip"), "choose one");
     const config::Object penalty = config.objective.object("gradient_penalty");
     if (penalty.text("norm") == "channel")
-        warn("the penalty's norm runs over the channels of each pixel", penalty.where("norm"),
+        warn("the penalty's norm is taken over the channels of each pixel", penalty.where("norm"),
              "use \"sample\", which bounds the slope of the critic");
 }
 
@@ -79,7 +80,7 @@ void output_range(const config::GanConfig& config, Warnings& warn) {
                  config::number_text(config.data.white) + "]",
              config.where("data.range"), "set data.range to [-1, 1], or end with sigmoid");
     if (last == ActivationKind::sigmoid && config.data.black < 0)
-        warn("the generator ends in sigmoid, but the data reach below 0", config.where("data.range"),
+        warn("the generator ends in sigmoid, but the data have values below 0", config.where("data.range"),
              "set data.range to [0, 1], or end with tanh");
 }
 
@@ -91,7 +92,7 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
     if (penalty) penalised_critic(config, warn);
     if (config.objective.text("loss") == "wasserstein" && !penalty && !config.objective.has("weight_clip"))
         warn("the loss 'wasserstein' without gradient_penalty or weight_clip", config.objective.where("loss"),
-             "add one: nothing else bounds the critic");
+             "add one: nothing else constrains the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         each(*list, [&](const config::LayerConfig& layer) {
             if (const double eps = batch_norm_eps(layer); eps > 0.1)
@@ -102,8 +103,8 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
     }
     output_range(config, warn);
     if (config.allow_size_mismatch)
-        warn("the generator's images may be of another size than the data's, which alone tells them apart", "allow_size_mismatch",
-             "omit it: sizes that do not match are then refused by name");
+        warn("generated images may differ in size from the data, so D can distinguish them by size alone", "allow_size_mismatch",
+             "omit it: size mismatches are then errors");
     return warn.lines;
 }
 

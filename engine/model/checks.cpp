@@ -1,4 +1,4 @@
-// Keys that are right each for itself, but make no sense together.
+// Checks of keys that are valid alone but not together.
 #include <algorithm>
 
 #include "base/error.h"
@@ -7,7 +7,7 @@
 namespace gannet::config {
 namespace {
 
-// `given` is the object as it was written, to tell a key that was given from a default.
+// `given` is the object as it was written, to distinguish a given key from a default.
 void check_objective(const Object& objective, const Value& given) {
     const std::string loss = objective.text("loss");
     const bool bce = loss == "bce" || loss == "bce_with_logits", labels = bce || loss == "least_squares";
@@ -31,7 +31,7 @@ void check_objective(const Object& objective, const Value& given) {
                         "with the loss '" + loss + "' it must be at least 0 and at most 1");
     if (objective.number("real_label") == objective.number("fake_label"))
         throw Error("'real_label' and 'fake_label' are the same", objective.where("real_label"),
-                    "the discriminator would have nothing to tell apart");
+                    "the discriminator would have nothing to distinguish");
 }
 
 void check_schedule(const Object& objective, const Value& given) {
@@ -62,14 +62,14 @@ void check_output(const std::vector<LayerConfig>& discriminator, const Object& o
     if (last == discriminator.rend()) return;
     const bool sigmoid = layer_traits(last->type).activation == ActivationKind::sigmoid;
     if (loss == "bce" && !sigmoid)
-        throw Error("the loss 'bce' wants probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
+        throw Error("the loss 'bce' needs probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
                     "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
     if (loss == "bce_with_logits" && sigmoid)
         throw Error("the loss 'bce_with_logits' has its own sigmoid, but the discriminator ends in one", last->keys.where(),
                     "remove the layer, or use the loss 'bce'");
     if ((loss == "wasserstein" || loss == "hinge") && sigmoid)
-        throw Error("the loss '" + loss + "' takes scores of any size, but the discriminator ends in a sigmoid",
-                    last->keys.where(), "remove the layer");
+        throw Error("the loss '" + loss + "' needs unbounded scores, but the discriminator ends in a sigmoid", last->keys.where(),
+                    "remove the layer");
 }
 
 void check_mismatch(const GanConfig& model) {
@@ -89,7 +89,7 @@ void check_samples(const GanConfig& model) {
 void check_data(const SharedConfig& model) {
     const DataConfig& data = model.data;
     if (data.black >= data.white)
-        throw Error("'range' does not rise", model.where("data.range"), "write [black, white], for instance [-1, 1]");
+        throw Error("'range' is not increasing", model.where("data.range"), "write [black, white], for instance [-1, 1]");
     if (const int64_t first = data.images.first; first > 0 && first < model.batch)
         throw Error("'first' leaves " + std::to_string(first) + " images, less than a batch of " + std::to_string(model.batch),
                     model.where("data.first"), "use a smaller batch or more images");

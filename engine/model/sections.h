@@ -1,4 +1,4 @@
-// The tables of keys of the model file, but for the layers', which engine/nn has.
+// The tables of keys of the model file, except those of layers, which are in engine/nn.
 #pragma once
 #include "engine/config/spec.h"
 
@@ -18,7 +18,7 @@ const ObjectSpec& observe_spec();
 const ObjectSpec& compute_spec();
 const ObjectSpec& cpu_spec();
 const ObjectSpec& cuda_spec();
-const ObjectSpec& overrides_spec();                         // what "optimizer" holds besides the keys of its type
+const ObjectSpec& overrides_spec();                         // the keys of "optimizer" other than those of its type
 const std::vector<const ObjectSpec*>& optimizer_specs();    // each named after its type
 const ObjectSpec* optimizer_spec(const std::string& type);  // null if there is none
 

@@ -12,7 +12,7 @@ Key lr_key() { return {.name = "lr", .kind = Kind::number, .doc = "learning rate
 Key decay_key() {
     return {.name = "weight_decay",
             .kind = Kind::number,
-            .doc = "this times the weight is added to its gradient",
+            .doc = "weight decay: this times the weight is added to its gradient",
             .otherwise = 0.0,
             .min = 0,
             .max = 1e3};
@@ -20,7 +20,7 @@ Key decay_key() {
 Key eps_key() {
     return {.name = "eps",
             .kind = Kind::number,
-            .doc = "added to the root",
+            .doc = "added to the square root in the denominator",
             .otherwise = 1e-8,
             .min = 0,
             .max = 1,
@@ -29,7 +29,7 @@ Key eps_key() {
 Key momentum_key() {
     return {.name = "momentum",
             .kind = Kind::number,
-            .doc = "share of the last update that goes into the next",
+            .doc = "momentum: share of the previous update in the next one",
             .otherwise = 0.0,
             .min = 0,
             .max = 1,
@@ -47,16 +47,17 @@ const ObjectSpec& penalty_spec() {
         {
             {.name = "weight",
              .kind = Kind::number,
-             .doc = "factor of the penalty, lambda in the paper",
+             .doc = "weight of the penalty, lambda in the paper",
              .otherwise = 10.0,
              .min = 0,
              .max = 1e6},
             {.name = "norm",
              .kind = Kind::text,
-             .doc = "what one norm runs over: a `sample` (the paper), the `channel`s of each pixel, or the whole `batch`",
+             .doc =
+                 "the norm is taken over each `sample` (the paper), over the `channel`s of each pixel, or over the whole `batch`",
              .otherwise = "sample",
              .choices = {"sample", "channel", "batch"}},
-            {.name = "target", .kind = Kind::number, .doc = "the norm aimed at", .otherwise = 1.0, .min = 0, .max = 1e6},
+            {.name = "target", .kind = Kind::number, .doc = "the target norm", .otherwise = 1.0, .min = 0, .max = 1e6},
         }};
     return spec;
 }
@@ -81,7 +82,7 @@ const ObjectSpec& warm_up_spec() {
              .max = 1e12},
             {.name = "every",
              .kind = Kind::integer,
-             .doc = "and each whose number, from 0, is a multiple of this; 0: no others",
+             .doc = "also every N-th step (step % N == 0); 0: never",
              .otherwise = 500,
              .min = 0,
              .max = 1e12},
@@ -91,23 +92,23 @@ const ObjectSpec& warm_up_spec() {
 
 const ObjectSpec& accumulate_spec() {
     static const ObjectSpec spec = {"objective.accumulate",
-                                    "Batches whose gradients are put together before an update.",
+                                    "Number of batches whose gradients are accumulated for one update.",
                                     {
                                         {.name = "discriminator",
                                          .kind = Kind::integer,
-                                         .doc = "batches an update of the discriminator",
+                                         .doc = "batches per update of the discriminator",
                                          .otherwise = 1,
                                          .min = 1,
                                          .max = 10000},
                                         {.name = "generator",
                                          .kind = Kind::integer,
-                                         .doc = "batches an update of the generator",
+                                         .doc = "batches per update of the generator",
                                          .otherwise = 1,
                                          .min = 1,
                                          .max = 10000},
                                         {.name = "reduction",
                                          .kind = Kind::text,
-                                         .doc = "`sum` of the batches' gradients, or their `mean`",
+                                         .doc = "use the `sum` or the `mean` of the batches' gradients",
                                          .otherwise = "sum",
                                          .choices = {"sum", "mean"}},
                                     }};
@@ -122,7 +123,7 @@ const ObjectSpec& objective_spec() {
         {
             {.name = "loss",
              .kind = Kind::text,
-             .doc = "`bce` wants probabilities: a discriminator that ends in `sigmoid`; the others a plain value",
+             .doc = "`bce` needs probabilities, so the discriminator ends in `sigmoid`; the others need unbounded scores",
              .required = true,
              .choices = {"bce", "bce_with_logits", "wasserstein", "hinge", "least_squares"}},
             {.name = "generator_loss",
@@ -132,69 +133,67 @@ const ObjectSpec& objective_spec() {
              .choices = {"non_saturating", "saturating"}},
             {.name = "discriminator_loss",
              .kind = Kind::text,
-             .doc = "`mean` or `sum` of its real and its fake part; with `wasserstein` always the sum",
+             .doc = "`mean` or `sum` of the real and the fake part; with `wasserstein` always the sum",
              .otherwise = "mean",
              .choices = {"mean", "sum"}},
             {.name = "bce_epsilon",
              .kind = Kind::number,
-             .doc = "0: logarithms stop at -100, as in PyTorch; above: probabilities stop this far from 0 and 1, as in Keras "
-                    "(1e-7); `bce` only",
+             .doc = "0: logarithms are clamped at -100, as in PyTorch; above 0: probabilities are clamped to this distance from "
+                    "0 and 1, as in Keras (1e-7); `bce` only",
              .otherwise = 0.0,
              .min = 0,
              .max = 0.5,
              .below_max = true},
             {.name = "real_label",
              .kind = Kind::number,
-             .doc = "of real images; bce losses and `least_squares`",
+             .doc = "label of real images; bce losses and `least_squares`",
              .otherwise = 1.0,
              .min = -1e3,
              .max = 1e3},
             {.name = "fake_label",
              .kind = Kind::number,
-             .doc = "of fake images; bce losses and `least_squares`",
+             .doc = "label of fake images; bce losses and `least_squares`",
              .otherwise = 0.0,
              .min = -1e3,
              .max = 1e3},
             {.name = "critic_steps",
              .kind = Kind::integer,
-             .doc = "updates of the discriminator a step",
+             .doc = "updates of the discriminator per step",
              .otherwise = 1,
              .min = 1,
              .max = 2000},
             {.name = "generator_steps",
              .kind = Kind::integer,
-             .doc = "updates of the generator a step",
+             .doc = "updates of the generator per step",
              .otherwise = 1,
              .min = 1,
              .max = 2000},
             {.name = "update_order",
              .kind = Kind::text,
-             .doc = "who begins a step",
+             .doc = "the network that is updated first in a step",
              .otherwise = "discriminator_first",
              .choices = {"discriminator_first", "generator_first"}},
             {.name = "fakes",
              .kind = Kind::text,
-             .doc =
-                 "`reuse`: the network that comes second in a step begins with the fake images of the first one's last update, "
-                 "or of all its updates where it accumulates as many batches as those have together",
+             .doc = "`fresh`: every update generates new fake images; `reuse`: the network updated second reuses the fakes of "
+                    "the first network's last update (or of all its updates, if the total number of batches matches)",
              .otherwise = "fresh",
              .choices = {"fresh", "reuse"}},
             {.name = "accumulate",
              .kind = Kind::object,
-             .doc = "several batches an update",
+             .doc = "several batches per update",
              .otherwise = Members{},
              .object = &accumulate_spec()},
             {.name = "gradient_penalty", .kind = Kind::object, .doc = "on the discriminator", .object = &penalty_spec()},
             {.name = "weight_clip",
              .kind = Kind::number,
-             .doc =
-                 "all of the discriminator's parameters are clamped to [-this, this] (arXiv 1701.07875), those of batch norm too",
+             .doc = "all parameters of the discriminator, including batch norm, are clamped to [-this, this] (arXiv 1701.07875)",
              .min = 0,
              .max = 1e6,
              .above_min = true},
             {.name = "clip_when",
              .kind = Kind::text,
-             .doc = "`weight_clip` comes `after` each update of the discriminator, or `before` it, as in the paper's own code",
+             .doc = "clip `after` each update of the discriminator, or `before` it, as in the paper's code",
              .otherwise = "after",
              .choices = {"after", "before"}},
             {.name = "critic_warm_up",
@@ -206,19 +205,18 @@ const ObjectSpec& objective_spec() {
 }
 
 const ObjectSpec& overrides_spec() {
-    static const ObjectSpec spec = {
-        "optimizer",
-        "The keys of its `type`, and what is different for one network. An override of `type` begins with that type's defaults; "
-        "only `lr` stays.",
-        {
-            {.name = "type",
-             .kind = Kind::text,
-             .doc = "the rule of the update",
-             .required = true,
-             .choices = {"adam", "rmsprop", "sgd"}},
-            {.name = "generator", .kind = Kind::object, .doc = "keys that override for the generator"},
-            {.name = "discriminator", .kind = Kind::object, .doc = "keys that override for the discriminator"},
-        }};
+    static const ObjectSpec spec = {"optimizer",
+                                    "The keys of its `type`, and overrides for one network. An override of `type` starts from "
+                                    "that type's defaults; only `lr` is kept.",
+                                    {
+                                        {.name = "type",
+                                         .kind = Kind::text,
+                                         .doc = "the rule of the update",
+                                         .required = true,
+                                         .choices = {"adam", "rmsprop", "sgd"}},
+                                        {.name = "generator", .kind = Kind::object, .doc = "overrides for the generator"},
+                                        {.name = "discriminator", .kind = Kind::object, .doc = "overrides for the discriminator"},
+                                    }};
     return spec;
 }
 
@@ -230,7 +228,7 @@ const std::vector<const ObjectSpec*>& optimizer_specs() {
                                         lr_key(),
                                         {.name = "betas",
                                          .kind = Kind::numbers,
-                                         .doc = "decay of the averages of the gradient and of its square",
+                                         .doc = "decay rates of the averages of the gradient and of its square",
                                          .otherwise = List{0.9, 0.999},
                                          .min = 0,
                                          .max = 1,
@@ -247,14 +245,14 @@ const std::vector<const ObjectSpec*>& optimizer_specs() {
             lr_key(),
             {.name = "alpha",
              .kind = Kind::number,
-             .doc = "decay of the average of squares",
+             .doc = "decay rate of the average of squares",
              .otherwise = 0.99,
              .min = 0,
              .max = 1,
              .below_max = true},
             eps_key(),
             momentum_key(),
-            {.name = "eps_inside_sqrt", .kind = Kind::boolean, .doc = "adds `eps` under the root", .otherwise = false},
+            {.name = "eps_inside_sqrt", .kind = Kind::boolean, .doc = "adds `eps` inside the square root", .otherwise = false},
             decay_key(),
         }};
     static const ObjectSpec sgd = {
@@ -264,7 +262,7 @@ const std::vector<const ObjectSpec*>& optimizer_specs() {
             type_key("sgd"),
             lr_key(),
             momentum_key(),
-            {.name = "nesterov", .kind = Kind::boolean, .doc = "looks ahead along the momentum", .otherwise = false},
+            {.name = "nesterov", .kind = Kind::boolean, .doc = "use Nesterov momentum", .otherwise = false},
             decay_key(),
         }};
     static const std::vector<const ObjectSpec*> all = {&adam, &rmsprop, &sgd};

@@ -10,7 +10,7 @@ namespace gannet {
 
 class Optimizer {
 public:
-    // State that the checkpoint keeps: torch's name ("exp_avg") and a flat tensor of the parameters' layout.
+    // State for the checkpoint: torch's name ("exp_avg") and a flat tensor with the parameters' layout.
     struct State {
         std::string name;
         Tensor flat;
@@ -19,7 +19,7 @@ public:
     Optimizer(const config::OptimizerConfig& config, const Network& network);
     virtual ~Optimizer() = default;
 
-    // One update from the network's flat gradients.
+    // Makes one update from the network's flat gradients.
     void update();
 
     const std::vector<State>& states() const { return states_; }
@@ -30,7 +30,7 @@ protected:
     virtual void run(Device device, real* w, const real* g, const OptimizerState* state, int64_t n) = 0;
     Tensor add_state(const std::string& name);
 
-    double beta1_ = 0, beta2_ = 0;  // for the bias corrections; 0 where there are none
+    double beta1_ = 0, beta2_ = 0;  // for the bias corrections; 0 if there are none
 
 private:
     Tensor values_, gradients_;
@@ -38,8 +38,8 @@ private:
     DeviceValue<OptimizerState> state_;
 };
 
-// By config.type; each update then clips the weights to [-clip, clip]. To add an optimizer: a class and a row of the table in
-// optimizer.cpp, its keys in engine/model/sections_training.cpp.
+// Makes the optimizer of config.type; each update then clips the weights to [-clip, clip]. To add an optimizer: a class and a row
+// of the table in optimizer.cpp, its keys in engine/model/sections_training.cpp.
 std::unique_ptr<Optimizer> make_optimizer(const config::OptimizerConfig& config, const Network& network, double clip = no_clip);
 
 }  // namespace gannet

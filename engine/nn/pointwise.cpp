@@ -44,7 +44,7 @@ struct Dropout final : Module {
             pass.observer->mask(*this, pass, [&] {
                 const Recording off(false);
                 DropoutShape mask = s;
-                if (channelwise) mask.spatial = 1;  // one value per channel says it all
+                if (channelwise) mask.spatial = 1;  // one value per channel suffices
                 const Tensor ones = Tensor::full(channelwise ? Shape{x.dim(0), in.C} : x.shape(), 1, x.device());
                 return scale(dropout(ones, source, mask, real(p)), 1 - real(p));
             });
@@ -57,7 +57,7 @@ struct Dropout final : Module {
     double p;
     bool channelwise;
     Net net;
-    int leaf;  // tells its draws from those of the network's other dropouts
+    int leaf;  // distinguishes its random numbers from those of other dropouts of the network
 };
 
 }  // namespace
@@ -65,28 +65,31 @@ struct Dropout final : Module {
 LayerKind dropout_layer() {
     return {
         {"dropout",
-         "While training, zeroes values with probability `p` and divides the others by `1 - p`.",
-         {{.name = "p", .kind = Kind::number, .doc = "probability of zero, below 1", .otherwise = 0.5, .min = 0, .max = 0.999},
-          {.name = "channelwise",
-           .kind = Kind::boolean,
-           .doc = "whole channels at once (torch's Dropout2d)",
-           .otherwise = false}}},
+         "During training, sets values to zero with probability `p` and divides the others by `1 - p`.",
+         {{.name = "p",
+           .kind = Kind::number,
+           .doc = "probability of setting a value to zero; below 1",
+           .otherwise = 0.5,
+           .min = 0,
+           .max = 0.999},
+          {.name = "channelwise", .kind = Kind::boolean, .doc = "drop whole channels (torch's Dropout2d)", .otherwise = false}}},
         {.linear = true, .stochastic = true},
         make_module<Dropout>};
 }
 
 LayerKind relu_layer() { return activation_kind({"relu", "`max(x, 0)`.", {}}, ActivationKind::relu, false); }
 LayerKind tanh_layer() {
-    return activation_kind({"tanh", "Between -1 and 1: the usual end of a generator.", {}}, ActivationKind::tanh, true);
+    return activation_kind({"tanh", "Output between -1 and 1: the usual last layer of a generator.", {}}, ActivationKind::tanh,
+                           true);
 }
 LayerKind sigmoid_layer() {
-    return activation_kind({"sigmoid", "`1 / (1 + exp(-x))`, between 0 and 1.", {}}, ActivationKind::sigmoid, true);
+    return activation_kind({"sigmoid", "`1 / (1 + exp(-x))`: output between 0 and 1.", {}}, ActivationKind::sigmoid, true);
 }
 LayerKind leaky_relu_layer() {
     return activation_kind(
         {"leaky_relu",
-         "`x` where positive, `slope x` elsewhere.",
-         {{.name = "slope", .kind = Kind::number, .doc = "of the negative side", .otherwise = 0.2, .min = 0, .max = 1}}},
+         "`x` if positive, else `slope x`.",
+         {{.name = "slope", .kind = Kind::number, .doc = "slope for negative inputs", .otherwise = 0.2, .min = 0, .max = 1}}},
         ActivationKind::leaky_relu, false);
 }
 

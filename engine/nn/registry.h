@@ -4,7 +4,7 @@
 
 namespace gannet {
 
-// Each family's file defines these; registry.cpp lists them. To add a layer: write its kind, name it here and there.
+// Each family's file defines these; registry.cpp lists them. To add a layer, write its kind and name it here and there.
 LayerKind linear_layer();
 LayerKind conv2d_layer();
 LayerKind conv_transpose2d_layer();

@@ -5,7 +5,7 @@
 namespace gannet {
 namespace {
 
-// Which neighbours are one kernel: `first` does what `second` would.
+// Which neighbours form one kernel: `first` also does the work of `second`.
 bool takes_activation(const Module& first, const Module& second) {
     return second.traits.family == Family::activation &&
            (first.traits.family == Family::product || first.traits.family == Family::norm);
