@@ -1,9 +1,9 @@
-// Scalar formulas that every backend computes: elementary functions, activations, losses.
+// Scalar formulas shared by all backends: elementary functions, activations, losses.
 //
-// The float versions are branch-free polynomials without calls, so that a plain loop over them vectorises. The bounds beside them
-// are measured against double, with and without fused multiply-add, on every float where the function is not trivial and every
-// 13th of the rest. The double versions, of the gradient checker, are the library's.
-// Special values: NaN stays NaN, overflow gives inf, log(0) = -inf, log(x < 0) = NaN, denormal inputs and results are kept.
+// The float versions are branch-free polynomials without calls, so that a plain loop over them vectorises. The stated error
+// bounds are measured against double, with and without fused multiply-add, on every float where the function is not trivial and
+// every 13th of the rest. The double versions, of the gradient checker, are the library's. Special values: NaN stays NaN,
+// overflow gives inf, log(0) = -inf, log(x < 0) = NaN, denormal inputs and results are kept.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -24,7 +24,7 @@ GANNET_HD float from_bits(uint32_t bits) {
     return x;
 }
 
-// a * b + c, fused where the target can: written out, so that the vectorised body and the tail of a loop round alike.
+// a * b + c, fused where the target can: explicit, so that the vectorised body and the tail of a loop round the same way.
 GANNET_HD float multiply_add(float a, float b, float c) {
 #if defined(__CUDA_ARCH__)
     return fmaf(a, b, c);
@@ -175,14 +175,14 @@ GANNET_HD real activation_derivative(real y, Activation a) {
     return 1;
 }
 
-// act'(x) dy. As torch's, relu chooses rather than multiplies: an inactive unit passes no NaN, and a NaN unit passes dy.
+// act'(x) dy. As in torch, relu selects instead of multiplying: an inactive unit passes no NaN, and a NaN unit passes dy.
 GANNET_HD real activation_gradient(real y, real dy, Activation a) {
     if (a.kind == ActivationKind::none) return dy;
     if (a.kind == ActivationKind::relu) return y <= 0 ? real(0) : dy;
     return activation_derivative(y, a) * dy;
 }
 
-// An activation whose kind the compiler knows, so that a loop over it has no switch inside and vectorises.
+// An activation with its kind as a template parameter, so that a loop over it has no switch and vectorises.
 template <ActivationKind K>
 struct StaticActivation {
     real slope;
@@ -244,7 +244,7 @@ GANNET_HD real loss_derivative(real x, const LossForm& form) {
     return 0;
 }
 
-// A loss whose kind the compiler knows, and the call that makes one.
+// A loss with its kind as a template parameter, and the call that makes one.
 template <LossKind K>
 struct StaticLoss {
     real target, epsilon, weight;

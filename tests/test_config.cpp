@@ -84,7 +84,7 @@ TEST_CASE("files that are none") {
 }
 
 // Each names on its first line what its error must say.
-TEST_CASE("every bad model is refused with the right words") {
+TEST_CASE("every bad model is refused with the right message") {
     int files = 0;
     for (const auto& entry : std::filesystem::directory_iterator("tests/bad_models")) {
         const std::string file = entry.path().generic_string();
@@ -313,7 +313,7 @@ struct Home {
     ~Home() { ::setenv("HOME", before.c_str(), 1); }
 };
 
-TEST_CASE("paths count from the file that they are written in, and are absolute") {
+TEST_CASE("paths are relative to their file, and become absolute") {
     const TemporaryFolder folder;
     for (const char* inner : {"inner", "pictures", "inner/more"}) std::filesystem::create_directory(folder / inner);
     std::filesystem::create_directory_symlink("inner/more", folder / "link");
@@ -357,7 +357,7 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
     CHECK(read(model_text("\"data\": {\"path\": \"caf\\udce9\"},")).data.images.path == here + "/caf\xe9");
 }
 
-TEST_CASE("the identity of a run: what decides its numbers") {
+TEST_CASE("the identity of a run: the keys that determine its results") {
     const auto identity_of = [](const std::vector<std::string>& settings) {
         return json::dump(identity(load_gan("models/wgan.json", settings).effective));
     };

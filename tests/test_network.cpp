@@ -12,7 +12,7 @@
 using namespace gannet;
 using namespace gannet::tests;
 
-TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
+TEST_CASE("network: a pass uses the given parameters and buffers") {
     const config::GanConfig config = small_config("dcgan");
     const SampleShape image{28, 28, 1, false}, in = config.latent.shape();
     Network a(Net::generator, config.generator, in, image, config, Device::cpu()),
@@ -45,7 +45,7 @@ TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
     CHECK(evaluated.to_host() != a.forward({x}, {.training = false, .parameters = &values}).to_host());
 }
 
-TEST_CASE("network: parameters and buffers have their places in the flat tensors") {
+TEST_CASE("network: parameters and buffers have the right offsets in the flat tensors") {
     const config::GanConfig config = small_config("dcgan");
     const SampleShape image{28, 28, 1, false}, in = config.latent.shape();
     const Network network(Net::generator, config.generator, in, image, config, Device::cpu());

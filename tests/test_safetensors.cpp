@@ -65,7 +65,7 @@ TEST_CASE("safetensors: round trip") {
     CHECK(has(error_of([&] { write_safetensors(file, bad); }), "two arrays called a"));
 }
 
-TEST_CASE("safetensors: files that are none, or damaged") {
+TEST_CASE("safetensors: other files, and damaged files") {
     TemporaryFolder folder;
     const auto complaint = [&](const std::string& content) {
         const std::string file = folder.write("a.safetensors", content);

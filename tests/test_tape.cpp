@@ -67,7 +67,7 @@ TEST_CASE("grad visits only nodes between the ys and the xs") {
     CHECK(after.count == 2);
 }
 
-TEST_CASE("a rule is asked only for the inputs that are needed") {
+TEST_CASE("a rule computes only the gradients that are needed") {
     const Tensor a = leaf({1, 2}), b = leaf({3, 4});
     std::vector<bool> needs;
     const Tensor y = record("pair", add(a.detach(), b.detach()).detach(), {a, b}, [&](const VjpArgs& v) {
@@ -173,7 +173,7 @@ TEST_CASE("an x without influence has an absent gradient") {
     CHECK(grad({sum(activation(negative, {ActivationKind::relu, 0}))}, {negative})[0].item() == 0);
 }
 
-TEST_CASE("nodes of several outputs, any of which may be unused or gone") {
+TEST_CASE("nodes with several outputs, some of them unused or freed") {
     const Tensor x = leaf({1, 2});
     {
         const Tensors two = fork(x);
@@ -185,7 +185,7 @@ TEST_CASE("nodes of several outputs, any of which may be unused or gone") {
     CHECK(grad({sum(kept)}, {x})[0].to_host() == List{3, 3});
 }
 
-TEST_CASE("gradients of gradients, as deep as asked") {
+TEST_CASE("gradients of gradients, to any order") {
     const Tensor x = leaf({2});
     Tensor y = mul(mul(x, x), mul(x, x));
     for (const real expected : {32, 48, 48, 24}) {  // 4x^3, 12x^2, 24x, 24
@@ -210,7 +210,7 @@ TEST_CASE("without create_graph nothing is recorded") {
     CHECK(!recording());
 }
 
-TEST_CASE("no tensor outlives its scope, whatever the order") {
+TEST_CASE("no tensor outlives its scope, in any order") {
     const int64_t before = live_tensors();
     {
         const Tensor x = leaf({1, 2, 3, 4, 5, 6}), gamma = leaf({1, 2}), beta = leaf({0, 1});
@@ -258,7 +258,7 @@ TEST_CASE("an exception in a rule leaves nothing behind") {
     CHECK(live_tensors() == before);
 }
 
-TEST_CASE("errors of grad say what is wrong") {
+TEST_CASE("error messages of grad") {
     const Tensor x = leaf({1, 2}), y = scale(x, 2), two = Tensor::full({2}, 1), three = Tensor::full({3}, 1);
     struct Row {
         std::function<void()> f;

@@ -1,5 +1,5 @@
-// Elementwise kernels. All are bound by memory: 4 bytes in per input and 4 out per element, at most one vector instruction a
-// byte for exp, tanh and their kin (15 to 30 flops), whose polynomials are in kernels/math.h.
+// Elementwise kernels. All are bound by memory: 4 bytes in per input and 4 out per element, at most one vector instruction per
+// byte for exp, tanh and similar functions (15 to 30 flops); kernels/math.h has their polynomials.
 #include "kernels/cpu/isa.h"
 
 #include "kernels/cpu/blocks.h"

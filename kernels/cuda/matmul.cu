@@ -1,9 +1,9 @@
 // Matrix products, all transposes. 2 M N K flops on (M K + K N + M N) reals. On an H100 SXM (67 TFLOP/s fp32, 3.35 TB/s) bound by
-// the multiply-adders from about 80 rows and columns on, by memory below; a batch of 64 rows by the latency of few blocks, so its
-// k is cut into slices.
+// the FMA units from about 80 rows and columns on, by memory below; a batch of 64 rows by the latency of few blocks, so its k is
+// split into slices.
 //
-// Rows of C are computed alike whatever M is, unless a is transposed (then M is not a batch size): how k is sliced follows from N
-// and K.
+// A row of C has the same bits for any M, unless a is transposed (then M is not a batch size): the slicing of k depends on N and
+// K.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/matmul.h"

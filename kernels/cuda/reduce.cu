@@ -1,6 +1,6 @@
 // Sums and their adjoints. Bound by memory: each input is read once, 4 bytes and one or two flops per element; expected at 85 to
-// 90 % of an H100's 3.35 TB/s once a matrix has some 10 MB, at the launch's latency (3 us) below 1 MB.
-// Column sums go through kernels/cuda/columns.h, row sums through kernels/cuda/rows.h.
+// 90 % of an H100's 3.35 TB/s once a matrix has some 10 MB, at the launch latency (3 us) below 1 MB. Column sums go through
+// kernels/cuda/columns.h, row sums through kernels/cuda/rows.h.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/columns.h"
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(RowSpread::threads, min_blocks(RowSpread::thre
         y, s, [=](int64_t i) { return v[i]; }, [](const auto& factors, int64_t) { return factors; });
 }
 
-// One block: the rows' norms, of which long rows have only the pieces, and the weighted mean of (norm - target)^2.
+// One block: the norms of the rows (long rows arrive as partial sums), and the weighted mean of (norm - target)^2.
 template <class T>
 __global__ void __launch_bounds__(row_threads, min_blocks(row_threads, 64))
     gradient_penalty_kernel(T* out, T* norms, const T* partial, int64_t rows, int pieces, T target, T weight) {
