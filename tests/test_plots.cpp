@@ -206,7 +206,7 @@ TEST_CASE("plots: every file of a GAN's log, and none without data") {
         CHECK(malformed(plots[name]) == "");
     }
     CHECK(has(plots["losses"], "collapse at step 30: &lt;all&gt; &amp; &quot;alike&quot;"));
-    CHECK(has(plots["losses"], "Pale: every row of the log. Strong: the interquartile mean of the 11 rows around it."));
+    CHECK(has(plots["losses"], "Thin: every row of the log. Thick: interquartile mean of the 11 rows around it."));
     CHECK(has(plots["weights"], "discriminator.1.bias"));
     CHECK_FALSE(has(plots["weights"], "left out"));
     CHECK(has(plots["activations"], "1 linear"));
@@ -287,7 +287,7 @@ TEST_CASE("plots: histograms over time") {
     const std::string weights = Plots(log)["weights"];
     CHECK(count_of(weights, "crispEdges") == 24);
     CHECK(count_of(weights, "translate(64 ") == 6);  // four beside each other
-    CHECK(has(weights, "36 of 60 parameters are left out"));
+    CHECK(has(weights, "36 of 60 parameters are not shown"));
     CHECK_FALSE(has(weights, ".bias"));
 }
 
