@@ -71,7 +71,7 @@ TEST_CASE("history: a million rows take no more memory than a thousand") {
         CHECK(parameter.steps.size() <= HistogramSeries::capacity);
         CHECK(parameter.steps.back().step == 1000000);
     }
-    CHECK(has(plots["losses"], "Pale: the lowest and the highest of every 1024 rows of the log. Strong: the means of 1024 rows"));
+    CHECK(has(plots["losses"], "Thin: minimum and maximum of every 1024 rows of the log. Thick: their means"));
 }
 
 TEST_CASE("history: many events") {

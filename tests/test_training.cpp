@@ -394,7 +394,7 @@ TEST_CASE("checkpoint: a state that is not finite is refused by the first array 
         CHECK(has(error(with({"discriminator.1.weight", "generator.2.bias"}, bad)),
                   "'generator.2.bias' has values that are not finite (" + file + "): "));
         CHECK(has(error(with({"optimizer.discriminator.1.weight.exp_avg"}, bad)),
-                  "'optimizer.discriminator.1.weight.exp_avg' holds"));
+                  "'optimizer.discriminator.1.weight.exp_avg' has values"));
     }
     // what generate and evaluate load
     const Checkpoint diverged = with({"discriminator.1.weight"}, NAN);
