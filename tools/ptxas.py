@@ -287,7 +287,7 @@ def main() -> int:
     parser.add_argument("--archs", default=",".join(map(str, ARCHS)), help="compute capabilities, without the point")
     parser.add_argument("--compact", action="store_true", help="print failures and the last line only")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--build", default="build/ptxas", help="where what is compiled is kept")
+    parser.add_argument("--build", default="build/ptxas", help="folder for compiled files")
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args()
     archs, passed, failed, skipped = [int(a) for a in options.archs.split(",")], 0, 0, 0
