@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/activation.h"
 #include "kernels/real.h"
 
 namespace gannet {
@@ -11,14 +12,6 @@ namespace gannet {
 // Where and how a kernel runs: kernels/execution.h.
 struct Execution;
 using Stream = const Execution*;
-
-enum class ActivationKind : int32_t { none, relu, leaky_relu, tanh, sigmoid };
-
-// y = act(x). `slope` (>= 0) belongs to leaky_relu. Every kind's derivative can be written with y alone.
-struct Activation {
-    ActivationKind kind = ActivationKind::none;
-    real slope = 0;
-};
 
 // c (M,N) = op(a) op(b), where op(a) is (M,K) and op(b) is (K,N).
 // a is stored (M,K), or (K,M) if transpose_a; b is stored (K,N), or (N,K) if transpose_b.

@@ -80,6 +80,9 @@ std::string text(const ConvShape& s);
 std::string text(const RowsShape& s);
 std::string text(Activation a);
 std::vector<Activation> activations();
+// What an activation's derivative is computed from, and the `terms` of a derivative that cancels near its zero.
+Draw kept_values(Activation act);
+inline double slope_terms(Activation act) { return needs_input(act.kind) ? 1 : 0; }
 
 // Leaves the cases whose names hold a match of the regular expression GANNET_TEST_CASES: for work on a kernel, and on slow
 // devices.

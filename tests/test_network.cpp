@@ -70,6 +70,16 @@ TEST_CASE("network: parameters and buffers have the right offsets in the flat te
     }
 }
 
+TEST_CASE("network: every activation is a layer") {
+    for (const ActivationRow& row : activation_rows) {
+        if (row.kind == ActivationKind::none) continue;
+        CAPTURE(row.name);
+        const Traits& traits = layer_traits(row.name);
+        CHECK(traits.activation == row.kind);
+        CHECK(traits.curved == !row.piecewise_linear);
+    }
+}
+
 TEST_CASE("network: a description has each attribute that the model file may give a layer") {
     const std::vector<std::string> configs = {R"({ "layer": "linear", "units": "image" })",
                                               R"({ "layer": "reshape", "shape": "image" })",
@@ -83,7 +93,9 @@ TEST_CASE("network: a description has each attribute that the model file may giv
                                               R"({ "layer": "residual", "main": [{ "layer": "relu" }] })",
                                               R"({ "layer": "flatten" })",
                                               R"({ "layer": "tanh" })",
-                                              R"({ "layer": "sigmoid" })"};
+                                              R"({ "layer": "sigmoid" })",
+                                              R"({ "layer": "gelu" })",
+                                              R"({ "layer": "silu" })"};
     std::string list;
     for (const std::string& config : configs) list += (list.empty() ? "generator=[" : ", ") + config;
     const config::GanConfig config = small_config("vanilla", {list + "]"});

@@ -231,6 +231,35 @@ TEST_CASE("no tensor outlives its scope, in any order") {
     CHECK(live_tensors() == before);
 }
 
+TEST_CASE("an output that a rule needs is there after everybody else dropped it, for every derivative") {
+    const int64_t before = live_tensors();
+    {
+        const Tensor x = leaf({1, -2, 3, 1, 2, -1}), w = leaf({1, 2, -1, 0, 1, 3}), bias = leaf({1, -1});
+        const Activation gelu{ActivationKind::gelu, 0};
+        const auto layer = [&](bool fused) {
+            const Tensor rows = reshape(x, {2, 3}), weights = reshape(w, {2, 3});
+            return sum(fused ? linear(rows, weights, bias, gelu) : activation(linear(rows, weights, bias), gelu));
+        };
+        const auto derivatives = [&](const Tensor& y) {
+            std::vector<std::vector<real>> all;
+            Tensor penalty;
+            for (const Tensor& d : grad({y}, {x, w, bias}, {}, {.create_graph = true, .into = {}})) {
+                all.push_back(d.to_host());
+                penalty = penalty ? add(penalty, sum(mul(d, d))) : sum(mul(d, d));
+            }
+            for (const Tensor& d : grad({penalty}, {x, w, bias})) all.push_back(d.to_host());
+            return all;
+        };
+        const Tensor fused = layer(true);
+        const auto first = derivatives(fused), again = derivatives(fused), composed = derivatives(layer(false));
+        CHECK(first == again);
+        for (std::size_t i = 0; i < composed.size(); ++i)
+            for (std::size_t e = 0; e < composed[i].size(); ++e)
+                CHECK(first[i][e] == doctest::Approx(composed[i][e]).epsilon(1e-5));
+    }
+    CHECK(live_tensors() == before);
+}
+
 TEST_CASE("a graph of many ops in a row is walked and freed without a deep stack") {
     const int64_t before = live_tensors();
     {

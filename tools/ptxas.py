@@ -135,7 +135,8 @@ def compile_all(nvcc: str, sources: list[Path], archs: list[int], folder: Path, 
 
 # ---- names -----------------------------------------------------------------------------------------------------------------------
 
-ENUMS = {"Precision": ["fp32", "tf32", "bf16"], "ActivationKind": ["none", "relu", "leaky_relu", "tanh", "sigmoid"]}
+ACTIVATIONS = re.search(r"enum class ActivationKind\b.*?{ (.*?) }", (ROOT / "kernels/activation.h").read_text())[1].split(", ")
+ENUMS = {"Precision": ["fp32", "tf32", "bf16"], "ActivationKind": ACTIVATIONS}
 
 
 def demangle(names: list[str]) -> dict[str, str]:

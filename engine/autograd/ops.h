@@ -34,8 +34,8 @@ Tensor softplus(const Tensor& x);
 Tensor clamp(const Tensor& x, real low, real high);
 Tensor clamp_grad(const Tensor& x, const Tensor& dy, real low, real high);
 Tensor activation(const Tensor& x, Activation act);
-// act'(x) dy, where y = activation(x)
-Tensor activation_grad(const Tensor& y, const Tensor& dy, Activation act);
+// act'(x) dy. `kept` is what act's derivative is computed from: x where its row says `needs_input`, else activation(x)
+Tensor activation_grad(const Tensor& kept, const Tensor& dy, Activation act);
 
 // ---- reductions and their adjoints, over the matrix s ---------------------------------------------------------------
 Tensor sum_rows(const Tensor& x, const RowsShape& s, const Tensor& into = {});  // -> (cols)
@@ -61,8 +61,9 @@ Tensor conv2d_dgrad(const Tensor& dy, const Tensor& w, const Tensor& bias, const
                     Tensor* moments = nullptr);
 // x (N,H,W,C), dy (N,P,Q,OC) -> (OC,R,S,C)
 Tensor conv2d_wgrad(const Tensor& x, const Tensor& dy, const ConvShape& s, const Tensor& into = {});
-// {activation_grad(y, dy), its sum over rows}: the backward of bias + activation
-Tensors bias_activation_grad(const Tensor& y, const Tensor& dy, const RowsShape& s, Activation act, const Tensor& into_bias = {});
+// {activation_grad(kept, dy), its sum over rows}: the backward of bias + activation
+Tensors bias_activation_grad(const Tensor& kept, const Tensor& dy, const RowsShape& s, Activation act,
+                             const Tensor& into_bias = {});
 
 // ---- normalisation --------------------------------------------------------------------------------------------------
 // Over each column of s; gamma and beta (cols) or both absent. `mean_var` (2 cols) holds the batch's mean and biased

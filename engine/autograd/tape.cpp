@@ -66,11 +66,13 @@ bool recording() { return recording_on; }
 Recording::Recording(bool on) : before_(recording_on) { recording_on = on; }
 Recording::~Recording() { recording_on = before_; }
 
-Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp) {
+Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp, bool keep_last) {
     const bool needed =
         recording_on && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
     if (!needed) return outputs;
-    auto node = std::make_shared<Node>(Node{op, outputs[0].impl()->id, std::move(inputs), {}, std::move(vjp), current_place});
+    const Tensor kept = keep_last ? outputs.back().detach() : Tensor();
+    auto node =
+        std::make_shared<Node>(Node{op, outputs[0].impl()->id, std::move(inputs), {}, kept, std::move(vjp), current_place});
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         node->outputs.push_back(outputs[i].impl());
         outputs[i].impl()->node = node;
@@ -137,8 +139,14 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
         const std::shared_ptr<Node> node = queue.begin()->second;
         queue.erase(queue.begin());
         Tensors out, dout;
-        for (const auto& weak : node->outputs) {
-            const auto impl = weak.lock();
+        for (auto& weak : node->outputs) {
+            auto impl = weak.lock();
+            if (!impl && node->kept && &weak == &node->outputs.back()) {  // the same memory, as this node's output again
+                impl = node->kept.detach().impl();
+                impl->node = node;
+                impl->output = int(node->outputs.size()) - 1;
+                weak = impl;
+            }
             out.push_back(Tensor(impl));
             const auto found = impl ? sums.find(impl.get()) : sums.end();
             dout.push_back(found == sums.end() ? Tensor() : found->second);

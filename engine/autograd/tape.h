@@ -28,6 +28,7 @@ struct Node {
     int64_t id;
     Tensors inputs;
     std::vector<std::weak_ptr<Tensor::Impl>> outputs;
+    Tensor kept;  // the memory of the last output, if the rule needs it whoever else keeps it
     Vjp vjp;
     const char* place;  // name of the recording layer
 };
@@ -35,7 +36,7 @@ struct Node {
 // Records `outputs` as computed from `inputs`, if recording is on and some input requires a gradient. Outputs that a rule cannot
 // differentiate (saved statistics) are not listed.
 Tensor record(const char* op, Tensor output, Tensors inputs, Vjp vjp);
-Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp);
+Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp, bool keep_last = false);
 
 // Switches recording of ops on this thread on or off for a scope.
 bool recording();

@@ -61,7 +61,11 @@ void check_networks(const config::GanConfig& config, const Network& generator, c
 
 double activations(const Sequence& sequence) {
     double values = 0;
-    for (const Sequence::Step& step : sequence.plan) values += double(sequence.layers[step.layer]->out.size());
+    for (const Sequence::Step& step : sequence.plan) {
+        const double out = double(sequence.layers[step.layer]->out.size());
+        const bool input_too = step.activation >= 0 && needs_input(sequence.layers[std::size_t(step.activation)]->act.kind);
+        values += input_too ? 2 * out : out;
+    }
     for (const auto& layer : sequence.layers)
         for (const auto& child : layer->children) values += activations(child.layers);
     return values;

@@ -28,10 +28,11 @@ void each(const Layers& list, const std::function<void(const config::LayerConfig
 }
 
 // The activation at the end of a list, ignoring layers that only rearrange values.
-ActivationKind last_activation(const Layers& list) {
+const ActivationRow& last_activation(const Layers& list) {
     for (auto layer = list.rbegin(); layer != list.rend(); ++layer)
-        if (const Traits& traits = layer_traits(layer->type); traits.family != Family::arrangement) return traits.activation;
-    return ActivationKind::none;
+        if (const Traits& traits = layer_traits(layer->type); traits.family != Family::arrangement)
+            return row_of(traits.activation);
+    return row_of(ActivationKind::none);
 }
 
 // Two linear maps in a row are one linear map with more parameters.
@@ -74,13 +75,14 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
 }
 
 void output_range(const config::GanConfig& config, Warnings& warn) {
-    const ActivationKind last = last_activation(config.generator);
-    if (last == ActivationKind::tanh && config.data.black >= 0)
-        warn("the generator ends in tanh, but the data lie in [" + config::number_text(config.data.black) + ", " +
-                 config::number_text(config.data.white) + "]",
+    const double black = config.data.black, white = config.data.white;
+    const ActivationRow& last = last_activation(config.generator);
+    const std::string ends = std::string("the generator ends in ") + last.name;
+    if (last.low == -1 && last.high == 1 && black >= 0)
+        warn(ends + ", but the data lie in [" + config::number_text(black) + ", " + config::number_text(white) + "]",
              config.where("data.range"), "set data.range to [-1, 1], or end with sigmoid");
-    if (last == ActivationKind::sigmoid && config.data.black < 0)
-        warn("the generator ends in sigmoid, but the data have values below 0", config.where("data.range"),
+    if (last.low > black)
+        warn(ends + ", but the data have values below " + config::number_text(last.low), config.where("data.range"),
              "set data.range to [0, 1], or end with tanh");
 }
 

@@ -60,7 +60,8 @@ void check_output(const std::vector<LayerConfig>& discriminator, const Object& o
     };
     const auto last = std::find_if_not(discriminator.rbegin(), discriminator.rend(), keeps);
     if (last == discriminator.rend()) return;
-    const bool sigmoid = layer_traits(last->type).activation == ActivationKind::sigmoid;
+    const ActivationRow& activation = row_of(layer_traits(last->type).activation);
+    const bool sigmoid = activation.low == 0 && activation.high == 1;
     if (loss == "bce" && !sigmoid)
         throw Error("the loss 'bce' needs probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
                     "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");

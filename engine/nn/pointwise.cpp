@@ -10,7 +10,7 @@ namespace {
 struct ActivationLayer final : Module {
     explicit ActivationLayer(const Site& site) : Module(site) {
         act.kind = traits.activation;
-        if (!site.kind.spec.find("slope")) return;
+        if (!row_of(act.kind).slope) return;
         act.slope = real(site.keys().number("slope"));
         attributes = {{"slope", site.keys().number("slope")}};
     }
@@ -21,10 +21,6 @@ struct ActivationLayer final : Module {
     }
     json::Members attributes;
 };
-
-LayerKind activation_kind(config::ObjectSpec spec, ActivationKind kind, bool curved) {
-    return {std::move(spec), {.family = Family::activation, .curved = curved, .activation = kind}, make_module<ActivationLayer>};
-}
 
 struct Dropout final : Module {
     explicit Dropout(const Site& site)
@@ -77,20 +73,27 @@ LayerKind dropout_layer() {
         make_module<Dropout>};
 }
 
-LayerKind relu_layer() { return activation_kind({"relu", "`max(x, 0)`.", {}}, ActivationKind::relu, false); }
-LayerKind tanh_layer() {
-    return activation_kind({"tanh", "Output between -1 and 1: the usual last layer of a generator.", {}}, ActivationKind::tanh,
-                           true);
-}
-LayerKind sigmoid_layer() {
-    return activation_kind({"sigmoid", "`1 / (1 + exp(-x))`: output between 0 and 1.", {}}, ActivationKind::sigmoid, true);
-}
-LayerKind leaky_relu_layer() {
-    return activation_kind(
-        {"leaky_relu",
-         "`x` if positive, else `slope x`.",
-         {{.name = "slope", .kind = Kind::number, .doc = "slope for negative inputs", .otherwise = 0.2, .min = 0, .max = 1}}},
-        ActivationKind::leaky_relu, false);
+// One line for each row of kernels/activation.h: what the reference page says, and keys.
+std::vector<LayerKind> activation_layers() {
+    const auto layer = [](ActivationKind kind, std::string doc, std::vector<config::Key> keys = {}) {
+        const ActivationRow& row = row_of(kind);
+        return LayerKind{{row.name, std::move(doc), std::move(keys)},
+                         {.family = Family::activation, .curved = !row.piecewise_linear, .activation = kind},
+                         make_module<ActivationLayer>};
+    };
+    return {
+        layer(ActivationKind::relu, "`max(x, 0)`."),
+        layer(
+            ActivationKind::leaky_relu, "`x` if positive, else `slope x`.",
+            {{.name = "slope", .kind = Kind::number, .doc = "slope for negative inputs", .otherwise = 0.2, .min = 0, .max = 1}}),
+        layer(ActivationKind::tanh, "Output between -1 and 1: the usual last layer of a generator."),
+        layer(ActivationKind::sigmoid, "`1 / (1 + exp(-x))`: output between 0 and 1."),
+        layer(ActivationKind::gelu,
+              "`x` times the probability that a standard normal number is below `x`: `x (1 + erf(x / sqrt(2))) / 2` (arXiv "
+              "1606.08415). Training keeps its input beside its output."),
+        layer(ActivationKind::silu,
+              "`x / (1 + exp(-x))`, also called swish (arXiv 1702.03118). Training keeps its input beside its output."),
+    };
 }
 
 }  // namespace gannet

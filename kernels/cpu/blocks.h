@@ -25,6 +25,7 @@ void for_blocks(Stream stream, int64_t n, const F& f, int64_t block = block_size
 template <class T, ActivationKind K>
 T gradient_at(const T* y, const T* dy, int64_t e, StaticActivation<K> a) {
     if constexpr (K == ActivationKind::none) return dy[e];
+    else if constexpr (needs_input(K)) return gradient_of_any(y[e], dy[e], a);
     else return activation_gradient(y[e], dy[e], a);
 }
 

@@ -112,6 +112,7 @@ constexpr int few_channels = 4;
 template <class T>
 void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream) {
     if (s.out_size() <= 0) return;
+    check_fused(act);
     const int64_t pixels = s.P * s.Q, depth = s.R * s.S * s.C;
     if (is_point(s) || is_pixelwise(s))
         return product(y, moments, x, w, bias, {s.N * pixels, s.OC, depth, false, true}, s.OC, act, stream);
@@ -144,6 +145,7 @@ template <class T>
 void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, const ConvShape& s, Activation act,
                   Stream stream) {
     if (s.in_size() <= 0) return;
+    check_fused(act);
     if (is_point(s) || is_pixelwise(s)) {
         const MatmulShape m{s.N * s.P * s.Q, s.R * s.S * s.C, s.OC, false, false};
         return product(dx, moments, dy, w, bias, m, s.C, act, stream);

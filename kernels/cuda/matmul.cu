@@ -47,6 +47,7 @@ void launch_matmul(const TileLaunch<T>& to, const Matrices<T>& of, TileKind kind
 template <class T>
 void product(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, int64_t channels, Activation act,
              Stream stream) {
+    check_fused(act);
     const bool plain = !bias && !moments && act.kind == ActivationKind::none;
     const Precision precision = stream->numerics.precision;
     if (matmul_cublas(c, moments, a, b, bias, s, channels, act, stream->choice_for(s, plain), precision, stream)) return;

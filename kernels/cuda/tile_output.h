@@ -67,9 +67,10 @@ struct TileOutput {
 };
 
 // The activations that cost an instruction or two. The others follow in a separate loop, so that their code exists once.
-GANNET_HD bool is_piecewise_linear(Activation act) {
-    return act.kind != ActivationKind::tanh && act.kind != ActivationKind::sigmoid;
-}
+GANNET_HD bool is_piecewise_linear(Activation act) { return piecewise_linear_kinds >> int(act.kind) & 1; }
+static_assert(piecewise_linear_kinds ==
+                  (1u << int(ActivationKind::none) | 1u << int(ActivationKind::relu) | 1u << int(ActivationKind::leaky_relu)),
+              "activate_piecewise computes these");
 template <class T>
 __device__ __forceinline__ T activate_piecewise(T x, Activation act) {
     const T below = act.kind == ActivationKind::relu ? T(0) : act.kind == ActivationKind::leaky_relu ? act.slope * x : x;
