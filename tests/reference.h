@@ -1,5 +1,5 @@
 // Naive references in double: each follows a definition, one loop per sum, and shares no formula with the kernels.
-// Sums run in long double, so that what a test measures is the kernel's rounding, not the reference's.
+// Sums are in long double, so that a test measures the kernel's rounding, not the reference's.
 #pragma once
 #include <algorithm>
 #include <cmath>

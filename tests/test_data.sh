@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Programs and folders of images: where a run may write, and what is said of a set that cannot be used.
+# Programs and folders of images: where a run may write, and the messages about unusable sets.
 . "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'JSON'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What ./apps/summary and `train --dry-run` say before a training: of models whose data are not there too, what memory and time it
-# takes, and that shapes are refused before any image is read.
+# The output of ./apps/summary and `train --dry-run` before a training, with and without the data: memory and time, and that
+# shapes are refused before any image is read.
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=/nonexistent
 says() { check "says: $1" grep -qE -- "$1" "${2:-err}"; }

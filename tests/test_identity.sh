@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What may differ when a run is resumed: all that changes no bit of the training, wherever the data are. SEEDS_CUDA names a train
-# with the CUDA kernels (on tools/simt).
+# What may differ when a run is resumed: everything that does not change a bit of the training, including the place of the data.
+# SEEDS_CUDA names a train with the CUDA kernels (on tools/simt).
 . "$(dirname "$0")/program_helpers.sh"
 cp -r "$root"/tests/old_runs/93aca1e/{pictures,gan.json,classifier.json} .
 

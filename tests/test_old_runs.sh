@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs of earlier programs (tests/old_runs/COMMIT) still serve generate, evaluate, --init and --resume.
+# Runs of earlier versions (tests/old_runs/COMMIT) still work with generate, evaluate, --init and --resume.
 . "$(dirname "$0")/program_helpers.sh"
 
 for old in "$root"/tests/old_runs/*/; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Drives the real programs, tiny nets and few steps: exit statuses, the one line on stderr, the files that are written, and that
-# nothing is lost.
+# Runs the real programs with tiny networks and few steps: exit statuses, the line on stderr, the written files, and that nothing
+# is lost.
 . "$(dirname "$0")/program_helpers.sh"
 
 # ---- a small data set of real digits, and a small model ---------------------------------------------------------------

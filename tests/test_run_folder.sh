@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The folder of a run: how it appears, who may write it, and that a run that is killed or started twice loses nothing.
+# The folder of a run: how it appears, which program may write it, and that a run that is killed or started twice loses nothing.
 . "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'END_OF_MODEL'
