@@ -19,8 +19,8 @@ BUILD    := build$(if $(SAN),/san)
 Q        := $(if $(V),,@)
 comma    := ,
 
-# GCC 12 sees uninitialised variants and overlapping strings where there are none.
-WARN     := -Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wno-maybe-uninitialized -Wno-restrict
+# GCC 12 sees uninitialised variants and overlapping strings where there are none. A switch over kinds has a case for each.
+WARN     := -Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wno-maybe-uninitialized -Wno-restrict -Werror=switch
 CXXFLAGS ?= -O2 -g1
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
 FLAGS    := -std=c++20 -I. $(WARN) $(CXXFLAGS) $(SANFLAGS) -fno-math-errno -fno-trapping-math -fopenmp-simd -pthread -MMD -MP
@@ -41,7 +41,7 @@ CUDA_LIBS_static := $(CUDA_PATH) -lcudart_static -lrt
 CUDA_LIBS_shared := $(CUDA_PATH) -lcudart
 ARCHS     := $(shell nvidia-smi --query-gpu=compute_cap --format=csv$(comma)noheader 2>/dev/null | tr -d . | grep -xE "[0-9]+" | sort -u)
 override ARCHS := $(if $(filter all,$(ARCHS)),75 80 86 89 90 100 120,$(ARCHS))
-NVCCFLAGS := -std=c++20 -I. -O3 -lineinfo -Werror all-warnings $(CUDA_DEFS) -Xcompiler -Wall,-Wextra,-Wno-missing-field-initializers \
+NVCCFLAGS := -std=c++20 -I. -O3 -lineinfo -Werror all-warnings $(CUDA_DEFS) -Xcompiler -Wall,-Wextra,-Wno-missing-field-initializers,-Werror=switch \
              -gencode arch=compute_75$(comma)code=compute_75 -gencode arch=compute_80$(comma)code=compute_80 \
              $(foreach a,$(ARCHS),-gencode arch=compute_$(a)$(comma)code=sm_$(a))
 

@@ -1,4 +1,4 @@
-// Measures: a model's training step, or every kernel.
+// Measures a model's training step, or every kernel.
 #include <cstdio>
 #include <regex>
 
@@ -15,7 +15,7 @@ using namespace gannet;
 
 namespace {
 
-// Cases whose names hold a match of the regular expression; all, if it is empty.
+// The cases whose names match the regular expression; all if it is empty.
 std::vector<const bench::KernelCase*> select(const std::string& pattern) {
     std::vector<const bench::KernelCase*> chosen;
     try {
@@ -65,21 +65,21 @@ int main(int argc, char** argv) {
         std::optional<int64_t> steps;
         std::optional<double> seconds;
         CommandLine line("bench",
-                         "Measures the training step of a model on random images, or with --kernels each kernel. Per cent are "
-                         "of the slower of two limits, multiply-adds and bytes, as measured on this machine (a GPU's by its "
-                         "clocks); bytes count from the smallest cache that holds them. Convolutions are counted by the direct "
-                         "algorithm: one that multiplies less can exceed 100.");
+                         "Measures the training step of a model on random images, or each kernel with --kernels. Per cent values "
+                         "are relative to the roofline: the slower of FMA throughput and bandwidth of the smallest cache that "
+                         "holds the data, as measured on this machine (on a GPU computed from its clocks). Flops of convolutions "
+                         "are those of the direct algorithm, so Winograd can exceed 100 %.");
         line.positional("MODEL.json", model, "the model file", false);
         line.flag("--kernels", kernels, "measures kernels instead of a model");
-        line.option("--filter", filter, "REGEX", "the cases of --kernels whose names match; all unless given");
-        line.flag("--list", list, "names the cases of --kernels, measures nothing");
+        line.option("--filter", filter, "REGEX", "measures only the kernels whose names match");
+        line.flag("--list", list, "lists the names of the kernel cases and measures nothing");
         line.flag("--json", json, "prints one JSON object");
         line.option("--tune", tune_file, "FILE",
-                    "measures whose matrix products are faster on this GPU, for --set cuda.tune=FILE");
+                    "measures which GEMM implementation is faster for each shape on this GPU, for --set cuda.tune=FILE");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute; auto: a GPU if there is one");
         line.option("--threads", threads, "T", threads_help);
-        line.option("--steps", steps, "N", "steps to time; unless given what fits into --seconds, at least 5");
-        line.option("--seconds", seconds, "S", "how long to measure: the model, 5, or each case, 0.1, unless given");
+        line.option("--steps", steps, "N", "number of steps to time; default: as many as fit into --seconds, at least 5");
+        line.option("--seconds", seconds, "S", "time to measure; default: 5 for a model, 0.1 for each kernel");
         line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.excludes("--kernels", {"MODEL.json", "--steps", "--set", "--tune"});
         line.excludes("--tune", {"--steps", "--json"});

@@ -1,4 +1,4 @@
-// Measures samples beside real images, and with a classifier that this program's engine trained.
+// Measures samples against real images, with a classifier that Gannet trained.
 #include <cstdio>
 #include <memory>
 
@@ -78,7 +78,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
     return standard;
 }
 
-// Real images as large as the samples, with as many channels.
+// Real images with the size and channels of the samples.
 RealImages images_like(const Samples& samples, const std::string& data, ThreadPool& threads, const LoadReport& report) {
     const SampleShape& image = samples.image;
     DatasetOptions options{.set = "folder", .path = data, .channels = image.C, .report = report};
@@ -121,20 +121,20 @@ int main(int argc, char** argv) {
         int64_t threads = 0;
         CommandLine line(
             "evaluate",
-            "Measures the quality of samples and prints one JSON object: how they spread over the classes that a small "
-            "classifier sees (shares; modes: classes with at least 1 % of them; entropy, in nats), how far they are from the "
-            "training images (frechet, beside that of real images; nearest_training_distance), how many have a "
-            "near-duplicate (duplicates). docs/evaluate.md defines every metric.");
+            "Measures the quality of samples and prints one JSON object: the distribution over the classes of a small classifier "
+            "(shares; modes: classes with at least 1 % of the samples; entropy, in nats), the distance to the training images "
+            "(frechet, and frechet_floor for real images; nearest_training_distance), and the share of near-duplicates "
+            "(duplicates). docs/evaluate.md defines every metric.");
         line.positional("SAMPLES", path,
                         "a GAN's run folder or checkpoint, a folder of PNG files, or FILE.npy: bytes (N, H, W[, 1 or 3])");
         line.option("--classifier", by, "RUN",
-                    "run folder or checkpoint of a classifier; unless given, runs/classifier-mnist or -fashion, by the GAN's "
-                    "data set, if it exists; without one only what needs no labels is measured");
+                    "run folder or checkpoint of a classifier; default: runs/classifier-mnist or -fashion, depending on the "
+                    "GAN's data set, if it exists; without a classifier only metrics that need no labels are measured");
         line.option("--data", data, "PATH",
-                    "the real images, if they have moved: those of the classifier or, without one, of the GAN; for files without "
-                    "--classifier the folder or archive of images to compare them with");
-        line.option("-n,--count", n, "N", "how many samples: 10000 unless given, of files all");
-        line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
+                    "path of the real images, if they were moved; for files without --classifier the folder or archive of images "
+                    "to compare with");
+        line.option("-n,--count", n, "N", "number of samples; default: 10000, or all files");
+        line.option("--seed", seed, "S", "seed of the latent points; default: 1");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");
         line.option("--threads", threads, "T", threads_help);
         if (!line.parse(count, arguments)) return 0;

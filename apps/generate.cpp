@@ -23,7 +23,7 @@ using namespace gannet;
 
 namespace {
 
-constexpr int64_t batch = 100;  // images drawn at once, always: with batch statistics each depends on the others
+constexpr int64_t batch = 100;  // fixed number of images per batch: with batch statistics each image depends on the others
 
 // Images [first, first + batch) of rows of `steps` points on straight lines between pairs of latent points.
 Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64_t steps) {
@@ -40,10 +40,10 @@ Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64
     return Tensor::from(points, {batch, int64_t(size)}, pairs.device());
 }
 
-// Makes the folder. Samples that are there already are removed first, or it is said how many stay beside the `images` new ones.
+// Makes the folder. Removes older samples first, or reports how many remain beside the `images` new ones.
 void prepare_folder(const std::string& folder, int64_t images, bool replace) {
     make_folders(folder);
-    remove_dead_temporaries(folder);  // of images that a killed program did not finish
+    remove_dead_temporaries(folder);  // temporary files of a killed program
     const FolderContent there = content_of(folder);
     if (replace && !there.samples.empty()) {
         remove_samples(folder, there.samples);
@@ -77,12 +77,12 @@ int main(int argc, char** argv) {
         bool exact = false, replace = false;
         CommandLine line("generate", "Draws images with the generator of a run or checkpoint.");
         line.positional("RUN", run, "a run folder or a checkpoint file");
-        line.option("-n,--count", n, "N", "how many images (rows, with --interpolate); 64 unless given");
-        line.option("--seed", seed, "S", "seed of the latent points; 1 unless given");
+        line.option("-n,--count", n, "N", "number of images (of rows with --interpolate); default: 64");
+        line.option("--seed", seed, "S", "seed of the latent points; default: 1");
         line.option("--out", out, "GRID.png|FOLDER/",
-                    "a grid, or a folder that gets one PNG per image; samples.png unless given; files that exist are replaced");
-        line.flag("--replace", replace, "removes the samples that the folder holds (NNNNNN.png) before new ones are drawn");
-        line.option("--interpolate", interpolate, "K", "rows of K images between pairs of points");
+                    "a grid, or a folder for one PNG per image; default: samples.png; existing files are replaced");
+        line.flag("--replace", replace, "removes older samples (NNNNNN.png) from the folder first");
+        line.option("--interpolate", interpolate, "K", "draws rows of K images that interpolate between pairs of latent points");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");
         line.option("--threads", threads, "T", threads_help);
         line.flag("--exact", exact, "computes convolutions without Winograd, as with the key \"cpu\": {\"exact\": true}");

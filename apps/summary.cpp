@@ -13,7 +13,7 @@ using namespace gannet;
 
 namespace {
 
-// As far as they can be built; then whether they fit.
+// Prints the networks as far as they can be built, then whether they fit.
 void print_tables(const config::GanConfig& config, const SampleShape& image) {
     const Device device = Device::cpu();
     const Network generator(Net::generator, config.generator, config.latent.shape(), image, config, device);
@@ -74,13 +74,13 @@ int main(int argc, char** argv) {
         bool no_estimate = false, as_json = false, plan = false;
         CommandLine line(
             "summary",
-            "Prints the networks of a model file: layers, output shapes (C, H, W), parameters, flops, what is fused. Then "
-            "estimates the time and memory of a training here, from a few measured steps. The data need not be there.");
+            "Prints the networks of a model file: layers, output shapes (C, H, W), parameters, flops, fused layers. Then "
+            "estimates the time and memory of a training on this machine from a few measured steps. Does not need the data.");
         line.positional("MODEL.json", model, "the model file");
         line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.flag("--no-estimate", no_estimate, "prints the networks only");
-        line.flag("--json", as_json, "prints one JSON object: the configuration, and of each layer its attributes and shapes");
-        line.flag("--plan", plan, "prints what a training step does instead: its updates in order, and their batches");
+        line.flag("--json", as_json, "prints one JSON object: the configuration, and the attributes and shapes of each layer");
+        line.flag("--plan", plan, "prints the plan of a training step instead: its updates in order, and their batches");
         line.excludes("--json", {"--plan"});
         if (!line.parse(count, arguments)) return 0;
 

@@ -1,4 +1,4 @@
-// Trains a GAN that a model file declares: ./apps/train models/wgan.json
+// Trains a GAN or a classifier from a model file: ./apps/train models/wgan.json
 #include <cstdio>
 #include <filesystem>
 
@@ -17,7 +17,7 @@ namespace {
 
 void say_cleared() {
     if (cache_folder().empty()) {
-        std::printf("no images are kept: neither XDG_CACHE_HOME nor HOME is set\n");
+        std::printf("there is no cache: neither XDG_CACHE_HOME nor HOME is set\n");
         return;
     }
     const Cleared cleared = clear_cache();
@@ -38,28 +38,29 @@ int main(int argc, char** argv) {
         std::vector<std::string> set;
         CommandLine line(
             "train",
-            "Trains a GAN, or a classifier. MODEL.json declares its networks, data and objective (docs/model-format.md).");
-        line.positional("MODEL.json", options.model, "the model file; with --resume the run's own if not given", false);
-        line.option("--out", options.out, "DIR", "folder of the run; runs/MODEL unless given");
+            "Trains a GAN or a classifier. MODEL.json declares its networks, data and objective (docs/model-format.md).");
+        line.positional("MODEL.json", options.model, "the model file; with --resume the default is the run's own", false);
+        line.option("--out", options.out, "DIR", "folder of the run; default: runs/MODEL");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to train; auto: a GPU if there is one");
-        line.option("--epochs", epochs, "N", "how long, in passes over the data");
-        line.option("--steps", steps, "N", "how long, in cycles of the schedule");
-        line.option("--seed", seed, "S", "seed of every random draw");
+        line.option("--epochs", epochs, "N", "number of passes over the data");
+        line.option("--steps", steps, "N",
+                    "number of training steps (one step: critic_steps updates of D, then generator_steps of G)");
+        line.option("--seed", seed, "S", "seed of all random numbers");
         line.option("--threads", threads, "T", threads_help);
         line.option("--set", set, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
-        line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "whose matrix products a GPU runs, as --set cuda.matmul");
+        line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "GEMM implementation on a GPU, as --set cuda.matmul");
         line.flag("--exact", exact, "computes convolutions without Winograd, as --set cpu.exact=true");
         line.choice("--on-collapse", on_collapse, {"warn", "stop"},
-                    "what to do when the training has collapsed, as --set on_collapse");
+                    "what to do when the training collapses, as --set on_collapse");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE",
                     "records the first steps for tools/check_trace.py; --resume-if-exists keeps a trace that exists");
         line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
         line.option("--resume", options.resume, "RUN", "resumes an interrupted run");
         line.flag("--resume-if-exists", options.resume_if_exists,
-                  "resumes the run in --out, or starts it: repeat one command until it exits with 0");
+                  "resumes the run in --out, or starts it: repeat the command until it exits with 0");
         line.flag("--dry-run", options.dry_run, "checks everything and prints the effective configuration");
-        line.flag("--clear-cache", clear, "removes the decoded images that earlier runs kept, then trains if there is a model");
+        line.flag("--clear-cache", clear, "removes the cache of decoded images, then trains if a model is given");
         line.excludes("--resume", {"--out", "--resume-if-exists", "--init"});
         line.needs("--resume-if-exists", "--out");
         line.excludes("--epochs", {"--steps"});

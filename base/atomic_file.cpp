@@ -1,4 +1,4 @@
-// AtomicFile: temporaries that no two writers share, and that outlive no writer for long.
+// AtomicFile: each writer has its own temporary file, and temporary files of dead writers are removed.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,14 +18,14 @@ namespace fs = std::filesystem;
 
 const std::string mark = ".gannet-";
 constexpr int most_writers = 1000;         // of one file at once
-constexpr std::size_t longest_name = 240;  // with the mark it stays below 255 bytes, the most that file systems take
+constexpr std::size_t longest_name = 240;  // with the suffix it stays below 255 bytes, the limit of file systems
 
 std::string temporary_name(const std::string& path, int number) {
     const std::string name = fs::path(path).filename().string().substr(0, longest_name - 1);
     return (fs::path(parent_of(path)) / ("." + name + mark + std::to_string(number))).string();
 }
 
-// Where links lead. A link to nothing yet is followed too: the file appears where it points.
+// Resolves links. A dangling link is followed, too: the file is created at its target.
 std::string follow_links(std::string path) {
     std::error_code error;
     for (int depth = 0; depth < 40 && fs::is_symlink(path, error); ++depth) {
@@ -43,7 +43,7 @@ bool is_at(int file, const std::string& path) {
            opened.st_ino == named.st_ino;
 }
 
-// A writer locks its temporary, so one without a lock has no writer any more.
+// A writer locks its temporary file, so a file without a lock has no living writer.
 void remove_if_dead(const std::string& temporary) {
     const int f = ::open(temporary.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (f < 0) return;
@@ -74,7 +74,7 @@ void AtomicFile::open_temporary() {
         file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (file_ < 0 && errno == EEXIST) continue;
         if (file_ < 0) throw_file_error("write", path_, errno);
-        // Before it had the lock another program may have taken it for a dead one.
+        // Another program may have removed the file before it was locked.
         if (lock_file(file_) != Locked::by_another && is_at(file_, temporary_)) return;
         ::close(file_);
         file_ = -1;

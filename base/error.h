@@ -1,4 +1,4 @@
-// Failure is loud and specific: what, where, both shapes, what to do.
+// The exception of all errors: what failed, where, and what to do.
 #pragma once
 #include <stdexcept>
 #include <string>

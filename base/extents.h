@@ -1,10 +1,11 @@
-// The product of extents, the one place that checks it.
+// The product of extents, with overflow checks.
 #pragma once
 #include <cstdint>
 
 namespace gannet {
 
-// Multiplies `product` by each extent. False if an extent is negative, or the product does not fit; then its value means nothing.
+// Multiplies `product` by each extent. Returns false if an extent is negative or the product overflows; its value is then
+// undefined.
 template <class Extents>
 bool multiply(int64_t& product, const Extents& extents) {
     for (const int64_t extent : extents)

@@ -22,10 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Reading a named pipe that nobody writes to waits for ever, and one cannot tell it from a writer that is yet to come.
+// Reading a named pipe without a writer blocks forever, and a late writer cannot be told from a missing one.
 constexpr int most_waits = 50, wait_ms = 20;
 
-// The kind of what a path leads to (S_IFREG, S_IFDIR ...), 0 if there is nothing.
+// The file type at a path (S_IFREG, S_IFDIR, ...); 0 if it does not exist.
 mode_t kind_of(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0) return info.st_mode & S_IFMT;
@@ -47,7 +47,7 @@ void throw_file_error(const std::string& what, const std::string& path, int erro
         case ENOENT: to_do = "check the path"; break;
         case ENOTDIR: to_do = "a part of the path is a file, not a folder"; break;
         case EISDIR: to_do = "name a file, not a folder"; break;
-        case ENXIO: to_do = "this is a socket, or a pipe that nobody reads: name a file"; break;
+        case ENXIO: to_do = "this is a socket, or a pipe that no program reads: name a file"; break;
     }
     throw Error("cannot " + what + ": " + reason_of(error), path, to_do);
 }
@@ -101,7 +101,7 @@ void make_folders(const std::string& path) {
     sync_folder(parent_of(path));
 }
 
-// Some file systems cannot sync a folder, and one may write to a folder that one cannot list: no failure of the write.
+// Some file systems cannot sync a folder, and a folder may be writable but not readable. Neither means that the write failed.
 void sync_folder(const std::string& path) {
     const int f = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (f < 0 && errno == EACCES) return;
@@ -133,14 +133,14 @@ std::string read_file(const std::string& path, std::size_t most) {
     for (int waits = 0; content.size() < most;) {
         const ssize_t n = ::read(f, buffer, std::min(sizeof buffer, most - content.size()));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) {  // the other end of the pipe has yet to write
+        if (n < 0 && errno == EAGAIN) {  // the writer has not written yet
             ::fcntl(f, F_SETFL, 0);
             continue;
         }
         if (n < 0) throw_file_error("read", path, errno);
         if (n == 0 && pipe && content.empty()) {
             if (++waits > most_waits)
-                throw Error("this is a pipe that nobody writes to", path, "name a file, or start what writes to it first");
+                throw Error("no program writes to this pipe", path, "name a file, or start what writes to it first");
             ::poll(nullptr, 0, wait_ms);
             continue;
         }

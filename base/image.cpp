@@ -29,7 +29,7 @@ Image image_grid(const std::vector<uint8_t>& pixels, int64_t rows, int64_t colum
 }
 
 Image scatter(const std::vector<uint8_t>& points) {
-    constexpr int64_t side = 258, first = 90, more = 33;  // a pixel around, so that each dot has its nine pixels
+    constexpr int64_t side = 258, first = 90, more = 33;  // a border of one pixel, so that each dot has nine pixels
     Image image{side, side, 1, std::vector<uint8_t>(std::size_t(side * side))};
     for (std::size_t i = 0; i + 1 < points.size(); i += 2)
         for (int64_t pixel = 0; pixel < 9; ++pixel) {
@@ -54,7 +54,7 @@ void write_png(const std::string& path, const uint8_t* bytes, int64_t H, int64_t
     png.width = png_uint_32(W);
     png.height = png_uint_32(H);
     png.format = C == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-    // To memory first: the file is then written as a whole, by the one function that checks for full disks.
+    // Encodes to memory first, so that one function writes all files and checks for full disks.
     png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
     std::string content(size, '\0');
     if (!png_image_write_to_memory(&png, content.data(), &size, 0, bytes, 0, nullptr))

@@ -15,13 +15,14 @@ struct Image {
 Image image_grid(const std::vector<uint8_t>& pixels, int64_t rows, int64_t columns, int64_t H, int64_t W, int64_t C,
                  int64_t padding = 2);
 
-// Points (x, y) of two bytes each as white dots on black, 0 to 255 from left to right and from the bottom up. Dots that lie on
-// each other are brighter.
+// Points (x, y) of two bytes each as white dots on black, 0 to 255 from left to right and from bottom to top. Overlapping dots
+// are brighter.
 Image scatter(const std::vector<uint8_t>& points);
-// What shows images of this shape: a grid, or a scatter of points (1 x 1 x 2).
+// The picture for images of this shape: a grid, or a scatter plot of points (1 x 1 x 2).
 Image picture_of(const std::vector<uint8_t>& pixels, int64_t rows, int64_t columns, int64_t H, int64_t W, int64_t C);
 
-// Replaces the file as a whole. Throws Error for sizes that PNG does not have and for files that cannot be written.
+// Replaces the file completely or not at all. Throws Error for sizes that PNG does not support and for files that cannot be
+// written.
 void write_png(const std::string& path, const uint8_t* bytes, int64_t H, int64_t W, int64_t C);
 void write_png(const std::string& path, const Image& image);
 

@@ -85,7 +85,7 @@ std::string Value::where() const { return json::where(path(), place()); }
 
 namespace {
 
-// Makes this value the origin of all that it holds.
+// Sets this value as the origin of all values inside it.
 void settle_inner(Value& value, bool keep_lines) {
     if (!value.list() && !value.members()) return;
     const auto holder = std::make_shared<Holder>(Holder{value.origin, {}});

@@ -1,4 +1,4 @@
-// A JSON value that knows where it was written, so that every complaint names its place.
+// A JSON value that knows its place in the file, so that error messages can name it.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -15,7 +15,7 @@ namespace gannet::json {
 struct Value;
 using List = std::vector<Value>;
 
-// The members of an object, in the order of the file. Beyond a few, they are found by an index.
+// The members of an object, in the order of the file. Large objects use an index for look-up.
 class Members : public std::vector<std::pair<std::string, Value>> {
 public:
     using Vector = std::vector<std::pair<std::string, Value>>;
@@ -37,8 +37,8 @@ private:
     mutable std::unique_ptr<Index, Delete> index_;
 };
 
-// Where a value was written: the list or object that held it, its number there, its line. Texts are made of it when a message
-// needs them, so a value takes the same few bytes whatever its path.
+// Where a value was written: its parent, its index there, its line. Messages build their texts from this, so a value needs only a
+// few bytes.
 struct Holder;
 struct Origin {
     std::shared_ptr<const Holder> in;
@@ -47,7 +47,7 @@ struct Origin {
     std::string place() const;  // "models/wgan.json:12", or "--set generator.3.channels=big"; "" for a default
 };
 
-// A list or an object, as the origin of what it holds; or a path and a place as text.
+// A list or an object as the origin of its entries; or a path and a place as text.
 struct Holder {
     Origin at;                      // its own
     std::vector<std::string> keys;  // of an object
@@ -84,19 +84,19 @@ struct Value {
     std::string path() const { return origin.path(); }
     std::string place() const { return origin.place(); }
     std::string where() const;                                        // "generator[3].channels, models/wgan.json:12"
-    void move_to(const std::string& path, const std::string& place);  // it and all that it holds
-    void rename(const std::string& path);                             // the same, but lines and files stay; all of one file
+    void move_to(const std::string& path, const std::string& place);  // this value and all values inside it
+    void rename(const std::string& path);                             // the same, but keeps lines and files; all of one file
 };
 
 constexpr std::size_t largest_text = 16'000'000;  // bytes of a model file, a table, a line of a log
 
-// Comments (// and /* */) are allowed, duplicate keys are not, 64 levels are the most. Errors name line and column.
+// Comments (// and /* */) are allowed, duplicate keys are not. At most 64 levels. Errors name line and column.
 Value parse(const std::string& text, const std::string& file, std::size_t largest = largest_text,
             const FreeMemory& free = free_memory_now);
 std::string read_text(const std::string& file);  // a file of at most `largest_text` bytes
 Value load(const std::string& file);
-// indent < 0 writes one line; otherwise what fits into a line of 160 columns is one. Numbers are written so that they
-// read back the same; NaN and infinities as null. Bytes that are not UTF-8 are written as \udc80 to \udcff, and read back.
+// indent < 0 writes one line; otherwise values that fit into 160 columns are written on one line. Numbers read back exactly; NaN
+// and infinities are written as null. Bytes that are not UTF-8 are written as \udc80 to \udcff, and read back.
 std::string dump(const Value& value, int indent = 2);
 std::string where(const std::string& path, const std::string& place);  // "PATH, PLACE"
 

@@ -49,7 +49,7 @@ std::string with_bytes(std::string text) {
 }
 
 std::size_t character_at(const std::string& text, std::size_t at) {
-    // what cannot be read back is not one
+    // only if it can be read back
     return text.compare(at, stand_in.size(), stand_in) == 0 ? 0 : gannet::character_at(text, at);
 }
 

@@ -4,8 +4,8 @@
 
 namespace gannet::json {
 
-// The parser refuses such escapes, so it is shown a stand-in that is not a character and the two digits of the byte: as many
-// bytes as there were.
+// The parser rejects such escapes. So they are replaced by a noncharacter and the two digits of the byte, with the same number of
+// bytes.
 std::string with_stand_ins(std::string text, const std::string& file);
 std::string with_bytes(std::string text);  // undoes it, of one text
 // The length of the character at `at`; 0 where the text is not UTF-8.

@@ -1,4 +1,4 @@
-// Reads JSON: the library's parser calls back for each value, we note where it stood.
+// Reads JSON: the library's parser calls back for each value, and the code records its place.
 #include "base/json.h"
 
 #include <algorithm>
@@ -17,11 +17,11 @@ namespace gannet::json {
 
 namespace {
 
-constexpr std::size_t deepest = 64;  // more would only serve to overflow a stack
+constexpr std::size_t deepest = 64;  // deeper nesting could overflow the stack
 
 std::string megabytes(std::size_t bytes) { return std::to_string(bytes / 1'000'000) + " MB"; }
 
-// Tells how far the parser has read, which it does not itself.
+// Tracks how far the parser has read, because the parser does not report it.
 class Reader {
 public:
     using iterator_category = std::input_iterator_tag;
@@ -101,7 +101,8 @@ public:
     }
 
 private:
-    // A number ends where the next character, perhaps a line's end, has been read; so the last one consumed does not count.
+    // A number ends when the parser has read the next character, possibly a newline, so the last character consumed is not
+    // counted.
     int64_t line() {
         for (; counted_ + 1 < consumed; ++counted_)
             if (*counted_ == '\n') {
@@ -123,7 +124,7 @@ private:
         throw Error("the integer " + printable(written) + " is too big", place(), "the largest is 9223372036854775807");
     }
 
-    // What is open gets its values one after the other, so that it stays where it is until it is closed.
+    // The open list or object; its address does not change until it is closed.
     struct Open {
         Value* value;
         std::shared_ptr<Holder> holder = nullptr;  // made for the first value in it
@@ -212,7 +213,7 @@ Value parse(const std::string& written, const std::string& file, std::size_t lar
     const std::string text = with_stand_ins(written, file);
     if (text.find_first_not_of(" \t\r\n") == std::string::npos)
         throw Error("the file is empty", file, "it must hold one JSON object");
-    // The parser would take a NUL byte for the end.
+    // The parser would treat a NUL byte as the end.
     if (const std::size_t nul = text.find('\0'); nul != std::string::npos)
         throw Error("malformed JSON",
                     file + ":" + std::to_string(1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(nul), '\n')),

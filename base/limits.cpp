@@ -65,8 +65,8 @@ struct Hierarchy {
     std::vector<std::string> levels;  // folders: this process's own group first, then those it is in
 };
 
-// The folders from a group up to where its hierarchy is mounted. A container may see only a part of the hierarchy, so that its
-// group's path and the mount do not agree: then what is mounted is the container's own.
+// The folders from a group up to the mount point of its hierarchy. A container may see only a part of the hierarchy, so the path
+// of its group and the mount point may not agree; then the mounted folder is the container's group.
 std::vector<std::string> levels_of(const std::string& group, const std::string& mounted, const std::string& mount_point) {
     fs::path inside;
     if (mounted == "/") inside = group;
@@ -107,7 +107,7 @@ std::vector<Hierarchy> hierarchies(const std::string& controller, const std::str
     return found;
 }
 
-// The least of what every level of every hierarchy says.
+// The smallest limit over all levels of all hierarchies.
 int64_t least(const std::string& controller, const std::string& root,
               const std::function<int64_t(const std::string& level, bool version_2)>& allows) {
     int64_t all = unlimited;
@@ -141,7 +141,7 @@ int64_t group_limit(const std::string& level, bool version_2) {
         const int64_t bytes = number_in(level + "/memory.limit_in_bytes").value_or(unlimited);
         return bytes < version_1_unlimited ? bytes : unlimited;
     }
-    // Above memory.high a group is slowed down until it hardly runs.
+    // Above memory.high a group is throttled until it hardly runs.
     return std::min(number_in(level + "/memory.max").value_or(unlimited), number_in(level + "/memory.high").value_or(unlimited));
 }
 
@@ -160,7 +160,7 @@ int64_t machine_memory(const std::string& root, const char* key) {
     return kibibytes > 0 ? kibibytes * 1024 : unlimited;
 }
 
-// What `ulimit -v` leaves.
+// The memory that `ulimit -v` leaves.
 int64_t address_space(const std::string& root, bool left) {
     struct rlimit limit {};
     if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > rlim_t(unlimited))

@@ -1,5 +1,5 @@
-// What this process may use: the machine's cores and memory, or less where its container (Linux control groups, v1 and v2) or a
-// ulimit says so. Every call reads the values again. `root` stands before /proc and /sys, for tests.
+// The resources that this process may use: the machine's cores and memory, or less if its container (Linux control groups, v1 and
+// v2) or a ulimit limits them. Every call reads the values again. `root` is a prefix of /proc and /sys, for tests.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -9,15 +9,15 @@
 
 namespace gannet {
 
-// Threads that can run at the same time: as many as the cores that this process may use, or as its CPU quota allows, rounded up.
-// `cores`: instead of those, for tests.
+// The number of threads that can run at the same time: the cores that this process may use, or its CPU quota, rounded up.
+// `cores` replaces the number of cores, for tests.
 int usable_threads(const std::string& root = "", int cores = 0);
 
-// Bytes that this process could have at most.
+// The most bytes that this process could have.
 int64_t memory_limit(const std::string& root = "");
 
-// Bytes that this process can still take: what the machine and each of its containers have left. Pages of files that the system
-// keeps only for speed count as free.
+// The bytes that this process can still allocate, by the free memory of the machine and of each of its containers. The page cache
+// counts as free.
 int64_t free_memory(const std::string& root = "");
 inline int64_t free_memory_now() { return free_memory(); }
 

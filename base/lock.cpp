@@ -35,7 +35,7 @@ std::optional<FolderLock> FolderLock::take(const std::string& folder) {
     lock.file_ = closed_at_the_end(opened);
     Locked locked = lock_file(opened);
     if (locked == Locked::unsupported) {
-        // NFS locks only what is open for writing, which no folder can be.
+        // NFS can lock only files that are open for writing, so no folders.
         const int file = ::open((folder + "/" + file_name).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
         if (file >= 0) {
             lock.file_ = closed_at_the_end(file);

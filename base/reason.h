@@ -1,4 +1,4 @@
-// Why the system refused.
+// Reasons of failed system calls.
 #pragma once
 #include <cerrno>
 #include <new>

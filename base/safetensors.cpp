@@ -21,7 +21,7 @@ constexpr uint64_t longest_of_format = 100'000'000;
 constexpr uint64_t longest_header = 32'000'000;  // bytes: some 200,000 arrays
 const char* const metadata_key = "__metadata__";
 
-// Bytes of an array, -1 if they cannot be counted.
+// The bytes of an array; -1 on overflow.
 int64_t bytes_of(const std::string& dtype, const std::vector<int64_t>& shape) {
     int64_t bytes = dtype_bytes(dtype);
     return multiply(bytes, shape) ? bytes : -1;
@@ -131,7 +131,7 @@ private:
         std::vector<int64_t> numbers;
         for (const json::Value& v : *list) {
             const int64_t* n = std::get_if<int64_t>(&v.data);
-            if (!n || *n < 0) damaged("array " + name + ": " + key + " holds something else than sizes");
+            if (!n || *n < 0) damaged("array " + name + ": " + key + " has an entry that is not a size");
             numbers.push_back(*n);
         }
         return numbers;
@@ -243,7 +243,7 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
     const uint64_t length = text.size();
     if (length > longest_header)
         throw Error("a header of " + std::to_string(length) + " bytes for " + std::to_string(content.arrays.size()) + " arrays",
-                    path, "the most are " + std::to_string(longest_header) + " bytes: use fewer layers");
+                    path, "the limit is " + std::to_string(longest_header) + " bytes: use fewer layers");
     AtomicFile file(path);
     file.write(&length, 8);
     file.write(text.data(), text.size());

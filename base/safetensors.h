@@ -27,12 +27,12 @@ struct Safetensors {
     const Array* find(const std::string& name) const;  // null if there is none
 };
 
-// Replaces the file as a whole, or leaves the old one and throws Error. Arrays are written widest type first, then by name,
-// so that each lies at a multiple of its element's size. Shapes and data must agree, names must differ.
+// Replaces the file completely, or keeps the old one and throws Error. Arrays are written widest type first, then by name, so
+// that each is aligned to its element size. Shapes and data must agree, names must be unique.
 void write_safetensors(const std::string& path, const Safetensors& content);
 
-// Strict: throws Error for anything but a complete file whose arrays fill it without gap or overlap. No more memory is
-// taken than the file has bytes. All of the format's whole-byte types are read; the caller checks for those it can use.
+// Strict: throws Error unless the file is complete and its arrays fill it without gaps or overlaps. Allocates no more memory than
+// the size of the file. Reads all whole-byte types of the format; the caller checks which it supports.
 Safetensors read_safetensors(const std::string& path, const FreeMemory& free = free_memory_now);
 
 // Bytes of one element, 0 for an unknown type.
@@ -60,7 +60,7 @@ Array make_array(std::string name, std::vector<int64_t> shape, const std::vector
     return make_array(std::move(name), std::move(shape), values.data(), int64_t(values.size()));
 }
 
-// Throws Error if the array is of another type.
+// Throws Error if the array has a different type.
 template <class T>
 std::vector<T> values_of(const Array& array) {
     if (array.dtype != dtype_word<T>()) throw Error(array.name + " is " + array.dtype + ", expected " + dtype_word<T>());

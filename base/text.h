@@ -8,8 +8,8 @@ namespace gannet {
 // The bytes of the UTF-8 character that begins at `at`; 0 where none does.
 std::size_t character_at(const std::string& text, std::size_t at);
 
-// Names come from anywhere. What would break a line or drive a terminal (control characters, C1 too, and bytes that are not
-// UTF-8) is written as \n or \x9b; what is longer than `longest` bytes is cut.
+// For names from untrusted sources. Control characters, including C1, and bytes that are not UTF-8 are written as \n or \x9b.
+// Texts longer than `longest` bytes are cut.
 std::string printable(const std::string& text, std::size_t longest = 200);
 
 // 1234567: "1,234,567"

@@ -2,7 +2,7 @@
 
 namespace gannet {
 
-// `git describe` of the tree this program was built from.
+// `git describe` of the source tree.
 const char* version();
 
 }  // namespace gannet

@@ -1,5 +1,5 @@
-// A tar archive, plain or compressed, or a zip file. It is read twice from its start to its end: for the names, then for what
-// is in the chosen files.
+// A tar archive, plain or compressed, or a zip file. It is read twice from start to end: for the names, then for the contents of
+// the chosen files.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -22,7 +22,8 @@ namespace {
 
 const char* const fetch_again = "copy or download the file again";
 
-// Images do not shrink much: what unpacks to more than data.max_bytes and to this many times its size was made to fill a disk.
+// Images hardly compress. An archive that unpacks to more than data.max_bytes and more than this many times its size is taken for
+// a zip bomb.
 constexpr int64_t bomb_factor = 200;
 
 struct Close {
@@ -34,11 +35,12 @@ using Handle = std::unique_ptr<archive, Close>;
 std::string complaint(archive* a) {
     const char* text = archive_error_string(a);
     const std::string why = text ? printable(text) : "unknown error";
-    // Of zip's and zstd's decoders it has only the text.
+    // The decoders of zip and zstd report it only as text.
     for (const char* no_memory : {"Can't initialize", "not enough memory"})
         if (why.find(no_memory) != std::string::npos) throw std::bad_alloc();
     if (archive_errno(a) == ENOMEM) throw std::bad_alloc();
-    // Of gzip's and bzip2's it says the same for damage. Then what they want, and have let go of, must be there now.
+    // The decoders of gzip and bzip2 report damage the same way. So check that the memory they need, and have freed, is available
+    // now.
     constexpr std::size_t most_wanted = std::size_t(8) << 20;
     if (why == "gzip decompression failed" || why == "bzip decompression failed")
         ::operator delete(::operator new(most_wanted));  // throws
@@ -108,7 +110,7 @@ public:
             if (archive_entry_size(entry) > most - bytes) hand_over();
             ImageFile file;
             if (!read_entry(a.get(), archive_entry_size(entry), indices.front(),
-                            file)) {  // what was read before is no longer wanted
+                            file)) {  // discards what was read before
                 a = start();
                 number = -1;
             }
@@ -132,7 +134,7 @@ private:
         for (archive_entry* entry = nullptr; next(a.get(), entry); ++number) {
             if (number == 0) check_end(a.get());
             const Stored stored{number, std::max<int64_t>(archive_entry_size(entry), 0)};
-            add_up(stored.bytes);  // before the bytes are passed over, which for a compressed tar means to unpack them
+            add_up(stored.bytes);  // before the bytes are skipped, which for a compressed tar means unpacking them
             const std::optional<EntryNames::Name> read = entry_names_->name(a.get(), entry);
             const char* hard = archive_entry_hardlink(entry);
             const bool is_folder = archive_entry_filetype(entry) == AE_IFDIR,
@@ -165,12 +167,11 @@ private:
         }
     }
 
-    // What links point to counts as often as they do: each is decoded.
+    // The target of links counts once per link, because it is decoded each time.
     void add_up(int64_t bytes) {
         if (bytes > most_unpacked_ - unpacked_)
             throw Error("the archive of " + grouped(size_) + " bytes unpacks to more than " + grouped(most_unpacked_),
-                        printable(path_),
-                        "images do not shrink so much; if these do, raise data.max_bytes, or unpack them and give the folder");
+                        printable(path_), "raise data.max_bytes, or unpack the archive and give the folder");
         unpacked_ += bytes;
     }
 
@@ -199,7 +200,7 @@ private:
         archive_read_support_filter_xz(a.get());
         archive_read_support_filter_zstd(a.get());
         archive_read_support_format_tar(a.get());
-        archive_read_support_format_zip_seekable(a.get());  // by its directory, so that a file cut short is noticed
+        archive_read_support_format_zip_seekable(a.get());  // by its directory, so that a truncated file is detected
         if (archive_read_open_filename(a.get(), path_.c_str(), std::size_t(1) << 18) != ARCHIVE_OK)
             refuse_unopened(complaint(a.get()));
         return a;
@@ -225,12 +226,12 @@ private:
         if (status == ARCHIVE_EOF) return false;
         if (status >= ARCHIVE_WARN) return true;
         if (archive_format(a) == 0)
-            throw Error("neither a tar nor a zip archive, or one that is cut short", printable(path_),
+            throw Error("not a tar or zip archive, or cut short", printable(path_),
                         "set data.path to a folder, or a .tar, .tar.gz or .zip file, of PNG and JPEG images");
         throw Error("the archive is damaged or cut short: " + complaint(a), printable(path_), fetch_again);
     }
 
-    // A plain tar file that is cut between two of its files looks whole but for the zeros at its end.
+    // A plain tar file that is cut between two entries looks complete, except that the zeros at its end are missing.
     void check_end(archive* a) const {
         constexpr int plain = 1;  // the last of the filters does nothing
         if (!is_tar(a) || archive_filter_count(a) != plain) return;
@@ -240,12 +241,12 @@ private:
             std::fread(block.data(), 1, block.size(), in.get()) == block.size() &&
             std::all_of(block.begin(), block.end(), [](uint8_t b) { return b == 0; }))
             return;
-        throw Error("the archive is cut short: it lacks tar's mark at the end", printable(path_), fetch_again);
+        throw Error("the archive is cut short: it has no end-of-archive mark", printable(path_), fetch_again);
     }
 
-    // False where the archive cannot be read on from here: only a tar is then damaged as a whole.
+    // Returns false if reading cannot continue here: only a tar is then damaged as a whole.
     bool read_entry(archive* a, int64_t claimed, int64_t index, ImageFile& file) const {
-        constexpr std::size_t step = std::size_t(1) << 16;  // no more than there is: a header may claim terabytes
+        constexpr std::size_t step = std::size_t(1) << 16;  // at most the actual size: a header may claim terabytes
         constexpr std::size_t many = std::size_t(16) << 20;
         const auto grow = [&](std::size_t room) {
             if (room > many) check_memory_for(int64_t(room), place(index));

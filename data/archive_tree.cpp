@@ -26,7 +26,7 @@ bool is_below(const std::string& path, const std::string& folder) {
     return folder.empty() || (path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/'));
 }
 
-// The parts of what a link points to, before what is still to go. False for what leads out of the archive, or nowhere.
+// Puts the parts of a link's target in front of the remaining path. Returns false if it leads out of the archive or nowhere.
 bool put_ahead(std::vector<std::string>& ahead, const std::string& target) {
     if (target.empty() || target[0] == '/' || target.size() > longest_path) return false;
     for (std::size_t end = target.size(); end != std::string::npos && end > 0;) {
@@ -115,7 +115,7 @@ bool ArchiveTree::is_folder(const std::string& path) const {
     return path.empty() || folders_.contains(path) || holds(files_) || holds(links_);
 }
 
-// A small archive must not show millions of files.
+// A small archive must not expand to millions of files.
 void ArchiveTree::spend(std::size_t bytes) {
     spent_ += int64_t(bytes) + 64;
     if (spent_ > allowed_)
@@ -123,8 +123,8 @@ void ArchiveTree::spend(std::size_t bytes) {
                     "remove links to folders, or unpack it and give the folder");
 }
 
-// Part by part, as a system does it: the path of a file or folder of the archive, "" for its root. Nothing where the link leads
-// nowhere, out of the archive or in a circle.
+// Resolves a path part by part, as an operating system does: the path of a file or folder of the archive, "" for its root.
+// Returns nothing if the link is dangling, circular or leads out of the archive.
 std::optional<std::string> ArchiveTree::resolve(const std::string& link, const std::string& target) {
     std::string at = folder_of(link);
     std::vector<std::string> ahead;
@@ -157,7 +157,7 @@ void ArchiveTree::follow_links(const TakeFile& take, const Ignore& ignore) {
     }
 }
 
-// `name`: under which the link is seen.
+// `name`: the path under which the link appears.
 void ArchiveTree::follow(const std::string& link, const std::string& target, const std::string& name, const TakeFile& take,
                          const Ignore& ignore) {
     if (is_hidden(name)) return ignore(name, "", "");
@@ -167,7 +167,7 @@ void ArchiveTree::follow(const std::string& link, const std::string& target, con
     else show_folder(*at, name, take, ignore);
 }
 
-// As a folder is walked through: not back to a folder on the way.
+// As in a folder walk: never back to a folder on the current path.
 void ArchiveTree::show_folder(const std::string& folder, const std::string& name, const TakeFile& take, const Ignore& ignore) {
     if (on_way(folder)) return;
     if (++entered_[folder] > most_ways)

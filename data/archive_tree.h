@@ -1,4 +1,4 @@
-// The files of an archive by their paths, and where its symbolic links lead: what a folder would show if all were unpacked there.
+// The files of an archive by their paths, with symbolic links resolved: the files that a folder would have after unpacking.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -15,13 +15,13 @@ public:
     struct Stored {
         int64_t number, bytes;
     };
-    // What a link leads to: a file under the link's name, or all files of a folder under names that begin with it.
+    // The target of a link: a file under the link's name, or all files of a folder under names that begin with it.
     using TakeFile = std::function<void(const std::string& name, const Stored& file)>;
     using Ignore = std::function<void(const std::string& name, const std::string& kind, const std::string& example)>;
 
     explicit ArchiveTree(std::string archive) : archive_(std::move(archive)) {}  // printable, for errors
 
-    // Longer ones no system unpacks, and each step below may look at all folders of a path.
+    // No system unpacks longer paths, and each step below may examine all folders of a path.
     static bool is_too_long(const std::string& path);
     static std::string too_long();  // why it is refused
 
@@ -38,7 +38,7 @@ public:
     // After all was added.
     void find_runs();
     void follow_links(const TakeFile& take, const Ignore& ignore);
-    // The folder of a run that the file is in, or "". Not the root: a user who gives the archive of a run wants its pictures.
+    // The run folder that contains the file, or "". Not the root: a user who gives the archive of a run wants its pictures.
     std::string run_above(const std::string& name) const;
 
 private:

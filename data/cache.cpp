@@ -19,7 +19,7 @@
 namespace gannet {
 namespace {
 
-// The start of a file; pixels, labels and lines follow. The number changes when a decoder makes something else of a file.
+// The header of a file; pixels, labels and lines follow. The number changes when a decoder's output changes.
 struct Header {
     char magic[16] = "gannet images 2";
     uint64_t key = 0;
@@ -58,12 +58,13 @@ struct File {
     ~File() {
         if (handle) std::fclose(handle);
     }
-    // Nothing is asked of the library for no bytes, whose place may be null.
+    // Does not call the library for zero bytes, whose pointer may be null.
     bool read(void* to, std::size_t count) const { return !count || std::fread(to, 1, count, handle) == count; }
     bool write(const void* from, std::size_t count) const { return !count || std::fwrite(from, 1, count, handle) == count; }
 };
 
-// A new file beside `file`, locked so that nobody takes it for one that a stopped writer left. -1 and errno if there is none.
+// A new file next to `file`, locked so that no other program takes it for the file of a stopped writer. Returns -1 and sets errno
+// on failure.
 int locked_temporary(const std::string& file, std::string& name) {
     for (;;) {
         name = file + ".XXXXXX";
@@ -72,7 +73,7 @@ int locked_temporary(const std::string& file, std::string& name) {
         struct stat info {};
         ::flock(descriptor, LOCK_EX);  // a file system without locks is not an error
         if (::fstat(descriptor, &info) != 0 || info.st_nlink > 0) return descriptor;
-        ::close(descriptor);  // somebody took it for one, in between
+        ::close(descriptor);  // another program removed it in between
     }
 }
 
@@ -91,7 +92,7 @@ bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector
         h.key != key)
         return false;
     ::flock(descriptor, LOCK_SH | LOCK_NB);  // in use. Without it all can be read as well
-    // Nothing is allocated that the file does not hold.
+    // Never allocates more than the file holds.
     const int64_t pixels = pixel_bytes(h), rest = info.st_size - int64_t(sizeof h);
     if (pixels < 0 || pixels > rest || (h.labels != 0 && h.labels != h.count) || h.text < 0 || h.text > rest ||
         pixels + h.labels + h.text != rest || !lack_of_memory(double(rest), free()).empty())  // decoding then says so

@@ -1,6 +1,5 @@
-// Decoded images on disk, so that they are decoded once. A file of it that is damaged, cut short, of something else, or that
-// another user owns or can write counts as not there. While one is read or written it is locked, and no other program removes
-// it.
+// A cache of decoded images on disk. A cache file counts as absent if it is damaged, truncated, for something else, or if another
+// user owns or can write it. A file is locked while it is read or written, and no other program removes it.
 #pragma once
 #include <string>
 #include <vector>
@@ -13,14 +12,15 @@ namespace gannet {
 std::string cache_folder();
 std::string cache_file(uint64_t key);  // in that folder
 
-// How many bytes may be in that folder: $GANNET_CACHE_GB, else 20 GB. Throws Error unless the variable is such a number.
+// The limit on the folder's size in bytes: $GANNET_CACHE_GB, or else 20 GB. Throws Error if the variable is not a valid number.
 int64_t cache_limit();
 
-// Fills count, extents, pixels and labels of `set`, and the lines that were said when it was made; false if it is not there.
+// Fills count, extents, pixels and labels of `set`, and the messages that were printed when it was made. Returns false if it is
+// absent.
 bool read_cache(const std::string& file, uint64_t key, Dataset& set, std::vector<std::string>& lines,
                 const FreeMemory& free = free_memory_now);
-// As a whole or not at all. Why not is returned: "" when it is written. Removes what a writer left that was stopped, and those
-// files that were not used for the longest time, as far as the limit wants it.
+// Writes completely or not at all. Returns the reason of a failure, or "". Removes files of stopped writers, and the least
+// recently used files as far as the limit requires.
 std::string write_cache(const std::string& file, uint64_t key, const Dataset& set, const std::vector<std::string>& lines);
 
 struct Cleared {

@@ -1,4 +1,4 @@
-// What is in the cache's folder: how much, and what goes first.
+// The cache folder: its size, and which files are removed first.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -46,7 +46,7 @@ std::vector<Kept> list(const std::string& folder, std::error_code& error) {
     return all;
 }
 
-// False where a program reads or writes it.
+// Returns false if a program is reading or writing it.
 bool remove(const Kept& kept) {
     const int file = ::open(kept.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return false;
@@ -80,7 +80,7 @@ int64_t cache_limit() {
     const auto [stop, error] = std::from_chars(text, end, gigabytes);
     if (error != std::errc() || stop != end || !(gigabytes >= 0 && gigabytes <= most))
         throw Error("a cache of '" + printable(text) + "' gigabytes", "GANNET_CACHE_GB",
-                    "give a number, 0 to keep nothing, or unset it");
+                    "give a number (0 disables the cache), or unset it");
     return int64_t(gigabytes * 1e9);
 }
 

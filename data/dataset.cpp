@@ -21,10 +21,10 @@ namespace fs = std::filesystem;
 struct NamedSet {
     const char* name;
     const char* installed;  // where the system's package puts the files, or ""
-    const char* missing;    // what to do where they are found nowhere
+    const char* missing;    // what to do if they are not found
 };
 
-// A new set in MNIST's format is one more line. Another format is one more reader, called in load_dataset and dataset_info.
+// To add a set in MNIST's format, add a line. To add another format, add a reader and call it in load_dataset and dataset_info.
 const NamedSet sets[] = {
     {"mnist", "",
      "set GANNET_DATA to the folder data of Gannet's source tree, or data.path to a folder with the set's four files"},
@@ -75,7 +75,7 @@ std::string beside_program(const std::string& name) {
     return "";
 }
 
-// MNIST's own names, and the ones that some archives give its files; plain or gzip. "" if none is there.
+// MNIST's own names, and the names that some archives use; plain or gzip. "" if none exists.
 std::string find_file(const std::string& folder, const std::string& stem, const std::string& kind) {
     for (const char* joint : {"-", "."})
         for (const char* end : {".gz", ""}) {
@@ -115,7 +115,7 @@ Files find_files(const DatasetOptions& options) {
                 options.where(options.path.empty() ? "set" : "path"), to_do);
 }
 
-// Whether a set has this name, and this split.
+// Checks that a set has this name and this split.
 bool is_known(const DatasetOptions& options) {
     return std::any_of(std::begin(sets), std::end(sets), [&](const NamedSet& set) { return options.set == set.name; }) &&
            (options.split == "train" || options.split == "test");
@@ -124,7 +124,7 @@ bool is_known(const DatasetOptions& options) {
 void check_ranges(const DatasetOptions& options) {
     if (options.size < 0 || options.size > largest_size)
         throw Error("size " + std::to_string(options.size) + " of images", options.where("size"),
-                    "give 0 (as they are) to " + std::to_string(largest_size));
+                    "give 0 (keep the size) to " + std::to_string(largest_size));
     if (options.first < 0)
         throw Error("first " + std::to_string(options.first) + " images", options.where("first"), "give 0 (all) or more");
     if (options.channels != 0 && options.channels != 1 && options.channels != 3)
@@ -145,7 +145,7 @@ Dataset load_idx_set(const DatasetOptions& options, ThreadPool& threads) {
     Idx images = read_idx(files.images, 3, options.free);
     Dataset set{options.set, files.images, images.shape[0], images.shape[1], images.shape[2], 1, std::move(images.values), {}};
     if (files.labels.empty()) {
-        set.no_labels = "there is no file of labels beside its images";
+        set.no_labels = "there is no file of labels next to its images";
     } else {
         set.labels = read_idx(files.labels, 1, options.free).values;
         if (int64_t(set.labels.size()) != set.count)

@@ -16,7 +16,7 @@ Picture decode_image(const std::vector<uint8_t>& file, const DecodeOptions& opti
     if (file.empty()) throw BrokenImage("the file is empty");
     if (starts({0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'})) return decode_png(file, options);
     if (starts({0xff, 0xd8})) return decode_jpeg(file, options);
-    throw BrokenImage("neither a PNG nor a JPEG file, whatever its name");
+    throw BrokenImage("not a PNG or JPEG file, despite its name");
 }
 
 }  // namespace gannet

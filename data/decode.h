@@ -14,16 +14,16 @@ struct BrokenImage : std::runtime_error {
 
 struct DecodeOptions {
     Colour background;               // behind transparent pixels
-    int64_t max_pixels = 100000000;  // more are refused before any are decoded
+    int64_t max_pixels = 100000000;  // larger images are refused before decoding
     // Told the extents of a picture, and how many bytes decoding takes at most, the picture included, before they are allocated.
     std::function<void(int64_t H, int64_t W, int64_t C, int64_t bytes)> reserve = {};
 };
 
-// A PNG or JPEG file of any kind, upright, with one channel where the file is grey and three otherwise. Its first bytes tell
-// what it is, not its name. Throws BrokenImage for all else and for damage, an early end included.
+// Decodes a PNG or JPEG file, turned upright, with one channel if the file is grey and three otherwise. The first bytes decide
+// the format, not the name. Throws BrokenImage for other formats and for damaged or truncated files.
 Picture decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options);
 
-// Its two halves, and the limit of both.
+// The decoders of the two formats, and the limit of both.
 Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options);
 Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options);
 void check_extents(int64_t H, int64_t W, const DecodeOptions& options);

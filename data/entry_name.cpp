@@ -16,7 +16,7 @@
 namespace gannet {
 namespace {
 
-// Of this thread only, and only while it lives.
+// Changes the locale of this thread while the object lives.
 class Within {
 public:
     explicit Within(locale_t wanted) : before_(wanted ? ::uselocale(wanted) : locale_t()) {}
@@ -30,7 +30,7 @@ private:
     locale_t before_;
 };
 
-// As it is where the system lacks the conversion.
+// Unchanged if the system lacks the conversion.
 std::string from_code_page_437(std::string name) {
     const iconv_t conversion = ::iconv_open("UTF-8", "CP437");
     if (reinterpret_cast<std::intptr_t>(conversion) == -1) {
@@ -63,7 +63,7 @@ struct LocalHeader {
 
 constexpr std::size_t fixed_size = 30;
 
-// The last one in `bytes` that ends where they end, or where its entry's bytes do. Its name is as long as it says.
+// The last header in `bytes` that ends at their end or at the end of its entry's bytes. Its name has the length that it states.
 std::optional<LocalHeader> last_header(const std::string& bytes, bool link) {
     for (std::size_t at = bytes.rfind("PK\3\4"); at != std::string::npos;
          at = at ? bytes.rfind("PK\3\4", at - 1) : std::string::npos) {
@@ -101,7 +101,7 @@ std::string inflated(const std::string& packed) {
     return status == Z_STREAM_END ? out : "";
 }
 
-// Info-ZIP's: the name in UTF-8, beside one for older programs that it must fit. "" if there is none.
+// Info-ZIP's extra field: the name in UTF-8, which must match the name for older programs. "" if there is none.
 std::string unicode_name(const LocalHeader& header) {
     constexpr uint64_t unicode_path = 0x7075;
     constexpr std::size_t before_name = 5;  // a version, and the other name's checksum
@@ -136,8 +136,8 @@ bool is_utf8(const std::string& text) {
 
 }  // namespace
 
-// With "C" libarchive hands out a tar's bytes as they are. With UTF-8 it composes letters and accents, so that two names may
-// become one: therefore a zip's names are read beside it.
+// With the locale "C" libarchive returns a tar's bytes unchanged. With UTF-8 it composes letters and accents, so that two names
+// may become equal; so a zip's names are read separately.
 EntryNames::EntryNames(const std::string& file, bool zip)
     : zip_(zip),
       locale_(::newlocale(LC_CTYPE_MASK, zip ? "C.UTF-8" : "C", locale_t())),
@@ -167,8 +167,8 @@ std::optional<EntryNames::Name> EntryNames::name(archive* a, archive_entry* entr
     return Name{without_root(raw), target ? target : ""};
 }
 
-// What libarchive has read just now ends with the entry's own header; of a link, with where it points to. The name "": one that
-// cannot be read. Nothing: there is no such header.
+// The bytes that libarchive has just read end with the entry's header or, for a link, with its target. Returns the name "" if it
+// cannot be read, and nothing if there is no such header.
 std::optional<EntryNames::Name> EntryNames::zip_name(archive* a, archive_entry* entry) const {
     constexpr int64_t usual = 512, most = fixed_size + 2 * 65535, longest_link = 65536;
     const bool link = archive_entry_filetype(entry) == AE_IFLNK;

@@ -1,4 +1,4 @@
-// Names of the entries of an archive, in whatever encoding and under whatever locale.
+// Names of the entries of an archive, in any encoding and any locale.
 #pragma once
 #include <archive.h>
 #include <archive_entry.h>
@@ -11,8 +11,8 @@
 
 namespace gannet {
 
-// libarchive converts names through the locale of the thread, and drops those that do not fit. The process's own locale, often
-// "C", holds neither the names of a zip that are UTF-8 nor keeps others as they are.
+// libarchive converts names through the thread's locale and drops those that do not fit. The process's locale, often "C", can
+// neither represent UTF-8 names of a zip nor keep other names unchanged.
 class EntryNames {
 public:
     EntryNames(const std::string& file, bool zip);
@@ -20,14 +20,14 @@ public:
     EntryNames(const EntryNames&) = delete;
     EntryNames& operator=(const EntryNames&) = delete;
 
-    // archive_read_next_header in a fitting locale. Its status is returned.
+    // Calls archive_read_next_header in a suitable locale and returns its status.
     int next(archive* a, archive_entry*& entry) const;
 
     struct Name {
         std::string name, symlink;  // what a link points to, else ""
     };
-    // Of the entry that next() gave just now, nothing where it has no name that can be read. Of a tar the bytes as they are; of a
-    // zip UTF-8, and what is not is taken for code page 437, as the format says.
+    // The name of the entry that next() just returned, or nothing if it cannot be read. The bytes of a tar's name are unchanged;
+    // a zip's name is UTF-8 or else code page 437, as the format says.
     std::optional<Name> name(archive* a, archive_entry* entry) const;
 
 private:
@@ -39,7 +39,7 @@ private:
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;  // a zip
 };
 
-// Without what could point elsewhere: "./", a '/' at the start.
+// The name without "./" and without a '/' at the start.
 std::string without_root(std::string path);
 
 }  // namespace gannet

@@ -20,14 +20,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// All of it into `bytes`, or why not.
+// Reads the whole file into `bytes`, or returns the reason why not.
 std::string read_whole(const std::string& file, int64_t largest, std::vector<uint8_t>& bytes) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> open(std::fopen(file.c_str(), "rb"), std::fclose);
     std::FILE* in = open.get();
     if (!in) return "cannot open it: " + reason_of(errno);
     struct stat info {};
     std::string why;
-    if (::fstat(::fileno(in), &info) != 0 || !S_ISREG(info.st_mode)) why = "no regular file";
+    if (::fstat(::fileno(in), &info) != 0 || !S_ISREG(info.st_mode)) why = "not a regular file";
     else if (info.st_size > largest) why = "a file of " + grouped(info.st_size) + " bytes";
     if (why.empty()) {
         bytes.resize(std::size_t(info.st_size));
@@ -88,8 +88,8 @@ private:
 
     using Id = std::pair<dev_t, ino_t>;
 
-    // `inside`: the way from path_, "" or with a '/' at its end. Links are followed, also two to one place, but not back to a
-    // folder on the way, so that they end.
+    // `inside`: the path below path_, "" or with a '/' at its end. Links are followed, even if two lead to one place, but never
+    // back to a folder on the current path, so the walk ends.
     void walk(const std::string& inside) {
         const std::string here = path_ + "/" + inside;
         struct stat info {};
@@ -108,7 +108,7 @@ private:
         for (; !error && entry != fs::directory_iterator(); entry.increment(error))
             if (is_folder(*entry, inside)) folders.push_back(entry->path().filename().string());
         if (error) leave_out(inside, "cannot list the folder: " + reason_of(error.value()));
-        std::sort(folders.begin(), folders.end());  // the way in does not depend on the disk's order
+        std::sort(folders.begin(), folders.end());  // the order does not depend on the disk
         for (const std::string& name : folders) walk(inside + name + "/");
         way_.pop_back();
     }

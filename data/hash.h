@@ -1,4 +1,4 @@
-// 64 bits that tell contents apart. Nobody is kept from making two that collide on purpose.
+// A 64-bit hash of contents. Not cryptographic: collisions can be constructed.
 #pragma once
 #include <cstdint>
 #include <cstring>

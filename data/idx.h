@@ -14,8 +14,8 @@ struct Idx {
     std::vector<uint8_t> values;
 };
 
-// Reads a file of bytes with `axes` axes (3: images, 1: labels), plain or gzip. Throws Error unless the header is what it
-// should be and exactly as many values follow as it says.
+// Reads a file of bytes with `axes` axes (3: images, 1: labels), plain or gzip. Throws Error unless the header is valid and
+// exactly the stated number of values follows.
 Idx read_idx(const std::string& file, int axes, const FreeMemory& free = free_memory_now);
 
 // The header only.

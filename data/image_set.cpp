@@ -21,7 +21,7 @@ constexpr std::size_t longest_line = 1000;
 
 std::string extents(int64_t W, int64_t H) { return std::to_string(W) + " x " + std::to_string(H); }
 
-// What comes of one file.
+// The result of one file.
 struct Decoded {
     Picture picture;
     std::string broken;  // why there is none
@@ -45,7 +45,7 @@ public:
           budget_(options.free) {}
 
     int64_t channels() const { return channels_; }
-    // An encoded image is smaller than the pixels it stands for, even with 16 bits, but for what is written around them.
+    // An encoded image is smaller than its pixels, even with 16 bits, except for a small overhead.
     int64_t largest_file() const { return 8 * decode_.max_pixels + (1 << 20); }
 
     // On any number of threads. While others decode, it waits for the memory that it needs.
@@ -147,7 +147,7 @@ private:
         files = std::move(again);
     }
 
-    // The first of the broken files by name, whoever came upon it first.
+    // Reports the first broken file by name, whichever thread found one first.
     void refuse(const std::vector<ImageFile>& files, const std::vector<Decoded>& decoded) const {
         int64_t first = count_;
         std::string why;
@@ -159,7 +159,7 @@ private:
         }
         if (first < count_ && !options_.skip_broken)
             throw Error("a broken image, " + why, source_.place(first),
-                        "replace or remove it, or leave all such out with data.broken \"skip\"");
+                        "replace or remove it, or skip all such files with data.broken \"skip\"");
     }
 
     void keep(Dataset& set, int64_t index, Decoded& decoded) {
@@ -218,7 +218,7 @@ void check(const DatasetOptions& options) {
                     "set data.path to a folder, or a tar or zip archive, of PNG and JPEG images");
     if (options.split != "train")
         throw Error("a folder has no split \"" + printable(options.split) + "\"", options.where("split"),
-                    "leave data.split away, and set data.path to the folder of those images");
+                    "omit data.split, and set data.path to the folder of those images");
     if (options.crop < 0 || options.max_pixels < 1 || options.max_bytes < 1)
         throw Error("crop " + std::to_string(options.crop) + ", max_pixels " + std::to_string(options.max_pixels) +
                         ", max_bytes " + std::to_string(options.max_bytes),
@@ -316,7 +316,7 @@ DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
     }
     const std::unique_ptr<ImageSource> source = open_source(options, decoder);
     ThreadPool alone(1);
-    // The others must be like the first; load_images sees to it.
+    // The others must have the same shape; load_images checks this.
     for (int64_t i = 0; i < int64_t(source->names().size()); ++i) {
         Decoded decoded;
         source->read(i, i + 1, alone, [&](std::vector<ImageFile>& files) { decoded = decoder(files.front()); });
@@ -326,7 +326,7 @@ DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
                     options.first > 0 ? options.first : int64_t(source->names().size())};
         if (!options.skip_broken)
             throw Error("a broken image, " + decoded.broken, source->place(i),
-                        "replace or remove it, or leave all such out with data.broken \"skip\"");
+                        "replace or remove it, or skip all such files with data.broken \"skip\"");
     }
     throw Error("none of " + counted(int64_t(source->names().size()), "image", "images") + " can be used",
                 printable(options.path), "see why with data.broken \"error\"");

@@ -1,6 +1,6 @@
 #include <cstddef>
 #include <cstdio>
-// Each of these wants what is above it.
+// Each of these headers needs the ones above it.
 #include <jpeglib.h>
 // The numbers of messages depend on how the library was built.
 #include <jerror.h>
@@ -16,9 +16,9 @@
 namespace gannet {
 namespace {
 
-constexpr int most_scans = 500;  // each of a few bytes makes the decoder go through the whole image once more
+constexpr int most_scans = 500;  // each scan, even of a few bytes, makes the decoder process the whole image again
 
-// libjpeg reports failure by a jump. All that has a destructor is in here, so that no jump passes one.
+// libjpeg reports failure with longjmp. Everything with a destructor is in this struct, so that no jump skips a destructor.
 struct JpegReader {
     jpeg_decompress_struct jpeg{};
     jpeg_error_mgr errors{};
@@ -81,7 +81,7 @@ int64_t bytes_of_library(jpeg_decompress_struct& jpeg) {
     return bytes;
 }
 
-// Stored inverted, as Photoshop began to; PIL takes all of them so.
+// Stored inverted, as Photoshop does; PIL treats all of them so.
 std::vector<uint8_t> rgb_of_inverted_cmyk(const std::vector<uint8_t>& cmyk) {
     std::vector<uint8_t> rgb;
     rgb.reserve(cmyk.size() / 4 * 3);
@@ -118,7 +118,7 @@ Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& optio
                              : stored == JCS_CMYK || stored == JCS_YCCK ? JCS_CMYK
                                                                         : JCS_RGB;
     const int64_t C = r.jpeg.out_color_space == JCS_GRAYSCALE ? 1 : r.jpeg.out_color_space == JCS_CMYK ? 4 : 3;
-    const int turned = orientation_of(r.jpeg);  // the last call below lets go of it
+    const int turned = orientation_of(r.jpeg);  // released by the last call below
     if (options.reserve) {
         const int64_t pixels = H * W, with_library = pixels * C + bytes_of_library(r.jpeg);
         const int64_t copied = C == 4 ? pixels * (4 + 3) : turned > 1 ? 2 * pixels * C : 0;

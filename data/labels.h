@@ -7,8 +7,8 @@
 
 namespace gannet {
 
-// Where all images are in folders, their classes are these, in the order of the names: sets labels of the first `count` images
-// and classes, or why there are none. `names` are sorted folder by folder.
+// If all images are in folders, these are the classes, in the order of their names. Sets the labels of the first `count` images
+// and the classes, or the reason why there are none. `names` are sorted folder by folder.
 void label(Dataset& set, const std::vector<std::string>& names, int64_t count);
 
 }  // namespace gannet

@@ -1,4 +1,4 @@
-// Memory that several threads share: together they never take more than is free.
+// A memory budget shared by several threads: together they never allocate more than the free memory.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -13,8 +13,8 @@ class MemoryBudget {
 public:
     explicit MemoryBudget(FreeMemory free) : free_(std::move(free)) {}
 
-    // Waits until the bytes fit beside what other threads have taken. If they do not fit although no thread has taken any,
-    // returns the text of lack_of_memory(), else "".
+    // Waits until the bytes fit in addition to those of other threads. Returns the text of lack_of_memory() if they do not fit
+    // even alone, else "".
     std::string take(int64_t bytes);
     void give_back(int64_t bytes);
 
@@ -23,12 +23,12 @@ private:
     std::mutex mutex_;
     std::condition_variable given_back_;
     int64_t taken_ = 0, takers_ = 0;
-    // What may be taken without asking the system. Freed blocks may stay with the thread that had them, so that what is given
-    // back is not added here: the system is asked again.
+    // The bytes that may be taken without asking the system again. Released bytes are not added, because freed blocks may stay in
+    // the allocator of a thread; the system is asked again.
     int64_t left_ = 0;
 };
 
-// What one thread has taken, given back at the end of a scope.
+// The bytes of one thread, released at the end of a scope.
 class MemoryShare {
 public:
     explicit MemoryShare(MemoryBudget& budget) : budget_(budget) {}
@@ -38,7 +38,7 @@ public:
     MemoryShare(const MemoryShare&) = delete;
     MemoryShare& operator=(const MemoryShare&) = delete;
 
-    // Once: a thread that waits must not hold what another waits for.
+    // Call it once: a waiting thread must not hold bytes that another waits for.
     std::string take(int64_t bytes) {
         std::string lack = budget_.take(bytes);
         if (lack.empty()) taken_ = bytes;

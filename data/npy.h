@@ -15,7 +15,7 @@ struct Npy {
 };
 
 // Reads a file of unsigned bytes in C order, of format version 1, 2 or 3, plain or gzip. Throws Error for other types and orders,
-// with what to save instead, and unless exactly as many values follow the header as it says.
+// with advice what to save instead, and unless exactly the stated number of values follows the header.
 Npy read_npy(const std::string& file, const FreeMemory& free = free_memory_now);
 
 }  // namespace gannet

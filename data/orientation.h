@@ -1,4 +1,4 @@
-// Which way up an image file says that it is: what PIL's ImageOps.exif_transpose goes by, and no more is read than that.
+// The orientation stated in an image file. Reads the same metadata as PIL's ImageOps.exif_transpose, and no more.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace gannet {
 
-// A decoder hands over its blocks of metadata. They may hold anything.
+// A decoder passes its metadata blocks. They may contain anything.
 class Orientation {
 public:
     void png_chunk(std::string_view type, std::string_view data);  // eXIf, tEXt, zTXt, iTXt; others are ignored
     void jpeg_app1(std::string_view data);
 
-    // 1 to 8 as EXIF numbers them; 1 where nothing valid is said. EXIF counts before ImageMagick's raw profiles, and XMP only
-    // where there is no orientation in either.
+    // 1 to 8 as in EXIF; 1 if there is no valid orientation. EXIF takes precedence over ImageMagick's raw profiles, and XMP
+    // counts only if neither has an orientation.
     int value() const;
 
 private:

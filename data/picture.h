@@ -1,4 +1,4 @@
-// One image as bytes, and what is done to it on its way from a file into a data set.
+// One image as bytes, and the conversions between a file and a data set.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -18,16 +18,16 @@ struct Colour {
 // "white", "black" or "#rrggbb". Throws Error, which names `where`.
 Colour read_colour(const std::string& text, const std::string& where);
 
-// A pixel of four channels as one of three: where it is transparent, it shows the colour behind it. Bytes are blended as they
-// are, as PIL does, not as light.
+// Converts a pixel of four channels to three by blending it with the background colour. Blends the bytes directly, as PIL does,
+// without gamma.
 void composite(uint8_t* rgb, const uint8_t* rgba, const Colour& behind);
 // One channel or three; grey is (19595 R + 38470 G + 7471 B) / 2^16, PIL's "L".
 Picture with_channels(Picture picture, int64_t channels);
-// Turned and mirrored so that an image with this EXIF orientation (1 to 8) stands upright.
+// Rotates and mirrors an image with this EXIF orientation (1 to 8) so that it is upright.
 Picture upright(Picture picture, int orientation);
-// The middle `side` x `side` pixels of an image that is large enough.
+// The centre `side` x `side` pixels of a sufficiently large image.
 Picture cropped(const Picture& picture, int64_t side);
-// The shorter side becomes `size`, then the middle square is taken: torchvision's Resize and CenterCrop of PIL images.
+// Resizes the shorter side to `size`, then crops the centre square: torchvision's Resize and CenterCrop of PIL images.
 Picture fitted(Picture picture, int64_t size);
 
 }  // namespace gannet

@@ -16,7 +16,7 @@ namespace {
 
 constexpr png_byte metadata_chunks[] = "eXIf\0tEXt\0zTXt\0iTXt";
 
-// libpng reports failure by a jump. All that has a destructor is in here, so that no jump passes one.
+// libpng reports failure with longjmp. Everything with a destructor is in this struct, so that no jump skips a destructor.
 struct PngReader {
     png_structp png = nullptr;
     png_infop info = nullptr;
@@ -50,7 +50,7 @@ struct PngReader {
         reader->left -= count;
     }
 
-    // Metadata are kept only as far as they are used: a file may hold any amount of them.
+    // Keeps only the metadata that are used: a file may hold any amount.
     static int metadata(png_structp png, png_unknown_chunkp chunk) {
         auto* reader = static_cast<PngReader*>(png_get_user_chunk_ptr(png));
         try {
@@ -69,11 +69,11 @@ struct PngReader {
         if (failed && no_memory) throw std::bad_alloc();  // not an error of the file
         if (failed) throw BrokenImage(std::string("damaged PNG: ") + complaint);
         steps();
-        if (no_memory) throw std::bad_alloc();  // libpng leaves a chunk out that it has no memory for
+        if (no_memory) throw std::bad_alloc();  // libpng skips a chunk if it runs out of memory
     }
 };
 
-// Where the pixels of a row of an image belong. An interlaced image comes in seven passes, each a smaller image.
+// The places of a row's pixels in the image. An interlaced image has seven passes, each a smaller image.
 struct Pass {
     int64_t top = 0, left = 0, rows_apart = 1, columns_apart = 1, H = 0, W = 0;
 };
@@ -112,7 +112,7 @@ uint8_t* place_of(Picture& picture, const Pass& pass, int64_t y) {
     return picture.bytes.data() + ((pass.top + y * pass.rows_apart) * picture.W + pass.left) * picture.C;
 }
 
-// `row` has C channels; of four, what is behind the last shows in the picture's three.
+// `row` has C channels; four channels are blended with the background into the picture's three.
 void put_row(Picture& picture, const Pass& pass, int64_t y, const uint8_t* row, int64_t C, const Colour& behind) {
     uint8_t* to = place_of(picture, pass, y);
     for (int64_t x = 0; x < pass.W; ++x, row += C, to += pass.columns_apart * picture.C)
@@ -146,8 +146,8 @@ Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& option
     if (options.reserve)
         options.reserve(H, W, r.picture.C,
                         bytes_to_decode(H, W, r.picture.C, r.orientation.value() > 1 || has_late_metadata(file)));
-    // To eight bits, palettes expanded, transparency of every kind as an alpha channel. Colour profiles and gamma are left
-    // alone, as PIL leaves them.
+    // To eight bits, palettes expanded, transparency of every kind as an alpha channel. Colour profiles and gamma are ignored, as
+    // in PIL.
     r.guarded([&] {
         png_set_expand(r.png);
         png_set_scale_16(r.png);
@@ -169,7 +169,7 @@ Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& option
                 png_read_row(r.png, in_place ? place_of(r.picture, pass, y) : r.row.data(), nullptr);
                 if (!in_place) put_row(r.picture, pass, y, r.row.data(), C, options.background);
             }
-        png_read_end(r.png, r.info);  // what follows the pixels may be missing too
+        png_read_end(r.png, r.info);  // data after the pixels may be missing, too
     });
     return upright(std::move(r.picture), r.orientation.value());
 }

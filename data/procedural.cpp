@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t usual_count = 10000, usual_size = 64;
 
-// The random numbers of one image, in a stream of their own (see engine/tensor/random.h), whatever the seed of the training.
+// The random numbers of one image, in their own stream (see engine/tensor/random.h), independent of the seed of the training.
 class Draws {
 public:
     Draws(int64_t image, bool test) : image_(uint64_t(image)), test_(test) {}
@@ -97,7 +97,7 @@ DatasetInfo procedural_info(const DatasetOptions& options) {
     }
     if (options.size > 1 || options.channels > 0)
         throw Error("the set \"" + options.set + "\" is points, which have no size and no channels", options.where("set"),
-                    "leave data.size and data.channels away");
+                    "omit data.size and data.channels");
     return {1, 1, 2, options.first > 0 ? options.first : usual_count};
 }
 

@@ -8,14 +8,14 @@ namespace {
 
 constexpr int fraction_bits = 22;  // 8 bits of value, 22 of weight, 2 to spare in 32
 
-// The inputs of one output: `weights` of the inputs from `first` on, in fixed point.
+// The inputs of one output: `weights` of the inputs starting at `first`, in fixed point.
 struct Taps {
     int64_t first = 0;
     std::vector<int32_t> weights;
     int64_t end() const { return first + int64_t(weights.size()); }
 };
 
-// Of outputs [begin, begin + count) of `out`.
+// The outputs [begin, begin + count) of `out`.
 std::vector<Taps> triangle(int64_t in, int64_t out, int64_t begin, int64_t count) {
     const double scale = double(in) / double(out), support = std::max(scale, 1.0);
     std::vector<Taps> all;
@@ -77,7 +77,7 @@ public:
 private:
     int64_t W_, C_;
     std::vector<Taps> columns_, rows_;
-    int64_t first_row_, end_row_;  // of the input, as far as the window needs it
+    int64_t first_row_, end_row_;  // the rows of the input that the window needs
 };
 
 }  // namespace

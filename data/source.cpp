@@ -23,10 +23,10 @@ std::string ending(const std::string& name) {
     return lower(name.substr(dot));
 }
 
-// "run folder"; neither an ending nor "hidden".
+// "run folder"; neither a file extension nor "hidden".
 bool is_reason(const std::string& kind) { return kind[0] != '.' && kind.find(' ') != std::string::npos; }
 
-// Folder by folder: a '/' comes before all else.
+// Folder by folder: a '/' sorts before all other characters.
 bool before(const std::string& a, const std::string& b) {
     const auto rank = [](char c) { return c == '/' ? 0 : int(uint8_t(c)) + 1; };
     return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
@@ -123,8 +123,7 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const So
     std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, limits) : open_archive(trimmed, limits);
     if (!source->names().empty()) return source;
     if (!source->unreachable().empty())
-        throw Error("none of its images can be reached: " + named(source->unreachable()), printable(path),
-                    "check its permissions");
+        throw Error("none of its images can be read: " + named(source->unreachable()), printable(path), "check its permissions");
     const int64_t others = source->ignored().count();
     if (others == 0)
         throw Error(folder ? "the folder is empty" : "the archive is empty", printable(path), "put PNG or JPEG images there");
@@ -134,7 +133,7 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const So
 
 void ImageSource::leave_out(const std::string& place, const std::string& why) {
     if (!skip_broken_)
-        throw Error(why, printable(path_ + "/" + place), "make it readable, or leave all such out with data.broken \"skip\"");
+        throw Error(why, printable(path_ + "/" + place), "make it readable, or skip all such entries with data.broken \"skip\"");
     unreachable_.emplace_back(place, why);
 }
 
@@ -153,7 +152,7 @@ std::string ImageSource::place(int64_t index) const { return printable(path_ + "
 std::vector<int64_t> ImageSource::settle(std::vector<std::pair<std::string, int64_t>> found) {
     std::sort(found.begin(), found.end(),
               [](const auto& a, const auto& b) { return a.first != b.first ? before(a.first, b.first) : a.second < b.second; });
-    // A name that an archive has twice means the later file, as if it were unpacked.
+    // If an archive has a name twice, the later file counts, as after unpacking.
     std::vector<int64_t> numbers;
     for (auto& [name, number] : found) {
         if (!names_.empty() && names_.back() == name) {

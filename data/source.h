@@ -18,10 +18,11 @@ struct ImageFile {
     std::string unreadable;  // why there are no bytes
 };
 
-// The files that are left out, for one line.
+// The omitted files, for one message line.
 class IgnoredFiles {
 public:
-    // `kind`: why it is left out, in the singular; "": for its ending. `example`: what is said of the first of this kind.
+    // `kind`: the reason why it is omitted, in the singular; "": its file extension. `example`: the text for the first of this
+    // kind.
     void add(const std::string& name, const std::string& kind = "", const std::string& example = "");
     int64_t count() const { return count_; }
     std::string text() const;  // "3 hidden, 1 run folder, 2 .txt"
@@ -33,9 +34,9 @@ private:
 };
 
 struct SourceLimits {
-    int64_t file;              // bytes of a file; one of more is unreadable
-    int64_t unpacked;          // bytes of all that is in an archive, or 200 times the archive's own; one of more is refused
-    bool skip_broken = false;  // leave out what cannot be reached instead of throwing
+    int64_t file;              // bytes of a file; a larger one is unreadable
+    int64_t unpacked;          // unpacked bytes of an archive, or 200 times its own size if that is more; a larger one is refused
+    bool skip_broken = false;  // omit entries that cannot be read instead of throwing
     FreeMemory free = free_memory_now;
 };
 
@@ -43,7 +44,7 @@ class ImageSource {
 public:
     using Take = std::function<void(std::vector<ImageFile>& files)>;
 
-    // A folder or an archive. Throws Error if there is no such thing, or no image in it.
+    // A folder or an archive. Throws Error if it does not exist or has no images.
     static std::unique_ptr<ImageSource> open(const std::string& path, const SourceLimits& limits);
     virtual ~ImageSource() = default;
 
@@ -51,19 +52,19 @@ public:
     const std::vector<std::string>& names() const { return names_; }
     std::string place(int64_t index) const;  // for errors
     const IgnoredFiles& ignored() const { return ignored_; }
-    // What may hold images and could not be reached, and why: place within the source, reason.
+    // Entries that may hold images but could not be read: place within the source, reason.
     const std::vector<std::pair<std::string, std::string>>& unreachable() const { return unreachable_; }
 
-    // Tells names and contents of the first `count` images apart from others.
+    // A hash of the names and contents of the first `count` images.
     virtual uint64_t content(int64_t count, ThreadPool& threads, const LoadProgress& progress) const = 0;
-    // Hands the files [begin, end) over, in pieces that are not large. Their order is the source's own.
+    // Passes the files [begin, end) in small pieces, in the order of the source.
     virtual void read(int64_t begin, int64_t end, ThreadPool& threads, const Take& take) const = 0;
 
 protected:
     ImageSource(std::string path, const SourceLimits& limits)
         : path_(std::move(path)), largest_(limits.file), skip_broken_(limits.skip_broken), free_(limits.free) {}
     void leave_out(const std::string& place, const std::string& why);  // or throws
-    // Sorts what was found, each name with a number of its own; returns the numbers in the order of names().
+    // Sorts the names that were found; returns their original numbers in the order of names().
     std::vector<int64_t> settle(std::vector<std::pair<std::string, int64_t>> found);
 
     // The bytes of a file, before they are read.
@@ -86,7 +87,7 @@ std::string named(const std::vector<std::pair<std::string, std::string>>& left_o
 
 // By its name: PNG or JPEG.
 bool is_image_name(const std::string& name);
-// A part of the path begins with '.', or is a folder that a system keeps beside files: thumbnails, waste baskets, snapshots.
+// Whether a part of the path begins with '.' or is a system folder: thumbnails, waste baskets, snapshots.
 bool is_hidden(const std::string& path);
 // Whether a folder is the folder of a run: its pictures are not data.
 bool is_run(const std::function<bool(const std::string& name)>& has);

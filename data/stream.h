@@ -1,4 +1,4 @@
-// Bytes of a file that may be gzip-compressed, with every kind of damage reported.
+// Reads a file that may be gzip-compressed and reports every kind of damage.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -8,13 +8,13 @@ namespace gannet {
 
 class ByteStream {
 public:
-    // The first two bytes tell whether the file is gzip, not its name. Throws Error if it cannot be opened.
+    // The first two bytes decide whether the file is gzip, not its name. Throws Error if it cannot be opened.
     explicit ByteStream(const std::string& file);
     ~ByteStream();
-    // Fills `bytes` as far as the content reaches and returns how much that was. Throws Error where gzip is damaged or
-    // cut short (its checksum included), and where bytes follow the end of the compressed data.
+    // Fills `bytes` as far as the content reaches and returns that number. Throws Error if the gzip data are damaged (by their
+    // checksum, too) or truncated, or if bytes follow their end.
     std::size_t read(uint8_t* bytes, std::size_t count);
-    // No content can be longer, whatever a header claims: the file's size, times what gzip can reach.
+    // An upper bound of the content's length: the size of the file times gzip's largest compression ratio.
     int64_t longest() const;
     bool compressed() const;
 

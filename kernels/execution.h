@@ -1,4 +1,5 @@
-// Where and how a kernel runs. Every device (engine/tensor/device.h) owns one and hands it to each kernel as the last argument.
+// Where and how a kernel runs. Every device (engine/tensor/device.h) owns an Execution and passes it to each kernel as the last
+// argument.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -9,7 +10,7 @@
 
 namespace gannet {
 
-// A matrix product, and who computes it. `plain`: without bias, activation and moments.
+// A matrix product, and its implementation. `plain`: without bias, activation and moments.
 struct TunedProduct {
     MatmulShape shape;
     bool plain = true;
@@ -25,7 +26,7 @@ struct TunedProduct {
 struct Numerics {
     Precision precision = Precision::fp32;
     MatmulChoice matmul = MatmulChoice::automatic;
-    std::vector<TunedProduct> tuned;  // measured by `apps/bench MODEL --tune FILE`; before the rule of cuda/matmul_cublas.h
+    std::vector<TunedProduct> tuned;  // measured by `apps/bench MODEL --tune FILE`; overrides the rule of cuda/matmul_cublas.h
     bool exact_convolutions = false;  // on a CPU: no Winograd, which loses about two bits more (winograd.h)
 };
 
@@ -45,14 +46,14 @@ struct Execution {
     Numerics numerics;
     ThreadPool* threads = nullptr;  // of a CPU: who computes; of a GPU: who works for its host
     // Of a GPU:
-    std::vector<TunedProduct>* noted = nullptr;  // each product that it is asked for is added once
+    std::vector<TunedProduct>* noted = nullptr;  // receives each distinct matrix product
     void* stream = nullptr;                      // a cudaStream_t: all work of the GPU goes to this one
     int gpu = 0;                                 // its index
     int capability = 0;                          // 90 for sm_90
     ScratchMemory* scratch = nullptr;
-    std::shared_ptr<void>* cublas = nullptr;  // what matmul_cublas.cu keeps for the GPU
+    std::shared_ptr<void>* cublas = nullptr;  // state of matmul_cublas.cu for the GPU
 
-    // Who computes a product on a GPU, by `matmul` or the table.
+    // The implementation of a matrix product on a GPU, by `matmul` or the table.
     MatmulChoice choice_for(const MatmulShape& shape, bool plain) const {
         const TunedProduct asked{shape, plain, numerics.matmul};
         if (noted) {

@@ -1,4 +1,4 @@
-// All backends. The CPU's instruction sets are backends of their own: one source, compiled once for each.
+// All backends. Each instruction set of the CPU is a separate backend: one source, compiled once per set.
 #pragma once
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011) and the one way this
-// project turns its words into numbers. Both sides and tools/gannet_torch.py compute exactly this.
+// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011) and the conversion of its
+// words to numbers. Both backends and tools/gannet_torch.py compute exactly this.
 //
 //   key      = (seed low, seed high)
 //   counter  = (element / 4, sample, step, stream * 4096 + update)      element: its index within the sample

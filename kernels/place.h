@@ -1,5 +1,5 @@
-// Where in the model the work of this thread belongs: an error names it, a profiler draws it as nested ranges
-// (step > critic update > backward > "discriminator.2 conv2d" > kernel).
+// The part of the model that this thread works on: errors name it, a profiler shows it as nested ranges (step > critic update >
+// backward > "discriminator.2 conv2d" > kernel).
 #pragma once
 #include <string>
 #include <unordered_set>

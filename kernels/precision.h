@@ -6,8 +6,8 @@
 
 namespace gannet {
 
-// What the operands of a product are rounded to on their way into the multipliers; sums are fp32 throughout.
-// tf32 keeps 11 significant bits, bf16 8. Chips before sm_80, and shapes that the tensor-core kernels do not serve, use fp32.
+// The precision to which the operands of a matrix product are rounded; sums are always fp32. tf32 keeps 11 significant bits, bf16
+// 8. GPUs before sm_80, and shapes that the tensor-core kernels do not support, use fp32.
 enum class Precision : uint8_t { fp32, tf32, bf16 };
 
 // automatic: the rule of kernels/cuda/matmul_cublas.h.

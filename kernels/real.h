@@ -13,7 +13,7 @@ using real = float;
 
 }  // namespace gannet
 
-// Marks the formulas that both sides compute.
+// Marks the formulas that host and device compute.
 #ifdef __CUDACC__
 #define GANNET_HD __host__ __device__ inline
 #else

@@ -1,8 +1,9 @@
-// Shapes and scalar parameters of the kernels, one struct each, shared by every backend.
-// Letters: matmul M,N,K; images N,H,W,C in, N,P,Q,OC out, filter R,S. Everything is row-major and contiguous; images are NHWC.
+// Shapes and scalar parameters of the kernels, one struct each, shared by all backends. Letters: matmul M,N,K; images N,H,W,C in,
+// N,P,Q,OC out, filter R,S. Everything is row-major and contiguous; images are NHWC.
 #pragma once
 #include <cstdint>
 
+#include "kernels/activation.h"
 #include "kernels/real.h"
 
 namespace gannet {
@@ -11,14 +12,6 @@ namespace gannet {
 struct Execution;
 using Stream = const Execution*;
 
-enum class ActivationKind : int32_t { none, relu, leaky_relu, tanh, sigmoid };
-
-// y = act(x). `slope` (>= 0) belongs to leaky_relu. Every kind's derivative can be written with y alone.
-struct Activation {
-    ActivationKind kind = ActivationKind::none;
-    real slope = 0;
-};
-
 // c (M,N) = op(a) op(b), where op(a) is (M,K) and op(b) is (K,N).
 // a is stored (M,K), or (K,M) if transpose_a; b is stored (K,N), or (N,K) if transpose_b.
 struct MatmulShape {
@@ -26,8 +19,8 @@ struct MatmulShape {
     bool transpose_a = false, transpose_b = false;
 };
 
-// y (N,P,Q,OC) = conv2d(x (N,H,W,C), w (OC,R,S,C)). The struct carries both sides' extents, so the data gradient
-// (= transposed convolution, which reads it from y back to x) has no ambiguity about output padding.
+// y (N,P,Q,OC) = conv2d(x (N,H,W,C), w (OC,R,S,C)). The struct has the extents of both sides, so the output padding of the data
+// gradient (= transposed convolution, from y to x) is unambiguous.
 struct ConvShape {
     int64_t N = 0, H = 0, W = 0, C = 0;
     int64_t P = 0, Q = 0, OC = 0;
@@ -74,13 +67,13 @@ struct UpsampleShape {
 // ---- random draws --------------------------------------------------------------------------------------------------
 // A draw is a pure function: key = seed; counter = (element / 4, sample, step, update | stream). See philox.h.
 
-// What changes from step to step lives in device memory, so that a captured graph can be replayed.
+// Values that change from step to step are in device memory, so that a captured graph can be replayed.
 struct Counters {
     int64_t step = 0;         // cycles of the schedule done
     int64_t images_seen = 0;  // real images consumed before this step
 };
 
-// What a draw is for. `stream` names the purpose (engine/tensor/random.h), `update` the update within the step.
+// The purpose of a draw: `stream` is the purpose (engine/tensor/random.h), `update` the update within the step.
 struct RandomKey {
     uint64_t seed = 0;
     uint32_t stream = 0;  // 20 bits

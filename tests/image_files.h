@@ -1,4 +1,4 @@
-// The image files of tests/images, and what is made of them.
+// The image files of tests/images, and modified copies of them.
 #pragma once
 #include <zlib.h>
 
@@ -20,7 +20,7 @@ inline std::vector<uint8_t> bytes_of(const std::string& file) {
     return {text.begin(), text.end()};
 }
 
-// Of the chunk that begins at `at`, after it was changed.
+// Updates the checksum of the chunk at `at` after a change.
 inline void set_png_checksum(std::vector<uint8_t>& png, std::size_t at) {
     const auto big_endian = [&](std::size_t i) {
         return uint32_t(png[i]) << 24 | uint32_t(png[i + 1]) << 16 | uint32_t(png[i + 2]) << 8 | uint32_t(png[i + 3]);

@@ -1,4 +1,4 @@
-// Folders and archives of the fixtures in tests/images, made while a test runs.
+// Folders and archives of the fixtures in tests/images, made during a test.
 #pragma once
 #include <archive.h>
 #include <archive_entry.h>
@@ -15,7 +15,7 @@
 #include "tests/temporary.h"
 #include "tests/threads.h"
 
-// A folder of fixtures under other names, and a cache of its own.
+// A folder of fixtures under other names, with its own cache.
 struct Pictures {
     TemporaryFolder folder;
     Pictures() { ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1); }
@@ -53,7 +53,7 @@ struct Pictures {
     }
 };
 
-// One entry of an archive that nobody packs by accident.
+// One entry of an unusual archive.
 struct Entry {
     std::string name, bytes;                  // a folder's name ends with '/'
     std::string symlink = {}, hardlink = {};  // what it points to
@@ -90,7 +90,7 @@ inline std::string pack_entries(const std::string& file, int (*format)(archive*)
 inline constexpr auto tar = archive_write_set_format_pax_restricted, zip = archive_write_set_format_zip;
 inline constexpr auto plain = archive_write_add_filter_none, gz = archive_write_add_filter_gzip;
 
-// Every file and link below a folder, but for those of the cache.
+// Every file and link below a folder, except those of the cache.
 inline std::set<std::string> all_files_of(const std::string& folder) {
     std::set<std::string> all;
     for (const auto& found : std::filesystem::recursive_directory_iterator(folder))
@@ -98,7 +98,7 @@ inline std::set<std::string> all_files_of(const std::string& folder) {
     return all;
 }
 
-// What is said while a set is loaded, in one text.
+// The messages of loading a set, as one text.
 inline std::string said(gannet::DatasetOptions options, gannet::Dataset* set = nullptr) {
     std::string text;
     options.report.say = [&](const std::string& line) { text += line + "\n"; };

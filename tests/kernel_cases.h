@@ -1,5 +1,5 @@
-// The contract's kernels on raw pointers: what the op table cannot see (guards, null arguments, optimizers, draws, data). Law 7's
-// table is op_cases.h; this one must name every function that kernels/contract declares.
+// Cases of the contract's kernels on raw pointers, for what the op table cannot test (guards, null arguments, optimizers, random
+// draws, data). This table must name every function that kernels/contract declares; op_cases.h is the table of ops.
 #pragma once
 #include <functional>
 #include <string>

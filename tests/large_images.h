@@ -1,4 +1,4 @@
-// Images of any extents and kind, of one colour: their files are small.
+// Images of any size and kind in one colour, so that their files are small.
 #pragma once
 #include <png.h>
 

@@ -1,4 +1,4 @@
-// What code does where little memory is left.
+// Runs code with little memory.
 #pragma once
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -8,7 +8,7 @@
 #include <fstream>
 #include <new>
 
-// Sanitizers take any amount of addresses.
+// Sanitizers reserve any amount of address space.
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool memory_can_be_limited = false;
 #else

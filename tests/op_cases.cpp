@@ -68,23 +68,17 @@ const Counters* test_counters(Device device) {
 }
 
 std::vector<Activation> activations() {
-    return {{ActivationKind::none, 0},
-            {ActivationKind::relu, 0},
-            {ActivationKind::leaky_relu, real(0.25)},
-            {ActivationKind::tanh, 0},
-            {ActivationKind::sigmoid, 0}};
+    std::vector<Activation> all;
+    for (const ActivationRow& row : activation_rows) all.push_back({row.kind, row.slope ? real(0.25) : real(0)});
+    return all;
 }
 
-std::string text(Activation a) {
-    switch (a.kind) {
-        case ActivationKind::none: return "none";
-        case ActivationKind::relu: return "relu";
-        case ActivationKind::leaky_relu: return "leaky_relu";
-        case ActivationKind::tanh: return "tanh";
-        case ActivationKind::sigmoid: return "sigmoid";
-    }
-    return "";
+Draw kept_values(Activation act) {
+    const ActivationRow& row = row_of(act.kind);
+    return row.needs_input ? Draw{-4, 4} : row.low == 0 && row.high == 1 ? probability : Draw{-0.95, 0.95, {0}};
 }
+
+std::string text(Activation a) { return row_of(a.kind).name; }
 
 std::string text(const RowsShape& s) { return std::to_string(s.rows) + "x" + std::to_string(s.cols); }
 

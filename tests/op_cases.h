@@ -1,5 +1,5 @@
-// The one table of op cases. It drives parity with references, gradients of every order, fused against composed, range
-// invariance, threads and coverage; an op without a case fails a test.
+// The one table of op cases. It drives the tests of parity with references, gradients of every order, fused against composed
+// forms, range invariance, threads and coverage. An op without a case fails a test.
 #pragma once
 #include <cstdlib>
 #include <functional>
@@ -23,7 +23,7 @@ struct Draw {
 inline constexpr double gap = 0.02;
 inline const Draw symmetric{-1, 1}, positive{0.5, 2}, probability{0.05, 0.95}, off_zero{-1, 1, {0}};
 
-// `count` numbers that depend on the name and the index alone.
+// `count` numbers that depend only on the name and the index.
 std::vector<real> draw(const Draw& draw, int64_t count, const std::string& name, int index);
 
 enum class Use {
@@ -48,7 +48,7 @@ struct OpCase {
     double terms = 0;                              // summed into a value: adds 2 sqrt(terms) ulps of the largest value
     Build composition = {};                        // of a fused op: the same function made of other ops
     int orders = 2;                                // of derivatives that are checked
-    double least = 0;                              // where terms cancel: errors count against no less than this size
+    double least = 0;                              // where terms cancel: errors are relative to at least this size
 
     std::string name() const { return op + " " + label; }
     bool per_sample() const;
@@ -59,14 +59,14 @@ const std::vector<OpCase>& op_cases();
 // Leaves on the device; those that are differentiable require a gradient.
 Tensors make_inputs(const OpCase& c, Device device);
 
-// How far `got` is from `expected`, in units of the tolerance: at most 1 passes, NaN does not. See OpCase.
+// The error of `got`, in units of the tolerance: at most 1 passes, NaN fails. See OpCase.
 double mismatch(const std::vector<real>& got, const Values& expected, double ulps, double terms, double least = 0);
 
 // `terms` for a normalisation over `count` values. A few values may lie close together: dividing by their deviation then
 // magnifies the rounding of x.
 inline double normalisation_terms(int64_t count) { return count < 8 ? 10000 : 64 + double(count); }
 
-// Convolutions of every kind that the kernels tell apart; shared with the list of kernel cases.
+// Convolutions of every kind that the kernels distinguish; shared with the kernel cases.
 std::vector<ConvShape> conv_shapes();
 // The `terms` of a convolution's sum. Where Winograd may be used (4x4, stride 2, channels a multiple of 16), the integers of its
 // transforms magnify rounding by two bits, as the test of its errors measures: 16 times the terms. Where tiles of 7x7 outputs
@@ -80,9 +80,11 @@ std::string text(const ConvShape& s);
 std::string text(const RowsShape& s);
 std::string text(Activation a);
 std::vector<Activation> activations();
+// What an activation's derivative is computed from, and the `terms` of a derivative that cancels near its zero.
+Draw kept_values(Activation act);
+inline double slope_terms(Activation act) { return needs_input(act.kind) ? 1 : 0; }
 
-// Leaves the cases whose names hold a match of the regular expression GANNET_TEST_CASES: for work on a kernel, and on slow
-// devices.
+// Keeps only the cases with names that match the regular expression GANNET_TEST_CASES, for work on a kernel and for slow devices.
 template <class Case>
 void keep_selected(std::vector<Case>& cases) {
     const char* pattern = std::getenv("GANNET_TEST_CASES");
@@ -91,7 +93,7 @@ void keep_selected(std::vector<Case>& cases) {
     std::erase_if(cases, [&](const Case& c) { return !std::regex_search(c.name(), expression); });
 }
 
-// The instruction sets of this machine, and its GPU if there is one; GANNET_TEST_DEVICE=cpu|cuda takes those alone.
+// The instruction sets of this machine, and its GPU if there is one; GANNET_TEST_DEVICE=cpu|cuda selects only those.
 std::vector<Device> devices(int threads = 0);
 
 // Counters in the device's memory.

@@ -102,8 +102,8 @@ void add_binary(std::vector<OpCase>& cases) {
 void add_activations(std::vector<OpCase>& cases) {
     for (const Activation act : activations()) {
         if (act.kind == ActivationKind::none) continue;
-        // what an activation can return
-        const Draw outputs = act.kind == ActivationKind::sigmoid ? probability : Draw{-0.95, 0.95, {0}};
+        const Draw kept = kept_values(act);
+        const auto slope = [act](double x, double dy) { return reference::slope_at(x, act) * dy; };
         for (const Shape& shape : all_shapes()) {
             cases.push_back({"activation",
                              text(act) + shape.str(),
@@ -112,26 +112,25 @@ void add_activations(std::vector<OpCase>& cases) {
                              [act](const Lists& x) { return Lists{reference::activate(x[0], act)}; },
                              4});
             // 1 - y^2 and y (1 - y) cancel by at most 1 / 0.05: up to 20 ulps
-            const auto slope = [act](double y, double dy) { return reference::slope_at_output(y, act) * dy; };
             cases.push_back({"activation_grad",
                              text(act) + shape.str(),
-                             {{shape, outputs, Use::batched}, {shape, symmetric, Use::batched}},
+                             {{shape, kept, Use::batched}, {shape, symmetric, Use::batched}},
                              [act](const Tensors& x) { return Tensors{activation_grad(x[0], x[1], act)}; },
                              [slope](const Lists& x) { return Lists{reference::map(x[0], x[1], slope)}; },
-                             24});
+                             24,
+                             slope_terms(act)});
         }
         for (const RowsShape s : {RowsShape{1, 1}, {7, 5}, {33, 31}, {3, 700}, {13001, 3}, {900, 40}}) {
-            cases.push_back(
-                {"bias_activation_grad",
-                 text(act) + " " + text(s),
-                 {{{s.rows, s.cols}, outputs}, {{s.rows, s.cols}, symmetric}},
-                 [act, s](const Tensors& x) { return bias_activation_grad(x[0], x[1], s, act); },
-                 [slope = [act](double y, double dy) { return reference::slope_at_output(y, act) * dy; }, s](const Lists& x) {
-                     const Values dx = reference::map(x[0], x[1], slope);
-                     return Lists{dx, reference::sum_rows(dx, s)};
-                 },
-                 24,
-                 double(s.rows)});
+            cases.push_back({"bias_activation_grad",
+                             text(act) + " " + text(s),
+                             {{{s.rows, s.cols}, kept}, {{s.rows, s.cols}, symmetric}},
+                             [act, s](const Tensors& x) { return bias_activation_grad(x[0], x[1], s, act); },
+                             [slope, s](const Lists& x) {
+                                 const Values dx = reference::map(x[0], x[1], slope);
+                                 return Lists{dx, reference::sum_rows(dx, s)};
+                             },
+                             24,
+                             double(s.rows)});
         }
     }
 }

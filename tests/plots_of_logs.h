@@ -1,4 +1,4 @@
-// Rows of logs, and what is drawn of them.
+// Rows of logs, and their plots.
 #pragma once
 #include <cmath>
 #include <sstream>
@@ -30,7 +30,7 @@ inline std::string statistics(int step, int of) {
     return "{\"mean\":0,\"std\":1,\"min\":-1,\"max\":" + std::to_string(1 + 0.01 * of) + ",\"histogram\":[" + counts + "]}";
 }
 
-// An observation of networks with that many parameters each; `more` goes in beside them.
+// An observation of networks with that many parameters each, plus `more`.
 inline std::string observation(int step, int parameters, const std::string& more) {
     std::string line = "{\"step\":" + std::to_string(step) + ",\"observed\":{" + more;
     for (const char* network : {"generator", "discriminator"}) {
@@ -59,7 +59,7 @@ inline History history_of(const std::string& log) {
     return history;
 }
 
-// What write_plots makes of a log.
+// The files that write_plots writes for a log.
 struct Plots {
     TemporaryFolder folder;
     explicit Plots(const History& history) { write_plots(history, folder / "deep/plots"); }

@@ -1,7 +1,7 @@
-# Sourced first by tests/test_*.sh: a folder to work in, the programs, how they are run, and what is asked of them. GANNET_APPS names
-# another folder of programs. `counts` ends a test: its last line is `N passed, N failed, N skipped`.
+# Sourced first by tests/test_*.sh: a work folder, the programs, and functions to run and check them. GANNET_APPS names another
+# folder of programs. `counts` ends a test: its last line is `N passed, N failed, N skipped`.
 set -u
-# With nohup or in the background a test ignores signals, and so would what it starts and sends them to.
+# With nohup or in the background a test ignores signals, and so would the programs that it starts.
 [ -n "${default_signals:-}" ] || exec env --default-signal default_signals=1 "$BASH" "$0" "$@"
 unset default_signals GANNET_ISA GANNET_THREADS GANNET_DATA
 cd "$(dirname "$0")/.." || exit 1

@@ -1,5 +1,5 @@
 // Naive references in double: each follows a definition, one loop per sum, and shares no formula with the kernels.
-// Sums run in long double, so that what a test measures is the kernel's rounding, not the reference's.
+// Sums are in long double, so that a test measures the kernel's rounding, not the reference's.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -24,12 +24,16 @@ inline double activate(double x, Activation a) {
         case ActivationKind::leaky_relu: return x > 0 ? x : double(a.slope) * x;
         case ActivationKind::tanh: return std::tanh(x);
         case ActivationKind::sigmoid: return 1 / (1 + std::exp(-x));
+        case ActivationKind::gelu: return double(x * std::erfc(-x / std::sqrt(2.0L)) / 2);
+        case ActivationKind::silu: return x / (1 + std::exp(-x));
     }
     return NAN;
 }
 
-// act'(x) at x = act^-1(y), from the derivative's definition in x.
-inline double slope_at_output(double y, Activation a) {
+// act'(x) from the derivative's definition in x, which is `kept` itself where the activation's row says `needs_input`, or else
+// act^-1(kept).
+inline double slope_at(double kept, Activation a) {
+    const double x = kept, y = kept;
     switch (a.kind) {
         case ActivationKind::none: return 1;
         case ActivationKind::relu: return y > 0 ? 1 : 0;
@@ -38,6 +42,12 @@ inline double slope_at_output(double y, Activation a) {
         case ActivationKind::sigmoid: {
             const double e = std::exp(-std::log(y / (1 - y)));
             return e / ((1 + e) * (1 + e));
+        }
+        case ActivationKind::gelu:
+            return double(std::erfc(-x / std::sqrt(2.0L)) / 2 + x * std::exp(-0.5L * x * x) / std::sqrt(2 * std::acos(-1.0L)));
+        case ActivationKind::silu: {
+            const long double e = std::exp(-(long double)(x));
+            return double((1 + e + x * e) / ((1 + e) * (1 + e)));
         }
     }
     return NAN;
@@ -244,7 +254,7 @@ inline Values normalise(const Values& x, const Values& mean_var, const Values& g
 // {dx, dgamma, dbeta} of a normalisation by its own statistics; y is its output.
 inline std::vector<Values> normalise_grad(const Values& x, const Values& y, const Values& dy, const Values& gamma,
                                           const RowsShape& s, double eps, Activation act, bool by_column) {
-    const Values dz = map(y, dy, [act](double out, double d) { return slope_at_output(out, act) * d; });
+    const Values dz = map(y, dy, [act](double kept, double d) { return slope_at(kept, act) * d; });
     const Values xhat = normalise(x, moments(x, s, by_column), {}, {}, s, eps, {}, by_column);
     Values g = dz;
     if (!gamma.empty())

@@ -1,4 +1,4 @@
-// Files cannot grow beyond a size, as on a disk that is full.
+// Limits the size of files, like a full disk.
 #pragma once
 #include <sys/resource.h>
 

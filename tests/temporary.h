@@ -1,4 +1,4 @@
-// A folder that goes away with its variable, and the text of an expected Error.
+// A folder that is removed with its variable, and the text of an expected Error.
 #pragma once
 #include <cstdlib>
 #include <filesystem>
@@ -31,7 +31,7 @@ struct TemporaryFolder {
     }
 };
 
-// What the call threw: "" if nothing. Other exceptions than Error pass through.
+// The text of the Error that the call threw, or "". Other exceptions pass through.
 template <class Call>
 std::string error_of(Call call) {
     try {

@@ -61,7 +61,7 @@ TEST_CASE("cache: a file is locked until it has its name") {
     CHECK(there(1));
 }
 
-TEST_CASE("cache: what stopped writers left is removed by the next, what is being written is not") {
+TEST_CASE("cache: files of stopped writers are removed by the next writer, files being written are not") {
     const Pictures p;
     keep(1);
     const std::string dead = cache_file(2) + ".aB3xYz", alive = cache_file(3) + ".qwerty",
@@ -80,7 +80,7 @@ TEST_CASE("cache: what stopped writers left is removed by the next, what is bein
     for (const uint64_t key : {1, 4, 5}) CHECK(there(key));
 }
 
-TEST_CASE("cache: the least recently used goes first, never one in use") {
+TEST_CASE("cache: the least recently used file is removed first, never one in use") {
     const Pictures p;
     const Limit limit("0.00035");  // three of them
     for (const uint64_t key : {1, 2, 3}) keep(key), used_before(key, int(100 - 10 * key));
@@ -104,7 +104,7 @@ TEST_CASE("cache: the least recently used goes first, never one in use") {
     CHECK(fs::is_empty(cache_folder()));
 }
 
-TEST_CASE("cache: what does not fit is not kept, and the run continues") {
+TEST_CASE("cache: a set that does not fit is not cached, and the run continues") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     {
@@ -156,7 +156,7 @@ TEST_CASE("cache: a file that others could have written is not trusted") {
     CHECK_FALSE(there(1));  // and does not wait
 }
 
-TEST_CASE("cache: lines of it cannot steer a terminal") {
+TEST_CASE("cache: its messages cannot control a terminal") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     std::string kept;

@@ -53,7 +53,7 @@ TEST_CASE("classifier: memorises a hundred digits, and a resumed run computes th
     CHECK(readings.classes == 10);
 }
 
-TEST_CASE("classifier: features are what enters the last layer") {
+TEST_CASE("classifier: features are the inputs of the last layer") {
     const TemporaryFolder folder;
     const config::ClassifierConfig config = small_classifier();
     ClassifierTrainer trainer(config, few_images(), Device::cpu());
@@ -71,7 +71,7 @@ TEST_CASE("classifier: features are what enters the last layer") {
     }
 }
 
-TEST_CASE("classifier: a file that does not fit is refused where it does not") {
+TEST_CASE("classifier: an error names what does not fit in a file") {
     CHECK(has(message_of({"classifier.7.units=9"}), "the data have 10 labels"));
     CHECK(has(message_of({"classifier.7={\"layer\": \"relu\"}"}), "softmax of their own"));
     CHECK(has(message_of({"optimizer.generator.lr=1"}), "a classifier has no generator"));
@@ -87,7 +87,7 @@ TEST_CASE("classifier: a file that does not fit is refused where it does not") {
         has(error_of([] { config::load_model("models/vanilla.json", {"classifier=[{\"layer\": \"relu\"}]"}); }), "unknown key"));
 }
 
-TEST_CASE("classifier: a GAN's checkpoint is none") {
+TEST_CASE("classifier: a GAN's checkpoint is refused") {
     const TemporaryFolder folder;
     const config::GanConfig config = small_config("vanilla");
     GanTrainer trainer(config, few_images(), Device::cpu());

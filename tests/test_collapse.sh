@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs that are made to collapse, each in its way, and healthy ones: what the alarm says, and --on-collapse stop.
+# Runs that collapse in different ways, and healthy runs: the alarm's message, and --on-collapse stop.
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=$root/data
 

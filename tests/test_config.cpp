@@ -86,7 +86,7 @@ TEST_CASE("files that are none") {
 }
 
 // Each names on its first line what its error must say.
-TEST_CASE("every bad model is refused with the right words") {
+TEST_CASE("every bad model is refused with the right message") {
     int files = 0;
     for (const auto& entry : std::filesystem::directory_iterator("tests/bad_models")) {
         const std::string file = entry.path().generic_string();
@@ -264,7 +264,7 @@ TEST_CASE("--set") {
          "unknown variable '$filters' (generator[0].channels, --set generator.0.channels=$filters)"},
         {"steps=null", "neither 'steps' nor 'epochs' is given (models/wgan.json:"},
         {"objective=null", "missing key 'objective'"},
-        {"objective.loss=bce", "the loss 'bce' wants probabilities"},
+        {"objective.loss=bce", "the loss 'bce' needs probabilities"},
         {"latent.size=image", "'size' is \"image\", but must be an integer (latent.size, --set latent.size=image)"},
     };
     for (const auto& [setting, expected] : wrong) {
@@ -314,7 +314,7 @@ struct Home {
     ~Home() { ::setenv("HOME", before.c_str(), 1); }
 };
 
-TEST_CASE("paths count from the file that they are written in, and are absolute") {
+TEST_CASE("paths are relative to their file, and become absolute") {
     const TemporaryFolder folder;
     for (const char* inner : {"inner", "pictures", "inner/more"}) std::filesystem::create_directory(folder / inner);
     std::filesystem::create_directory_symlink("inner/more", folder / "link");
@@ -358,7 +358,7 @@ TEST_CASE("paths count from the file that they are written in, and are absolute"
     CHECK(read(model_text("\"data\": {\"path\": \"caf\\udce9\"},")).data.images.path == here + "/caf\xe9");
 }
 
-TEST_CASE("the identity of a run: what decides its numbers") {
+TEST_CASE("the identity of a run: the keys that determine its results") {
     const auto identity_of = [](const std::vector<std::string>& settings) {
         return json::dump(identity(load_gan("models/wgan.json", settings).effective));
     };
@@ -433,20 +433,20 @@ TEST_CASE("base") {
          "there is no base '" + folder / "inner/none.json" + "' (base, " + folder / "inner/over.json:1)"},
         {R"({"base": ""})", "there is no base"},
         {R"({"base": 3})", "'base' is a number, but must be the name of a model file"},
-        {R"({"base": "over.json"})", "is, in the end, its own base"},
-        {R"({"base": "../loop.json"})", "is, in the end, its own base (base, " + folder / "loop.json:1)"},
+        {R"({"base": "over.json"})", "has itself as its base, directly or through other files"},
+        {R"({"base": "../loop.json"})",
+         "has itself as its base, directly or through other files (base, " + folder / "loop.json:1)"},
         {R"({"base": "../chain0.json"})", "a chain of more than 16 bases"},
         {R"({"base": "../bad.json"})", "unknown key 'bath' (bath, " + folder / "bad.json:1): did you mean 'batch'?"},
         {R"({"base": "../list.json"})",
          "a model file must be an object, { ... }, but this is a list (" + folder / "list.json:1)"},
-        {R"({"base": "../first.json", "data": {"frist": null}})",
-         "'data.frist' is null, but the base has no such key to take away"},
+        {R"({"base": "../first.json", "data": {"frist": null}})", "'data.frist' is null, but the base has no such key to remove"},
         {R"({"base": "../first.json", "set": [1]})", "'set' is a list, but must be an object"},
         {R"({"set": {"batch": 3}})", "'set' without 'base'"},
         {R"({"base": "../first.json", "set": {"generator.9": null}})",
          "the list 'generator' has no entry '9' (set.generator.9, " + folder / "inner/over.json:1)"},
         {R"({"base": "../first.json", "set": {"variables.c": 3}})", "unknown variable 'c'"},
-        {R"({"base": "../first.json", "set": {"base": "x.json"}})", "'base' is read before any setting"},
+        {R"({"base": "../first.json", "set": {"base": "x.json"}})", "'base' is read before settings are applied"},
         {R"({"base": "../first.json", "set": {"generator.0.unit": 3}})", "unknown key 'unit' (generator[0].unit, "},
     };
     for (const auto& [text, expected] : wrong) {
@@ -455,7 +455,7 @@ TEST_CASE("base") {
         CHECK(message.find('\n') == std::string::npos);
     }
     CHECK(has(error_of([&] { load(R"({"base": "../first.json"})", {"base=x"}); }),
-              "'base' is read before any setting (--set base=x)"));
+              "'base' is read before settings are applied (--set base=x)"));
 }
 
 TEST_CASE("cuda.precision is the old name of compute.precision") {

@@ -24,7 +24,7 @@ TEST_CASE("json: values know their places") {
     CHECK(a[2].type_name() == "an object");
 }
 
-TEST_CASE("json: what is written reads back the same") {
+TEST_CASE("json: written values read back the same") {
     for (const double d : {0.0, -0.0, 1.0, 0.1, 1e-4, 2e-4, 1e22, 1e300, 5e-324, -1.5e-8, 123456789.125}) {
         const Value back = json::parse(json::dump(d), "x");
         REQUIRE(std::holds_alternative<double>(back.data));

@@ -108,7 +108,7 @@ TEST_CASE("cuda: matrix products on tensor cores are those of the rounded factor
                                               stream));
 }
 
-TEST_CASE("cuda: what a product is asked for is noted once, and a table decides whose it is") {
+TEST_CASE("cuda: each matrix product is recorded once, and a table decides its implementation") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
     const Product product({33, 31, 65, false, true});
     std::vector<TunedProduct> seen;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Programs and folders of images: where a run may write, and what is said of a set that cannot be used.
+# Programs and folders of images: where a run may write, and the messages about unusable sets.
 . "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'JSON'
@@ -94,7 +94,7 @@ check "and trains where there is a model" grep -q ' 0 files removed, 0 MB' out
 check "with its configuration" grep -q '"generator"' out
 no_home() { env -u HOME -u XDG_CACHE_HOME "$@"; }
 runs no_home "$train" --clear-cache
-check "without a place for it, it says so" grep -qx 'no images are kept: neither XDG_CACHE_HOME nor HOME is set' out
+check "without a place for it, it says so" grep -qx 'there is no cache: neither XDG_CACHE_HOME nor HOME is set' out
 for program in train generate evaluate bench; do
     check "the default number of threads" grep -q 'CPU quota' <("$programs/$program" --help | tr -s ' \n' ' ')
 done

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What ./apps/summary and `train --dry-run` say before a training: of models whose data are not there too, what memory and time it
-# takes, and that shapes are refused before any image is read.
+# The output of ./apps/summary and `train --dry-run` before a training, with and without the data: memory and time, and that
+# shapes are refused before any image is read.
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=/nonexistent
 says() { check "says: $1" grep -qE -- "$1" "${2:-err}"; }
 
 # ---- every preset, without its data ------------------------------------------------------------------------------------------
-note='^note: the data are not there \(.+\): the model file declares images of \([0-9, ]+\)$'
+note='^note: the data were not found \(.+\): the model file declares images of \([0-9, ]+\)$'
 while read -r preset expected; do
     if [[ $expected = refused* ]]; then
         refuses "${expected#refused }" "$summary" "$root/models/seeds/$preset.json" --no-estimate
@@ -38,7 +38,7 @@ check "the effective configuration" grep -q '"latent"' out
 check "nothing was made" test ! -e never -a ! -e runs
 runs "$summary" gan.json --set epochs=2
 says '^training time: [0-9.e-]+ m?s a step on' out
-says '^the number of steps depends on that of the images, which is not known$' out
+says '^the number of steps depends on the number of images, which is unknown$' out
 runs "$summary" gan.json --set epochs=2 --set data.first=40
 says '20 steps of' out
 says ', 0.0 MB for 40 images$' out

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# What the README promises of real runs, at full length: the classifiers' share of right answers and their time, and that the
-# models' samples hold all ten digits, by the classifier. Takes some eight minutes of two cores, so `tools/check_all.sh figures`
-# runs it and `make test` does not. GANNET_FASHION names the folder of Fashion-MNIST's four files; Debian's package is looked for
-# otherwise.
+# The claims of the README about runs at full length: the accuracy and time of the classifiers, and that the models' samples have
+# all ten digits. Takes some eight minutes on two cores, so `tools/check_all.sh figures` runs it and `make test` does not.
+# GANNET_FASHION names the folder of Fashion-MNIST's four files; Debian's package is looked for otherwise.
 figures_data=${GANNET_DATA:-}
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=${figures_data:-$root/data}

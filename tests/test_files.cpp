@@ -37,7 +37,7 @@ std::size_t files_in(const std::string& folder) {
 
 }  // namespace
 
-TEST_CASE("files: atomic_write replaces as a whole or not at all") {
+TEST_CASE("files: atomic_write replaces completely or not at all") {
     TemporaryFolder folder;
     const std::string file = folder / "file";
     atomic_write(file, "old");
@@ -86,7 +86,7 @@ TEST_CASE("files: atomic_write replaces as a whole or not at all") {
     CHECK(has(error_of([&] { make_folders(file); }), "cannot create the folder"));
 }
 
-TEST_CASE("files: each of two writers has a temporary of its own, and the last to commit wins whole") {
+TEST_CASE("files: each of two writers has its own temporary file, and the last commit wins") {
     TemporaryFolder folder;
     const std::string file = folder / "file", a(5000, 'a'), b(7000, 'b');
     AtomicFile first(file);
@@ -112,7 +112,7 @@ TEST_CASE("files: each of two writers has a temporary of its own, and the last t
     CHECK_FALSE(exists(folder / ".0.png.gannet-3"));
 }
 
-TEST_CASE("files: what is replaced keeps its mode") {
+TEST_CASE("files: a replaced file keeps its mode") {
     TemporaryFolder folder;
     const mode_t mask = ::umask(027);
     const auto mode = [&](const std::string& name) {
@@ -130,13 +130,13 @@ TEST_CASE("files: what is replaced keeps its mode") {
     ::umask(mask);
 }
 
-TEST_CASE("files: pipes are read while somebody writes, and nobody is waited for") {
+TEST_CASE("files: pipes with a writer are read, others are refused without waiting") {
     TemporaryFolder folder;
     const std::string pipe = folder / "pipe";
     REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
-    CHECK(has(error_of([&] { read_file(pipe); }), "a pipe that nobody writes to"));
-    CHECK(has(error_of([&] { config::load_model(pipe, {}); }), "a pipe that nobody writes to"));
-    CHECK(has(error_of([&] { atomic_write(pipe, "x"); }), "a pipe that nobody reads"));
+    CHECK(has(error_of([&] { read_file(pipe); }), "no program writes to this pipe"));
+    CHECK(has(error_of([&] { config::load_model(pipe, {}); }), "no program writes to this pipe"));
+    CHECK(has(error_of([&] { atomic_write(pipe, "x"); }), "a pipe that no program reads"));
     CHECK(has(error_of([&] { read_safetensors(pipe); }), "this is a pipe, not a file"));
     CHECK(has(error_of([&] { check_is_file("/dev/null"); }), "this is a device"));
     std::string read;

@@ -73,7 +73,7 @@ END
 if command -v python3 >/dev/null; then
     cp -r run diverged && poison diverged/checkpoint.safetensors generator.0.bias
     poison diverged/checkpoint.safetensors optimizer.generator.0.weight.exp_avg
-    line="'generator.0.bias' holds values that are not finite \(diverged/checkpoint.safetensors\): the training has diverged"
+    line="'generator.0.bias' has values that are not finite \(diverged/checkpoint.safetensors\): the training has diverged"
     refuses_at_once "$line" "$generate" diverged --out never.png
     refuses "$line" "$evaluate" diverged -n 10
     refuses "$line" "$train" gan.json --init diverged/checkpoint.safetensors --out never

@@ -2,6 +2,7 @@
 // in tools/README.md). There images are NCHW; here they are NHWC.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -71,12 +72,11 @@ struct Case {
         return xs;
     }
     Activation activation() const {
-        static const std::map<std::string, ActivationKind> kinds = {{"none", ActivationKind::none},
-                                                                    {"relu", ActivationKind::relu},
-                                                                    {"leaky_relu", ActivationKind::leaky_relu},
-                                                                    {"tanh", ActivationKind::tanh},
-                                                                    {"sigmoid", ActivationKind::sigmoid}};
-        return {kinds.at(about["params"]["activation"]), real(number("slope"))};
+        const std::string kind = about["params"]["activation"];
+        const auto* row = std::find_if(std::begin(activation_rows), std::end(activation_rows),
+                                       [&](const ActivationRow& r) { return r.name == kind; });
+        REQUIRE_MESSAGE(row != std::end(activation_rows), name, " ", kind);
+        return {row->kind, real(number("slope"))};
     }
     // Relative to the tensor's largest value.
     void check(const Tensor& got, const std::string& what, const std::string& layout, double tolerance) const {

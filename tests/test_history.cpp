@@ -14,7 +14,7 @@
 using namespace gannet;
 using namespace gannet::plots;
 
-TEST_CASE("history: a track keeps every value while they are few, then what stands out") {
+TEST_CASE("history: a track keeps every value while they are few, then minima and maxima") {
     Track track;
     for (int i = 1; i <= 2048; ++i) track.add(i, i == 70 ? NAN : std::sin(i));
     CHECK(track.groups() == 1024);
@@ -51,7 +51,7 @@ TEST_CASE("history: a track keeps every value while they are few, then what stan
 }
 
 // Counted in what is kept and what is drawn, which time and memory follow.
-TEST_CASE("history: a picture of a million rows is worth one of a thousand") {
+TEST_CASE("history: a million rows take no more memory than a thousand") {
     History history;
     std::size_t bytes_of_thousand = 0, largest = 0;
     for (int step = 1; step <= 1000000; ++step) {
@@ -71,7 +71,7 @@ TEST_CASE("history: a picture of a million rows is worth one of a thousand") {
         CHECK(parameter.steps.size() <= HistogramSeries::capacity);
         CHECK(parameter.steps.back().step == 1000000);
     }
-    CHECK(has(plots["losses"], "Pale: the lowest and the highest of every 1024 rows of the log. Strong: the means of 1024 rows"));
+    CHECK(has(plots["losses"], "Thin: minimum and maximum of every 1024 rows of the log. Thick: their means"));
 }
 
 TEST_CASE("history: many events") {

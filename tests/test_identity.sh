@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What may differ when a run is resumed: all that changes no bit of the training, wherever the data are. SEEDS_CUDA names a train
-# with the CUDA kernels (on tools/simt).
+# What may differ when a run is resumed: everything that does not change a bit of the training, including the place of the data.
+# SEEDS_CUDA names a train with the CUDA kernels (on tools/simt).
 . "$(dirname "$0")/program_helpers.sh"
 cp -r "$root"/tests/old_runs/93aca1e/{pictures,gan.json,classifier.json} .
 
@@ -68,7 +68,7 @@ for row in batch=2 seed=7 optimizer.lr=1 generator.0.units=9 data.set=blobs data
     data.background=black latent.size=4 latent.distribution=uniform init.linear=normal fuse=false \
     share_scores=false join_batches=false allow_size_mismatch=true cpu.exact=true compute.precision=tf32 \
     compute.storage=bf16 cuda.matmul=own; do
-    refuses_at_once "'$(sed -E 's/=.*//; s/\.0\./\\[0\\]./' <<<"$row")' is not what the run was made with" "$train" --resume half --steps 8 --set "$row"
+    refuses_at_once "'$(sed -E 's/=.*//; s/\.0\./\\[0\\]./' <<<"$row")' differs from the run's configuration" "$train" --resume half --steps 8 --set "$row"
 done
 
 # ---- the images decide, and a classifier's labels ------------------------------------------------------------------------

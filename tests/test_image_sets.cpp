@@ -83,7 +83,7 @@ TEST_CASE("image sets: broken files") {
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of 4 images can be used"));
 }
 
-TEST_CASE("image sets: what cannot be a set") {
+TEST_CASE("image sets: invalid sets") {
     const Pictures p;
     p.add("1.png", "rgb.png"), p.add("2.png", "grey8.png");
     DatasetOptions options = p.options();
@@ -142,7 +142,7 @@ TEST_CASE("image sets: a crop larger than an image") {
 }
 
 // A MiB of zeros is a kilobyte in either format.
-TEST_CASE("image sets: archives that were made to fill a disk") {
+TEST_CASE("image sets: zip bombs") {
     const Pictures p;
     const std::string image = read_text(fixture_file("rgb.png")), zeros(1 << 18, '\0');
     const std::vector<Entry> entries{{"1.png", image}, {"a", zeros}, {"b", zeros}, {"c", zeros}, {"d", zeros}};

@@ -282,7 +282,7 @@ TEST_CASE("image sources: an entry whose name cannot be read is named") {
     CHECK(set.count == 2);
     CHECK_FALSE(has(lines, "others"));
     options.path = zip_of(p.folder / "none.zip", {{.name = "\xff.png", .utf8_flag = true}});
-    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of its images can be reached: entry 1 ("));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of its images can be read: entry 1 ("));
 }
 
 TEST_CASE("image sources: links in an archive give the files that they point to") {

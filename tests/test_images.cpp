@@ -120,7 +120,7 @@ TEST_CASE("images: orientations exactly") {
     CHECK(upright(p, 9).bytes == p.bytes);
 }
 
-TEST_CASE("images: EXIF blocks that are damaged turn nothing") {
+TEST_CASE("images: damaged EXIF blocks do not rotate an image") {
     const Bytes good = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0};
     CHECK(orientation_of_exif(good) == 6);
     for (std::size_t length = 0; length < good.size(); ++length) CHECK(orientation_of_exif(cut(good, length)) == 1);
@@ -133,7 +133,7 @@ TEST_CASE("images: EXIF blocks that are damaged turn nothing") {
         }
 }
 
-TEST_CASE("images: EXIF's forms, and what counts where they disagree") {
+TEST_CASE("images: forms of EXIF, and their precedence") {
     const auto tiff = [](const std::string& entries, int count = 1) {
         return std::string("II*\0\x08\0\0\0", 8) + char(count) + '\0' + entries;
     };
@@ -160,7 +160,7 @@ TEST_CASE("images: EXIF's forms, and what counts where they disagree") {
     CHECK(orientation_of_exif({with_head.begin(), with_head.end()}) == 6);
 }
 
-TEST_CASE("images: raw profiles and XMP that are damaged turn nothing") {
+TEST_CASE("images: damaged raw profiles and XMP do not rotate an image") {
     const auto orientation = [](const std::string& type, const std::string& data) {
         Orientation o;
         o.png_chunk(type, data);
@@ -263,7 +263,7 @@ TEST_CASE("images: flipped bits are noticed or harmless") {
 
 TEST_CASE("images: files that are not images, and absurd sizes") {
     CHECK(broken({}) == "the file is empty");
-    CHECK(has(broken(of_text("some text")), "neither a PNG nor a JPEG"));
+    CHECK(has(broken(of_text("some text")), "not a PNG or JPEG"));
     CHECK(has(broken(of_text("\x89PNG\r\n\x1a\n and no more")), "damaged PNG"));
     CHECK(has(broken(Bytes{0xff, 0xd8, 0xff, 0xd9}), "damaged JPEG"));
 
@@ -282,7 +282,7 @@ TEST_CASE("images: files that are not images, and absurd sizes") {
     CHECK(broken(fixture("rgb.png"), {.max_pixels = 21 * 13}).empty());
 }
 
-TEST_CASE("images: a JPEG of endless scans is given up") {
+TEST_CASE("images: a JPEG with too many scans is refused") {
     Bytes file = fixture("progressive.JPG");
     const Bytes start = {0xff, 0xda}, end = {0xff, 0xd9};
     const auto first = std::search(file.begin(), file.end(), start.begin(), start.end());

@@ -132,7 +132,7 @@ TEST_CASE("limits: version 1") {
     CHECK(memory_limit(tree.root()) == 8000000 * int64_t(1024));
 }
 
-TEST_CASE("limits: a container that sees its own part of the hierarchy only") {
+TEST_CASE("limits: a container that sees only its own part of the hierarchy") {
     const std::map<std::string, std::string> limits = {{"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "200000\n"},
                                                        {"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"},
                                                        {"sys/fs/cgroup/memory/memory.limit_in_bytes", "1000000000\n"}};
@@ -163,7 +163,7 @@ TEST_CASE("limits: both versions at once, and mount points with spaces") {
     CHECK(usable_threads(tree.root(), 64) == 5);
 }
 
-TEST_CASE("limits: files that hold something else") {
+TEST_CASE("limits: files with unexpected contents") {
     Tree tree(version_2());
     for (const char* text : {"", "\n", "x y\n", "0 0\n", "-1 100000\n", "100000\n", "100000 0\n", "99999999999999999999 1\n"}) {
         tree.add({{"sys/fs/cgroup/cpu.max", text}, {"sys/fs/cgroup/memory.high", text}});

@@ -49,7 +49,7 @@ double plain_nearest(const uint8_t* image, const std::vector<uint8_t>& among, in
 
 }  // namespace
 
-TEST_CASE("metrics: moments as numpy.cov has them") {
+TEST_CASE("metrics: moments equal those of numpy.cov") {
     // numpy.cov([[1, 2], [3, 5], [8, 4]], rowvar=False)
     const Moments m = moments_of({1, 2, 3, 5, 8, 4}, 2);
     CHECK(m.count == 3);
@@ -81,7 +81,7 @@ TEST_CASE("metrics: Frechet distance against closed forms") {
     CHECK(frechet_distance(moments({0, 0}, s), moments({3, 4}, t)) == doctest::Approx(25 + 5 + 6 - 2 * root).epsilon(1e-12));
 }
 
-TEST_CASE("metrics: a root of no full rank has nothing imaginary, sizes and counts are checked") {
+TEST_CASE("metrics: a rank-deficient square root has no imaginary part; sizes and counts are checked") {
     // all features the same: rank 1, the other eigenvalues are rounding of either sign
     std::vector<float> rows;
     for (int i = 0; i < 100; ++i) rows.insert(rows.end(), 20, float(std::sin(i)));
@@ -168,7 +168,7 @@ TEST_CASE("metrics: planted near-duplicates are found, and only those") {
     CHECK(share <= 0.0125);
 }
 
-TEST_CASE("metrics: quantiles as numpy's, and picks that are spread evenly") {
+TEST_CASE("metrics: quantiles equal numpy's, and subsets are evenly spread") {
     CHECK(quantile({3, 1, 2}, 0.5) == 2);
     CHECK(quantile({4, 1, 3, 2}, 0.5) == 2.5);
     CHECK(quantile({5, 1, 2, 3, 4}, 0.1) == doctest::Approx(1.4));

@@ -12,7 +12,7 @@
 using namespace gannet;
 using namespace gannet::tests;
 
-TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
+TEST_CASE("network: a pass uses the given parameters and buffers") {
     const config::GanConfig config = small_config("dcgan");
     const SampleShape image{28, 28, 1, false}, in = config.latent.shape();
     Network a(Net::generator, config.generator, in, image, config, Device::cpu()),
@@ -45,7 +45,7 @@ TEST_CASE("network: a pass uses the parameters and buffers that it is given") {
     CHECK(evaluated.to_host() != a.forward({x}, {.training = false, .parameters = &values}).to_host());
 }
 
-TEST_CASE("network: parameters and buffers have their places in the flat tensors") {
+TEST_CASE("network: parameters and buffers have the right offsets in the flat tensors") {
     const config::GanConfig config = small_config("dcgan");
     const SampleShape image{28, 28, 1, false}, in = config.latent.shape();
     const Network network(Net::generator, config.generator, in, image, config, Device::cpu());
@@ -70,6 +70,16 @@ TEST_CASE("network: parameters and buffers have their places in the flat tensors
     }
 }
 
+TEST_CASE("network: every activation is a layer") {
+    for (const ActivationRow& row : activation_rows) {
+        if (row.kind == ActivationKind::none) continue;
+        CAPTURE(row.name);
+        const Traits& traits = layer_traits(row.name);
+        CHECK(traits.activation == row.kind);
+        CHECK(traits.curved == !row.piecewise_linear);
+    }
+}
+
 TEST_CASE("network: a description has each attribute that the model file may give a layer") {
     const std::vector<std::string> configs = {R"({ "layer": "linear", "units": "image" })",
                                               R"({ "layer": "reshape", "shape": "image" })",
@@ -83,7 +93,9 @@ TEST_CASE("network: a description has each attribute that the model file may giv
                                               R"({ "layer": "residual", "main": [{ "layer": "relu" }] })",
                                               R"({ "layer": "flatten" })",
                                               R"({ "layer": "tanh" })",
-                                              R"({ "layer": "sigmoid" })"};
+                                              R"({ "layer": "sigmoid" })",
+                                              R"({ "layer": "gelu" })",
+                                              R"({ "layer": "silu" })"};
     std::string list;
     for (const std::string& config : configs) list += (list.empty() ? "generator=[" : ", ") + config;
     const config::GanConfig config = small_config("vanilla", {list + "]"});

@@ -48,7 +48,7 @@ TEST_CASE("npy: arrays of bytes, in every format version") {
     CHECK(npy.values == std::vector<uint8_t>{7, 255});
 }
 
-TEST_CASE("npy: other types and orders are refused with what to save") {
+TEST_CASE("npy: other types and orders are refused with advice what to save") {
     const TemporaryFolder folder;
     const auto refused = [&](const std::string& dict) {
         return error_of([&] { read_npy(folder.write("a.npy", npy_file(dict, std::string(96, 'x')))); });

@@ -65,7 +65,7 @@ TEST_CASE("observation: the spread of images") {
     CHECK(spread_of({0, 0, 3, 4, 6, 0, 6, 1}, 4, threads()).nearest == doctest::Approx(std::sqrt(18.0)));  // 5, sqrt(18), 1, 1
 }
 
-TEST_CASE("observation: what it says is so, and changes no number") {
+TEST_CASE("observation: its values are right, and it does not change the training") {
     for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp"}) {
         CAPTURE(model);
         const config::GanConfig config = small_config(model);
@@ -105,7 +105,7 @@ TEST_CASE("observation: what it says is so, and changes no number") {
     }
 }
 
-TEST_CASE("observation: no tensor stays") {
+TEST_CASE("observation: no tensor is left") {
     GanTrainer trainer(small_config("wgan"), few_images(), Device::cpu());
     trainer.step();
     const int64_t before = live_tensors();
@@ -184,13 +184,13 @@ TEST_CASE("alarm: samples that no longer differ") {
 }
 
 // Six images again and again are as far from each other as the data's.
-TEST_CASE("alarm: a batch of one has no distances to judge by") {
+TEST_CASE("alarm: a batch of one has no distances") {
     CollapseAlarm alarm(small_config("vanilla"), 100);
     for (int step = 1; step <= 100; ++step)
         CHECK(alarm.samples(step, spread_of({1, 2}, 1, threads()), spread_of({3, 4}, 1, threads())) == "");
 }
 
-TEST_CASE("alarm: samples that are a few images") {
+TEST_CASE("alarm: samples that repeat a few images") {
     const Spread data{.mean = 0, .deviation = 1, .distance = 10, .nearest = 6};
     const auto samples = [](double nearest) { return Spread{.mean = 0, .deviation = 1, .distance = 9, .nearest = nearest}; };
     CollapseAlarm alarm(small_config("vanilla"), 1000);
@@ -210,7 +210,7 @@ TEST_CASE("alarm: samples that are a few images") {
     for (int step = 10; step < 1000; step += 10) CHECK(points.samples(step, samples(0.1), near).empty());
 }
 
-TEST_CASE("alarm: a generator that learns nothing of a sure discriminator") {
+TEST_CASE("alarm: a generator that learns nothing from a saturated discriminator") {
     CollapseAlarm alarm(small_config("vanilla", {"objective.generator_loss=saturating"}), 1000);
     CHECK(after(alarm, losses(0.01, -0.01, 1), 100).empty());
     CHECK(has(after(alarm, losses(1e-4, -1e-4, 1e-3), 20), "gradient has vanished"));

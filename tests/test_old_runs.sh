@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs of earlier programs (tests/old_runs/COMMIT) still serve generate, evaluate, --init and --resume.
+# Runs of earlier versions (tests/old_runs/COMMIT) still work with generate, evaluate, --init and --resume.
 . "$(dirname "$0")/program_helpers.sh"
 
 for old in "$root"/tests/old_runs/*/; do
@@ -21,7 +21,7 @@ for old in "$root"/tests/old_runs/*/; do
     runs "$train" --resume tf32 --device cpu --steps $(($(step_of tf32) + 1))
     check "train says so" grep -q "warning: compute.precision tf32 is not available on cpu" err
     check "config.json has the new key" grep -q '"compute": {"precision": "tf32", "storage": "fp32"}' tf32/config.json
-    refuses "'compute.precision' is not what the run was made with" "$train" --resume tf32 --set cuda.precision=fp32 --set compute.precision=null
+    refuses "'compute.precision' differs from the run's configuration" "$train" --resume tf32 --set cuda.precision=fp32 --set compute.precision=null
     refuses "'cuda.precision' and 'compute.precision' are both given.*omit 'cuda.precision'" "$train" --resume gan --set compute.precision=tf32
     for run in gan classifier; do
         steps=$(($(step_of $run) + 3))

@@ -139,6 +139,12 @@ TEST_CASE("special values: NaN stays, overflow and poles give infinity") {
         {"sigmoid", act(ActivationKind::sigmoid), -1000, 0},
         {"sigmoid", act(ActivationKind::sigmoid), 1000, 1},
         {"sigmoid", act(ActivationKind::sigmoid), nan, nan},
+        {"gelu", act(ActivationKind::gelu), inf, inf},
+        {"gelu", act(ActivationKind::gelu), -1000, 0},
+        {"gelu", act(ActivationKind::gelu), nan, nan},
+        {"silu", act(ActivationKind::silu), inf, inf},
+        {"silu", act(ActivationKind::silu), -1000, 0},
+        {"silu", act(ActivationKind::silu), nan, nan},
     };
     for (const Device& device : devices())
         for (const Row& row : rows)
@@ -147,6 +153,19 @@ TEST_CASE("special values: NaN stays, overflow and poles give infinity") {
                     CHECK_MESSAGE((std::isnan(row.expected) ? std::isnan(v) : v == row.expected), row.what, " of ", row.x, " on ",
                                   device.name(), " is ", v);
             }
+}
+
+TEST_CASE("a kernel refuses an activation that it cannot compute at its end") {
+    for (const ActivationRow& row : activation_rows)
+        for (const Device& device : devices()) {
+            const Tensor x = Tensor::full({1, 1}, 1, device), y = Tensor::empty({1, 1}, device);
+            const auto product = [&] {
+                RUN(device, matmul, y.data(), nullptr, x.data(), x.data(), static_cast<const real*>(nullptr),
+                    MatmulShape{1, 1, 1}, Activation{row.kind, 0});
+            };
+            if (row.needs_input) CHECK_THROWS_AS(product(), std::invalid_argument);
+            else CHECK_NOTHROW(product());
+        }
 }
 
 TEST_CASE("losses at their edges") {

@@ -74,7 +74,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("out of memory: an image that cannot be decoded for it is not broken") {
+TEST_CASE("out of memory: an image that cannot be decoded is not reported as broken") {
 #ifdef __SANITIZE_ADDRESS__
     skipped("AddressSanitizer needs the address space");
 #else
@@ -117,7 +117,7 @@ TEST_CASE("out of memory: an image that cannot be decoded for it is not broken")
 #endif
 }
 
-TEST_CASE("out of memory: an image that cannot be read for it is not left out") {
+TEST_CASE("out of memory: an image that cannot be read is not omitted") {
 #ifdef __SANITIZE_ADDRESS__
     skipped("AddressSanitizer needs the address space");
 #else
@@ -133,7 +133,7 @@ TEST_CASE("out of memory: an image that cannot be read for it is not left out") 
 #endif
 }
 
-TEST_CASE("out of memory: an archive that cannot be unpacked for it is not damaged") {
+TEST_CASE("out of memory: an archive that cannot be unpacked is not reported as damaged") {
 #ifdef __SANITIZE_ADDRESS__
     skipped("AddressSanitizer needs the address space");
 #else
@@ -172,7 +172,7 @@ TEST_CASE("out of memory: an archive that cannot be unpacked for it is not damag
 #endif
 }
 
-TEST_CASE("out of memory: an image that needs more than JPEGMEM allows is not broken") {
+TEST_CASE("out of memory: an image that needs more than JPEGMEM is not reported as broken") {
     const std::vector<uint8_t> jpeg = progressive_jpeg(512);
     ::setenv("JPEGMEM", "1000", 1);  // kilobytes
     CHECK_THROWS_AS(decode_image(jpeg, DecodeOptions{}), std::bad_alloc);
@@ -180,7 +180,7 @@ TEST_CASE("out of memory: an image that needs more than JPEGMEM allows is not br
     CHECK(decode_image(jpeg, DecodeOptions{}).W == 512);
 }
 
-TEST_CASE("out of memory: a file of the cache that cannot be opened for it is closed") {
+TEST_CASE("out of memory: a cache file that cannot be opened is closed") {
 #ifdef __SANITIZE_ADDRESS__
     skipped("AddressSanitizer needs the address space");
 #else
@@ -201,7 +201,7 @@ TEST_CASE("out of memory: a file of the cache that cannot be opened for it is cl
 #endif
 }
 
-TEST_CASE("out of memory: how an image is turned is not lost for it") {
+TEST_CASE("out of memory: the orientation of an image is not lost") {
 #ifdef __SANITIZE_ADDRESS__
     skipped("AddressSanitizer needs the address space");
 #else

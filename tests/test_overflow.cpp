@@ -42,6 +42,6 @@ TEST_CASE("safetensors: the header's length is limited, for both sides") {
               "its header has 32000001 bytes, more than 32000000"));
     Safetensors content;
     content.metadata["a"] = std::string(length, 'x');
-    CHECK(has(error_of([&] { write_safetensors(folder / "b", content); }), "the most are 32000000 bytes"));
+    CHECK(has(error_of([&] { write_safetensors(folder / "b", content); }), "the limit is 32000000 bytes"));
     CHECK_FALSE(std::filesystem::exists(folder / "b"));
 }

@@ -114,7 +114,7 @@ TEST_CASE("plots: numbers and text in XML") {
     CHECK(wrap("", 50, 10).empty());
 }
 
-TEST_CASE("plots: thin lines keep what stands out") {
+TEST_CASE("plots: thinned lines keep minima and maxima") {
     Series line;
     for (int i = 0; i < 20000; ++i) line.x.push_back(i), line.y.push_back(std::sin(0.01 * i));
     line.y[777] = 50, line.y[15001] = -60;
@@ -134,7 +134,7 @@ TEST_CASE("plots: thin lines keep what stands out") {
     CHECK(std::count_if(thinned.y.begin(), thinned.y.end(), [](double y) { return std::isnan(y); }) == 1);
 }
 
-TEST_CASE("plots: smooth lines and ranges are not moved by a spike") {
+TEST_CASE("plots: a spike does not change smoothed lines and ranges") {
     Series line;
     for (int i = 0; i < 100; ++i) line.x.push_back(i), line.y.push_back(i == 40 ? 1e6 : i);
     line.y[70] = NAN;
@@ -206,11 +206,11 @@ TEST_CASE("plots: every file of a GAN's log, and none without data") {
         CHECK(malformed(plots[name]) == "");
     }
     CHECK(has(plots["losses"], "collapse at step 30: &lt;all&gt; &amp; &quot;alike&quot;"));
-    CHECK(has(plots["losses"], "Pale: every row of the log. Strong: the interquartile mean of the 11 rows around it."));
+    CHECK(has(plots["losses"], "Thin: every row of the log. Thick: interquartile mean of the 11 rows around it."));
     CHECK(has(plots["weights"], "discriminator.1.bias"));
-    CHECK_FALSE(has(plots["weights"], "left out"));
+    CHECK_FALSE(has(plots["weights"], "not shown"));
     CHECK(has(plots["activations"], "1 linear"));
-    CHECK(has(plots["scores"], "accuracy"));
+    CHECK(has(plots["scores"], ">accuracy</text>"));
     CHECK_FALSE(has(plots["scores"], "Wasserstein"));
     CHECK(count_of(plots["scores"], ">step</text>") == 2);  // panels
 
@@ -229,7 +229,7 @@ TEST_CASE("plots: a critic's scores and a classifier's losses") {
         "{\"step\":20,\"observed\":{\"score_real\":null,\"score_fake\":-2,\"w_estimate\":null,\"penalty_norm\":1.1,\"penalty_"
         "target\":0.9}}\n");
     CHECK(critic.written() == Names{"scores"});
-    CHECK(has(critic["scores"], "it is positive when"));
+    CHECK(has(critic["scores"], "It is positive if"));
     CHECK(has(critic["scores"], "its target"));
     CHECK(count_of(critic["scores"], ">step</text>") == 3);
 
@@ -287,11 +287,11 @@ TEST_CASE("plots: histograms over time") {
     const std::string weights = Plots(log)["weights"];
     CHECK(count_of(weights, "crispEdges") == 24);
     CHECK(count_of(weights, "translate(64 ") == 6);  // four beside each other
-    CHECK(has(weights, "36 of 60 parameters are left out"));
+    CHECK(has(weights, "36 of 60 parameters are not shown"));
     CHECK_FALSE(has(weights, ".bias"));
 }
 
-TEST_CASE("plots: rows that hold nothing to draw are passed over") {
+TEST_CASE("plots: rows without data are skipped") {
     std::string log = "3\n[1]\n{\"loss_d\":9}\n{\"step\":\"one\",\"loss_d\":9}\n{\"step\":null}\nnull\n";
     for (int step = 1; step <= 9; ++step) log += figures(step);
     CHECK(history_of(log).last_step == 9);
@@ -316,7 +316,7 @@ TEST_CASE("plots: files stay small") {
     CHECK(Plots(longer)["losses"].size() < 100000);
 }
 
-TEST_CASE("plots: losses that alternate give a straight line, not a sawtooth") {
+TEST_CASE("plots: alternating losses give a straight line, not a sawtooth") {
     for (const std::size_t count : {60, 500, 1000}) {
         Series line;
         for (std::size_t i = 0; i < count; ++i) line.x.push_back(double(i)), line.y.push_back(i % 2 ? 0.2 : 3.0);

@@ -19,7 +19,7 @@ for model in tests/preflight/*.json; do
     *) bad "$model does not say what is expected: $line" ;;
     esac
 done
-# The models that are shipped warn of nothing.
+# The shipped models have no warnings.
 for model in models/*.json; do
     check "it warns of nothing" silent "$model"
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Drives the real programs, tiny nets and few steps: exit statuses, the one line on stderr, the files that are written, and that
-# nothing is lost.
+# Runs the real programs with tiny networks and few steps: exit statuses, the line on stderr, the written files, and that nothing
+# is lost.
 . "$(dirname "$0")/program_helpers.sh"
 
 # ---- a small data set of real digits, and a small model ---------------------------------------------------------------
@@ -273,7 +273,7 @@ refuses_at_once "makes \(1, 7, 7\), the data are \(1, 28, 28\) .*convolutions.js
 edit end.json 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 1 }, { "layer": "sigmoid" }/'
 refuses_at_once "'bce_with_logits' has its own sigmoid.*end.json:18\): remove the layer" "$train" end.json --out never
 edit end.json 's/"bce_with_logits"/"bce"/'
-refuses_at_once "'bce' wants probabilities.*end.json:18\).*sigmoid" "$train" end.json --out never
+refuses_at_once "'bce' needs probabilities.*end.json:18\).*sigmoid" "$train" end.json --out never
 edit end.json 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 2 }/'
 refuses_at_once "ends in \(2\), not in one score .*end.json:18\).*linear" "$train" end.json --out never
 edit flat.json '/"flatten"/d'
@@ -386,8 +386,8 @@ cp tiny.json damaged/$last && damaged "not a safetensors file"
 cp good.png damaged/$last && damaged "not a safetensors file"
 printf '\377\377\377\377\377\377\377\177{}' >damaged/$last && damaged "header would have"
 printf '\100\0\0\0\0\0\0\0{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}          AAAA' >damaged/$last
-refuses_at_once "no checkpoint of this program" "$generate" damaged/$last
-refuses_at_once "no checkpoint of this program" "$train" --resume damaged
+refuses_at_once "not a checkpoint of this program" "$generate" damaged/$last
+refuses_at_once "not a checkpoint of this program" "$train" --resume damaged
 refuses_at_once "no 'generator.0.weight'" "$train" tiny.json --init damaged/$last --out never
 refuses_at_once "'generator.0.weight'|no 'generator" "$train" tiny.json --init one/$last --out never
 refuses_at_once "nowhere" "$train" tiny.json --init nowhere --out never
@@ -415,7 +415,7 @@ before=$(sum_of run)
 for change in optimizer.lr:1 batch:16 seed:7 generator.0.units:9 data.first:32; do
     refuses_at_once "'${change%%:*}'|'${change%%.*}" "$train" --resume run --set "${change%%:*}=${change##*:}"
 done
-refuses_at_once "'optimizer.(generator.|discriminator.)?lr' is not what the run was made with" "$train" tiny.json --resume run --set optimizer.lr=1
+refuses_at_once "'optimizer.(generator.|discriminator.)?lr' differs from the run's configuration" "$train" tiny.json --resume run --set optimizer.lr=1
 check "the run is as it was" test "$before" = "$(sum_of run)"
 cp -r run longer
 runs "$train" --resume longer --steps 6

@@ -126,7 +126,7 @@ std::string events(const std::string& folder) {
 
 }  // namespace
 
-TEST_CASE("resume: a run that is interrupted after every step has the files of one that is not") {
+TEST_CASE("resume: a run interrupted after every step has the same files as an uninterrupted one") {
     struct Case {
         std::string name, event;
         std::vector<std::string> set;
@@ -192,7 +192,7 @@ TEST_CASE("resume: a run that an alarm stopped at its last step does not count a
     CHECK(outcome_of(options).status == 0);
 }
 
-TEST_CASE("resume: a classifier that is interrupted after every step has the files of one that is not") {
+TEST_CASE("resume: a classifier interrupted after every step has the same files as an uninterrupted one") {
     const TemporaryFolder folder;
     folder.write("model.json", R"({ "data": { "set": "mnist", "first": 24, "size": 4 },
       "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 10 } ],

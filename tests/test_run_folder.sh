@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The folder of a run: how it appears, who may write it, and that a run that is killed or started twice loses nothing.
+# The folder of a run: how it appears, which program may write it, and that a run that is killed or started twice loses nothing.
 . "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'END_OF_MODEL'
@@ -20,7 +20,7 @@ runs "$train" tiny.json --out whole
 mkdir early && cp whole/config.json early
 refuses_at_once "has no checkpoint yet.*start it with --resume early" "$generate" early
 refuses_at_once "exists already.*ended before its first checkpoint \(early\).*--resume early" "$train" tiny.json --out early
-refuses_at_once "'optimizer\.?[a-z.]*lr' is not what the run was made with" "$train" --resume early --set optimizer.lr=1
+refuses_at_once "'optimizer\.?[a-z.]*lr' differs from the run's configuration" "$train" --resume early --set optimizer.lr=1
 printf '{"step": 9, "loss_d"' >early/log.jsonl
 runs "$train" --resume early
 same whole/$last early/$last
@@ -40,9 +40,9 @@ check "and how to train it further" grep -q -- '--resume kept --steps N' err
 check "a finished run stays as it is" test "$before" = "$(sum_of kept)"
 runs "$train" --resume kept
 check "--resume says so, too" grep -q -- '--resume kept --steps N' err
-refuses_at_once "'optimizer\.?[a-z.]*lr' is not what the run was made with" "${again[@]}" --out kept --set optimizer.lr=1
+refuses_at_once "'optimizer\.?[a-z.]*lr' differs from the run's configuration" "${again[@]}" --out kept --set optimizer.lr=1
 mkdir changed && sed 's/1e-3/1e-4/' tiny.json >changed/tiny.json
-refuses_at_once "'optimizer\.?[a-z.]*lr' is not what the run was made with" "$train" changed/tiny.json --out kept --resume-if-exists
+refuses_at_once "'optimizer\.?[a-z.]*lr' differs from the run's configuration" "$train" changed/tiny.json --out kept --resume-if-exists
 runs "${again[@]}" --out kept --steps 6
 runs "$train" tiny.json --out straight --steps 6
 same straight/$last kept/$last
@@ -160,7 +160,7 @@ mkfifo fifo
 waits() { # pattern, command ...: refused, and in time
     refuses "$1" timeout 20 "${@:2}"
 }
-waits "a pipe that nobody writes to.*\(fifo\)|\(fifo\).*pipe" "$train" fifo --out never
+waits "no program writes to this pipe.*\(fifo\)|\(fifo\).*pipe" "$train" fifo --out never
 waits "this is a pipe, not a file \(fifo\)" "$generate" fifo
 waits "this is a pipe, not a file \(fifo\)" "$train" tiny.json --init fifo --out never
 waits "not the folder of a run \(fifo\)" "$train" tiny.json --out fifo
@@ -262,7 +262,7 @@ if [ -z "${SAN:-}" ] && cc -shared -fPIC -o unlockable.so unlockable.c -ldl 2>/d
     kill -TERM $run_id && wait $run_id
     check "no word of it where another lock works" test "$(grep -c 'no locks' nfs.log)" -eq 0
     runs "${unlockable[@]}" env NO_LOCKS=1 "$train" tiny.json --out lockless
-    check "without locks it says so" grep -q '^gannet: warning: the file system has no locks (lockless): start no second program' err
+    check "without locks it says so" grep -q '^gannet: warning: the file system has no locks (lockless): do not start a second program' err
     same whole/$last lockless/$last
     runs "${unlockable[@]}" env NO_LOCKS=1 "$train" --resume lockless --steps 6
     same straight/$last lockless/$last

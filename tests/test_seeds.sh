@@ -23,7 +23,7 @@ says() { grep -q -- "$1" err; }
 procedural=(--set data.set=blobs --set data.path=null)
 images_for() { # preset
     replaced=()
-    run summary "$1" && ! says '^note: the data are not there' && return
+    run summary "$1" && ! says '^note: the data were not found' && return
     if says 'no file .*-images-idx3-ubyte'; then
         replaced=(--set data.set=mnist) # another set of 28x28
     elif grep -q '"folder"\|data/faces\|data/sprites' err; then
@@ -115,7 +115,7 @@ discriminator.1 linear 401,920
 discriminator.3 linear 131,328
 discriminator.5 linear 257
 END
-for total in "generator: 1,489,936 trainable parameters .*, 1,493,520 in all" "discriminator: 533,505 trainable parameters .*, 533,505 in all"; do
+for total in "generator: 1,489,936 trainable parameters .*, 1,493,520 in total" "discriminator: 533,505 trainable parameters .*, 533,505 in total"; do
     if grep -q "^$total" out; then ok; else bad "001-a: no $total"; fi
 done
 

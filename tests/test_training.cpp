@@ -64,7 +64,7 @@ double norm_of(const Tensor& x) {
 // move by a part in 1e7 (golden_train.py --sensitivity), so the float build, which rounds in every step, is held to 1e-3 at
 // first. Sooner or later a leaky ReLU's input passes zero on the other side of the rounding (dcgan: in step 21, whatever the
 // instruction set); from there on two runs part as any two would: losses by up to 1e-3, norms of gradients by up to an eighth.
-TEST_CASE("training: 50 steps of each model as PyTorch in float64") {
+TEST_CASE("training: 50 steps of each model agree with PyTorch in float64") {
     struct Limits {
         int from;
         double losses, norms;
@@ -115,7 +115,7 @@ TEST_CASE("training: 50 steps of each model as PyTorch in float64") {
     }
 }
 
-TEST_CASE("training: same seed, same bits; another seed, others") {
+TEST_CASE("training: the same seed gives the same bits, another seed different ones") {
     for (const std::string model : models) {
         CAPTURE(model);
         const std::string first = state_after(golden_config(model), 3);
@@ -181,7 +181,7 @@ TEST_CASE("training: fused forms and separate layers agree") {
 }
 
 // One forward of the discriminator on the fakes serves both updates: the same bits as two, its running statistics included.
-TEST_CASE("training: shared scores change no bit") {
+TEST_CASE("training: shared scores do not change the bits") {
     const std::vector<std::vector<std::string>> schedules = {
         {"objective.update_order=generator_first"},
         {"objective.update_order=generator_first", "objective.generator_steps=2", "objective.critic_steps=2"},
@@ -293,7 +293,7 @@ TEST_CASE("training: accumulated batches equal one large batch") {
     CHECK(a.grad_norm_g == doctest::Approx(b.grad_norm_g).epsilon(tolerance));
 }
 
-TEST_CASE("training: where fakes are reused, both networks see the same") {
+TEST_CASE("training: reused fakes are the same for both networks") {
     for (const std::string order : {"generator_first", "discriminator_first"}) {
         CAPTURE(order);
         GanTrainer trainer(golden_config("dcgan", {"objective.fakes=reuse", "objective.update_order=" + order}), few_images(),
@@ -423,9 +423,9 @@ TEST_CASE("checkpoint: a state that is not finite is refused by the first array 
     CHECK(error(with({"generator.0.weight"}, 1)).empty());
     for (const real bad : {real(NAN), real(INFINITY), real(-INFINITY)}) {
         CHECK(has(error(with({"discriminator.1.weight", "generator.2.bias"}, bad)),
-                  "'generator.2.bias' holds values that are not finite (" + file + "): "));
+                  "'generator.2.bias' has values that are not finite (" + file + "): "));
         CHECK(has(error(with({"optimizer.discriminator.1.weight.exp_avg"}, bad)),
-                  "'optimizer.discriminator.1.weight.exp_avg' holds"));
+                  "'optimizer.discriminator.1.weight.exp_avg' has values"));
     }
     // what generate and evaluate load
     const Checkpoint diverged = with({"discriminator.1.weight"}, NAN);

@@ -1,4 +1,4 @@
-// Small training runs, shared by tests of training.
+// Small trainings, shared by tests.
 #pragma once
 #include <map>
 #include <string>
@@ -45,7 +45,7 @@ inline config::ClassifierConfig small_classifier(std::vector<std::string> settin
     return config::classifier_of(config::load_model("models/classifier-mnist.json", settings));
 }
 
-// A small set with the first images: enough where only bookkeeping is tested.
+// A small set with the first images, for tests of bookkeeping.
 inline const Dataset& few_images() {
     static const Dataset data = load_dataset({.first = 100}, threads());
     return data;

@@ -219,10 +219,10 @@ def rows_of(options, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only rows whose name this regular expression finds")
+    parser.add_argument("--cases", default="", help="only rows with names that match this regular expression")
     parser.add_argument("--slice", action="store_true", help="three narrow nets in float")
     parser.add_argument("--write", action="store_true", help="writes the table instead of comparing with it")
-    parser.add_argument("--arrays", metavar="FILE", help="a JSON file for the hash of every array")
+    parser.add_argument("--arrays", metavar="FILE", help="write the hash of every array to this JSON file")
     parser.add_argument("--table", default="tests/fingerprints.json")
     parser.add_argument("--apps", default="apps")
     parser.add_argument("--build", default="build")

@@ -213,13 +213,13 @@ class Fuzz:
 
 def main():
     line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    line.add_argument("targets", nargs="*", help="only these; all without")
+    line.add_argument("targets", nargs="*", help="only these targets; default: all")
     line.add_argument("--build", default="build")
     line.add_argument("--replay-program", default="build/float/replay")
-    line.add_argument("--minutes", type=float, default=10, help="for each target")
-    line.add_argument("--jobs", type=int, default=1, help="how many targets at a time")
-    line.add_argument("--again", action="store_true", help="also targets that have had their minutes")
-    line.add_argument("--replay", action="store_true", help="fuzzes nothing")
+    line.add_argument("--minutes", type=float, default=10, help="minutes per target")
+    line.add_argument("--jobs", type=int, default=1, help="number of parallel targets")
+    line.add_argument("--again", action="store_true", help="also targets that were fuzzed for this time already")
+    line.add_argument("--replay", action="store_true", help="runs the known inputs only, without fuzzing")
     os.chdir(TOP)
     return Fuzz(line.parse_args()).run()
 

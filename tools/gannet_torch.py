@@ -36,7 +36,7 @@ LAYERS = {
     "batch_norm": {"eps": 1e-5, "momentum": 0.1, "affine": True},
     "layer_norm": {"eps": 1e-5, "affine": True},
     "dropout": {"p": 0.5, "channelwise": False},
-    "relu": {}, "leaky_relu": {"slope": 0.2}, "tanh": {}, "sigmoid": {},
+    "relu": {}, "leaky_relu": {"slope": 0.2}, "tanh": {}, "sigmoid": {}, "gelu": {}, "silu": {},
     "upsample": {"scale": 2}, "flatten": {}, "reshape": {}, "residual": {"main": [], "shortcut": []},
 }
 
@@ -235,7 +235,7 @@ class Builder:
             return Dropout(k["p"], k["channelwise"], shape, leaf), shape
         if kind in ("relu", "leaky_relu"):
             return Rectifier(k.get("slope", 0)), shape
-        return {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}[kind](), shape
+        return {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU}[kind](), shape
 
     @staticmethod
     def marked(module: nn.Module, keys: dict) -> nn.Module:

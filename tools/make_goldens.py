@@ -21,7 +21,7 @@ from gannet_draws import write_safetensors
 
 SLOPE = 0.2
 ACTIVATIONS = {"none": lambda x: x, "relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, SLOPE), "tanh": torch.tanh,
-               "sigmoid": torch.sigmoid}
+               "sigmoid": torch.sigmoid, "gelu": F.gelu, "silu": F.silu}
 
 
 class Goldens:
@@ -81,7 +81,7 @@ def activation_params(act: str) -> dict:
 
 def linear_cases(g: Goldens) -> None:
     for act, (n, inputs, outputs) in {"leaky_relu": (5, 7, 3), "tanh": (3, 4, 6), "sigmoid": (2, 9, 1), "relu": (4, 3, 5),
-                                      "none": (1, 5, 4)}.items():
+                                      "none": (1, 5, 4), "gelu": (3, 6, 4), "silu": (4, 5, 2)}.items():
         ins = {"x": ("NF", random(n, inputs)), "weight": ("OI", random(outputs, inputs, seed=1)), "bias": ("F", random(outputs))}
         g.case(f"linear_{act}", "linear", lambda x, w, b, act=act: ACTIVATIONS[act](F.linear(x, w, b)), ins, "NF", activation_params(act))
 
@@ -121,7 +121,8 @@ def conv_transpose_cases(g: Goldens) -> None:
 def batch_norm_cases(g: Goldens) -> None:
     for label, layout, shape, eps, momentum, act in (("2d", "NF", (5, 3), 1e-5, 0.1, "none"), ("2d_leaky_relu", "NF", (4, 2), 0.8, 0.1, "leaky_relu"),
                                                      ("4d_relu", "NCHW", (2, 3, 3, 5), 1e-5, 0.2, "relu"),
-                                                     ("4d_tanh", "NCHW", (3, 2, 2, 1), 1e-3, 0.1, "tanh")):
+                                                     ("4d_tanh", "NCHW", (3, 2, 2, 1), 1e-3, 0.1, "tanh"),
+                                                     ("2d_gelu", "NF", (6, 2), 1e-5, 0.1, "gelu")):
         x, channels = random(*shape) * 2 + 1, shape[1]
         mean, var = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)
         F.batch_norm(x, mean, var, training=True, momentum=momentum, eps=eps)
@@ -133,7 +134,8 @@ def batch_norm_cases(g: Goldens) -> None:
 
 def layer_norm_cases(g: Goldens) -> None:
     for label, layout, shape, affine, act in (("vector", "NF", (3, 5), "F", "none"), ("image", "NCHW", (2, 2, 3, 4), "CHW", "leaky_relu"),
-                                              ("image_tanh", "NCHW", (3, 1, 2, 3), "CHW", "tanh")):
+                                              ("image_tanh", "NCHW", (3, 1, 2, 3), "CHW", "tanh"),
+                                              ("vector_silu", "NF", (4, 5), "F", "silu")):
         ins = {"x": (layout, random(*shape) * 3 - 1), "weight": (affine, 1 + 0.3 * random(*shape[1:])), "bias": (affine, random(*shape[1:], seed=1))}
         g.case(f"layer_norm_{label}", "layer_norm",
                lambda x, w, b, s=shape[1:], a=act: ACTIVATIONS[a](F.layer_norm(x, s, w, b, 1e-5)), ins, layout,

@@ -135,7 +135,8 @@ def compile_all(nvcc: str, sources: list[Path], archs: list[int], folder: Path, 
 
 # ---- names -----------------------------------------------------------------------------------------------------------------------
 
-ENUMS = {"Precision": ["fp32", "tf32", "bf16"], "ActivationKind": ["none", "relu", "leaky_relu", "tanh", "sigmoid"]}
+ACTIVATIONS = re.search(r"enum class ActivationKind\b.*?{ (.*?) }", (ROOT / "kernels/activation.h").read_text())[1].split(", ")
+ENUMS = {"Precision": ["fp32", "tf32", "bf16"], "ActivationKind": ACTIVATIONS}
 
 
 def demangle(names: list[str]) -> dict[str, str]:
@@ -287,7 +288,7 @@ def main() -> int:
     parser.add_argument("--archs", default=",".join(map(str, ARCHS)), help="compute capabilities, without the point")
     parser.add_argument("--compact", action="store_true", help="print failures and the last line only")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--build", default="build/ptxas", help="where what is compiled is kept")
+    parser.add_argument("--build", default="build/ptxas", help="folder for compiled files")
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args()
     archs, passed, failed, skipped = [int(a) for a in options.archs.split(",")], 0, 0, 0

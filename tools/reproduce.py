@@ -246,9 +246,9 @@ def write_page():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("names", nargs="*", help="experiments, by the start of their names; all of them if none is given")
+    parser.add_argument("names", nargs="*", help="experiments, by the start of their names; default: all")
     parser.add_argument("--list", action="store_true", help="names, budgets and settings")
-    parser.add_argument("--again", action="store_true", help="make runs again that are kept")
+    parser.add_argument("--again", action="store_true", help="repeat runs that exist already")
     parser.add_argument("--page", action="store_true", help="write the page from the kept results, run nothing")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--faces", default="", help="a folder or archive of faces")

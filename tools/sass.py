@@ -132,7 +132,7 @@ def print_loop(body: list[Instruction]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build", help="where the virtual environment and what is compiled are kept")
+    parser.add_argument("--build", default="build", help="folder for the virtual environment and compiled files")
     parser.add_argument("--loops", action="store_true", help="print the instructions of the main loops")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("files", nargs="*", type=Path)

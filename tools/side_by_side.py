@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gannet beside PyTorch and JAX: the same models, batches, threads and numbers of steps, in turn, several rounds.
+"""Compares Gannet with PyTorch and JAX: the same models, batches, threads and numbers of steps, in turn, in several rounds.
 
     tools/side_by_side.py --peer FOLDER [--python PYTHON] [--rounds N] [--models mlp,dcgan28,...] [--variants eager,jax,...]
     tools/side_by_side.py     Gannet alone
@@ -187,14 +187,14 @@ def main():
         return as_child(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--peer", default="", help="the folder of torch_gans.py and jax_gans.py; without it Gannet runs alone")
-    parser.add_argument("--python", default=sys.executable, help="an interpreter that has torch; this one unless given")
-    parser.add_argument("--bench", default=os.path.join("apps", "bench"), help="Gannet's program; apps/bench unless given")
-    parser.add_argument("--rounds", type=int, default=3, help="3 unless given")
-    parser.add_argument("--threads", type=int, default=0, help="all usable cores unless given")
-    parser.add_argument("--steps", type=int, default=0, help="steps to time; by the model's size unless given")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter with torch; default: this one")
+    parser.add_argument("--bench", default=os.path.join("apps", "bench"), help="Gannet's program; default: apps/bench")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
+    parser.add_argument("--threads", type=int, default=0, help="default: all usable cores")
+    parser.add_argument("--steps", type=int, default=0, help="number of steps to time; default: depends on the model's size")
     parser.add_argument("--models", default=",".join(MODELS), help="the peers' names: %(default)s")
     parser.add_argument("--variants", default=",".join(VARIANTS), help="of the peers: %(default)s")
-    parser.add_argument("--limit", type=float, default=1800, help="seconds that one program may run; 1800 unless given")
+    parser.add_argument("--limit", type=float, default=1800, help="time limit of one program in seconds; default: 1800")
     options = parser.parse_args()
     models, options.variants = listed(options.models, MODELS, "model"), listed(options.variants, VARIANTS, "variant")
     options.bench, options.peer = os.path.abspath(options.bench), options.peer and os.path.abspath(options.peer)

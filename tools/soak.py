@@ -50,7 +50,7 @@ def main():
     line.add_argument("--apps", default=f"{top}/apps")
     line.add_argument("--model", default=f"{top}/models/ring.json")
     line.add_argument("--minutes", type=float, default=20)
-    line.add_argument("--limit", type=float, default=1.1, help="how much may grow")
+    line.add_argument("--limit", type=float, default=1.1, help="allowed growth factor")
     options = line.parse_args()
     work = tempfile.mkdtemp(prefix="gannet-soak-")
     run, failed, passed = f"{work}/run", 0, 0

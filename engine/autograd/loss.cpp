@@ -1,4 +1,4 @@
-// Scalar losses. A fused backward's own derivative is that of the composition, over (scores, dout).
+// Scalar losses. The derivative of a fused backward is that of the composition, with respect to (scores, dout).
 #include "engine/autograd/check.h"
 
 namespace gannet {

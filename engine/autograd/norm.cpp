@@ -1,5 +1,5 @@
-// Batch norm and layer norm. Their backward is a fused op, too; its own derivative is that of the composition over the
-// original inputs (x, gamma, beta, dy): saved statistics only speed the first order up.
+// Batch norm and layer norm. Their backward is also a fused op. Its derivative is that of the composition with respect to the
+// original inputs (x, gamma, beta, dy); saved statistics only speed up the first order.
 #include "engine/autograd/check.h"
 
 namespace gannet {
@@ -65,6 +65,7 @@ Tensor layer_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act,
                   Tensor* mean_var) {
     check_affine("batch_norm", x, gamma, beta, s);
+    if (needs_input(act.kind)) return activation(batch_norm(x, gamma, beta, s, eps, {}, mean_var), act);
     const Device& device = x.device();
     Tensor stats = mean_var && *mean_var ? *mean_var : Tensor();
     if (!stats) {
@@ -94,6 +95,7 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                        real eps, Activation act) {
     check_affine("batch_norm_eval", x, gamma, beta, s);
     check_fit(running && running.size() == 2 * s.cols, "batch_norm_eval", x, running, "running statistics are (2, cols)");
+    if (needs_input(act.kind)) return activation(batch_norm_eval(x, gamma, beta, running, s, eps), act);
     Tensor y = allocate(x.shape(), x.device());
     RUN(x.device(), batch_norm, y.data(), x.data(), running.data(), data_or_null(gamma), data_or_null(beta), s, eps, act);
     return record("batch_norm_eval", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
@@ -110,6 +112,7 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act) {
     check_affine("layer_norm", x, gamma, beta, s);
+    if (needs_input(act.kind)) return activation(layer_norm(x, gamma, beta, s, eps), act);
     const Device& device = x.device();
     Tensor y = allocate(x.shape(), device), stats = Tensor::empty({2, s.rows}, device);
     RUN(device, layer_norm, y.data(), stats.data(), x.data(), data_or_null(gamma), data_or_null(beta), s, eps, act);

@@ -1,9 +1,9 @@
-// The differentiable ops. Each does four things in this order: check, allocate, run, record. Its rule is made of ops.
-// Gradients of linear family members are members of the family: matmul of matmuls, conv2d / conv2d_dgrad / conv2d_wgrad of
-// each other, sum_rows of expand_rows, and so on.
+// The differentiable ops. Each op does four things in this order: check, allocate, run, record. Its gradient rule consists of
+// ops. Gradients of ops of the linear family are ops of the family: matmul for matmul, conv2d / conv2d_dgrad / conv2d_wgrad for
+// each other, sum_rows for expand_rows, and so on.
 //
-// `into`, where an op has it, is memory for the result (a parameter's place in the network's flat gradient buffer).
-// Shapes are checked; an Error names the op and both shapes.
+// `into`, if an op has it, is memory for the result (a parameter's place in the network's flat gradient buffer). Ops check
+// shapes; an Error names the op and both shapes.
 #pragma once
 #include "engine/autograd/tape.h"
 #include "engine/tensor/tensor.h"
@@ -12,7 +12,7 @@
 namespace gannet {
 
 // ---- shape: no arithmetic ------------------------------------------------------------------------------------------
-Tensor identity(const Tensor& x);                                         // the same memory, a new place on the tape
+Tensor identity(const Tensor& x);                                         // the same memory, a new node on the tape
 Tensor reshape(const Tensor& x, Shape shape);                             // the same memory
 Tensors split_rows(const Tensor& x, const std::vector<int64_t>& rows);    // splits axis 0; shares the memory of x
 Tensor concat_rows(const Tensors& xs);                                    // along axis 0; its adjoint
@@ -34,8 +34,8 @@ Tensor softplus(const Tensor& x);
 Tensor clamp(const Tensor& x, real low, real high);
 Tensor clamp_grad(const Tensor& x, const Tensor& dy, real low, real high);
 Tensor activation(const Tensor& x, Activation act);
-// act'(x) dy, where y = activation(x)
-Tensor activation_grad(const Tensor& y, const Tensor& dy, Activation act);
+// act'(x) dy. `kept` is what act's derivative is computed from: x where its row says `needs_input`, else activation(x)
+Tensor activation_grad(const Tensor& kept, const Tensor& dy, Activation act);
 
 // ---- reductions and their adjoints, over the matrix s ---------------------------------------------------------------
 Tensor sum_rows(const Tensor& x, const RowsShape& s, const Tensor& into = {});  // -> (cols)
@@ -61,8 +61,9 @@ Tensor conv2d_dgrad(const Tensor& dy, const Tensor& w, const Tensor& bias, const
                     Tensor* moments = nullptr);
 // x (N,H,W,C), dy (N,P,Q,OC) -> (OC,R,S,C)
 Tensor conv2d_wgrad(const Tensor& x, const Tensor& dy, const ConvShape& s, const Tensor& into = {});
-// {activation_grad(y, dy), its sum over rows}: the backward of bias + activation
-Tensors bias_activation_grad(const Tensor& y, const Tensor& dy, const RowsShape& s, Activation act, const Tensor& into_bias = {});
+// {activation_grad(kept, dy), its sum over rows}: the backward of bias + activation
+Tensors bias_activation_grad(const Tensor& kept, const Tensor& dy, const RowsShape& s, Activation act,
+                             const Tensor& into_bias = {});
 
 // ---- normalisation --------------------------------------------------------------------------------------------------
 // Over each column of s; gamma and beta (cols) or both absent. `mean_var` (2 cols) holds the batch's mean and biased
@@ -74,20 +75,20 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                        real eps, Activation act = {});
 // Over each row of s; gamma and beta (cols) or both absent
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps, Activation act = {});
-// The same, made of other ops: what the fused forms' second derivatives come from, and what they are tested against
+// The same, composed of other ops: defines the second derivatives of the fused forms, and the reference in their tests
 Tensor batch_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps,
                               Activation act);
 Tensor layer_norm_composition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const RowsShape& s, real eps,
                               Activation act);
 
 // ---- losses: means over all elements, -> () ---------------------------------------------------------------------------
-Tensor loss(const Tensor& scores, const LossForm& form, const Tensor& plus = {});  // added to `plus`, another loss
+Tensor loss(const Tensor& scores, const LossForm& form, const Tensor& plus = {});  // plus `plus`, another loss
 Tensor loss_composition(const Tensor& scores, const LossForm& form);
 // The loss of the first half of the rows plus that of the second: real and fake scores as one batch.
 Tensor joined_loss(const Tensor& scores, const LossForm& first, const LossForm& second);
 Tensor joined_loss_composition(const Tensor& scores, const LossForm& first, const LossForm& second);
-// Softmax cross-entropy of scores (rows, classes) against labels (rows), whole numbers in [0, classes) as `real`: the mean over
-// rows of log(sum_j exp(x_j)) - x_label. No gradient flows into the labels.
+// Softmax cross-entropy of scores (rows, classes) against labels (rows), integers in [0, classes) as `real`: the mean over rows
+// of log(sum_j exp(x_j)) - x_label. No gradient flows into the labels.
 Tensor cross_entropy(const Tensor& scores, const Tensor& labels);
 Tensor cross_entropy_composition(const Tensor& scores, const Tensor& labels);
 // weight times the mean over rows of (row_norm - target)^2
@@ -95,7 +96,7 @@ Tensor gradient_penalty(const Tensor& gradient, const RowsShape& s, real target 
 Tensor gradient_penalty_composition(const Tensor& gradient, const RowsShape& s, real target = 1, real weight = 1);
 
 // ---- random draws -----------------------------------------------------------------------------------------------------
-// Where draws come from: counters in device memory and a key. They must not change between forward and backward.
+// The source of random numbers: counters in device memory and a key. They must not change between forward and backward.
 struct RandomSource {
     const Counters* counters = nullptr;
     RandomKey key;

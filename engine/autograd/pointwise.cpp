@@ -100,36 +100,52 @@ Tensor activation(const Tensor& x, Activation act) {
     if (act.kind == ActivationKind::none) return identity(x);
     Tensor y = allocate(x.shape(), x.device());
     RUN(x.device(), activation, y.data(), x.data(), act, x.size());
-    return record("activation", y, {x}, [act](const VjpArgs& v) { return Tensors{activation_grad(v.out[0], v.dout[0], act)}; });
+    return record("activation", y, {x}, [act](const VjpArgs& v) {
+        return Tensors{activation_grad(needs_input(act.kind) ? v.in[0] : v.out[0], v.dout[0], act)};
+    });
 }
 
-// act'(x) as a function of y: tanh 1 - y^2, sigmoid y (1 - y); for the others constant almost everywhere.
-static Tensor activation_curvature(const Tensor& y, const Tensor& dy, const Tensor& ddx, Activation act) {
+// The derivative of activation_grad(kept, dy) with respect to `kept`, times ddx. act'(x) is 1 - y^2 for tanh, y (1 - y) for
+// sigmoid.
+static Tensor activation_curvature(const Tensor& kept, const Tensor& dy, const Tensor& ddx, Activation act) {
+    const Tensor &x = kept, &y = kept;
     switch (act.kind) {
+        case ActivationKind::none:
+        case ActivationKind::relu:
+        case ActivationKind::leaky_relu: return {};  // constant almost everywhere
         case ActivationKind::tanh: return scale(mul(mul(y, dy), ddx), -2);
         case ActivationKind::sigmoid: return mul(mul(affine(y, -2, 1), dy), ddx);
-        default: return {};
+        case ActivationKind::gelu: {  // (2 - x^2) times the density of the standard normal distribution
+            const Tensor square = mul(x, x), density = scale(exp(scale(square, real(-0.5))), real(0.398942280401432678));
+            return mul(mul(mul(affine(square, -1, 2), density), dy), ddx);
+        }
+        case ActivationKind::silu: {  // s (1 - s) (2 + x (1 - 2 s)), s = sigmoid(x)
+            const Activation sigmoid{ActivationKind::sigmoid, 0};
+            const Tensor s = activation(x, sigmoid), factor = affine(mul(x, affine(s, -2, 1)), 1, 2);
+            return mul(activation_grad(s, mul(factor, dy), sigmoid), ddx);
+        }
     }
+    return {};
 }
 
-Tensor activation_grad(const Tensor& y, const Tensor& dy, Activation act) {
-    check_fit(y.shape() == dy.shape(), "activation_grad", y, dy);
+Tensor activation_grad(const Tensor& kept, const Tensor& dy, Activation act) {
+    check_fit(kept.shape() == dy.shape(), "activation_grad", kept, dy);
     if (act.kind == ActivationKind::none) return dy;
-    Tensor dx = allocate(y.shape(), y.device());
-    RUN(y.device(), activation_grad, dx.data(), y.data(), dy.data(), act, y.size());
-    return record("activation_grad", dx, {y, dy}, [act](const VjpArgs& v) {
+    Tensor dx = allocate(kept.shape(), kept.device());
+    RUN(kept.device(), activation_grad, dx.data(), kept.data(), dy.data(), act, kept.size());
+    return record("activation_grad", dx, {kept, dy}, [act](const VjpArgs& v) {
         return Tensors{if_needed(v, 0, [&] { return activation_curvature(v.in[0], v.in[1], v.dout[0], act); }),
                        if_needed(v, 1, [&] { return activation_grad(v.in[0], v.dout[0], act); })};
     });
 }
 
-Tensors bias_activation_grad(const Tensor& y, const Tensor& dy, const RowsShape& s, Activation act, const Tensor& into_bias) {
-    check_fit(y.shape() == dy.shape(), "bias_activation_grad", y, dy);
-    check_rows("bias_activation_grad", y, s);
+Tensors bias_activation_grad(const Tensor& kept, const Tensor& dy, const RowsShape& s, Activation act, const Tensor& into_bias) {
+    check_fit(kept.shape() == dy.shape(), "bias_activation_grad", kept, dy);
+    check_rows("bias_activation_grad", kept, s);
     if (act.kind == ActivationKind::none) return {dy, sum_rows(dy, s, into_bias)};
-    Tensor dx = allocate(y.shape(), y.device()), db = allocate({s.cols}, y.device(), into_bias);
-    RUN(y.device(), bias_activation_grad, dx.data(), db.data(), y.data(), dy.data(), s, act);
-    return record("bias_activation_grad", Tensors{dx, db}, {y, dy}, [s, act](const VjpArgs& v) {
+    Tensor dx = allocate(kept.shape(), kept.device()), db = allocate({s.cols}, kept.device(), into_bias);
+    RUN(kept.device(), bias_activation_grad, dx.data(), db.data(), kept.data(), dy.data(), s, act);
+    return record("bias_activation_grad", Tensors{dx, db}, {kept, dy}, [s, act](const VjpArgs& v) {
         Tensor ddx = v.dout[0];
         if (v.dout[1]) {
             const Tensor spread = expand_rows(v.dout[1], s, v.in[0].shape());

@@ -29,14 +29,14 @@ public:
     }
     bool wanted(const Tensor& x) const { return wanted_.contains(x.impl().get()); }
     bool leads(const Tensor& x) const { return x && (wanted(x) || leads(x.impl()->node.get())); }
-    // Not the node that made an x, unless another x is before it.
+    // Excludes the node that made an x, unless it depends on another x.
     bool leads(const Node* node) const {
         const auto found = leads_.find(node);
         return found != leads_.end() && found->second;
     }
 
 private:
-    // Depth first with a stack of its own: graphs of third order are deep.
+    // Depth first with an explicit stack, because graphs of third order are deep.
     void search(const Node* root) {
         if (!root) return;
         std::vector<std::pair<const Node*, std::size_t>> stack{{root, 0}};
@@ -66,11 +66,13 @@ bool recording() { return recording_on; }
 Recording::Recording(bool on) : before_(recording_on) { recording_on = on; }
 Recording::~Recording() { recording_on = before_; }
 
-Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp) {
+Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp, bool keep_last) {
     const bool needed =
         recording_on && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
     if (!needed) return outputs;
-    auto node = std::make_shared<Node>(Node{op, outputs[0].impl()->id, std::move(inputs), {}, std::move(vjp), current_place});
+    const Tensor kept = keep_last ? outputs.back().detach() : Tensor();
+    auto node =
+        std::make_shared<Node>(Node{op, outputs[0].impl()->id, std::move(inputs), {}, kept, std::move(vjp), current_place});
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         node->outputs.push_back(outputs[i].impl());
         outputs[i].impl()->node = node;
@@ -105,7 +107,8 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
         const auto to = destination.find(x.impl().get());
         return to == destination.end() ? Tensor() : to->second;
     };
-    // The first contribution to a wanted gradient is written to its destination, if its op can; the others are added there.
+    // The first contribution to a requested gradient is written to its destination if the op supports it; the others are added
+    // there.
     const auto contribute = [&](const Tensor& x, const Tensor& g) {
         if (!g) return;
         if (g.shape() != x.shape()) throw Error("grad: gradient " + g.shape().str() + " of a tensor " + x.shape().str());
@@ -136,18 +139,24 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
         const std::shared_ptr<Node> node = queue.begin()->second;
         queue.erase(queue.begin());
         Tensors out, dout;
-        for (const auto& weak : node->outputs) {
-            const auto impl = weak.lock();
+        for (auto& weak : node->outputs) {
+            auto impl = weak.lock();
+            if (!impl && node->kept && &weak == &node->outputs.back()) {  // the same memory, as this node's output again
+                impl = node->kept.detach().impl();
+                impl->node = node;
+                impl->output = int(node->outputs.size()) - 1;
+                weak = impl;
+            }
             out.push_back(Tensor(impl));
             const auto found = impl ? sums.find(impl.get()) : sums.end();
             dout.push_back(found == sums.end() ? Tensor() : found->second);
-            // A gradient that nobody asked for is read once.
+            // A gradient that was not requested is read only once.
             if (found != sums.end() && !paths.wanted(out.back())) sums.erase(found);
         }
         if (std::none_of(dout.begin(), dout.end(), [](const Tensor& d) { return bool(d); })) continue;
         std::vector<bool> needs;
         Tensors into;
-        std::unordered_set<Key> met;  // an op of x and x has one of them to write to its place
+        std::unordered_set<Key> met;  // in an op of x and x only one may write to the destination
         for (const Tensor& x : node->inputs) {
             needs.push_back(paths.leads(x));
             const bool first = x && !sums.contains(x.impl().get()) && met.insert(x.impl().get()).second;
@@ -183,7 +192,7 @@ Tensors differentiate(const std::function<Tensors(const Tensors&)>& composition,
                       const std::vector<bool>& needs) {
     const bool create_graph = recording();
     const Recording scope(true);
-    // Fresh tensors for the inputs: one may be computed from another, and paths between them belong to the caller.
+    // Uses new tensors for the inputs, because one input may be computed from another, and such paths belong to the caller.
     Tensors fresh, wanted;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         Tensor x = inputs[i];

@@ -1,5 +1,5 @@
-// The tape: every recorded op is a node; grad() walks the nodes backwards. A node's rule (its vector-Jacobian product) is
-// made of ops, so with create_graph the gradient is recorded in turn, to any order.
+// The tape: every recorded op is a node; grad() visits the nodes in reverse. A node's rule (its vector-Jacobian product) consists
+// of ops, so with create_graph the gradient is recorded, too, to any order.
 #pragma once
 #include <functional>
 #include <memory>
@@ -12,15 +12,15 @@ namespace gannet {
 
 using Tensors = std::vector<Tensor>;
 
-// What a rule gets. Outputs are passed in rather than captured, so that no node keeps itself alive.
+// The arguments of a rule. Outputs are passed rather than captured, so that no node keeps itself alive.
 struct VjpArgs {
     const Tensors& in;
-    const Tensors& out;              // an output that nobody kept is absent
+    const Tensors& out;              // an output that was freed is absent
     const Tensors& dout;             // absent = zero
     const std::vector<bool>& needs;  // which inputs' gradients are wanted
-    const Tensors& into;             // where the gradient of an input may be written; absent = anywhere
+    const Tensors& into;             // destination of an input's gradient; absent = new memory
 };
-// One gradient per input; absent = zero or not wanted.
+// One gradient per input; absent = zero or not requested.
 using Vjp = std::function<Tensors(const VjpArgs&)>;
 
 struct Node {
@@ -28,16 +28,17 @@ struct Node {
     int64_t id;
     Tensors inputs;
     std::vector<std::weak_ptr<Tensor::Impl>> outputs;
+    Tensor kept;  // the memory of the last output, if the rule needs it whoever else keeps it
     Vjp vjp;
-    const char* place;  // the layer that it is of
+    const char* place;  // name of the recording layer
 };
 
-// Records `outputs` as computed from `inputs`, if recording is on and some input requires a gradient. Outputs that a rule
-// cannot differentiate (saved statistics) are simply not listed.
+// Records `outputs` as computed from `inputs`, if recording is on and some input requires a gradient. Outputs that a rule cannot
+// differentiate (saved statistics) are not listed.
 Tensor record(const char* op, Tensor output, Tensors inputs, Vjp vjp);
-Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp);
+Tensors record(const char* op, Tensors outputs, Tensors inputs, Vjp vjp, bool keep_last = false);
 
-// Whether ops are recorded on this thread; switched for a scope.
+// Switches recording of ops on this thread on or off for a scope.
 bool recording();
 class Recording {
 public:
@@ -53,7 +54,7 @@ private:
 struct GradOptions {
     bool create_graph = false;  // record the gradient's own ops, for second order
     Tensors into;               // destinations, one for each x or none; not with create_graph
-    bool zero_absent = true;    // an absent gradient's destination is filled with zeros, or else left alone
+    bool zero_absent = true;    // fill the destination of an absent gradient with zeros; otherwise leave it unchanged
 };
 
 // Gradients of sum_k <ys[k], dys[k]> with respect to xs. Absent dys are ones (ys[k] must then have one element).

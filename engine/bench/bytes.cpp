@@ -4,7 +4,8 @@ namespace gannet::bench {
 namespace {
 
 // Adds the values that a network's modules other than linear layers and convolutions move for each sample, by family. An
-// activation fused into a linear layer or a convolution costs nothing forward; one fused into a norm costs nothing at all.
+// activation fused into a linear layer or a convolution costs nothing forward unless it needs its input; one fused into a norm
+// costs nothing at all.
 void add(const Sequence& sequence, double forward, double backward, StepBytes& s) {
     for (const Sequence::Step& step : sequence.plan) {
         const Module& module = *sequence.layers[step.layer];
@@ -12,8 +13,11 @@ void add(const Sequence& sequence, double forward, double backward, StepBytes& s
         const Family family = module.traits.family;
         double& values = family == Family::norm ? s.norms : family == Family::activation ? s.activations : s.others;
         if (family != Family::product) values += forward * d.forward_values + backward * d.backward_values;
-        if (step.activation >= 0 && family == Family::product)
-            s.activations += backward * sequence.layers[std::size_t(step.activation)]->describe().backward_values;
+        if (step.activation >= 0 && family == Family::product) {
+            const Module& activation = *sequence.layers[std::size_t(step.activation)];
+            const double times = needs_input(activation.act.kind) ? forward : 0;
+            s.activations += times * activation.describe().forward_values + backward * activation.describe().backward_values;
+        }
         for (const Child& child : module.children) add(child.layers, forward, backward, s);
     }
 }

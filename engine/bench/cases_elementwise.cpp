@@ -80,6 +80,17 @@ void add_maps(std::vector<KernelCase>& cases) {
         add_activation(
             " sigmoid", {ActivationKind::sigmoid, 0}, [](real x) { return 1 / (1 + std::exp(-x)); },
             [](real y, real dy) { return y * (1 - y) * dy; });
+        add_activation(
+            " gelu", {ActivationKind::gelu, 0}, [](real x) { return x * std::erfc(-x * real(0.70710678)) / 2; },
+            [](real x, real dy) {
+                return (std::erfc(-x * real(0.70710678)) / 2 + x * std::exp(-x * x / 2) * real(0.39894228)) * dy;
+            });
+        add_activation(
+            " silu", {ActivationKind::silu, 0}, [](real x) { return x / (1 + std::exp(-x)); },
+            [](real x, real dy) {
+                const real s = 1 / (1 + std::exp(-x));
+                return s * (1 + x * (1 - s)) * dy;
+            });
         cases.push_back({"norm2", shape, {{1}, {n}}, 2 * double(n), CALL(norm2<real>, u.p[0], u.p[1], n)});
         cases.push_back({"accumulate_update", shape, {{n, 2}, {n}}, double(n), CALL(accumulate_update<real>, u.p[0], u.p[1], n)});
     }

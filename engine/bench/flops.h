@@ -1,4 +1,4 @@
-// How much arithmetic a training step does.
+// The arithmetic of a training step.
 #pragma once
 #include <functional>
 
@@ -7,12 +7,12 @@
 namespace gannet::bench {
 
 // Multiplications and additions of the matrix products and convolutions that one step computes, counted by the direct algorithm:
-// a convolution by fewer multiplications is faster, not less. All of D's passes are counted at the size of the data's images,
-// also where the generator's have another (allow_size_mismatch).
+// Winograd counts as the same work done faster. All of D's passes are counted at the size of the data's images, even if the
+// generator's differ (allow_size_mismatch).
 //
 //   forward           G for each batch of fakes that is drawn; D on the real and on the fake batch of each of its updates, and on
 //                     the fake one of each of G's; where D's first update takes the scores of G's (share_scores), once for both
-//   data_gradient     in D's updates of all layers of D but the first, whose input nobody asks about; in G's of all layers of D
+//   data_gradient     in D's updates of all layers of D but the first, whose input needs no gradient; in G's of all layers of D
 //                     and of all of G but the first
 //   weight_gradient   in D's updates of D, twice (real, fake), in G's of G alone
 //   penalty           D forward on the points between and its data gradient down to them; that gradient's own derivatives, by the
@@ -23,7 +23,7 @@ struct StepFlops {
     double total() const { return forward + data_gradient + weight_gradient + penalty; }
 };
 
-// How many batches pass through the networks in a step.
+// The number of batches that pass through the networks in a step.
 struct Batches {
     double of_d = 0, of_g = 0;  // of the updates of each
     double generated = 0;       // through G
@@ -33,7 +33,7 @@ struct Batches {
 };
 Batches batches_of(const gan::Plan& plan);
 
-// The same sums of anything that a layer with weights costs in each of its passes, as `cost` tells for a batch.
+// The same sums for any cost of a layer with weights per pass; `cost` gives it for a batch.
 StepFlops step_passes(GanTrainer& trainer, const std::function<double(const Module&)>& cost);
 
 StepFlops step_flops(GanTrainer& trainer);

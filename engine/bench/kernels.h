@@ -1,4 +1,4 @@
-// How fast each kernel is at the sizes that GANs have.
+// The speed of each kernel at the sizes of GANs.
 #pragma once
 #include <functional>
 #include <map>
@@ -11,7 +11,7 @@
 
 namespace gannet::bench {
 
-// What a case's call gets: its arrays on the device, filled with numbers between 0.05 and 0.95.
+// The arguments of a case's call: its arrays on the device, filled with numbers between 0.05 and 0.95.
 struct Call {
     Device device;
     std::vector<real*> p;
@@ -21,15 +21,15 @@ struct Call {
 
 struct Array {
     int64_t size;       // in reals
-    double passes = 1;  // how often a call moves it: 2 where it is read and written
+    double passes = 1;  // how often a call moves it: 2 if it is read and written
 };
 
-// Somebody else's way to the same result on the same arrays, beside which a kernel's time is shown.
+// Another implementation of the same operation on the same arrays, to compare a kernel with.
 struct Rival {
     std::string name;  // "naive" (naive.h), "oneDNN", "cuBLAS"
     bool on_gpu = false;
-    std::function<std::function<void()>(const Call&)> prepare;  // the call to be timed; an empty one: it does not serve the case
-    double part = 1;                                            // of the case's work that one call does, where it is slow
+    std::function<std::function<void()>(const Call&)> prepare;  // the call to time; empty if it does not support the case
+    double part = 1;                                            // share of the case's work in one call, for slow baselines
 };
 
 struct KernelCase {
@@ -50,9 +50,9 @@ const std::vector<KernelCase>& kernel_cases();
 struct KernelResult {
     const KernelCase* kernel_case;
     double seconds = 0;                    // of one call, the median
-    double percent = 0;                    // of what the roofline allows; 0: unknown
+    double percent = 0;                    // share of the roofline; 0: unknown
     std::map<std::string, double> rivals;  // seconds of one call, by name
-    std::string bound;                     // what the roofline says it waits for: "multiply-adds", or a level of memory
+    std::string bound;                     // the bound of the roofline: "multiply-adds", or a level of memory
 };
 
 // Measures one case for about `seconds`.

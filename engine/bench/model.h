@@ -1,4 +1,4 @@
-// How fast a model trains, on random images of its size: no data set is read.
+// The training speed of a model, on random images of its size: no data set is read.
 #pragma once
 #include <map>
 #include <string>
@@ -37,7 +37,7 @@ struct ModelReport {
     double median() const { return quantile(0.5); }
 };
 
-// A few batches of noise in the size of the data, which need not be there.
+// A few batches of noise with the size of the data, which need not exist.
 Dataset random_images(const config::GanConfig& config);
 
 ModelReport bench_model(const config::GanConfig& config, Device device, const ModelOptions& options);

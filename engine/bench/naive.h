@@ -1,11 +1,11 @@
-// The same kernels as plain loops over their formulas, one thread and no tricks: what apps/bench shows beside a kernel's time.
+// The same kernels as plain loops over their formulas, on one thread: a baseline in apps/bench.
 #pragma once
 
 #include "kernels/shapes.h"
 
 namespace gannet::bench::naive {
 
-// c and the operands as the kernels have them; see kernels/contract.
+// c and the operands as in kernels/contract.
 void matmul(real* c, const real* a, const real* b, const MatmulShape& s);
 void conv2d(real* y, const real* x, const real* w, const ConvShape& s);
 void conv2d_dgrad(real* dx, const real* dy, const real* w, const ConvShape& s);

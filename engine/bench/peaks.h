@@ -1,4 +1,4 @@
-// The roofline: a kernel can do no better than the slower of its multiply-adds and its bytes.
+// The roofline: a kernel takes at least the longer of the times for its multiply-adds and for its bytes.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,7 +11,7 @@ namespace gannet::bench {
 struct Peaks {
     struct Rate {
         std::string name;
-        double flops = 0;  // a second; a multiply-add is two
+        double flops = 0;  // per second; a multiply-add counts as two
     };
     // Memory or a cache: arrays that fit into `bytes` together move at `bytes_per_second`.
     struct Level {
@@ -20,11 +20,11 @@ struct Peaks {
     };
     double flops = 0;           // of the device; 0: unknown
     std::vector<Rate> rates;    // of all instruction sets of the machine
-    std::vector<Level> levels;  // the smallest first; the last takes everything
+    std::vector<Level> levels;  // smallest first; the last has no limit
 
     const Level& level(double bytes) const;
-    // How long moving `bytes` takes at least: as much as fits into a cache at its rate, the rest at the next level's. A sweep
-    // again and again over arrays that are a little larger than a cache finds a part of them there.
+    // The least time to move `bytes`: the part that fits into a cache at its rate, the rest at the rate of the next level,
+    // because repeated sweeps over arrays slightly larger than a cache still hit it for a part.
     double seconds(double bytes) const;
 };
 

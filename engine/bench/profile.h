@@ -1,4 +1,4 @@
-// Where the time of steps goes, by kind of layer.
+// The time of steps by kind of layer.
 #pragma once
 #include <functional>
 #include <map>
@@ -7,12 +7,12 @@
 namespace gannet::bench {
 
 struct Family {
-    double forward = 0, backward = 0;  // seconds; backward: whatever grad() does, to any order
+    double forward = 0, backward = 0;  // seconds; backward: all of grad(), to any order
 };
 
-// Runs `work` once and adds up what passes while each range of it (kernels/place.h) is the innermost one: "conv2d", "linear",
-// ..., each with its fused activation, "optimizer", and "rest" for the others (draws, data, losses, penalty). For devices
-// that compute before a call returns, as CPUs do.
+// Runs `work` once and adds up the time during which each range (kernels/place.h) is the innermost one: "conv2d", "linear", ...,
+// each with its fused activation, "optimizer", and "rest" for the others (draws, data, losses, penalty). For devices that compute
+// before a call returns, as CPUs do.
 std::map<std::string, Family> profile(const std::function<void()>& work);
 
 }  // namespace gannet::bench

@@ -1,4 +1,4 @@
-// How long calls take.
+// Timing of calls.
 #pragma once
 #include <functional>
 
@@ -6,7 +6,7 @@
 
 namespace gannet::bench {
 
-// Waits until the device has done all that it was given.
+// Waits until the device has finished all work.
 void wait(Device device);
 
 // Seconds of one call.
@@ -14,8 +14,8 @@ struct Timing {
     double median = 0, best = 0;
 };
 
-// Calls f again and again for about `seconds`, in samples that are long enough for the clock, at least three. A GPU is timed by
-// its own events. With 0 seconds: one call, after one to warm up.
+// Calls f repeatedly for about `seconds`, in at least three samples that are long enough for the clock. A GPU is timed by its own
+// events. With 0 seconds: one call, after one to warm up.
 Timing measure(Device device, double seconds, const std::function<void()>& f);
 
 }  // namespace gannet::bench

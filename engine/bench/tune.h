@@ -1,4 +1,4 @@
-// Who computes a model's matrix products fastest on this GPU.
+// Finds the fastest implementation of a model's matrix products on this GPU.
 #pragma once
 #include <string>
 #include <vector>
@@ -18,8 +18,8 @@ struct Tuning {
     std::vector<Product> products;
 };
 
-// Measures every product of a training step, each way for about `seconds`, as it is and in the step's precision: what the key
-// cuda.tune takes. Throws Error on a CPU, and where there is no cuBLAS.
+// Measures every matrix product of a training step with each implementation for about `seconds`, in the step's precision. Returns
+// a table for the key cuda.tune. Throws Error on a CPU, and if there is no cuBLAS.
 Tuning tune(const config::GanConfig& config, Device device, double seconds);
 json::Value json(const Tuning& tuning);  // what the file holds
 std::string text(const Tuning& tuning);

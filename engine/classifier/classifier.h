@@ -1,4 +1,4 @@
-// A trained classifier, and what it reads in images.
+// A trained classifier, and its predictions.
 #pragma once
 #include <memory>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace gannet {
 
-// One entry (features: one row) for each image.
+// One entry per image (features: one row).
 struct Readings {
     std::vector<int64_t> labels;     // the likeliest
     std::vector<double> confidence;  // its probability, by softmax
@@ -18,21 +18,20 @@ struct Readings {
     int64_t feature_size = 0, classes = 0;
 };
 
-// `pixels`: bytes of images of the network's input shape, of which black and white are `low` and `high`.
+// `pixels`: bytes of images of the network's input shape, with `low` and `high` for black and white.
 Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
                      const LoadProgress& progress = {});
 
 class Classifier {
 public:
-    // Of a run folder or checkpoint file. Throws Error where that holds no classifier.
+    // Loads a classifier from a run folder or checkpoint file. Throws Error if it holds no classifier.
     Classifier(const std::string& path, Device device);
 
     SampleShape image() const { return network_->in(); }
     const config::ClassifierConfig& config() const { return config_; }
     const std::string& file() const { return file_; }
     const std::vector<std::string>& warnings() const { return warnings_; }
-    // Of the images that it was trained with and their labels (data_key in engine/train/trainer.h); "" where that is not
-    // known.
+    // The key of its training images and labels (data_key in engine/train/trainer.h); "" if unknown.
     const std::string& data_key() const { return data_key_; }
     Readings read(const std::vector<uint8_t>& pixels, const LoadProgress& progress = {}) const;
 

@@ -1,4 +1,4 @@
-// Trains a classifier that a model file declares: softmax cross-entropy over the labels of its data set.
+// Trains a classifier by its configuration: softmax cross-entropy over the labels of its data set.
 #pragma once
 #include <memory>
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace gannet {
 
-// What is logged of a step; reading it waits for the device.
+// The logged values of a step; reading them waits for the device.
 struct ClassifierFigures {
     double loss = 0, accuracy = 0;  // over the batch
     double grad_norm = 0;
@@ -23,7 +23,7 @@ public:
     std::vector<Part> parts() override { return {{network_, *optimizer_}}; }
     int64_t images_before(int64_t step) const override { return step * config_.batch; }
     ClassifierFigures figures() const;
-    // The share of `data`'s images whose largest score is their label's.
+    // The accuracy on the images of `data`.
     double accuracy(const Dataset& data) const;
     const Network& network() const { return network_; }
 

@@ -1,4 +1,4 @@
-// "base": a model file that says only what is different from another one.
+// "base": a model file that has only the differences from another one.
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -24,14 +24,14 @@ Value take(Value& object, const std::string& key) {
     return value;
 }
 
-// A JSON merge patch (RFC 7396), but for a null that takes nothing away: that is a misspelt key.
+// A JSON merge patch (RFC 7396), except that a null for an absent key is an error: it is a misspelt key.
 void merge(Value& base, const Value& over) {
     std::set<std::string> removed;
     for (const auto& [name, value] : *over.members()) {
         Value* old = base.find(name);
         if (value.is_null()) {
             if (!old)
-                throw Error("'" + printable(value.path()) + "' is null, but the base has no such key to take away", value.where(),
+                throw Error("'" + printable(value.path()) + "' is null, but the base has no such key to remove", value.where(),
                             "remove the line");
             removed.insert(name);
         } else if (old && old->members() && value.members()) {
@@ -67,7 +67,7 @@ std::vector<Setting> read_set(const Value& set, const std::string& folder) {
     return settings;
 }
 
-// The file that `base` names: in the folder of the file `path` that names it.
+// The file that `base` names, relative to the folder of the file `path`.
 std::string find_base(const Value& base, const std::string& path, const std::vector<std::string>& chain) {
     if (!base.text())
         throw Error("'base' is " + base.type_name() + ", but must be the name of a model file", base.where(),
@@ -79,7 +79,8 @@ std::string find_base(const Value& base, const std::string& path, const std::vec
     std::error_code error;
     for (const std::string& before : chain)
         if (fs::equivalent(before, file, error))
-            throw Error("'" + printable(file) + "' is, in the end, its own base", base.where(), "name another file");
+            throw Error("'" + printable(file) + "' has itself as its base, directly or through other files", base.where(),
+                        "name another file");
     if (chain.size() == longest_chain)
         throw Error("a chain of more than " + std::to_string(longest_chain) + " bases", base.where(),
                     "base it on a file nearer to the first");

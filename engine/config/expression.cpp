@@ -77,7 +77,7 @@ private:
                 }
                 if (value % divisor != 0)
                     fail("is not an integer: " + std::to_string(value) + " / " + std::to_string(divisor),
-                         "let the division come out even");
+                         "use numbers that divide without a remainder");
                 value /= divisor;
             } else {
                 return value;

@@ -1,4 +1,4 @@
-// Paths in model files and settings, made absolute as soon as they are read: from then on no working folder matters.
+// Makes paths in model files and settings absolute when they are read, so that the working folder does not matter afterwards.
 #include <pwd.h>
 #include <unistd.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of a user, "" for the one who runs the program; "" where it is not known.
+// The home folder of a user ("": the current one); "" if it is unknown.
 std::string home_of(const std::string& user) {
     const char* home = user.empty() ? std::getenv("HOME") : nullptr;
     if (home && *home) return home;

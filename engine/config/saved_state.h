@@ -1,4 +1,4 @@
-// Reads back what a program wrote as JSON: the part of a checkpoint's state that is not an array.
+// Reads the part of a checkpoint's state that is JSON, not an array.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -15,7 +15,7 @@ public:
 
     bool boolean(const std::string& key) const;
     int64_t integer(const std::string& key) const;  // from 0 to 2^53
-    double number(const std::string& key) const;    // infinite where it is null, as JSON has no infinity
+    double number(const std::string& key) const;    // null is read as infinity, which JSON does not have
     const std::string& text(const std::string& key) const;
     SavedState object(const std::string& key) const;
 

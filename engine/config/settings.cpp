@@ -1,4 +1,4 @@
-// --set key.path=value, and "set" in files. Only paths are followed here; what comes of it is checked when the file is read.
+// --set key.path=value, and "set" in files. This code only follows paths; the reader of the file checks the result.
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -37,7 +37,7 @@ std::string json_number(const std::string& word) {
            (point.empty() || !fraction.empty() ? fraction : "0") + exponent;
 }
 
-// JSON in which numbers may be written as people do.
+// JSON with relaxed number formats, such as 1. and .5.
 std::string with_json_numbers(const std::string& text) {
     std::string out, word;
     bool quoted = false;
@@ -88,7 +88,7 @@ Value& entry(Value& list, const std::string& number, const std::string& place) {
                 entries.empty() ? "it is empty" : "its entries are 0 to " + std::to_string(entries.size() - 1));
 }
 
-// A misspelt variable would be a new one that nothing uses.
+// A misspelt variable would silently create an unused one.
 void check_variable(const Value& file, const std::string& name, const std::string& place) {
     const Value* variables = file.find("variables");
     if (!variables || !variables->members()) throw Error("the file declares no variables", place, "add \"variables\" to it");
@@ -98,13 +98,13 @@ void check_variable(const Value& file, const std::string& name, const std::strin
     throw Error("unknown variable '" + printable(name) + "'", place, suggest(name, names, "the variables are"));
 }
 
-// Entries of lists that were set, their numbers padded: later entries and inner ones come later in this order.
+// Paths of list entries that were set, with padded numbers: later and inner entries sort later.
 using Entries = std::set<Path>;
 
 void assign(Value& file, const Setting& setting, const ObjectSpec& spec, Entries& touched) {
     const auto& [path, value, text, place, folder] = setting;
     if (path[0] == "base" || path[0] == "set")
-        throw Error("'" + path[0] + "' is read before any setting", place, "write a model file that has it");
+        throw Error("'" + path[0] + "' is read before settings are applied", place, "write a model file that has it");
     if (path.size() > 1 && path[0] == "variables") check_variable(file, path[1], place);
 
     Value* at = &file;
@@ -140,7 +140,7 @@ void assign(Value& file, const Setting& setting, const ObjectSpec& spec, Entries
         if (Value* other = file.find(path[0] == "steps" ? "epochs" : "steps")) *other = Value();
 }
 
-// From the last to the first, so that each is found under the number that it had.
+// From last to first, so that the remaining entries keep their numbers.
 void settle(Value& file, const Entries& touched) {
     for (auto path = touched.rbegin(); path != touched.rend(); ++path) {
         Value* holder = &file;

@@ -185,7 +185,7 @@ Value& Object::value(const std::string& key) { return value_.at(key); }
 
 bool Object::has(const std::string& key) const { return !value(key).is_null(); }
 
-// The types were checked when the object was read: what fails here asks for a key that may be absent, or for "image" as a number.
+// Types were checked when the object was read. These functions fail only for an absent key, or for "image" read as a number.
 template <class T>
 const T& Object::get(const std::string& key, const char* wanted) const {
     const T* found = std::get_if<T>(&value(key).data);

@@ -1,5 +1,5 @@
-// Tables of keys: what an object of the model file may hold. The reader checks against them, the reference page
-// docs/model-format.md is generated from them.
+// Tables of the keys that an object of the model file may have. The reader checks against them, and docs/model-format.md is
+// generated from them.
 #pragma once
 #include <limits>
 #include <string>
@@ -17,7 +17,7 @@ enum class Kind {
     integer,  // or an expression of integers and variables ("$filters * 2")
     number,
     boolean,
-    text,      // one of `choices`, or any where there are none
+    text,      // one of `choices`, or any text if there are none
     size,      // an integer >= 1, an expression, or, for `channels` and `units`, "image": the data's own
     numbers,   // a list of `length` numbers (0: any length)
     integers,  // a list of `length` sizes (0: any length), or the text "image"
@@ -40,7 +40,7 @@ struct Key {
     const ObjectSpec* object = nullptr;
     bool above_min = false, below_max = false;  // the limit itself is not allowed
     bool is_path = false;                       // its text names a file or folder: made absolute when it is read
-    bool free_at_resume = false;                // changes no number of the training: a resumed run may be given another value
+    bool free_at_resume = false;  // does not affect the training's results: a resumed run may have a different value
 };
 
 struct ObjectSpec {
@@ -51,7 +51,7 @@ struct ObjectSpec {
     std::vector<std::string> names() const;
 };
 
-// An object that was read: every key of its spec present (defaults filled in, null where absent), types checked.
+// An object after reading: every key of its spec is present (defaults filled in, null if absent), types are checked.
 class Object {
 public:
     Object() = default;
@@ -103,14 +103,14 @@ std::string word_of(const Choice<T> (&choices)[n], T value) {
 
 using Variables = Members;  // integers
 
-// Integers, $variables, + - * / ^ ( ) and the sign. Throws Error for malformed text, unknown variables (with the nearest
-// one), overflow, and divisions with a remainder. `where` is the expression's place.
+// Evaluates integers, $variables, + - * / ^ ( ) and signs. Throws Error for malformed text, unknown variables (with the nearest
+// one), overflow, and divisions with a remainder. `where` is the place of the expression.
 int64_t evaluate(const std::string& expression, const Variables& variables, const std::string& where);
 // A number or an expression as an integer.
 int64_t read_integer(const Value& value, const std::string& key, const Variables& variables);
 
 // Reads `value` by `spec`. Throws Error for unknown keys (with the nearest valid one), wrong types, values out of range,
-// missing required keys; each with its place. A null is an absent key.
+// and missing required keys, each with its place. A null counts as an absent key.
 Object read_object(const Value& value, const ObjectSpec& spec, const Variables& variables);
 
 // The sizes that may be "image" and that `repeat` widens.
@@ -120,7 +120,7 @@ bool is_width(const std::string& key);
 std::string nearest(const std::string& word, const std::vector<std::string>& words);
 std::string number_text(double d);  // of a limit or a default: 64, 0.5, 1e12
 std::string join(const std::vector<std::string>& words, const std::string& last = " or ");  // "a, b or c"
-// What to do about a word that is none of `words`: "did you mean 'x'?", or `what` and all of them.
+// The advice for a word that is not in `words`: "did you mean 'x'?", or `what` and all of them.
 std::string suggest(const std::string& word, const std::vector<std::string>& words, const std::string& what,
                     const std::string& last = " and ");
 // The first key of `value` that `spec` does not have, as an Error.

@@ -1,4 +1,4 @@
-// Words and numbers of messages and of the reference page.
+// Words and numbers in messages and on the reference page.
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -32,7 +32,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
     return last[b.size()];
 }
 
-constexpr std::size_t longest_word = 100;  // longer ones are like no other
+constexpr std::size_t longest_word = 100;  // longer words have no suggestion
 constexpr std::size_t most_named = 60;     // a longer list does not help
 
 bool begins(const std::string& word, const std::string& with) {

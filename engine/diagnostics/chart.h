@@ -33,15 +33,15 @@ struct Chart {
     Legend legend = Legend::above;
 };
 
-// Room around a plot for what is written there.
+// Space around a plot for labels.
 constexpr double room_left = 64, room_right = 24, room_above = 44, room_below = 46;
 
-// Whether points lay beyond the axis: they are drawn at its edge, with a triangle.
+// Returns whether points are beyond the axis: they are drawn at its edge, with a triangle.
 bool draw_chart(Canvas& canvas, const Box& plot, const Chart& chart, double last_step);
 
 // The same for values in the outermost rows.
 bool draw_heat_map(Canvas& canvas, const Box& plot, const HistogramSeries& parameter, double last_step);
-// What the colours of all heat maps mean, in one row from (x, y).
+// The legend of all heat maps, in one row from (x, y).
 void draw_heat_legend(Canvas& canvas, double x, double y);
 
 struct AxisStyle {

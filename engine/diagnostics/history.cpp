@@ -9,7 +9,7 @@ namespace {
 
 using json::Value;
 
-// What the log writes as null is NaN, as in a row that was not yet written.
+// null in the log is read as NaN, as in a row that was not yet written.
 std::optional<double> number(const Value& value) {
     if (const int64_t* n = std::get_if<int64_t>(&value.data)) return double(*n);
     if (const double* d = std::get_if<double>(&value.data)) return std::isfinite(*d) ? *d : NAN;
@@ -53,7 +53,7 @@ void History::add(const Value& row) {
         else if (key != "step" && key != "epoch" && key != "seconds" && key != "img_per_s") numbers(step, key, value);
 }
 
-// Histograms are under observed/NETWORK/KIND/NAME, which may hold any character, so they are told apart here.
+// Histograms are under observed/NETWORK/KIND/NAME, which may hold any character, so they are separated here.
 void History::observation(double step, const Value& observed) {
     if (!observed.members()) return;
     for (const auto& [network, parts] : *observed.members()) {

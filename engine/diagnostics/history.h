@@ -1,4 +1,4 @@
-// What the log of a run holds, by name instead of by row. It grows with the rows as the log does, but only up to a limit.
+// The contents of a run's log by name instead of by row. Its memory grows with the rows only up to a limit.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -15,8 +15,8 @@ struct Histogram {
     std::vector<float> counts;  // of equal bins from low to high; empty: not known at this step
 };
 
-// The histograms of one parameter's weights or gradients: every row's until there are `capacity`, then every second row's, every
-// fourth ..., and the last.
+// The histograms of one parameter's weights or gradients: of every row until there are `capacity`, then of every second row,
+// every fourth ..., and of the last row.
 struct HistogramSeries {
     static constexpr std::size_t capacity = 128;
 
@@ -36,8 +36,8 @@ class History {
 public:
     static constexpr std::size_t most_events = 100, most_names = 10000;
 
-    // Adds a row of the log. A row that is written and the same row read from the file give the same history. Rows without a
-    // step are ignored, and so are times, which no plot shows.
+    // Adds a row of the log. A written row and the same row read from the file give the same history. Ignores rows without a
+    // step, and times, which no plot shows.
     void add(const json::Value& row);
 
     // The numbers at a place in the rows, as "loss_d" or "observed/samples/mean", over their steps. Null unless one is finite.

@@ -14,7 +14,7 @@ namespace {
 constexpr int bins = 32;
 constexpr int64_t most_images = 64;
 
-// To six digits: the log is read by people, too.
+// Six digits, for readability of the log.
 double brief(double value) {
     if (!std::isfinite(value) || value == 0) return value;
     char text[32];
@@ -38,8 +38,8 @@ struct Distribution {
     }
 };
 
-// Mean, standard deviation, extremes and a histogram of `bins` equal parts between them, of finite values. A run has millions of
-// them to look at, and little time to.
+// Mean, standard deviation, extremes and a histogram of `bins` equal parts between them, of finite values. Must be fast, as a run
+// has millions of values.
 Distribution distribution_of(const real* x, int64_t n) {
     Distribution d{.count = n, .finite = n};
     real low = x[0], high = x[0];

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double page_width = 960, page_top = 46;
 
-// Okabe and Ito's colours, which the colour-blind can tell apart.
+// Okabe and Ito's colours, distinguishable for colour-blind readers.
 constexpr const char *blue = "#0072b2", *orange = "#d55e00", *green = "#009e73", *black = "#333333";
 
 const Font note_font{11, "start", "#555555"};
@@ -27,7 +27,7 @@ struct Figure {
     std::vector<std::string> notes;
 };
 
-// What goes into a file, "" for nothing.
+// The contents of a file, or "".
 using Drawing = std::string;
 
 class Page {
@@ -73,7 +73,7 @@ Drawing draw(const Figure& figure, const std::string& run, double last_step) {
         beyond |= draw_chart(page.canvas, plot, figure.charts[i], last_step);
     }
     std::vector<std::string> notes = figure.notes;
-    if (beyond) notes.emplace_back("Triangles at an edge: values beyond the axis.");
+    if (beyond) notes.emplace_back("Triangles at an edge mark values beyond the axis.");
     return page.finish(page_top + (cell_of(figure.charts.size() - 1, figure.columns).row + 1) * h, notes);
 }
 
@@ -83,15 +83,15 @@ struct Curve {
 
 Line line_of(const std::string& name, const Track& track, const Pen& pen) { return {name, track.points(), pen, track.sample()}; }
 
-// What is drawn pale and what strong: of every row, or of groups of them.
+// The note on thin and thick lines: of every row, or of groups of rows.
 std::string smoothing_note(std::size_t window, int64_t stride) {
     const std::string rows = std::to_string(stride), around = std::to_string(window);
-    if (stride == 1) return "Pale: every row of the log. Strong: the interquartile mean of the " + around + " rows around it.";
-    return "Pale: the lowest and the highest of every " + rows + " rows of the log. Strong: the means of " + rows +
-           " rows, smoothed: the interquartile mean of the " + around + " around each.";
+    if (stride == 1) return "Thin: every row of the log. Thick: interquartile mean of the " + around + " rows around it.";
+    return "Thin: minimum and maximum of every " + rows +
+           " rows of the log. Thick: their means, smoothed by the interquartile mean of " + around + " groups.";
 }
 
-// Draws each logged value as a thin line and the running median as a thick one. The notes under the picture say so.
+// Draws each logged value as a thin line and the running interquartile mean as a thick one. The notes under the picture say so.
 void add_smoothed(Figure& figure, Chart chart, const History& history, const std::vector<Curve>& curves) {
     std::vector<Line> smooth;
     std::size_t window = 0;
@@ -179,8 +179,9 @@ void add_verdict(Figure& figure, const History& history) {
         chart.shown = {0};
         add_line(chart, history, "observed/w_estimate", "score of real minus score of fake", {green, 1.8, 1, ""});
         figure.notes.emplace_back(
-            "The critic's estimate of the Wasserstein distance, mean score of real minus mean score of fake: it is positive when "
-            "the critic tells them apart, and falls towards 0 as the samples improve; loss_d is its negative plus the penalty.");
+            "The critic's estimate of the Wasserstein distance: mean score of real minus mean score of fake images. It is "
+            "positive if the critic tells them apart, and falls towards 0 as the samples improve; loss_d is its negative plus "
+            "the penalty.");
     }
     add_chart(figure, chart);
 }
@@ -236,7 +237,7 @@ Figure activations(const History& history) {
     for (auto [network, layers] : activation_names(history)) {
         if (layers.size() > most)
             figure.notes.push_back(network + ": the last " + std::to_string(layers.size() - most) +
-                                   " of its layers are left out.");
+                                   " of its layers are not shown.");
         layers.resize(std::min(layers.size(), most));
         Chart mean{network + ": mean"}, deviation{network + ": standard deviation"};
         mean.legend = Legend::none;
@@ -254,7 +255,7 @@ Figure activations(const History& history) {
     return figure;
 }
 
-// A grid of heat maps: all parameters if they fit, else the first weights.
+// A grid of heat maps: all parameters if they fit, else the first ones.
 Drawing histograms(const History& history, const std::string& kind, const std::string& title, const std::string& run) {
     constexpr std::size_t most = 24, columns = 4;
     constexpr double w = (page_width - 16) / columns, h = 152, left = room_left, top = 20, legend_height = 14;
@@ -276,10 +277,10 @@ Drawing histograms(const History& history, const std::string& kind, const std::s
         const Box plot{cell.column * w + left, page_top + legend_height + cell.row * h + top, w - left - 12, 96};
         beyond |= draw_heat_map(page.canvas, plot, *shown[i], history.last_step);
     }
-    std::vector<std::string> notes{"Across: the step. Up: the value."};
+    std::vector<std::string> notes{"Horizontal axis: step. Vertical axis: value."};
     if (beyond) notes[0] += " Values beyond an axis are counted in its outermost cells.";
     if (shown.size() < all)
-        notes.push_back(std::to_string(all - shown.size()) + " of " + std::to_string(all) + " parameters are left out.");
+        notes.push_back(std::to_string(all - shown.size()) + " of " + std::to_string(all) + " parameters are not shown.");
     return page.finish(page_top + legend_height + (cell_of(shown.size() - 1, columns).row + 1) * h, notes);
 }
 

@@ -1,4 +1,4 @@
-// From numbers to places on an axis: ranges, round ticks, lines made thin and smooth.
+// Maps numbers to an axis: ranges, round ticks, thinned and smoothed lines.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -16,7 +16,7 @@ struct Series {
 // At most `most` points, with the smallest and the largest of every stretch, its gap if it has one, and both ends.
 Series thin(const Series& line, std::size_t most = 1000);
 // The interquartile mean of `window` points around each, of fewer near the ends: the mean of the middle half of their values,
-// which spikes do not move. The outermost two count half, so that values that alternate give no sawtooth. Gaps stay and do not
+// which spikes do not move. The outermost two count half, so that values that alternate give no sawtooth. Gaps remain and do not
 // count.
 Series smoothed(const Series& line, std::size_t window);
 // A fifth of few points, a tenth of many; odd.
@@ -29,8 +29,8 @@ struct Range {
     void add(const Range& other) { low = std::fmin(low, other.low), high = std::fmax(high, other.high); }
 };
 
-// Of the finite values; where a few lie so far off that all others would look like one, without those. How far that is follows
-// from a sample of usual values, if there is one.
+// The range of the finite values, without outliers that would compress all others into one line. A sample of usual values, if
+// given, decides what an outlier is.
 Range usual_range(std::vector<double> values, std::vector<double> sample = {});
 
 struct Tick {

@@ -24,13 +24,13 @@ struct Font {
     bool bold = false, upwards = false;
 };
 
-// For text and attributes; what XML cannot hold becomes U+FFFD.
+// Escapes text and attributes; characters that XML cannot represent become U+FFFD.
 std::string escape(const std::string& text);
 // Shortest with at most `decimals` decimals, whatever the locale.
 std::string decimal(double value, int decimals = 1);
-// What no common sans-serif font exceeds by much.
+// An estimate of the width in common sans-serif fonts.
 double text_width(const std::string& text, double size);
-// Cut at the front until it fits: of a name "generator.12.main.3.weight" the end says most.
+// Cuts the front of a text until it fits: in a name like "generator.12.main.3.weight" the end is most important.
 std::string fit(const std::string& text, double width, double size);
 std::vector<std::string> wrap(const std::string& text, double width, double size);
 

@@ -1,4 +1,4 @@
-// One number of the log over all its rows, in memory that does not grow with them.
+// One number of the log over all its rows, in bounded memory.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +9,7 @@
 namespace gannet::plots {
 
 // Rows are kept in groups of `stride` neighbours. The stride is 1 until there are `capacity` groups; then pairs of them are
-// merged, and it doubles. So what is kept follows from the values alone, and a log that is read again gives the same.
+// merged, and it doubles. So the stored values depend only on the logged values, and reading a log again gives the same.
 class Track {
 public:
     static constexpr std::size_t capacity = 1024;
@@ -25,7 +25,7 @@ public:
     Series points() const;
     // The mean of each group's finite values, in its middle.
     Series means() const;
-    // The first value of each group, which is as usual as any: for ranges.
+    // The first value of each group, as a sample of the values: for ranges.
     std::vector<double> sample() const;
 
 private:
@@ -33,7 +33,7 @@ private:
         double step = 0, value = 0;
     };
     struct Group {
-        Point first, low, high, gap;  // values are NaN where there is none; of the gap only the step counts
+        Point first, low, high, gap;  // values are NaN if there is none; of a gap only the step is used
         double last_step = 0, mean = 0;
         int64_t count = 0, finite = 0;
         bool has_gap() const { return finite < count; }

@@ -23,7 +23,7 @@ std::string batch_text(const Update& update, const Batch& b, int64_t size) {
     return "samples " + range_text(b.first_sample, size) + ": " + text;
 }
 
-// Whether the second update is the first one's with the next number and the next images.
+// Whether the second update is the same as the first, with the next number and the next images.
 bool repeats(const Update& a, const Update& b, int64_t distance, int64_t images) {
     if (a.net != b.net || b.index != a.index + distance || a.clip_before != b.clip_before || a.batches.size() != b.batches.size())
         return false;
@@ -80,7 +80,7 @@ PlanTraits plan_traits(const config::GanConfig& config, const Network& generator
 
 Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int critic_steps) {
     const bool clips_first = o.weight_clip > 0 && o.clip_before;
-    // Where weights are clipped first, scores that the generator's update recorded are of other weights.
+    // If weights are clipped before D's update, the scores recorded during G's update would be stale.
     const bool share = traits.share_scores && o.separable && o.reuse_fakes && o.generator_first && !clips_first;
     Plan plan;
     plan.batch = batch;
@@ -131,7 +131,8 @@ std::string plans_text(const config::GanConfig& config, const Network& generator
     if (plans.size() == 1) return text;
     const Objective::WarmUp& w = *o.warm_up;
     return text + "steps before number " + std::to_string(w.steps) +
-           (w.every > 0 ? " and each whose number is a multiple of " + std::to_string(w.every) : "") + ": " + plans[1].str();
+           (w.every > 0 ? " and every step whose number is a multiple of " + std::to_string(w.every) : "") + ": " +
+           plans[1].str();
 }
 
 }  // namespace gannet::gan

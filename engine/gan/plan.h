@@ -1,5 +1,5 @@
-// What one step of training does, as data: the updates in their order and where each batch comes from. Made once from the
-// objective and the networks' traits; gan::Step executes it, `summary --plan` prints it, a CUDA graph belongs to it.
+// One training step as data: the updates in order and the source of each batch. Made once from the objective and the networks'
+// traits. gan::Step executes it, `summary --plan` prints it, and each plan has its CUDA graph.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -11,28 +11,28 @@
 
 namespace gannet::gan {
 
-// How an update of the discriminator scores a batch of real and a batch of fake images. Of the generator's batches only `shared`,
-// whose scores are kept, and `together` mean something.
+// How an update of the discriminator scores a batch of real and a batch of fake images. For the generator's batches only `shared`
+// (the scores are kept) and `together` have a meaning.
 enum class Scores {
     separate,  // in two passes; the first one's tape is freed before the second
     joined,    // in one pass of both as one batch
-    shared,    // the fakes' scores are those of the generator's update that made them, with their tape
-    together,  // in two passes, whose scores the loss takes at once
+    shared,    // the fakes' scores come from the generator's update that made them, with their tape
+    together,  // in two passes; the loss takes both scores together
 };
 
 struct Batch {
-    // Offset of its real images in those of the step; -1: it takes none.
+    // Offset of its real images among those of the step; -1: none.
     int64_t images = -1;
     // Number of its first sample within the update: part of the key of its random draws.
     int64_t first_sample = 0;
-    // Which batch of kept fakes it reuses, in the order in which they were kept; -1: it draws fresh ones.
+    // Number of the batch of kept fakes that it reuses, in the order of keeping; -1: it draws fresh ones.
     int reuse = -1;
     // Its fakes are kept for the other network.
     bool keep = false;
     Scores scores = Scores::separate;
 };
 
-// One update of one network; the gradients of its batches are added.
+// One update of one network; adds the gradients of its batches.
 struct Update {
     Net net = Net::discriminator;
     int index = 0;  // among the network's updates in the step
@@ -50,12 +50,12 @@ struct Plan {
     int64_t images = 0;  // real images that it takes
 
     bool has(Scores scores) const;  // whether a batch is scored this way
-    std::string str() const;        // lines for people; updates that differ only in their number are one entry
+    std::string str() const;        // lines for users; updates that differ only in their number are one entry
 };
 
-// What the plan asks of the networks and the model's keys.
+// The properties of the networks and of the model's keys that the plan depends on.
 struct PlanTraits {
-    bool share_scores = false;  // the generator's scores of reused fakes may serve the discriminator's update
+    bool share_scores = false;  // the discriminator's update may use the generator's scores of reused fakes
     bool join_batches = false;  // real and fake images may pass through the discriminator as one batch
 };
 PlanTraits plan_traits(const config::GanConfig& config, const Network& generator, const Network& discriminator);
@@ -64,9 +64,9 @@ PlanTraits plan_traits(const config::GanConfig& config, const Network& generator
 Plan make_plan(const Objective& objective, const PlanTraits& traits, int64_t batch, int critic_steps);
 // All plans of a training: the usual one, then that of a warm-up if it differs.
 std::vector<Plan> make_plans(const Objective& objective, const PlanTraits& traits, int64_t batch);
-// Which of them step number `step` follows.
+// The plan of step number `step`.
 int plan_at(const Objective& objective, int64_t step);
-// Real images that all steps before number `step` take.
+// The number of real images used by all steps before number `step`.
 int64_t images_before(const Objective& objective, int64_t batch, int64_t step);
 
 // The plans of a model, as `summary --plan` prints them.

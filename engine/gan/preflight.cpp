@@ -11,10 +11,10 @@ namespace {
 
 using Layers = std::vector<config::LayerConfig>;
 
-// The place of the last layer, or of the list.
+// The place of the last layer, or of the list if it is empty.
 std::string where_last(const Layers& list, const char* name) { return list.empty() ? name : list.back().keys.where(); }
 
-// Batch norm over a single value: its output is beta, its gradient zero, whatever comes in.
+// Batch norm over a single value: its output is beta and its gradient zero, for any input.
 void check_batch_norms(const Network& network, int64_t batch) {
     for_each_module(network.layers(), [&](const Module& layer) {
         if (layer.traits.normalises_batch() && batch * layer.in.H * layer.in.W == 1)
@@ -23,7 +23,7 @@ void check_batch_norms(const Network& network, int64_t batch) {
     });
 }
 
-// The place to change, and what would make a generator of this output fit, if one key does.
+// The place to change, and the change that would make this generator fit, if a single key suffices.
 std::pair<std::string, std::string> generator_advice(const config::GanConfig& config, const Network& generator,
                                                      const SampleShape& image) {
     const SampleShape out = generator.out();
@@ -61,7 +61,11 @@ void check_networks(const config::GanConfig& config, const Network& generator, c
 
 double activations(const Sequence& sequence) {
     double values = 0;
-    for (const Sequence::Step& step : sequence.plan) values += double(sequence.layers[step.layer]->out.size());
+    for (const Sequence::Step& step : sequence.plan) {
+        const double out = double(sequence.layers[step.layer]->out.size());
+        const bool input_too = step.activation >= 0 && needs_input(sequence.layers[std::size_t(step.activation)]->act.kind);
+        values += input_too ? 2 * out : out;
+    }
     for (const auto& layer : sequence.layers)
         for (const auto& child : layer->children) values += activations(child.layers);
     return values;

@@ -8,23 +8,23 @@ namespace gannet {
 // `count` latent points (count, Z) of the distribution that the configuration names; `first` is the number of the first one.
 Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device);
 
-// A generator, made by configuration, that draws samples.
+// A generator that draws samples, built from a configuration.
 class Sampler {
 public:
     Sampler(const config::GanConfig& config, const Network& generator) : config_(config), generator_(generator) {}
-    // `count` latent points (count, Z) from `first` on: pure functions of the seed.
+    // `count` latent points (count, Z) starting at `first`: pure functions of the seed.
     Tensor latents(uint64_t seed, int64_t first, int64_t count) const;
     // Images of latent points. `batch_statistics` normalises with the batch's own statistics instead of the running ones.
     Tensor images(const Tensor& latents, bool batch_statistics) const;
-    Tensor images(const Tensor& latents) const;  // as the key samples.statistics says
+    Tensor images(const Tensor& latents) const;  // the key samples.statistics
 
 private:
     const config::GanConfig& config_;
     const Network& generator_;
 };
 
-// round(255 * (value - low) / (high - low)), clamped: the same mapping for every image, so that a fading generator shows.
-// NaN becomes 0.
+// round(255 * (value - low) / (high - low)), clamped: the same mapping for every image, so that low contrast is visible. NaN
+// becomes 0.
 std::vector<uint8_t> to_bytes(const std::vector<real>& values, double low, double high);
 
 }  // namespace gannet

@@ -98,7 +98,7 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
     return update.batches.size() > 1 ? scale(total, real(1) / real(update.batches.size())).detach() : total;
 }
 
-// The discriminator's loss on a batch of real and one of fake images; its gradients are added.
+// Computes the discriminator's loss on a batch of real and one of fake images, and adds its gradients.
 Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fakes, const Tensor& joined) {
     const Tensor fake = fakes.images.detach();
     switch (at.batch.scores) {
@@ -117,7 +117,7 @@ Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fake
         case Scores::shared: break;
     }
     Tensor of_real;
-    {  // this scope frees the tape of the real images before the fakes are scored
+    {  // the scope ends here to free the tape of the real images before the fakes are scored
         const Tensor loss = gannet::loss(scores_of(real_images, at, Role::data), objective_.on_real);
         discriminator_gradients_.add(GradientSum::scores, loss);
         of_real = loss.detach();
@@ -129,7 +129,7 @@ Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fake
     return sum.detach();
 }
 
-// The gradient penalty at points between real and fake images; its gradients are added.
+// Computes the gradient penalty at points between real and fake images, and adds its gradients.
 Tensor Step::penalise(const Place& at, const Tensor& real_images, const Tensor& fake) {
     const Tensor weight = uniform({batch_, 1}, source(at, streams::interpolation), at.batch.first_sample, 0, 1, device_);
     at.values("eps", weight.view({batch_}));
@@ -197,7 +197,7 @@ Tensor Step::reals(const Place& at, const Tensor& into) const {
     return images;
 }
 
-// Scores of real images for a generator's loss that compares: its gradient does not pass through them.
+// Scores of real images for a generator loss that compares real and fake: no gradient passes through them.
 Tensor Step::real_scores(const Place& at) const {
     const Recording off(false);
     return scores_of(reals(at), at, Role::data);

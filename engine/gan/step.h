@@ -1,7 +1,7 @@
-// One step of a GAN's training, as its plan says: each update scores batches, adds the gradients of its loss's terms and moves
-// the weights of one network (Algorithm 1 of arXiv 1406.2661; with the penalty, of arXiv 1704.00028).
-// It does not know the number of the step: what depends on it is the plan, or is read from `counters` in device memory. So a step
-// that a CUDA graph captured can be replayed for any number.
+// Executes the plan of one step of a GAN's training: each update scores batches, adds the gradients of the loss terms and updates
+// the weights of one network (Algorithm 1 of arXiv 1406.2661; with the penalty, of arXiv 1704.00028). It does not know the number
+// of the step: everything that depends on it is in the plan or is read from `counters` in device memory. So a captured CUDA graph
+// can be replayed for any step.
 #pragma once
 #include <functional>
 #include <string>
@@ -21,19 +21,19 @@ public:
     virtual void images(const Update&, int /*batch*/, const std::string& /*name*/, const Tensor&, const SampleShape&) {}
     // The sum of an update's gradients, before the weights move.
     virtual void gradients(const Update&, const Network&) {}
-    // Who watches the passes of a batch through the networks; null: nobody.
+    // The observer of a batch's passes through the networks; null: none.
     virtual PassObserver* passes(const Update&, int /*batch*/) { return nullptr; }
 };
 
-// The sum of the gradients of a loss's terms, in the network's flat gradients. The first term of an update is written there. Each
-// other one is written to a buffer of its own and added as a whole: one launch, where the tape would add parameter by parameter.
+// The sum of the gradients of the loss terms, in the network's flat gradients. The first term of an update is written there. Each
+// further term is written to its own buffer and added in one launch; the tape would need one per parameter.
 class GradientSum {
 public:
     // Each term's gradient is multiplied by `weight`.
     GradientSum(Network& network, real weight, Device device);
-    // Terms of an update: of the scores of (real) images, of fakes, of the penalty. Term 0 comes first.
+    // Terms of an update: the scores of (real) images, of fakes, the penalty. Term 0 comes first.
     static constexpr int scores = 0, fakes = 1, penalty = 2;
-    // Makes the buffer of a term that is added, outside of recorded work.
+    // Allocates the buffer of an added term, outside of recordings.
     void reserve(int term);
     void begin() { empty_ = true; }
     void add(int term, const Tensor& loss);
@@ -42,7 +42,7 @@ private:
     Network& network_;
     Device device_;
     Tensor weight_;      // the cotangent of a loss
-    Tensor buffers_[3];  // flat, one per term; what the term does not depend on stays zero
+    Tensor buffers_[3];  // flat, one per term; parameters that the term does not depend on stay zero
     bool empty_ = true;
 };
 
@@ -52,7 +52,7 @@ public:
         Network &generator, &discriminator;
         Optimizer &generator_optimizer, &discriminator_optimizer;
     };
-    // Everything given must outlive the step, but the plans, whose buffers it makes.
+    // All arguments except the plans must outlive the step. It allocates the buffers that the plans need.
     Step(const config::GanConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
          const DeviceValue<Counters>& counters, const std::vector<Plan>& plans, Device device);
 
@@ -68,7 +68,7 @@ private:
     struct Fakes {
         Tensor latents, images;
         Tensor scores;                             // the discriminator's with their tape, where they are shared
-        std::vector<StatisticsUpdate> statistics;  // what its running statistics moved by for them
+        std::vector<StatisticsUpdate> statistics;  // the updates of its running statistics for them
     };
     struct Place;  // of the batch that is being computed
 

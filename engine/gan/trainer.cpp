@@ -9,14 +9,14 @@
 namespace gannet {
 namespace {
 
-// The most real images that a step takes, which does not depend on the networks.
+// The largest number of real images per step; it does not depend on the networks.
 int64_t most_images(const Objective& objective, int64_t batch) {
     int64_t most = 0;
     for (const gan::Plan& plan : gan::make_plans(objective, {}, batch)) most = std::max(most, plan.images);
     return most;
 }
 
-// Writes what a step computes to a trace: "d0.real", "d0.b1.real" of the second batch.
+// Writes the values of a step to a trace: "d0.real", and "d0.b1.real" for the second batch.
 class TraceObserver : public gan::StepObserver, public PassObserver {
 public:
     explicit TraceObserver(Trace& trace) : trace_(trace) {}

@@ -1,4 +1,4 @@
-// Trains a GAN by its configuration. Nothing here knows an architecture: the models differ in JSON only.
+// Trains a GAN by its configuration. This code does not depend on an architecture: models differ only in their JSON.
 #pragma once
 #include <memory>
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace gannet {
 
-// What is logged of a step; reading it waits for the device.
+// The logged values of a step; reading them waits for the device.
 struct StepLosses {
     double loss_d = 0, loss_g = 0, grad_norm_d = 0, grad_norm_g = 0;
 };
@@ -30,7 +30,7 @@ public:
     Network& generator() { return generator_; }
     Network& discriminator() { return discriminator_; }
     const Objective& objective() const { return config_.objective; }
-    // The plan of the next step, and the usual one, which most steps follow.
+    // The plan of the next step, and the plan of most steps.
     const gan::Plan& plan() const { return plans_[std::size_t(plan_of(step_count()))]; }
     const gan::Plan& usual_plan() const { return plans_[0]; }
 

@@ -1,4 +1,4 @@
-// What a model file probably did not mean: what people ran into when they trained GANs from tutorials.
+// Warnings about probable mistakes in a model file: common ones of people who train GANs from tutorials.
 #include <algorithm>
 #include <functional>
 
@@ -14,7 +14,7 @@ struct Warnings {
     std::vector<std::string> lines;
     void operator()(const std::string& what, const std::string& where, const std::string& to_do) {
         const std::string line = what + " (" + where + "): " + to_do;
-        // a place in a `repeat` comes once for each round
+        // a place in a `repeat` occurs once per repetition
         if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
     }
 };
@@ -27,11 +27,12 @@ void each(const Layers& list, const std::function<void(const config::LayerConfig
     }
 }
 
-// The activation that a list ends in, but for layers that only rearrange.
-ActivationKind last_activation(const Layers& list) {
+// The activation at the end of a list, ignoring layers that only rearrange values.
+const ActivationRow& last_activation(const Layers& list) {
     for (auto layer = list.rbegin(); layer != list.rend(); ++layer)
-        if (const Traits& traits = layer_traits(layer->type); traits.family != Family::arrangement) return traits.activation;
-    return ActivationKind::none;
+        if (const Traits& traits = layer_traits(layer->type); traits.family != Family::arrangement)
+            return row_of(traits.activation);
+    return row_of(ActivationKind::none);
 }
 
 // Two linear maps in a row are one linear map with more parameters.
@@ -59,27 +60,29 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
     each(config.discriminator, [&](const config::LayerConfig& layer) {
         const Traits& traits = layer_traits(layer.type);
         if (traits.couples_samples)
-            warn(layer.type + " in a critic under a gradient penalty couples the samples whose gradients are normed one by one",
-                 layer.keys.where(), "use layer_norm, or no normalisation");
+            warn(
+                layer.type + " in a critic with a gradient penalty couples samples, but the penalty assumes per-sample gradients",
+                layer.keys.where(), "use layer_norm, or no normalisation");
         if (traits.stochastic)
-            warn(layer.type + " in a critic under a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
+            warn(layer.type + " in a critic with a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
     });
     const Objective& objective = config.objective;
     if (objective.weight_clip > 0)
         warn("a gradient penalty and weight clipping together", objective.keys.where("weight_clip"), "choose one");
     if (objective.penalty->norm == Penalty::Norm::channel)
-        warn("the penalty's norm runs over the channels of each pixel", objective.keys.object("gradient_penalty").where("norm"),
+        warn("the penalty's norm is taken over the channels of each pixel", objective.keys.object("gradient_penalty").where("norm"),
              "use \"sample\", which bounds the slope of the critic");
 }
 
 void output_range(const config::GanConfig& config, Warnings& warn) {
-    const ActivationKind last = last_activation(config.generator);
-    if (last == ActivationKind::tanh && config.data.black >= 0)
-        warn("the generator ends in tanh, but the data lie in [" + config::number_text(config.data.black) + ", " +
-                 config::number_text(config.data.white) + "]",
+    const double black = config.data.black, white = config.data.white;
+    const ActivationRow& last = last_activation(config.generator);
+    const std::string ends = std::string("the generator ends in ") + last.name;
+    if (last.low == -1 && last.high == 1 && black >= 0)
+        warn(ends + ", but the data lie in [" + config::number_text(black) + ", " + config::number_text(white) + "]",
              config.where("data.range"), "set data.range to [-1, 1], or end with sigmoid");
-    if (last == ActivationKind::sigmoid && config.data.black < 0)
-        warn("the generator ends in sigmoid, but the data reach below 0", config.where("data.range"),
+    if (last.low > black)
+        warn(ends + ", but the data have values below " + config::number_text(last.low), config.where("data.range"),
              "set data.range to [0, 1], or end with tanh");
 }
 
@@ -91,7 +94,7 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
     if (objective.penalty) penalised_critic(config, warn);
     if (objective.loss->needs_bound && !objective.penalty && objective.weight_clip <= 0)
         warn("the loss '" + std::string(objective.loss->name) + "' without gradient_penalty or weight_clip",
-             objective.keys.where("loss"), "add one: nothing else bounds the critic");
+             objective.keys.where("loss"), "add one: nothing else constrains the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         each(*list, [&](const config::LayerConfig& layer) {
             if (const double eps = batch_norm_eps(layer); eps > 0.1)
@@ -102,8 +105,8 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
     }
     output_range(config, warn);
     if (config.allow_size_mismatch)
-        warn("the generator's images may be of another size than the data's, which alone tells them apart", "allow_size_mismatch",
-             "omit it: sizes that do not match are then refused by name");
+        warn("generated images may differ in size from the data, so D can distinguish them by size alone", "allow_size_mismatch",
+             "omit it: size mismatches are then errors");
     return warn.lines;
 }
 

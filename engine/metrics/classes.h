@@ -1,4 +1,4 @@
-// How samples spread over the classes that a classifier sees in them.
+// The distribution of samples over the classes of a classifier.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -10,7 +10,7 @@ constexpr double mode_share = 0.01;  // a class with at least this share of the 
 struct ClassFigures {
     std::vector<double> shares;  // of each class, 0 to 1
     int64_t modes = 0;           // classes with at least mode_share
-    double entropy = 0;          // -sum share ln share, in nats: ln(classes) where all are as frequent, 0 where there is one only
+    double entropy = 0;          // -sum share ln share, in nats: ln(classes) if all are equally frequent, 0 for a single class
 };
 
 // `labels` are from 0 to classes - 1, and at least one.

@@ -11,9 +11,9 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t most_neighbours = 1000;  // samples whose nearest training image is looked for: a second or two
-constexpr int64_t most_twins = 10000;      // images among which near-duplicates are looked for
-constexpr double real_twins = 0.01;        // the share of real images that the distance of a near-duplicate makes such
+constexpr int64_t most_neighbours = 1000;  // samples that are compared with the training images: takes a second or two
+constexpr int64_t most_twins = 10000;      // images that are searched for near-duplicates
+constexpr double real_twins = 0.01;        // the share of real images that count as near-duplicates
 
 // The rows of `all`, `size` values each, that are held out, or the others.
 template <class T>
@@ -72,7 +72,7 @@ private:
         out_.emplace_back("mean_confidence", std::accumulate(sure.begin(), sure.end(), 0.0) / double(sure.size()));
     }
 
-    // Null, with a warning, where one of the sets is too small for it.
+    // Null, with a warning, if one of the sets is too small.
     json::Value distance(const std::string& figure, const Moments& a, const Moments& b) {
         const auto size = int64_t(a.mean.size()), fewer = std::min(a.count, b.count);
         if (fewer > size) {
@@ -126,7 +126,7 @@ private:
         out_.emplace_back("nearest_training_distance", std::move(figures));
     }
 
-    // Among as many samples as real images: the more there are, the nearer is the nearest.
+    // With the same number of samples and real images, because nearest distances shrink as the number grows.
     void duplicates() {
         const std::vector<uint8_t>& reals = real_.test.empty() ? real_.training : real_.test;
         const int64_t here = std::min({count(samples_), count(reals), most_twins});

@@ -11,12 +11,12 @@ struct Moments {
     std::vector<double> covariance;  // (size, size), unbiased
 };
 
-// Of `rows`, (count, size). The covariance of one row is NaN, as numpy.cov's.
+// Moments of `rows`, (count, size). The covariance of one row is NaN, as in numpy.cov.
 Moments moments_of(const std::vector<float>& rows, int64_t size);
 
 // |m - n|^2 + tr(S + T - 2 sqrt(S T)), with the root of the symmetric sqrt(S) T sqrt(S), whose eigenvalues are clipped at 0.
-// Throws Error where the sizes differ, where a side has no more rows than features (its covariance has no full rank, and the
-// distance says more about that than about the features), and where a value is not finite.
+// Throws Error if the sizes differ, if a side has no more rows than features (its covariance is rank-deficient, which would
+// dominate the distance), or if a value is not finite.
 double frechet_distance(const Moments& a, const Moments& b);
 
 }  // namespace gannet

@@ -9,10 +9,10 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t at_once = 16;  // images that a task compares: they stay in the cache while all others go by
+constexpr int64_t at_once = 16;  // images of a task: they stay in the cache while all others are streamed
 constexpr int64_t block = 128;   // pixels between two comparisons of the partial sum
 
-// A count that is known when this is compiled, and no other annotation, is what GCC makes multiply-adds of 16 bits of.
+// GCC uses 16-bit multiply-adds only for a compile-time count.
 template <int64_t count>
 int32_t squared_difference(const uint8_t* a, const uint8_t* b) {
     int32_t sum = 0;
@@ -23,7 +23,7 @@ int32_t squared_difference(const uint8_t* a, const uint8_t* b) {
     return sum;
 }
 
-// In levels; where it is `enough` or more, any number from `enough` on.
+// The distance in levels; if it is at least `enough`, any number of at least `enough`.
 int64_t squared_distance(const uint8_t* a, const uint8_t* b, int64_t size, int64_t enough) {
     int64_t sum = 0, at = 0;
     for (; at + block <= size; at += block) {
@@ -35,7 +35,7 @@ int64_t squared_distance(const uint8_t* a, const uint8_t* b, int64_t size, int64
     return sum;
 }
 
-enum class Among { all, others };  // others: the images themselves, of which each is compared with all but itself
+enum class Among { all, others };  // others: the images themselves; each is compared with all others
 
 // Of each image the squared distance to the nearest of `among`, looked for below `limit` and only until it is below
 // `good_enough`.
@@ -82,7 +82,7 @@ std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t s
 
 double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
                       const CompareProgress& progress) {
-    // a distance that nearest_others() gave is the root of a whole number, which is found again
+    // a distance from nearest_others() is the square root of an integer, which is recovered here
     const auto limit = int64_t(255 * distance * 255 * distance * (1 + 1e-12)) + 1;
     const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit, threads, progress);
     return double(std::count_if(found.begin(), found.end(), [&](int64_t d) { return d < limit; })) / double(found.size());

@@ -1,4 +1,4 @@
-// Distances between images: L2, of pixels from 0 to 1. All sums are of whole numbers, so every machine finds the same.
+// Distances between images: L2, of pixels from 0 to 1. All sums are of integers, so all machines give the same results.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -8,7 +8,7 @@
 
 namespace gannet {
 
-// How many of the images have been compared. Called by the caller's own thread.
+// Reports the number of compared images. Called on the caller's thread.
 using CompareProgress = std::function<void(int64_t done, int64_t all)>;
 
 // Images are rows of `size` bytes. Of each of `images`, the distance to the nearest of `among`, of which there is at least one.

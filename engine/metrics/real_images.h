@@ -18,7 +18,7 @@ struct RealImages {
     std::vector<std::string> warnings;  // to be printed with the metrics
 
     int64_t count() const { return int64_t(training.size()) / image.size(); }
-    // Every tenth image, where there is no test split to show what real images are like; the others are the rest.
+    // Every tenth image, held out if there is no test split; the others are the rest.
     static bool is_held_out(int64_t index) { return index % 10 == 9; }
 };
 

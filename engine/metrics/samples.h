@@ -1,4 +1,4 @@
-// The images that are to be judged: drawn with a generator, or read from files.
+// The images to evaluate: drawn with a generator, or read from files.
 #pragma once
 #include <optional>
 #include <string>
@@ -21,7 +21,7 @@ public:
     explicit SampleSource(const std::string& path);
 
     bool draws() const { return checkpoint_.has_value(); }  // as many as are wanted, by seed
-    // The data set that the samples are to look like: the generator's own, of files "mnist".
+    // The data set that the samples imitate: the generator's own; "mnist" for files.
     std::string data_set() const;
     // Of a generator: what it was trained with, and the key of these images (engine/train/trainer.h).
     DatasetOptions data() const;

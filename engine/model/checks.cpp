@@ -1,4 +1,4 @@
-// Keys that are right each for itself, but make no sense together.
+// Checks of keys that are valid alone but not together.
 #include <algorithm>
 
 #include "base/error.h"
@@ -16,12 +16,13 @@ void check_output(const std::vector<LayerConfig>& discriminator, const LossInfo&
     };
     const auto last = std::find_if_not(discriminator.rbegin(), discriminator.rend(), keeps);
     if (last == discriminator.rend()) return;
-    const bool sigmoid = layer_traits(last->type).activation == ActivationKind::sigmoid;
+    const ActivationRow& activation = row_of(layer_traits(last->type).activation);
+    const bool sigmoid = activation.low == 0 && activation.high == 1;
     const std::string name = "the loss '" + std::string(loss.name) + "'";
     switch (loss.scores) {
         case Scores::probabilities:
             if (!sigmoid)
-                throw Error(name + " wants probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
+                throw Error(name + " needs probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
                             "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
             break;
         case Scores::logits:
@@ -31,7 +32,7 @@ void check_output(const std::vector<LayerConfig>& discriminator, const LossInfo&
             break;
         case Scores::unbounded:
             if (sigmoid)
-                throw Error(name + " takes scores of any size, but the discriminator ends in a sigmoid", last->keys.where(),
+                throw Error(name + " needs unbounded scores, but the discriminator ends in a sigmoid", last->keys.where(),
                             "remove the layer");
             break;
         case Scores::any: break;
@@ -55,7 +56,7 @@ void check_samples(const GanConfig& model) {
 void check_data(const SharedConfig& model) {
     const DataConfig& data = model.data;
     if (data.black >= data.white)
-        throw Error("'range' does not rise", model.where("data.range"), "write [black, white], for instance [-1, 1]");
+        throw Error("'range' is not increasing", model.where("data.range"), "write [black, white], for instance [-1, 1]");
     if (const int64_t first = data.images.first; first > 0 && first < model.batch)
         throw Error("'first' leaves " + std::to_string(first) + " images, less than a batch of " + std::to_string(model.batch),
                     model.where("data.first"), "use a smaller batch or more images");

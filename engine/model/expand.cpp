@@ -1,4 +1,4 @@
-// Lists of layers: each entry is read by its layer's table, `repeat` is written out.
+// Lists of layers: reads each entry by its layer's table and expands `repeat`.
 #include <cmath>
 
 #include "base/error.h"
@@ -23,7 +23,7 @@ const std::string& layer_type(const Value& entry) {
     return *type->text();
 }
 
-// All keys but "layer", which the tables of layers leave out.
+// All keys except "layer", which the tables of layers omit.
 Object read_layer(const Value& entry, const ObjectSpec& spec, const Variables& variables) {
     Value keys(Members{});
     keys.origin = entry.origin;
@@ -40,7 +40,7 @@ void widen_sizes(Object& keys, const ObjectSpec& spec, double factor) {
         if (!(rounded >= 1 && rounded <= 2147483647 && std::abs(wide - rounded) <= 1e-9 * rounded))
             throw Error(
                 "'" + key.name + "' " + std::to_string(size) + " widened by " + json::dump(factor) + " is " + json::dump(wide),
-                keys.where(key.name), "choose 'widen' and 'times' so that sizes stay whole and positive");
+                keys.where(key.name), "choose 'widen' and 'times' so that sizes remain positive integers");
         keys.value(key.name).data = int64_t(rounded);
     }
 }

@@ -34,7 +34,7 @@ Variables read_variables(const Object& file) {
     return variables;
 }
 
-// Runs are put in a folder of this name.
+// The run folder gets this name.
 std::string read_name(const Object& file, const std::string& path) {
     if (!file.has("name")) return std::filesystem::path(path).stem().string();
     const std::string& name = file.text("name");
@@ -53,7 +53,7 @@ Value without_absent(const Value& object) {
     return present;
 }
 
-// What is in `file`, with the sections and lists as they were read.
+// The contents of `file`, with the sections and lists as they were read.
 Value effective_file(const SharedConfig& model, const Object& file, const Variables& variables, const Members& read) {
     Value out(Members{{"name", model.name}});
     if (!variables.empty()) out.at("variables") = variables;
@@ -170,7 +170,7 @@ ModelConfig read_model(const Value& root, const std::string& path) {
     const Value* list = root.find("classifier");
     const bool classifier = list && !list->is_null();
     const ObjectSpec& spec = classifier ? classifier_file_spec() : file_spec();
-    // variables first: all the rest may hold expressions of them
+    // variables first, because all other keys may use them
     refuse_unknown_keys(root, spec);
     Members only_variables;
     if (const Value* given = root.find("variables")) only_variables.emplace_back("variables", *given);
@@ -234,7 +234,7 @@ ClassifierConfig classifier_of(ModelConfig model, const std::string& to_do) {
 ModelConfig load_model(const std::string& file, const Settings& settings) {
     namespace fs = std::filesystem;
     std::error_code error;
-    const bool pipe = fs::is_fifo(file, error);  // which has no folder: `train <(jq ...)`
+    const bool pipe = fs::is_fifo(file, error);  // a pipe has no folder: `train <(jq ...)`
     return with_settings(json::load(file), file, pipe ? "" : fs::path(file).parent_path().string(), settings);
 }
 

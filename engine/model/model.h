@@ -1,5 +1,5 @@
-// A model file, read and checked: two lists of layers, or a classifier's one, and how to train them. docs/model-format.md is its
-// reference.
+// A model file after reading and checking: the lists of layers of a GAN or a classifier, and how to train them.
+// docs/model-format.md is the reference.
 #pragma once
 #include <string>
 #include <variant>
@@ -30,7 +30,7 @@ struct CudaConfig {
     Data data = Data::automatic;
 };
 
-// What a GAN and a classifier share.
+// The keys that a GAN and a classifier share.
 struct SharedConfig : BuildOptions {
     std::string name;  // "name", or the file's stem
     std::string file;
@@ -75,7 +75,7 @@ struct GanConfig : SharedConfig {
     OptimizerConfig generator_optimizer, discriminator_optimizer;
     bool share_scores = true, join_batches = true;
     bool stop_on_collapse = false;
-    bool allow_size_mismatch = false;  // the discriminator takes fakes of another size than the data
+    bool allow_size_mismatch = false;  // the discriminator accepts fakes of a different size than the data
 };
 
 struct ClassifierConfig : SharedConfig {
@@ -85,19 +85,19 @@ struct ClassifierConfig : SharedConfig {
 
 using ModelConfig = std::variant<GanConfig, ClassifierConfig>;
 const SharedConfig& shared(const ModelConfig& model);
-// The one or the other. Throws Error, which ends in `to_do`, where the file is of the other kind.
+// One of the two kinds. Throws Error with the advice `to_do` if the file is of the other kind.
 GanConfig gan_of(ModelConfig model, const std::string& to_do = "give the model file of a GAN");
 ClassifierConfig classifier_of(ModelConfig model, const std::string& to_do = "give the model file of a classifier");
 
-// Throws Error naming path and line, or the setting. Paths in the file count from its folder, those in settings from the working
-// folder; ~ is a home folder. In what is read they are absolute.
+// Throws Error naming path and line, or the setting. Paths in the file are relative to its folder, paths in settings to the
+// working folder; ~ is a home folder. The result has absolute paths.
 ModelConfig load_model(const std::string& file, const Settings& settings);
-// The same of a run's config.json, where a relative path, which only earlier programs wrote, counts from the working folder.
+// The same for a run's config.json. Earlier versions wrote relative paths; these are relative to the working folder.
 ModelConfig load_run_config(const std::string& file, const Settings& settings);
-// The same of a text, the configuration that a checkpoint holds; `file` names it in messages.
+// The same for a text, the configuration in a checkpoint; messages name it `file`.
 ModelConfig parse_model(const std::string& text, const std::string& file, const Settings& settings);
 
-// What of an effective file decides the numbers of a training: all but the keys that are free_at_resume.
+// The part of an effective file that determines a training's results: all keys except those that are free_at_resume.
 Value identity(const Value& effective);
 
 // Top-level sections in the order of the reference page.

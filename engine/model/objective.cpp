@@ -127,7 +127,7 @@ void check_loss(const LossInfo& loss, const Object& keys, const Value& given) {
                         "with the loss '" + name + "' it must be at least 0 and at most 1");
     if (keys.number("real_label") == keys.number("fake_label"))
         throw Error("'real_label' and 'fake_label' are the same", keys.where("real_label"),
-                    "the discriminator would have nothing to tell apart");
+                    "the discriminator would have nothing to distinguish");
 }
 
 void check_schedule(const Objective& o, const Value& given) {
@@ -150,7 +150,7 @@ Objective read_objective(const Object& read, const Value& given) {
     const auto named = [&](const LossInfo& row) { return keys.text("loss") == row.name; };
     const LossInfo& loss = *std::find_if(losses().begin(), losses().end(), named);
     if (loss.always_sum && !is_given(given, "discriminator_loss"))
-        keys.value("discriminator_loss").data = "sum";  // the one default that depends on another key
+        keys.value("discriminator_loss").data = "sum";  // the only default that depends on another key
     check_loss(loss, keys, given);
     o.loss = &loss;
     o.separable = loss.separable;

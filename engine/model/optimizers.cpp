@@ -1,4 +1,4 @@
-// "optimizer": keys for both networks, and what is different for one of them.
+// "optimizer": keys for both networks, and overrides for one of them.
 #include <algorithm>
 #include <optional>
 
@@ -11,7 +11,7 @@ namespace {
 
 bool is_network(const std::string& key) { return key == "generator" || key == "discriminator"; }
 
-// The keys that are given, without those of the networks.
+// The given keys, without those of the networks.
 Value own_keys(const Value& given, const std::string& name) {
     if (!given.members())
         throw Error("'" + name + "' is " + given.type_name() + ", but must be an object, { ... }", given.where(),
@@ -76,7 +76,8 @@ private:
         if (given) {
             own = own_keys(*given, name);
             for (const auto& [key, value] : *given->members())
-                if (is_network(key)) throw Error("unknown key '" + key + "'", value.where(), "overrides hold no overrides");
+                if (is_network(key))
+                    throw Error("unknown key '" + key + "'", value.where(), "an override cannot contain overrides");
         }
         std::string type = read_type(own);
         const bool new_type = !type.empty() && type != base_type_;
@@ -86,7 +87,7 @@ private:
         refuse_keys_of_others(own, kind.spec);
 
         Value merged = base_;
-        if (new_type && !base_type_.empty()) {  // keys of the other type mean nothing here
+        if (new_type && !base_type_.empty()) {  // keys of the other type do not apply
             merged.data = Members{};
             if (const Value* lr = base_.find("lr")) merged.at("lr") = *lr;
         }

@@ -4,7 +4,7 @@
 
 namespace gannet::config {
 
-// Reads lists of layers; `repeat` is expanded away. 10,000 layers are the most, of all lists together.
+// Reads lists of layers and expands `repeat`. At most 10,000 layers in all lists together.
 class Expander {
 public:
     explicit Expander(const Variables& variables) : variables_(variables) {}
@@ -23,7 +23,7 @@ Value layers_value(const std::vector<LayerConfig>& layers);
 
 struct Optimizers {
     OptimizerConfig generator, discriminator;
-    Value effective;  // so written that a later --set of a key still means what it did in the file
+    Value effective;  // written so that a later --set of a key has the same meaning as in the file
 };
 Optimizers read_optimizers(const Value& given);
 
@@ -39,7 +39,7 @@ Numerics read_numerics(const Object& compute, const Object& cpu, const Object& c
 void read_tuning(Value& tune, const std::string& precision);
 std::vector<TunedProduct> read_products(const Value& tune);  // of one that was checked
 
-// Sections that make no sense together.
+// Checks for sections that contradict each other.
 void check_gan(const GanConfig& model);
 void check_data(const SharedConfig& model);
 

@@ -1,4 +1,4 @@
-// docs/model-format.md, written from the tables that the reader checks against, so that it cannot lag behind.
+// Writes docs/model-format.md from the tables that the reader checks against, so that it is always up to date.
 #include <algorithm>
 #include <cmath>
 
@@ -48,54 +48,53 @@ A model is one JSON file: two lists of layers, and how to train them. This one i
 }
 ```
 
-Train it with `./apps/train FILE`. Layers take the shape of their input from the layer before; `"image"` stands for the data's
-own size: its channels, or, in `linear`, all its values. Comments, `// ...` and `/* ... */`, are allowed. A key may be given
-once, and no key is ignored: one that nobody knows is an error that names the nearest. A `null` is the same as no key at all.
+Train it with `./apps/train FILE`. Each layer takes the shape of its input from the layer before. `"image"` stands for the size of the
+data: its channels or, in `linear`, the number of its values. Comments, `// ...` and `/* ... */`, are allowed. No key is ignored: a key
+that is given twice is an error, and so is an unknown key; the message names the nearest valid one. `null` means that the key is absent.
 
-**Expressions.** Where an integer is due there may be text with integers, variables, `+ - * / ^ ( )`, as in `"$filters * 2"`.
-A division must come out even. Variables may be expressions of those before them.
+**Expressions.** An integer may also be a text with integers, variables, `+ - * / ^ ( )`, as in `"$filters * 2"`. A division with a
+remainder is an error. A variable may be an expression of earlier variables.
 
-**From the command line.** `--set key.path=value` changes or adds any key; entries of a list go by their number in the file,
-from 0. The value is read by the key's type: of a key that holds text it is that text (`data.path=2024`), or JSON text in quotes.
-Anything else is read as JSON, where numbers may also be written `.5`, `1.` or `007`; what is not JSON is text, for expressions and
-words such as `image`. `cuda.tune` is a path unless it begins with `{`. A later `--set` wins; `null` takes a key away (a folder of
-that name is `./null`); of `steps` and `epochs` the one that is set replaces the other.
+**From the command line.** `--set key.path=value` changes or adds any key. Entries of a list are addressed by their number in the file,
+from 0. The value is read by the type of its key. The value of a text key is that text (`data.path=2024`), or JSON text in quotes.
+Any other value is read as JSON, where numbers may also be written `.5`, `1.` or `007`; if it is not JSON it is text, for expressions and
+words such as `image`. `cuda.tune` is a path unless it begins with `{`. A later `--set` wins. `null` removes a key (`./null` is a folder
+of that name). Setting one of `steps` and `epochs` removes the other.
 
     ./apps/train models/dcgan.json --set epochs=20 --set data.set=fashion-mnist --set optimizer.lr=1e-4
     ./apps/train models/dcgan.json --set generator.0.channels=256 --set optimizer.discriminator.lr=5e-5
 
-**Variants.** `"base": "other.json"` reads another file first (which may have a base in turn), and puts the keys beside it on top:
-an object is merged key by key, anything else, lists too, takes the place of what the base has, and `null` takes a key of the base
-away. Of `steps` and `epochs` the one that is given replaces the other; `name` and `version` are not inherited. Then come the paths
-of `"set"`, an object: the same paths as of `--set`, so that a file can reach into a list. Set to `null`, an entry of a list goes
-away; set to a list, it gives way to that list's entries. All numbers are those of the list before. What `--set` on the command line
-changes comes last, and goes by the numbers that have come of it.
+**Variants.** `"base": "other.json"` reads another file first (which may have a base itself) and merges the keys of this file over it:
+objects are merged key by key; any other value, including a list, replaces the value of the base; `null` removes a key of the base.
+Giving one of `steps` and `epochs` removes the other; `name` and `version` are not inherited. Then the paths of `"set"`, an object, are
+applied. They are the same paths as of `--set`, so a file can change entries of a list. An entry that is set to `null` is removed; an
+entry that is set to a list is replaced by that list's entries. All numbers refer to the list before these changes. `--set` on the
+command line comes last and uses the numbers after them.
 
     { "base": "dcgan.json", "data": { "set": "fashion-mnist" }, "epochs": 20 }
     { "base": "dcgan.json", "set": { "generator.0.channels": 256, "discriminator.3": null } }
 
-**Resuming.** `--resume RUN` reads the run's own `config.json`. Keys that change no number of the training may have other values then:
+**Resuming.** `--resume RUN` reads the run's own `config.json`. Keys that do not affect the results of the training may then be changed:
 
 FREE_KEYS.
 
-Any other key that differs is refused. The images are compared by a hash of their pixels, so they may lie elsewhere:
+A change of any other key is refused. The images are compared by a hash of their pixels, so they may be moved:
 `--resume RUN --set data.path=PATH`.
 
-**Paths.** A relative path in a file is relative to the folder of that file, in `--set` and in a pipe to the working directory. `~` and `~user` at
-its start are home directories. A run's `config.json` holds absolute paths, without `.` and `..`; symbolic links are kept. Earlier
-programs kept relative paths there: `--resume` takes them as relative to the working directory, as those programs did. In JSON that the
-program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to `\udcff`, as in Python's `surrogateescape`; it is read back
-as that byte.
+**Paths.** A relative path in a file is relative to the folder of that file; in `--set` and in a pipe it is relative to the working
+directory. `~` and `~user` at its start are home directories. A run's `config.json` has absolute paths, without `.` and `..`; symbolic
+links are kept. Earlier versions wrote relative paths there: `--resume` takes them as relative to the working directory, as those versions
+did. In JSON that the program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to `\udcff`, as in Python's
+`surrogateescape`; it is read back as that byte.
 
-**What was meant.** A run's `config.json` is again a model file, with every default filled in and every `repeat` written out.
+**The effective configuration.** A run's `config.json` is also a model file, with every default filled in and every `repeat` expanded.
 )";
 
 constexpr const char* layers_introduction = R"(## Layers
 
-Each entry of a list names its layer, as in `{ "layer": "relu" }`, besides the keys below. A vector of F values that enters
-`conv2d`, `conv_transpose2d` or `upsample` is taken as F channels of 1x1; `linear` wants a vector: put `flatten` before it.
-Layers are numbered from 0 with every `repeat` written out; the parameters of the fourth of the generator are
-`generator.3.weight` and `generator.3.bias`.
+Each entry of a list names its layer, as in `{ "layer": "relu" }`, and may have the keys below. `conv2d`, `conv_transpose2d` and
+`upsample` treat a vector of F values as F channels of 1x1. `linear` needs a vector: put `flatten` before it. Layers are numbered from 0
+after every `repeat` is expanded; the parameters of the fourth layer of the generator are `generator.3.weight` and `generator.3.bias`.
 )";
 
 std::string range_text(const Key& key, double min, double max) {

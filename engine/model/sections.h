@@ -1,4 +1,4 @@
-// The tables of keys of the model file, but for the layers', which engine/nn has.
+// The tables of keys of the model file, except those of layers, which are in engine/nn.
 #pragma once
 #include "engine/config/spec.h"
 

@@ -28,10 +28,11 @@ const ObjectSpec& penalty_spec() {
         "`weight * mean((norm - target)^2)` (arXiv 1704.00028). Points are `fake + e (real - fake)` with one `e` from U(0, 1) a "
         "sample.",
         {
-            number("weight", 10.0, 0, 1e6, "factor of the penalty, lambda in the paper"),
-            word("norm", "sample", {"sample", "channel", "batch"},
-                 "what one norm runs over: a `sample` (the paper), the `channel`s of each pixel, or the whole `batch`"),
-            number("target", 1.0, 0, 1e6, "the norm aimed at"),
+            number("weight", 10.0, 0, 1e6, "weight of the penalty, lambda in the paper"),
+            word(
+                "norm", "sample", {"sample", "channel", "batch"},
+                "the norm is taken over each `sample` (the paper), over the `channel`s of each pixel, or over the whole `batch`"),
+            number("target", 1.0, 0, 1e6, "the target norm"),
         }};
     return spec;
 }
@@ -44,7 +45,7 @@ const ObjectSpec& warm_up_spec() {
         {
             integer("critic_steps", 100, 1, 2000, "updates of the discriminator in such a step"),
             integer("steps", 25, 0, 1e12, "number of initial warm-up steps"),
-            integer("every", 500, 0, 1e12, "and each whose number, from 0, is a multiple of this; 0: no others"),
+            integer("every", 500, 0, 1e12, "also every N-th step (step % N == 0); 0: never"),
         }};
     return spec;
 }
@@ -52,11 +53,11 @@ const ObjectSpec& warm_up_spec() {
 const ObjectSpec& accumulate_spec() {
     static const ObjectSpec spec = {
         "objective.accumulate",
-        "Batches whose gradients are put together before an update.",
+        "Number of batches whose gradients are accumulated for one update.",
         {
-            integer("discriminator", 1, 1, 10000, "batches an update of the discriminator"),
-            integer("generator", 1, 1, 10000, "batches an update of the generator"),
-            word("reduction", "sum", {"sum", "mean"}, "`sum` of the batches' gradients, or their `mean`"),
+            integer("discriminator", 1, 1, 10000, "batches per update of the discriminator"),
+            integer("generator", 1, 1, 10000, "batches per update of the generator"),
+            word("reduction", "sum", {"sum", "mean"}, "use the `sum` or the `mean` of the batches' gradients"),
         }};
     return spec;
 }
@@ -71,34 +72,34 @@ const ObjectSpec& objective_spec() {
             word("generator_loss", "non_saturating", {"non_saturating", "saturating"},
                  "`non_saturating` maximises log D(G(z)), `saturating` minimises log(1 - D(G(z))); bce losses only"),
             word("discriminator_loss", "mean", {"mean", "sum"},
-                 "`mean` or `sum` of its real and its fake part; with `wasserstein` always the sum"),
+                 "`mean` or `sum` of the real and the fake part; with `wasserstein` always the sum"),
             {.name = "bce_epsilon",
              .kind = Kind::number,
-             .doc = "0: logarithms stop at -100, as in PyTorch; above: probabilities stop this far from 0 and 1, as in Keras "
-                    "(1e-7); `bce` only",
+             .doc = "0: logarithms are clamped at -100, as in PyTorch; above 0: probabilities are clamped to this distance from "
+                    "0 and 1, as in Keras (1e-7); `bce` only",
              .otherwise = 0.0,
              .min = 0,
              .max = 0.5,
              .below_max = true},
-            number("real_label", 1.0, -1e3, 1e3, "of real images; bce losses and `least_squares`"),
-            number("fake_label", 0.0, -1e3, 1e3, "of fake images; bce losses and `least_squares`"),
-            integer("critic_steps", 1, 1, 2000, "updates of the discriminator a step"),
-            integer("generator_steps", 1, 1, 2000, "updates of the generator a step"),
-            word("update_order", "discriminator_first", {"discriminator_first", "generator_first"}, "who begins a step"),
+            number("real_label", 1.0, -1e3, 1e3, "label of real images; bce losses and `least_squares`"),
+            number("fake_label", 0.0, -1e3, 1e3, "label of fake images; bce losses and `least_squares`"),
+            integer("critic_steps", 1, 1, 2000, "updates of the discriminator per step"),
+            integer("generator_steps", 1, 1, 2000, "updates of the generator per step"),
+            word("update_order", "discriminator_first", {"discriminator_first", "generator_first"},
+                 "the network that is updated first in a step"),
             word("fakes", "fresh", {"fresh", "reuse"},
-                 "`reuse`: the network that comes second in a step begins with the fake images of the first one's last update, "
-                 "or of all its updates where it accumulates as many batches as those have together"),
-            section("accumulate", accumulate_spec(), "several batches an update"),
+                 "`fresh`: every update generates new fake images; `reuse`: the network updated second reuses the fakes of "
+                 "the first network's last update (or of all its updates, if the total number of batches matches)"),
+            section("accumulate", accumulate_spec(), "several batches per update"),
             {.name = "gradient_penalty", .kind = Kind::object, .doc = "on the discriminator", .object = &penalty_spec()},
             {.name = "weight_clip",
              .kind = Kind::number,
-             .doc =
-                 "all of the discriminator's parameters are clamped to [-this, this] (arXiv 1701.07875), those of batch norm too",
+             .doc = "all parameters of the discriminator, including batch norm, are clamped to [-this, this] (arXiv 1701.07875)",
              .min = 0,
              .max = 1e6,
              .above_min = true},
             word("clip_when", "after", {"after", "before"},
-                 "`weight_clip` comes `after` each update of the discriminator, or `before` it, as in the paper's own code"),
+                 "clip `after` each update of the discriminator, or `before` it, as in the paper's code"),
             {.name = "critic_warm_up",
              .kind = Kind::object,
              .doc = "more updates of the discriminator in some steps",
@@ -110,12 +111,12 @@ const ObjectSpec& objective_spec() {
 const ObjectSpec& overrides_spec() {
     static const ObjectSpec spec = {
         "optimizer",
-        "The keys of its `type`, and what is different for one network. An override of `type` begins with that type's defaults; "
-        "only `lr` stays.",
+        "The keys of its `type`, and overrides for one network. An override of `type` starts from "
+        "that type's defaults; only `lr` is kept.",
         {
             {.name = "type", .kind = Kind::text, .doc = "the rule of the update", .required = true, .choices = optimizer_names()},
-            {.name = "generator", .kind = Kind::object, .doc = "keys that override for the generator"},
-            {.name = "discriminator", .kind = Kind::object, .doc = "keys that override for the discriminator"},
+            {.name = "generator", .kind = Kind::object, .doc = "overrides for the generator"},
+            {.name = "discriminator", .kind = Kind::object, .doc = "overrides for the discriminator"},
         }};
     return spec;
 }

@@ -9,7 +9,7 @@ Error Settings::blamed(const Error& e) const {
         for (const char* shaping :
              {"variables", "data", "latent", "generator", "discriminator", "classifier", "objective", "batch"})
             if (section == shaping) return true;
-        return text.ends_with("=null");  // what is missing may have been taken away
+        return text.ends_with("=null");  // the missing key may have been removed by a setting
     };
     std::string places;
     for (const Entry& entry : entries_) {

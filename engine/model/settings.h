@@ -1,4 +1,4 @@
-// The settings of a command line, and the errors that they cause.
+// The settings of a command line, and errors caused by them.
 #pragma once
 #include <initializer_list>
 #include <string>
@@ -9,13 +9,13 @@
 
 namespace gannet::config {
 
-// What the command line puts over a model file, in its order: "key.path=value", list entries by their number in the file
-// ("generator.3.channels=64"). The value of a key that holds text is text; others are JSON, or else text. null takes a key away,
-// `steps` and `epochs` replace each other.
+// The command line's overrides of a model file, in order: "key.path=value", with list entries by their number in the file
+// ("generator.3.channels=64"). The value of a text key is text; other values are JSON, or else text. null removes a key; `steps`
+// and `epochs` replace each other.
 class Settings {
 public:
     struct Entry {
-        std::string text, place;  // the place is how messages name it: "--set batch=8", or a flag that stands for it
+        std::string text, place;  // the place is its name in messages: "--set batch=8", or an equivalent flag
     };
     Settings() = default;
     Settings(std::initializer_list<std::string> texts) : Settings(std::vector<std::string>(texts)) {}
@@ -24,15 +24,15 @@ public:
     }
     void add(const std::string& text, const std::string& place) { entries_.push_back({text, place}); }
     const std::vector<Entry>& entries() const { return entries_; }
-    // `e`, naming those settings as well which decide whether a net, its data and a step fit; as it is where it names one.
+    // Adds to `e` the settings that decide whether a network, its data and a step fit; unchanged if it already names a setting.
     Error blamed(const Error& e) const;
 
 private:
     std::vector<Entry> entries_;
 };
 
-// f(), and where that fails for what several keys together come to, the error names the settings as well: the line of the file
-// that it names may be innocent.
+// Calls f(). If it fails because of several keys together, the error also names the settings, because the named line of the file
+// may not be the cause.
 template <class F>
 auto blaming(const Settings& settings, const F& f) {
     try {

@@ -28,9 +28,9 @@ const ObjectSpec& product_spec() {
 const ObjectSpec& tuning_spec() {
     static const ObjectSpec spec = {
         "tune",
-        "Measured choices for one kind of GPU.",
+        "Measured choices for one GPU model.",
         {
-            {.name = "gpu", .kind = Kind::text, .doc = "where it was measured", .required = true},
+            {.name = "gpu", .kind = Kind::text, .doc = "the GPU that it was measured on", .required = true},
             {.name = "precision", .kind = Kind::text, .doc = "compute.precision", .required = true, .choices = words(precisions)},
             {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
         }};

@@ -10,7 +10,7 @@ namespace {
 
 using Layers = std::vector<config::LayerConfig>;
 
-// Every conv_transpose2d of a list, however deep: those that `repeat` makes of one entry of the file together.
+// Every conv_transpose2d of a list, including nested ones. Layers that `repeat` makes of one entry of the file are one group.
 using Entry = std::vector<config::LayerConfig*>;
 void collect_transposed(Layers& list, std::vector<Entry>& found, std::map<std::string, std::size_t>& numbers) {
     for (config::LayerConfig& layer : list) {
@@ -30,8 +30,8 @@ int64_t count_layers(const Layers& list) {
     return count;
 }
 
-// An output padding that gives the network's output the size of the image. Tried, not guessed: what it adds is doubled on the
-// way, or lost.
+// An output padding that gives the network's output the size of the image. Found by trying, because later layers double its
+// effect or drop it.
 class OutputPadding {
 public:
     OutputPadding(const Network& network, const Layers& list, const SampleShape& image, const config::BuildOptions& options)
@@ -41,7 +41,7 @@ public:
         tries_left_ = std::max<int64_t>(1, most_layers_built / std::max<int64_t>(1, count_layers(list_)));
     }
 
-    // The place of the entry that needs another one, or of the list where several lack theirs; "" where neither helps.
+    // The place of the entry to change, or of the list if several need a change; "" if neither helps.
     std::pair<std::string, std::string> advice() {
         for (const Entry& entry : entries_)
             for (int64_t padding = 0; padding < entry[0]->keys.integer("stride") && tries_left_-- > 0; ++padding)
@@ -62,7 +62,7 @@ public:
     }
 
 private:
-    static constexpr int64_t most_layers_built = 20000;  // takes a moment; a net of ten layers is tried 2,000 times
+    static constexpr int64_t most_layers_built = 20000;  // limits the time: a network of ten layers is tried 2,000 times
 
     bool fits(const Entry& layers, int64_t padding) {
         std::vector<json::Value> given;
@@ -76,7 +76,7 @@ private:
             BuildContext context{.net = network_.net(), .image = image_, .options = options_};
             const SampleShape out = build_sequence(list_, network_.name(), network_.in(), context).out;
             fit = !out.vector && out.H == image_.H && out.W == image_.W;
-        } catch (const Error&) {  // a later layer does not take that size
+        } catch (const Error&) {  // a later layer does not accept that size
         }
         for (std::size_t i = 0; i < layers.size(); ++i) layers[i]->keys.value("output_padding") = given[i];
         return fit;
@@ -85,7 +85,7 @@ private:
     const Network& network_;
     SampleShape image_;
     const config::BuildOptions& options_;
-    Layers list_;  // a copy to try things on
+    Layers list_;  // a copy to modify
     std::vector<Entry> entries_;
     int64_t tries_left_ = 0;
 };

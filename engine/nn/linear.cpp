@@ -15,7 +15,7 @@ namespace {
 Key init_key(const char* section) {
     return {.name = "init",
             .kind = Kind::text,
-            .doc = std::string("initial weights; unless given, `init.") + section + "`",
+            .doc = std::string("initial weights; default: `init.") + section + "`",
             .choices = config::words(config::weight_rules)};
 }
 
@@ -38,7 +38,7 @@ Init bias_init(bool zero, double fan_in) {
     return {Init::Kind::uniform, -1 / std::sqrt(fan_in), 1 / std::sqrt(fan_in)};
 }
 
-// A weight of shape (outputs, ...) and, unless the keys say otherwise, a bias; parameters 0 and 1.
+// A weight of shape (outputs, ...) and, unless `bias` is false, a bias; parameters 0 and 1.
 struct Product : Module {
     using Module::Module;
 
@@ -76,7 +76,7 @@ struct Linear final : Product {
     Description describe() const override { return described({{"units", out.C}}, "", 2.0 * double(in.C) * double(out.C)); }
 };
 
-// Either convolution: `shape` is that of the one that goes from H x W to P x Q.
+// Both convolutions: `shape` is that of the convolution from H x W to P x Q.
 struct Convolution : Product {
     explicit Convolution(const Site& site) : Product(site) {
         shape.R = shape.S = site.keys().integer("kernel");
@@ -91,7 +91,7 @@ struct Convolution : Product {
         return described({{"channels", out.C}, {"kernel", s.R}, {"stride", s.stride}, {"padding", s.padding}}, note,
                          2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C));
     }
-    // torch takes a transposed convolution's fan-in from the filter's second axis, too: the output channels
+    // as in torch, the fan-in of a transposed convolution comes from the filter's second axis: the output channels
     void finish(const Site& site, const SampleShape& output) {
         const ConvShape& s = shape;
         out = output;
@@ -128,7 +128,7 @@ struct Conv2d final : Convolution {
     }
 };
 
-// A transposed convolution is the data gradient of a convolution that goes the other way: its input is that one's output.
+// A transposed convolution is the data gradient of a convolution in the other direction: its input is that convolution's output.
 struct ConvTranspose2d final : Convolution {
     explicit ConvTranspose2d(const Site& site) : Convolution(site), output_padding(site.keys().integer("output_padding")) {
         const SampleShape image = as_image(in);
@@ -160,7 +160,7 @@ constexpr double most = 65536;  // channels, units, kernel
 
 std::vector<Key> conv_keys() {
     return {
-        {.name = "channels", .kind = Kind::size, .doc = "output channels, or `\"image\"`: the data's", .required = true},
+        {.name = "channels", .kind = Kind::size, .doc = "output channels, or `\"image\"`: those of the data", .required = true},
         {.name = "kernel", .kind = Kind::size, .doc = "height and width of the filter", .required = true, .max = 1024},
         {.name = "stride", .kind = Kind::size, .doc = "", .otherwise = 1, .max = 1024},
         {.name = "padding",
@@ -169,7 +169,7 @@ std::vector<Key> conv_keys() {
          .otherwise = 0,
          .min = 0,
          .max = 1024},
-        {.name = "bias", .kind = Kind::boolean, .doc = "adds a learned value to each channel", .otherwise = true},
+        {.name = "bias", .kind = Kind::boolean, .doc = "add a learned value to each channel", .otherwise = true},
         init_key("conv"),
     };
 }
@@ -178,13 +178,13 @@ std::vector<Key> conv_keys() {
 
 LayerKind linear_layer() {
     return {{"linear",
-             "Every output is a weighted sum of all inputs: `y = x W^T + b`. Needs a vector.",
+             "Every output is a weighted sum of all inputs: `y = x W^T + b`. The input must be a vector.",
              {{.name = "units",
                .kind = Kind::size,
-               .doc = "outputs, or `\"image\"`: as many as an image has values",
+               .doc = "outputs, or `\"image\"`: the number of values of an image",
                .required = true,
                .max = most * most},
-              {.name = "bias", .kind = Kind::boolean, .doc = "adds a learned value to each output", .otherwise = true},
+              {.name = "bias", .kind = Kind::boolean, .doc = "add a learned value to each output", .otherwise = true},
               init_key("linear")}},
             product,
             make_module<Linear>};
@@ -193,7 +193,7 @@ LayerKind linear_layer() {
 LayerKind conv2d_layer() {
     auto keys = conv_keys();
     keys[2].doc = "step between outputs: 2 halves the image";
-    return {{"conv2d", "Convolution, output size `(in + 2 padding - kernel) / stride + 1`, rounded down.", keys},
+    return {{"conv2d", "Convolution. The output size is `(in + 2 padding - kernel) / stride + 1`, rounded down.", keys},
             product,
             make_module<Conv2d>};
 }
@@ -208,9 +208,8 @@ LayerKind conv_transpose2d_layer() {
                                    .min = 0,
                                    .max = 1024});
     return {{"conv_transpose2d",
-             "Transposed convolution, output size `(in - 1) stride - 2 padding + kernel + output_padding`. A vector of F values "
-             "enters as F "
-             "channels of 1x1.",
+             "Transposed convolution. The output size is `(in - 1) stride - 2 padding + kernel + output_padding`. A vector of F "
+             "values is treated as F channels of 1x1.",
              keys},
             product,
             make_module<ConvTranspose2d>};

@@ -1,5 +1,5 @@
 // A module: one layer of a network, with typed attributes, the places of its parameters and buffers, and a forward pass. Values
-// are handed in, so the same module serves several: those that are trained, an average of them.
+// are passed to forward(), so the same module works with the trained values or with an average of them.
 #pragma once
 #include <functional>
 #include <memory>
@@ -16,7 +16,7 @@ namespace gannet {
 struct SampleShape {
     int64_t H = 1, W = 1, C = 1;
     bool vector = false;
-    int64_t size() const;  // throws if it does not fit in 63 bits
+    int64_t size() const;  // throws on overflow of 63 bits
     Shape batch(int64_t n) const { return vector ? Shape{n, C} : Shape{n, H, W, C}; }
     Shape torch_shape() const { return vector ? Shape{C} : Shape{C, H, W}; }
     std::string str() const;  // "(C, H, W)" as everywhere outside the program, or "(F)"
@@ -29,9 +29,9 @@ struct Init {
     double a = 0, b = 0;  // constant a; uniform on (a, b); normal with mean a and standard deviation b
 };
 
-// A tensor of a module: a parameter, which is learned, or a buffer, which is not (running statistics). Its value lies in a flat
-// tensor of all parameters, or all buffers, of the network. Inside it is stored channels-last; outside (in checkpoints and
-// traces) as torch has it, which for (batch, spatial, channels) is (batch, channels, spatial).
+// A tensor of a module: a parameter, which is learned, or a buffer, which is not (running statistics). Its value is a part of a
+// flat tensor of all parameters, or all buffers, of the network. In memory it is stored channels-last; in checkpoints and traces
+// as in torch, which for (batch, spatial, channels) is (batch, channels, spatial).
 struct Variable {
     std::string name;   // "generator.3.weight"
     Shape shape;        // inside
@@ -44,7 +44,7 @@ struct Variable {
     Tensor in(const Tensor& flat) const { return flat.rows(offset, size()).view(shape); }
 };
 
-// How running statistics move: those of a batch norm, by the moments of its batch.
+// An update of the running statistics of a batch norm by the moments of its batch.
 struct StatisticsUpdate {
     RunningStats stats;
     Tensor moments;  // keeps them
@@ -53,22 +53,22 @@ struct StatisticsUpdate {
 class Module;
 struct Pass;
 
-// Watches what passes through a network.
+// Observes the values that pass through a network.
 class PassObserver {
 public:
     virtual ~PassObserver() = default;
-    // What leaves a module; of a fused pair the second one.
+    // The output of a module; of the second one of a fused pair.
     virtual void output(const Module&, const Tensor&) {}
-    // The mask of a dropout (1 = kept), which is computed if it is called for.
+    // The mask of a dropout (1 = kept), computed on request.
     virtual void mask(const Module&, const Pass&, const std::function<Tensor()>&) {}
 };
 
 struct Inputs {
     Tensor x;
-    Tensor labels = {};  // (N); empty where nothing depends on them
+    Tensor labels = {};  // (N); empty if nothing depends on them
 };
 
-// What a pass through a network needs besides its inputs.
+// The arguments of a pass through a network other than its inputs.
 struct Pass {
     bool training = true;           // batch statistics and dropout
     bool update_statistics = true;  // running statistics advance (training only)
@@ -78,28 +78,28 @@ struct Pass {
     int64_t first_sample = 0;  // of this batch within the update
     uint64_t seed = 0;
     const Counters* counters = nullptr;
-    // whose values: of the parameters by their index, and the flat buffers; null: the network's own
+    // the values of the parameters by their index, and the flat buffers; null: the network's own
     const Tensors* parameters = nullptr;
     const Tensor* buffers = nullptr;
-    // where modules leave their running statistics to be moved, all in one launch at the end of Network::forward; a caller that
-    // gives its own vector can move them again
+    // modules add their running-statistics updates here; Network::forward applies them in one launch at its end. A caller that
+    // gives its own vector can apply them again
     std::vector<StatisticsUpdate>* updates = nullptr;
     PassObserver* observer = nullptr;
 };
 
-// What the neighbours have fused into a module.
+// The operations of neighbours that are fused into a module.
 struct Fused {
     Activation act;                 // at the end
-    Tensor* moments_out = nullptr;  // wanted by the batch norm that follows
-    Tensor moments_in;              // made by the module before
+    Tensor* moments_out = nullptr;  // needed by the batch norm that follows
+    Tensor moments_in;              // computed by the module before
 };
 
-// Modules one after the other, and the plan of how neighbours are fused.
+// A sequence of modules, and the plan of how neighbours are fused.
 struct Sequence {
     struct Step {
         std::size_t layer;
         int activation = -1;   // the index of the activation that is fused into it
-        bool moments = false;  // its epilogue makes the moments for the batch norm that follows
+        bool moments = false;  // its epilogue computes the moments for the batch norm that follows
     };
     std::vector<std::unique_ptr<const Module>> layers;
     std::vector<Step> plan;
@@ -113,16 +113,16 @@ struct Child {
     Sequence layers;
 };
 
-// The running totals of a network's variables while it is built.
+// The running totals of a network's parameters and buffers while it is built.
 struct FlatLayout {
     std::size_t count = 0;
     int64_t size = 0;
 };
 
-// What the modules of a network share while they are built.
+// Shared by the modules of a network while they are built.
 struct BuildContext {
     Net net;
-    SampleShape image;  // what the size "image" means
+    SampleShape image;  // the meaning of the size "image"
     const config::BuildOptions& options;
     int leaf = 0;  // running number of modules, for dropout's streams
     FlatLayout parameters = {}, buffers = {};
@@ -130,7 +130,7 @@ struct BuildContext {
 
 struct LayerKind;
 
-// What one module is built from.
+// The inputs of a module's constructor.
 struct Site {
     const LayerKind& kind;
     std::string name;
@@ -138,23 +138,23 @@ struct Site {
     const config::LayerConfig& config;
     BuildContext& context;
     const config::Object& keys() const { return config.keys; }
-    // A size that may be "image": `image` then.
+    // A size; `image` if it is "image".
     int64_t size_or(const std::string& key, int64_t image) const { return keys().is_image(key) ? image : keys().integer(key); }
 };
 
-// What there is to say of a module besides its name, shapes, variables and traits.
+// The description of a module, other than its name, shapes, variables and traits.
 struct Description {
     json::Members attributes = {};  // by the names of the model file's keys, computed: never "image"
-    std::string note = {};          // those of them that the summary shows
+    std::string note = {};          // the attributes that the summary shows
     double flops = 0;               // per sample, forward: multiplications and additions of matrix products and convolutions
-    // Values per sample that its kernels read and write besides parameters, where no neighbour is fused into it. A product's are
-    // the same in each of its passes.
+    // Values per sample that its kernels read and write, without parameters and without fused neighbours. A matrix product or
+    // convolution has the same number in each of its passes.
     double forward_values = 0, backward_values = 0;
 };
 
 class Module {
 public:
-    explicit Module(const Site& site);  // whose output has the shape of its input, until a constructor says otherwise
+    explicit Module(const Site& site);  // the output has the shape of the input, unless a constructor changes it
     virtual ~Module() = default;
     Module(const Module&) = delete;
     Module& operator=(const Module&) = delete;
@@ -167,26 +167,26 @@ public:
     SampleShape in, out;
     std::vector<Variable> parameters, buffers;
     std::vector<Child> children;
-    Traits traits;   // of its kind, unless its attributes say otherwise
+    Traits traits;   // those of its kind, unless its attributes change them
     Activation act;  // of a plain activation
 
 protected:
-    // Every parameter begins at a multiple of 64 bytes, and so do a module's buffers, which lie one after the other.
+    // Every parameter starts at a multiple of 64 bytes, and so do a module's buffers, which are contiguous.
     void add_parameter(const Site& site, const std::string& name, Shape shape, Shape torch_shape, TransposeShape layout,
                        Init init);
     void add_buffer(const Site& site, const std::string& name, int64_t size, Init init);
-    // The value of parameter number `i` in a pass; empty if there is none.
+    // The value of parameter number `i` in a pass; empty if it does not exist.
     Tensor parameter(const Pass& pass, std::size_t i) const {
         return i < parameters.size() ? (*pass.parameters)[parameters[i].index] : Tensor();
     }
-    void need_vector(const Site& site) const;  // throws unless the input is one
+    void need_vector(const Site& site) const;  // throws unless the input is a vector
 };
 
 // One kind of layer: its keys and its module. registry.cpp lists them all.
 struct LayerKind {
     config::ObjectSpec spec;
     Traits traits;
-    std::unique_ptr<const Module> (*make)(const Site&) = nullptr;  // null: expanded before anything is built
+    std::unique_ptr<const Module> (*make)(const Site&) = nullptr;  // null for lists that are expanded before building
 };
 
 template <class M>
@@ -198,7 +198,7 @@ std::unique_ptr<const Module> make_module(const Site& site) {
 Sequence build_sequence(const std::vector<config::LayerConfig>& list, const std::string& prefix, SampleShape in,
                         BuildContext& context);
 
-// Calls `f` for every module, those in lists inside others after those.
+// Calls `f` for every module; modules inside a module come after it.
 template <class F>
 void for_each_module(const Sequence& sequence, const F& f) {
     for (const auto& module : sequence.layers) {

@@ -16,7 +16,7 @@ void collect(const Sequence& sequence, Variables& parameters, Variables& buffers
     });
 }
 
-// Throws unless those of the same network for samples of another shape are the same.
+// Throws unless the same network for samples of another shape has the same parameters.
 void need_same(const Variables& ours, const Variables& others, SampleShape in, SampleShape other_in) {
     for (std::size_t i = 0; i < ours.size(); ++i)
         if (others[i]->shape != ours[i]->shape)
@@ -63,7 +63,7 @@ void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& 
     if (other.out != root_.out)
         throw Error(
             "the " + name() + " makes " + root_.out.str() + " of " + in_.str() + ", but " + other.out.str() + " of " + in.str(),
-            name(), "end it in a layer that makes one score of both");
+            name(), "end it in a layer that gives one score for both");
     other_in_ = in;
     other_ = std::move(other);
 }

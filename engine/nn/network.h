@@ -16,15 +16,15 @@ public:
     Network(const Network&) = delete;
     Network& operator=(const Network&) = delete;
 
-    // Lets forward() take samples of another shape as well: the same list and the same parameters, its shapes inferred for `in`.
-    // Throws Error where the list does not fit or a parameter's shape depends on that of the sample.
+    // Lets forward() also take samples of another shape, with the same layers and parameters and the shapes inferred for `in`.
+    // Throws Error if the layers do not fit or the shape of a parameter depends on that of the sample.
     void also_take(SampleShape in, const std::vector<config::LayerConfig>& list, SampleShape image,
                    const config::BuildOptions& options);
 
     // Initial values: pure functions of (seed, network, parameter number, element).
     void initialise(uint64_t seed);
 
-    // With the network's own values, unless the pass names others.
+    // Uses the network's own values, unless the pass has others.
     Tensor forward(const Inputs& inputs, const Pass& pass) const;
 
     Net net() const { return net_; }
@@ -35,18 +35,19 @@ public:
     const Sequence& layers() const { return root_; }
     const std::vector<const Variable*>& parameters() const { return parameters_; }
     const std::vector<const Variable*>& buffers() const { return buffers_; }
-    // Of the parameters, by their index: values, which are leaves of the tape and the same tensors every time, and gradients.
+    // Values and gradients of the parameters, by their index. The values are leaves of the tape, and the same tensors in every
+    // call.
     const Tensors& values() const { return values_; }
     const Tensors& gradients() const { return gradients_; }
-    // The parameters' places in a flat tensor like flat_values().
+    // Views of the parameters in a flat tensor like flat_values().
     Tensors places_in(const Tensor& flat) const;
 
-    // Those of its modules that they pass on to the whole: couples_samples, stochastic.
+    // The traits of its modules that apply to the whole network: couples_samples, stochastic.
     Traits traits() const;
-    // Running statistics move by what a forward() left in its Pass's `updates`: as if it were done again.
+    // Re-applies the running-statistics updates that an earlier forward() collected in its Pass's `updates`.
     void move_statistics(const std::vector<StatisticsUpdate>& updates) const;
 
-    // All parameters, all gradients and all buffers, each in one piece. Gaps between them stay zero.
+    // All parameters, all gradients and all buffers, each in one flat tensor. Padding stays zero.
     const Tensor& flat_values() const { return flat_values_; }
     const Tensor& flat_gradients() const { return flat_gradients_; }
     const Tensor& flat_buffers() const { return flat_buffers_; }
@@ -64,15 +65,15 @@ private:
     Tensors values_, gradients_;
 };
 
-// A tensor as torch lays it out, on the host, and back.
+// Converts a tensor to torch's layout on the host, and back.
 std::vector<real> to_torch(const Tensor& value, const TransposeShape& layout);
 void from_torch(const Tensor& value, const TransposeShape& layout, const std::vector<real>& data);
-// Images (N,H,W,C) in torch's layout (N,C,H,W); vectors as they are.
+// Converts images (N,H,W,C) to torch's layout (N,C,H,W); vectors are unchanged.
 TransposeShape image_layout(const SampleShape& sample, int64_t n);
 
-// The layer table: one row a layer, nested ones indented, with shapes, parameters, flops and what is fused into what.
+// The layer table: one row per layer, nested ones indented, with shapes, parameters, flops and fused layers.
 std::string summary(const Network& network);
-// The same for programs: what each module describes, its variables in torch's shapes, and what it is fused into; a list.
+// The same for programs, as a list: each module's description, its variables in torch's shapes, and the layer it is fused into.
 json::List description(const Sequence& sequence);
 
 }  // namespace gannet

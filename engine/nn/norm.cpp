@@ -7,7 +7,7 @@ using config::Kind;
 
 namespace {
 
-// Scale and shift, parameters 0 and 1, unless the keys say otherwise.
+// Scale and shift, parameters 0 and 1, unless `affine` is false.
 struct Norm : Module {
     explicit Norm(const Site& site) : Module(site), eps(site.keys().number("eps")) {}
     void add_affine(const Site& site, Shape shape, Shape torch_shape, TransposeShape layout, double gamma_std) {
@@ -16,7 +16,7 @@ struct Norm : Module {
         add_parameter(site, "weight", shape, torch_shape, layout, one);
         add_parameter(site, "bias", shape, torch_shape, layout, {});
     }
-    // Statistics are read from the input, which costs nothing where the layer before makes them.
+    // Computes statistics of the input; this is free if the layer before computes them.
     Description describe() const override {
         const double values = double(out.size());
         return {.attributes = {{"eps", eps}, {"affine", !parameters.empty()}},
@@ -62,30 +62,30 @@ struct LayerNorm final : Norm {
 };
 
 Key eps_key() { return {.name = "eps", .kind = Kind::number, .doc = "added to the variance", .otherwise = 1e-5, .min = 0}; }
-Key affine_key() { return {.name = "affine", .kind = Kind::boolean, .doc = "learns a scale and a shift", .otherwise = true}; }
+Key affine_key() { return {.name = "affine", .kind = Kind::boolean, .doc = "learn a scale and a shift", .otherwise = true}; }
 
 }  // namespace
 
 LayerKind batch_norm_layer() {
-    return {
-        {"batch_norm",
-         "Brings each channel to mean 0 and variance 1 over the batch (arXiv 1502.03167).",
-         {eps_key(),
-          {.name = "momentum",
-           .kind = Kind::number,
-           .doc = "of the running statistics, `running = (1 - momentum) running + momentum batch` (Keras counts the other way)",
-           .otherwise = 0.1,
-           .min = 0,
-           .max = 1},
-          affine_key()}},
-        {.family = Family::norm, .linear = true, .curved = true, .couples_samples = true},
-        make_module<BatchNorm>};
+    return {{"batch_norm",
+             "Normalises each channel to mean 0 and variance 1 over the batch (arXiv 1502.03167).",
+             {eps_key(),
+              {.name = "momentum",
+               .kind = Kind::number,
+               .doc = "momentum of the running statistics, `running = (1 - momentum) running + momentum batch` (Keras uses 1 - "
+                      "momentum)",
+               .otherwise = 0.1,
+               .min = 0,
+               .max = 1},
+              affine_key()}},
+            {.family = Family::norm, .linear = true, .curved = true, .couples_samples = true},
+            make_module<BatchNorm>};
 }
 
 LayerKind layer_norm_layer() {
     return {{"layer_norm",
-             "Brings each sample to mean 0 and variance 1 over all its values (arXiv 1607.06450). Fit for critics under a "
-             "gradient penalty.",
+             "Normalises each sample to mean 0 and variance 1 over all its values (arXiv 1607.06450). Suitable for critics with "
+             "a gradient penalty.",
              {eps_key(), affine_key()}},
             {.family = Family::norm, .curved = true},
             make_module<LayerNorm>};

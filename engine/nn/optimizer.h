@@ -32,7 +32,7 @@ public:
 
 class Optimizer {
 public:
-    // State that the checkpoint keeps: torch's name ("exp_avg") and a flat tensor of the parameters' layout.
+    // State for the checkpoint: torch's name ("exp_avg") and a flat tensor with the parameters' layout.
     struct State {
         std::string name;
         Tensor flat;

@@ -26,7 +26,7 @@ Key betas_key(double beta1, double beta2, const char* doc) {
             .length = 2,
             .below_max = true};
 }
-Key decay_key(const char* doc = "this times the weight is added to its gradient") {
+Key decay_key(const char* doc = "weight decay: this times the weight is added to its gradient") {
     return config::number("weight_decay", 0, 0, 1e3, doc);
 }
 // The upper limit itself is not allowed.
@@ -38,19 +38,20 @@ Key share_key(const char* name, double otherwise, const char* doc) {
 Key eps_key() {
     return {.name = "eps",
             .kind = Kind::number,
-            .doc = "added to the root",
+            .doc = "added to the square root in the denominator",
             .otherwise = 1e-8,
             .min = 0,
             .max = 1,
             .above_min = true};
 }
-Key momentum_key() { return share_key("momentum", 0, "share of the last update that goes into the next"); }
+Key momentum_key() { return share_key("momentum", 0, "momentum: share of the previous update in the next one"); }
 
 OptimizerKind adam() {
     return {.spec = {"adam",
                      "Adam (arXiv 1412.6980).",
                      {type_key("adam"), lr_key(),
-                      betas_key(0.9, 0.999, "decay of the averages of the gradient and of its square"), eps_key(), decay_key()}},
+                      betas_key(0.9, 0.999, "decay rates of the averages of the gradient and of its square"), eps_key(),
+                      decay_key()}},
             .parse = [](const Object& keys) -> Parameters {
                 const std::vector<double> betas = keys.numbers("betas");
                 return AdamParameters{betas[0], betas[1], keys.number("eps"), keys.number("weight_decay")};
@@ -68,33 +69,34 @@ OptimizerKind adam() {
 }
 
 OptimizerKind rmsprop() {
-    return {.spec = {"rmsprop",
-                     "RMSprop. PyTorch's has alpha 0.99 and eps outside the root, TensorFlow's alpha 0.9 and eps inside.",
-                     {type_key("rmsprop"), lr_key(), share_key("alpha", 0.99, "decay of the average of squares"), eps_key(),
-                      momentum_key(), config::boolean("eps_inside_sqrt", false, "adds `eps` under the root"), decay_key()}},
-            .parse = [](const Object& keys) -> Parameters {
-                return RmspropParameters{keys.number("alpha"), keys.number("eps"), keys.number("momentum"),
-                                         keys.number("weight_decay"), keys.boolean("eps_inside_sqrt")};
+    return {
+        .spec = {"rmsprop",
+                 "RMSprop. PyTorch's has alpha 0.99 and eps outside the root, TensorFlow's alpha 0.9 and eps inside.",
+                 {type_key("rmsprop"), lr_key(), share_key("alpha", 0.99, "decay rate of the average of squares"), eps_key(),
+                  momentum_key(), config::boolean("eps_inside_sqrt", false, "adds `eps` inside the square root"), decay_key()}},
+        .parse = [](const Object& keys) -> Parameters {
+            return RmspropParameters{keys.number("alpha"), keys.number("eps"), keys.number("momentum"),
+                                     keys.number("weight_decay"), keys.boolean("eps_inside_sqrt")};
+        },
+        .states =
+            [](const Parameters& parameters) {
+                return std::get<RmspropParameters>(parameters).momentum > 0 ? Names{"square_avg", "momentum_buffer"}
+                                                                            : Names{"square_avg"};
             },
-            .states =
-                [](const Parameters& parameters) {
-                    return std::get<RmspropParameters>(parameters).momentum > 0 ? Names{"square_avg", "momentum_buffer"}
-                                                                                : Names{"square_avg"};
-                },
-            .update =
-                [](const Parameters& parameters, const Update& u) {
-                    const auto& p = std::get<RmspropParameters>(parameters);
-                    real* const momentum = p.momentum > 0 ? u.states[1] : nullptr;
-                    u.advance();
-                    RUN(u.device, rmsprop_update, u.w, u.states[0], momentum, u.g, u.progress, p, u.n);
-                }};
+        .update =
+            [](const Parameters& parameters, const Update& u) {
+                const auto& p = std::get<RmspropParameters>(parameters);
+                real* const momentum = p.momentum > 0 ? u.states[1] : nullptr;
+                u.advance();
+                RUN(u.device, rmsprop_update, u.w, u.states[0], momentum, u.g, u.progress, p, u.n);
+            }};
 }
 
 OptimizerKind sgd() {
     return {.spec = {"sgd",
                      "Stochastic gradient descent.",
-                     {type_key("sgd"), lr_key(), momentum_key(),
-                      config::boolean("nesterov", false, "looks ahead along the momentum"), decay_key()}},
+                     {type_key("sgd"), lr_key(), momentum_key(), config::boolean("nesterov", false, "use Nesterov momentum"),
+                      decay_key()}},
             .parse = [](const Object& keys) -> Parameters {
                 const SgdParameters p{keys.number("momentum"), keys.number("weight_decay"), keys.boolean("nesterov")};
                 if (p.nesterov && p.momentum == 0)
@@ -121,7 +123,7 @@ OptimizerKind lion() {
                  "lower than Adam's, and a weight decay 3 to 10 times higher.",
                  {type_key("lion"), lr_key(),
                   betas_key(0.9, 0.99, "shares of the average of gradients in the direction, and in the next average"),
-                  decay_key("this times the weight is added to the direction")}},
+                  decay_key("weight decay: this times the weight is added to the direction")}},
         .parse = [](const Object& keys) -> Parameters {
             const std::vector<double> betas = keys.numbers("betas");
             return LionParameters{betas[0], betas[1], keys.number("weight_decay")};

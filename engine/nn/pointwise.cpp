@@ -10,7 +10,7 @@ namespace {
 struct ActivationLayer final : Module {
     explicit ActivationLayer(const Site& site) : Module(site) {
         act.kind = traits.activation;
-        if (!site.kind.spec.find("slope")) return;
+        if (!row_of(act.kind).slope) return;
         act.slope = real(site.keys().number("slope"));
         attributes = {{"slope", site.keys().number("slope")}};
     }
@@ -21,10 +21,6 @@ struct ActivationLayer final : Module {
     }
     json::Members attributes;
 };
-
-LayerKind activation_kind(config::ObjectSpec spec, ActivationKind kind, bool curved) {
-    return {std::move(spec), {.family = Family::activation, .curved = curved, .activation = kind}, make_module<ActivationLayer>};
-}
 
 struct Dropout final : Module {
     explicit Dropout(const Site& site)
@@ -44,7 +40,7 @@ struct Dropout final : Module {
             pass.observer->mask(*this, pass, [&] {
                 const Recording off(false);
                 DropoutShape mask = s;
-                if (channelwise) mask.spatial = 1;  // one value per channel says it all
+                if (channelwise) mask.spatial = 1;  // one value per channel suffices
                 const Tensor ones = Tensor::full(channelwise ? Shape{x.dim(0), in.C} : x.shape(), 1, x.device());
                 return scale(dropout(ones, source, mask, real(p)), 1 - real(p));
             });
@@ -57,7 +53,7 @@ struct Dropout final : Module {
     double p;
     bool channelwise;
     Net net;
-    int leaf;  // tells its draws from those of the network's other dropouts
+    int leaf;  // distinguishes its random numbers from those of other dropouts of the network
 };
 
 }  // namespace
@@ -65,29 +61,39 @@ struct Dropout final : Module {
 LayerKind dropout_layer() {
     return {
         {"dropout",
-         "While training, zeroes values with probability `p` and divides the others by `1 - p`.",
-         {{.name = "p", .kind = Kind::number, .doc = "probability of zero, below 1", .otherwise = 0.5, .min = 0, .max = 0.999},
-          {.name = "channelwise",
-           .kind = Kind::boolean,
-           .doc = "whole channels at once (torch's Dropout2d)",
-           .otherwise = false}}},
+         "During training, sets values to zero with probability `p` and divides the others by `1 - p`.",
+         {{.name = "p",
+           .kind = Kind::number,
+           .doc = "probability of setting a value to zero; below 1",
+           .otherwise = 0.5,
+           .min = 0,
+           .max = 0.999},
+          {.name = "channelwise", .kind = Kind::boolean, .doc = "drop whole channels (torch's Dropout2d)", .otherwise = false}}},
         {.linear = true, .stochastic = true},
         make_module<Dropout>};
 }
 
-LayerKind relu_layer() { return activation_kind({"relu", "`max(x, 0)`.", {}}, ActivationKind::relu, false); }
-LayerKind tanh_layer() {
-    return activation_kind({"tanh", "Between -1 and 1: the usual end of a generator.", {}}, ActivationKind::tanh, true);
-}
-LayerKind sigmoid_layer() {
-    return activation_kind({"sigmoid", "`1 / (1 + exp(-x))`, between 0 and 1.", {}}, ActivationKind::sigmoid, true);
-}
-LayerKind leaky_relu_layer() {
-    return activation_kind(
-        {"leaky_relu",
-         "`x` where positive, `slope x` elsewhere.",
-         {{.name = "slope", .kind = Kind::number, .doc = "of the negative side", .otherwise = 0.2, .min = 0, .max = 1}}},
-        ActivationKind::leaky_relu, false);
+// One line for each row of kernels/activation.h: what the reference page says, and keys.
+std::vector<LayerKind> activation_layers() {
+    const auto layer = [](ActivationKind kind, std::string doc, std::vector<config::Key> keys = {}) {
+        const ActivationRow& row = row_of(kind);
+        return LayerKind{{row.name, std::move(doc), std::move(keys)},
+                         {.family = Family::activation, .curved = !row.piecewise_linear, .activation = kind},
+                         make_module<ActivationLayer>};
+    };
+    return {
+        layer(ActivationKind::relu, "`max(x, 0)`."),
+        layer(
+            ActivationKind::leaky_relu, "`x` if positive, else `slope x`.",
+            {{.name = "slope", .kind = Kind::number, .doc = "slope for negative inputs", .otherwise = 0.2, .min = 0, .max = 1}}),
+        layer(ActivationKind::tanh, "Output between -1 and 1: the usual last layer of a generator."),
+        layer(ActivationKind::sigmoid, "`1 / (1 + exp(-x))`: output between 0 and 1."),
+        layer(ActivationKind::gelu,
+              "`x` times the probability that a standard normal number is below `x`: `x (1 + erf(x / sqrt(2))) / 2` (arXiv "
+              "1606.08415). Training keeps its input beside its output."),
+        layer(ActivationKind::silu,
+              "`x / (1 + exp(-x))`, also called swish (arXiv 1702.03118). Training keeps its input beside its output."),
+    };
 }
 
 }  // namespace gannet

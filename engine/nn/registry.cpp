@@ -5,11 +5,14 @@
 namespace gannet {
 
 const std::vector<LayerKind>& layer_kinds() {
-    static const std::vector<LayerKind> kinds = {
-        linear_layer(),   conv2d_layer(),  conv_transpose2d_layer(), batch_norm_layer(), layer_norm_layer(),
-        dropout_layer(),  relu_layer(),    leaky_relu_layer(),       tanh_layer(),       sigmoid_layer(),
-        upsample_layer(), flatten_layer(), reshape_layer(),          repeat_layer(),     residual_layer(),
-    };
+    static const std::vector<LayerKind> kinds = [] {
+        std::vector<LayerKind> all = {linear_layer(),     conv2d_layer(),     conv_transpose2d_layer(),
+                                      batch_norm_layer(), layer_norm_layer(), dropout_layer()};
+        for (LayerKind& kind : activation_layers()) all.push_back(std::move(kind));
+        for (const auto& layer : {upsample_layer, flatten_layer, reshape_layer, repeat_layer, residual_layer})
+            all.push_back(layer());
+        return all;
+    }();
     return kinds;
 }
 

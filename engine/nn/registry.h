@@ -4,17 +4,14 @@
 
 namespace gannet {
 
-// Each family's file defines these; registry.cpp lists them. To add a layer: write its kind, name it here and there.
+// Each family's file defines these; registry.cpp lists them. To add a layer, write its kind and name it here and there.
 LayerKind linear_layer();
 LayerKind conv2d_layer();
 LayerKind conv_transpose2d_layer();
 LayerKind batch_norm_layer();
 LayerKind layer_norm_layer();
 LayerKind dropout_layer();
-LayerKind relu_layer();
-LayerKind leaky_relu_layer();
-LayerKind tanh_layer();
-LayerKind sigmoid_layer();
+std::vector<LayerKind> activation_layers();
 LayerKind upsample_layer();
 LayerKind flatten_layer();
 LayerKind reshape_layer();

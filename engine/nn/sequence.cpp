@@ -5,10 +5,11 @@
 namespace gannet {
 namespace {
 
-// Which neighbours are one kernel: `first` does what `second` would.
+// Which neighbours form one op: `first` also does the work of `second`.
 bool takes_activation(const Module& first, const Module& second) {
     return second.traits.family == Family::activation &&
-           (first.traits.family == Family::product || first.traits.family == Family::norm);
+           (first.traits.family == Family::product ||
+            (first.traits.family == Family::norm && !needs_input(second.traits.activation)));
 }
 bool makes_moments(const Module& first, const Module& second) {
     return first.traits.family == Family::product && second.traits.normalises_batch();

@@ -8,7 +8,7 @@ using config::Kind;
 
 namespace {
 
-// Between images and vectors, vectors are in (C,H,W) order as in torch.
+// Conversions between images and vectors. Vectors are in (C,H,W) order as in torch.
 Tensor to_vector(const Tensor& x, const SampleShape& in) {
     const int64_t n = x.dim(0), pixels = in.H * in.W;
     if (pixels == 1 || in.C == 1) return reshape(x, {n, in.size()});
@@ -21,7 +21,7 @@ Tensor to_image(const Tensor& x, const SampleShape& out) {
     return transpose(x, {n, out.C, pixels}, out.batch(n));
 }
 
-// A transpose, where the order of the values is not the same in both.
+// A transpose, unless the order of the values is the same in both.
 Description arrangement(json::Members attributes, const SampleShape& in, const SampleShape& out) {
     const auto moved = [](const SampleShape& s) { return s.vector || s.H * s.W == 1 || s.C == 1 ? 0.0 : 2 * double(s.size()); };
     const double values = moved(in) + moved(out);
@@ -45,7 +45,7 @@ struct Reshape final : Module {
                             "use [C, H, W], [F] or \"image\"");
             out = shape.size() == 1 ? SampleShape{1, 1, shape[0], true} : SampleShape{shape[1], shape[2], shape[0], false};
         }
-        const double values = double(out.H) * double(out.W) * double(out.C);  // may be too many to count
+        const double values = double(out.H) * double(out.W) * double(out.C);  // may overflow
         if (values != double(in.size()))
             throw Error("reshape of " + in.str() + ", " + std::to_string(in.size()) + " values, to " + out.str() + ", " +
                             config::number_text(values) + " values",
@@ -86,7 +86,7 @@ struct Residual final : Module {
         if (out != children[1].layers.out)
             throw Error("residual: main gives " + out.str() + ", shortcut gives " + children[1].layers.out.str(),
                         site.keys().where(),
-                        "let both end in the same shape, for instance by a conv2d with kernel 1 in the shortcut");
+                        "give both the same output shape, for instance with a conv2d with kernel 1 in the shortcut");
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused&) const override {
         const Tensor y = children[0].layers.forward(inputs, pass);
@@ -107,14 +107,16 @@ LayerKind upsample_layer() {
             make_module<Upsample>};
 }
 
-LayerKind flatten_layer() { return {{"flatten", "An image as a vector, in (C,H,W) order.", {}}, arranges, make_module<Flatten>}; }
+LayerKind flatten_layer() {
+    return {{"flatten", "Turns an image into a vector, in (C,H,W) order.", {}}, arranges, make_module<Flatten>};
+}
 
 LayerKind reshape_layer() {
     return {{"reshape",
-             "The same values in another shape, in (C,H,W) order.",
+             "Gives the same values another shape, in (C,H,W) order.",
              {{.name = "shape",
                .kind = Kind::integers,
-               .doc = "`[C, H, W]`, `[F]` or `\"image\"`: the data's shape",
+               .doc = "`[C, H, W]`, `[F]` or `\"image\"`, the shape of the data",
                .required = true}}},
             arranges,
             make_module<Reshape>};
@@ -122,26 +124,26 @@ LayerKind reshape_layer() {
 
 LayerKind repeat_layer() {
     return {{"repeat",
-             "A list of layers several times. It is expanded before anything is built or numbered.",
-             {{.name = "times", .kind = Kind::size, .doc = "how often", .required = true, .max = 10000},
+             "Repeats a list of layers. It is expanded before layers are numbered and built.",
+             {{.name = "times", .kind = Kind::size, .doc = "number of repetitions", .required = true, .max = 10000},
               {.name = "widen",
                .kind = Kind::number,
-               .doc = "each round multiplies `channels` and `units` inside by this",
+               .doc = "each repetition multiplies `channels` and `units` inside by this factor",
                .otherwise = 1,
                .min = 1e-3,
                .max = 1e3},
-              {.name = "layers", .kind = Kind::layers, .doc = "the list", .required = true}}},
+              {.name = "layers", .kind = Kind::layers, .doc = "the list of layers", .required = true}}},
             {.repeats = true},
             nullptr};
 }
 
 LayerKind residual_layer() {
     return {{"residual",
-             "`main(x) + shortcut(x)`: two lists that end in the same shape.",
-             {{.name = "main", .kind = Kind::layers, .doc = "the layers", .required = true},
+             "`main(x) + shortcut(x)`: two lists with the same output shape.",
+             {{.name = "main", .kind = Kind::layers, .doc = "the layers of the main path", .required = true},
               {.name = "shortcut",
                .kind = Kind::layers,
-               .doc = "the other way round them; `[]` is x itself",
+               .doc = "the layers of the shortcut; `[]` is the identity",
                .otherwise = json::List{}}}},
             {},
             make_module<Residual>};

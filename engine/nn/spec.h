@@ -1,4 +1,4 @@
-// What networks and optimizers are built from, and the keys of every kind of layer.
+// The configurations of networks and optimizers, and the keys of every kind of layer.
 #pragma once
 #include <map>
 #include <string>
@@ -15,7 +15,7 @@ struct OptimizerKind;
 
 namespace config {
 
-// One entry of an expanded list (`repeat` is gone). Nested lists, as in `residual`, are in `lists` by key.
+// One entry of an expanded list (without `repeat`). Nested lists, as in `residual`, are in `lists` by key.
 struct LayerConfig {
     std::string type;
     Object keys;
@@ -53,18 +53,18 @@ struct BuildOptions {
 
 }  // namespace config
 
-// Families that work alike: a product (or convolution) takes the activation that follows into its kernels, and makes the moments
-// for a norm over the batch; a norm takes the activation; an arrangement leaves the values as they are.
+// Families of layers. A product (matrix product or convolution) can fuse the activation that follows, and compute the moments for
+// a batch norm; a norm can fuse the activation; an arrangement does not change values.
 enum class Family : uint8_t { product, norm, activation, arrangement, other };
 
-// What the program asks about a layer, so that nobody compares its name.
+// Properties of a layer that other code asks for instead of comparing names.
 struct Traits {
     Family family = Family::other;
-    bool linear = false;           // in its input, given the batch's statistics or the random numbers
+    bool linear = false;           // linear in its input, given the batch's statistics or the random numbers
     bool curved = false;           // its slope changes smoothly with the input
-    bool couples_samples = false;  // in training an output depends on the other samples of the batch
-    bool stochastic = false;       // in training it draws random numbers
-    bool repeats = false;          // a list that is written out before anything is built
+    bool couples_samples = false;  // in training, an output depends on the other samples of the batch
+    bool stochastic = false;       // in training, it draws random numbers
+    bool repeats = false;          // a list that is expanded before building
     ActivationKind activation = ActivationKind::none;
     bool normalises_batch() const { return family == Family::norm && couples_samples; }
 };

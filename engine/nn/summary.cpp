@@ -30,7 +30,7 @@ void add_rows(std::vector<Row>& rows, const Sequence& sequence, const std::strin
         if (step.activation >= 0) fused[std::size_t(step.activation)] = "fused into " + sequence.layers[step.layer]->name;
         if (step.moments) {
             std::string& note = fused[step.layer];
-            note = "makes the batch norm's moments";
+            note = "computes the batch-norm statistics";
         }
     }
     for (std::size_t i = 0; i < sequence.layers.size(); ++i) {
@@ -100,8 +100,8 @@ std::string summary(const Network& network) {
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + "\n";
     }
-    text += network.name() + ": " + grouped(totals.trainable) + " trainable parameters (PyTorch's way), " +
-            grouped(totals.trainable + totals.statistics) + " in all (Keras's way: with batch-norm statistics); " +
+    text += network.name() + ": " + grouped(totals.trainable) + " trainable parameters (as in PyTorch), " +
+            grouped(totals.trainable + totals.statistics) + " in total with batch-norm statistics (as in Keras); " +
             scaled(totals.flops) + " flops and " + scaled(double(totals.activations) * sizeof(real)) +
             "B of activations per sample, forward\n";
     return text;

@@ -47,7 +47,7 @@ void ClassifierRun::diagnose(bool last) {
     trainer_.between_steps([&] { right = trainer_.accuracy(test_); });
     log_.write({{"step", step()}, {"test_accuracy", right}});
     char text[96];
-    std::snprintf(text, sizeof text, "step %lld: %.2f %% of the test images right", static_cast<long long>(step()), 100 * right);
+    std::snprintf(text, sizeof text, "step %lld: test accuracy %.2f %%", static_cast<long long>(step()), 100 * right);
     say(text);
 }
 

@@ -52,7 +52,7 @@ void parse_number(const std::string& text, T& value, const std::string& shown, c
     value = number;
 }
 
-// A closed standard stream would give its number to the next file that is opened, and messages would end up in there.
+// The next opened file would get the number of a closed standard stream, and messages would be written into it.
 void hold_standard_streams() {
     for (int f = 0; f <= 2; ++f)
         if (::fcntl(f, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) return;  // writing to it fails, as it should
@@ -71,7 +71,7 @@ struct CommandLine::State {
     State(const std::string& name, const std::string& description) : app(description, name), program(name) {
         app.set_help_flag("-h,--help", "print this help");
         app.add_flag("--version")->description("print the version");
-        // Leftovers are looked at before anything else is complained about.
+        // Unexpected arguments are reported before all other errors.
         app.allow_extras();
     }
 
@@ -156,14 +156,12 @@ void CommandLine::option(const std::string& names, std::string& value, const std
 
 void CommandLine::option(const std::string& names, int64_t& value, const std::string& placeholder, const std::string& doc) {
     Declared& d = state_->add(names, placeholder, doc, true);
-    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "a whole number"); };
+    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "an integer"); };
 }
 
 void CommandLine::option(const std::string& names, uint64_t& value, const std::string& placeholder, const std::string& doc) {
     Declared& d = state_->add(names, placeholder, doc, true);
-    d.store = [&value, shown = d.shown](const Words& words) {
-        parse_number(words[0], value, shown, "a whole number of 0 or more");
-    };
+    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "an integer of 0 or more"); };
 }
 
 void CommandLine::option(const std::string& names, double& value, const std::string& placeholder, const std::string& doc) {
@@ -237,7 +235,7 @@ bool CommandLine::parse(int argc, char** argv) {
 
 namespace {
 
-// Threads get stacks of this size too. Whoever overflows one dies by a signal.
+// Threads also get stacks of this size, and a stack overflow kills the program.
 void check_stack() {
     constexpr rlim_t least = 1 << 20;
     struct rlimit limit {};
@@ -253,7 +251,7 @@ int run_program(int argc, char** argv, const std::function<int(int, char**)>& bo
     ignore_write_signals();
     int status = 1;
     std::string message;
-    std::unique_ptr<char[]> reserve;  // so that there is memory to say that there is none
+    std::unique_ptr<char[]> reserve;  // reserves memory for the message that memory ran out
     const auto ran_out = [&] {
         reserve.reset();
         message = Error("out of memory", "this machine", "use a smaller batch, network or data set").what();
@@ -266,10 +264,10 @@ int run_program(int argc, char** argv, const std::function<int(int, char**)>& bo
         std::cout.flush();
         if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout)) {
             status = 1;
-            // Whoever closed the pipe (`| head`) knows.
+            // A closed pipe (`| head`) needs no message.
             if (errno != EPIPE) {
                 const std::string reason = errno ? ": " + std::generic_category().message(errno) : std::string();
-                message = Error("cannot write" + reason, "standard output", "check where it leads").what();
+                message = Error("cannot write" + reason, "standard output", "check its destination").what();
             }
         }
     } catch (const Interrupted&) {

@@ -1,4 +1,4 @@
-// What every program shares: reading its command line, reporting its errors, its exit status.
+// Shared by all programs: parsing the command line, reporting errors, the exit status.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -60,7 +60,7 @@ private:
 // and give 1, Interrupted gives 130. A full disk or a closed pipe behind stdout is an error too.
 int run_program(int argc, char** argv, const std::function<int(int, char**)>& body);
 
-// One line on stderr, whatever names it quotes.
+// Prints one line on stderr, whatever names it quotes.
 void say(const std::string& line);
 
 }  // namespace gannet

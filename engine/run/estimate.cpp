@@ -22,7 +22,7 @@ constexpr double uses_of_a_weight = 256;  // at least, in a pass of the smaller 
 
 // What differs between a GAN and a classifier.
 
-// Forward passes of an image through its network in a step, each with two back, as an order of magnitude.
+// Forward passes of an image through its network in a step, each with two backward passes; an order of magnitude.
 double passes_of(const config::GanConfig& config) {
     const Objective& o = config.objective;
     return 3.0 * (o.generator_steps * o.generator_batches + (o.penalty ? 4 : 2) * o.critic_steps * o.discriminator_batches);
@@ -34,14 +34,14 @@ int64_t images_before(const config::GanConfig& config, int64_t step) {
 }
 int64_t images_before(const config::ClassifierConfig& config, int64_t step) { return step * config.batch; }
 
-// All steps are usual ones: without the longer ones of a critic's warm-up.
+// Without the longer steps of a critic's warm-up.
 config::GanConfig usual(config::GanConfig config) {
     config.objective.warm_up.reset();
     return config;
 }
 config::ClassifierConfig usual(config::ClassifierConfig config) { return config; }
 
-// Steps that need as much memory, in less time.
+// Steps with the same memory, but less time.
 config::GanConfig shorter(config::GanConfig config) {
     config.objective.critic_steps = 1;
     return config;
@@ -65,7 +65,7 @@ int64_t small_batch(const Config& config, const Networks& nets) {
 Dataset noise(int64_t count, const SampleShape& image, int64_t classes) {
     Dataset data{.name = "noise", .source = "noise", .count = count, .H = image.H, .W = image.W, .C = image.C};
     data.pixels.resize(std::size_t(count * image.size()));
-    uint32_t state = 1;  // any generator will do: Numerical Recipes' linear congruence
+    uint32_t state = 1;  // any random generator suffices: Numerical Recipes' linear congruential generator
     for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
     for (int64_t i = 0; i < count && classes > 0; ++i) data.labels.push_back(uint8_t(i % std::min<int64_t>(classes, 256)));
     return data;
@@ -109,12 +109,12 @@ std::string step_text(double seconds) {
     return text;
 }
 
-// What measured steps say of a step with the full batch. Where that would take long, steps with two smaller batches are measured,
-// and a line through them gives the rest.
+// The time and memory of a step with the full batch, from measured steps. If the full batch would take long, steps with two
+// smaller batches are measured and extrapolated linearly.
 struct StepEstimate {
-    int64_t small = 0, large = 0;  // the batches that were measured; equal, and the full one, where it is small enough
+    int64_t small = 0, large = 0;  // the measured batch sizes; both are the full batch if it is small enough
     double seconds = 0;
-    double bytes = 0;  // of networks, gradients, optimizers and whatever a step holds at once
+    double bytes = 0;  // of networks, gradients, optimizers and a step
 };
 
 // Trains copies of the networks on random images of this shape, for some tenths of a second.
@@ -188,7 +188,7 @@ std::string estimate(const Config& config, const SampleShape& image, int64_t ima
     if (program > 0) text += megabytes(program) + " for the program, ";
     text += megabytes(step.bytes) + " for networks, optimizers and a step";
     if (images > 0) text += ", " + megabytes(data) + " for " + grouped(images) + " images";
-    return text + (steps == 0 ? "\nthe number of steps depends on that of the images, which is not known\n" : "\n");
+    return text + (steps == 0 ? "\nthe number of steps depends on the number of images, which is unknown\n" : "\n");
 }
 
 }  // namespace

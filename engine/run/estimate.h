@@ -1,4 +1,4 @@
-// How much memory and time a training will take, before it begins.
+// Estimates the memory and time of a training before it starts.
 #pragma once
 #include <string>
 
@@ -7,8 +7,7 @@
 
 namespace gannet {
 
-// Lines for a user, from a few measured steps on random images of this shape. `images`: how many there are, 0 if that is not
-// known.
+// Lines for the user, from a few measured steps on random images of this shape. `images`: their number, 0 if unknown.
 std::string estimate_text(const config::GanConfig& config, const SampleShape& image, int64_t images, Device device);
 std::string estimate_text(const config::ClassifierConfig& config, const SampleShape& image, int64_t images, Device device);
 

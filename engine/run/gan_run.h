@@ -1,4 +1,4 @@
-// A run of a GAN: what Run does, and the grids of samples, the observations, their plots and the collapse alarm.
+// A run of a GAN: also sample grids, observations, their plots and the collapse alarm.
 #pragma once
 #include "engine/diagnostics/collapse.h"
 #include "engine/run/run.h"
@@ -30,7 +30,7 @@ private:
     GanTrainer& trainer_;
     CollapseAlarm alarm_;
     int64_t sample_every_ = 1, observe_every_ = 1;
-    std::optional<StepLosses> logged_;  // which the alarm has not seen yet
+    std::optional<StepLosses> logged_;  // not yet passed to the alarm
     bool finite_ = true;
     std::string reason_;
 };

@@ -13,15 +13,15 @@ namespace {
 
 volatile std::sig_atomic_t noted = 0, interrupts = 0, on_terminal = 0;
 
-// All of it may be called inside a signal handler.
+// Uses only functions that are safe in a signal handler.
 void note(int signal) {
     if (signal == SIGINT && interrupts) ::_exit(130);
     if (signal == SIGINT) interrupts = 1;
     const int saved = errno;
     // The first character ends the progress line, which only a terminal has.
-    const char* const text = signal == SIGINT
-                                 ? "\ngannet: interrupted: finishing this step and saving (press Ctrl-C again to stop at once)\n"
-                                 : "\ngannet: asked to end: finishing this step and saving\n";
+    const char* const text =
+        signal == SIGINT ? "\ngannet: interrupted: finishing this step and saving (press Ctrl-C again to stop immediately)\n"
+                         : "\ngannet: asked to end: finishing this step and saving\n";
     const std::size_t from = on_terminal ? 0 : 1;
     if ((signal == SIGINT || !noted) && can_write(2) && ::write(2, text + from, std::strlen(text) - from) < 0) {
     }

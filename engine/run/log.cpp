@@ -24,7 +24,7 @@ json::Value row_of(const std::string& line, const std::string& place) {
     } catch (const LackOfMemory&) {
         throw;
     } catch (const Error&) {
-        throw Error("this is not a line of a run's log", place, to_do);
+        throw Error("not a valid log line", place, to_do);
     }
     if (!row.members()) throw Error("a line of the log is " + row.type_name() + ", not an object", place, to_do);
     const json::Value* format = row.find("format");
@@ -35,7 +35,7 @@ json::Value row_of(const std::string& line, const std::string& place) {
     return row;
 }
 
-// The step that a row is of; 0 if it names none.
+// The step of a row; 0 if it has none.
 double step_of(const json::Value& row, const std::string& place) {
     const json::Value* step = row.find("step");
     if (!step) return 0;
@@ -55,7 +55,7 @@ public:
     Lines& operator=(const Lines&) = delete;
     ~Lines() { std::fclose(file_); }
 
-    // False at the end, which is also where a line was cut short: by a crash, or by a power cut that left zeros.
+    // False at the end, which includes a line that was cut short by a crash or a power cut that left zeros.
     bool next() {
         line.clear();
         begin = end_;

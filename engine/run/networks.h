@@ -1,5 +1,5 @@
-// What differs between a GAN and a classifier before they train: the networks of a model file, built and checked before any image
-// is read, and their trainers.
+// The differences between a GAN and a classifier before training: the networks of a model file, built and checked before any
+// image is read, and their trainers.
 #pragma once
 #include <memory>
 #include <string>
@@ -14,14 +14,14 @@ namespace gannet {
 // The generator and the discriminator, or the classifier.
 using Networks = std::vector<std::unique_ptr<Network>>;
 
-// On the CPU. Throws Error where they do not fit each other or images of this shape. Parameters have no values.
+// Builds the networks on the CPU. Throws Error if they do not fit each other or images of this shape. Parameters have no values.
 Networks build_networks(const config::GanConfig& config, const SampleShape& image, const Device& device);
 Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image, const Device& device);
 std::unique_ptr<GanTrainer> make_trainer(const config::GanConfig& config, const Dataset& data, Device device);
 std::unique_ptr<ClassifierTrainer> make_trainer(const config::ClassifierConfig& config, const Dataset& data, Device device);
 
-// What is known of the images before they are read. Where they are not there, `absent` says why, and the shape is the one that
-// the model file declares; Error where it declares none.
+// The properties of the images before they are read. If the images are missing, `absent` has the reason, and the shape is the one
+// in the model file; throws Error if it has none.
 struct DeclaredImages {
     SampleShape image;
     int64_t count = 0;  // 0: not known
@@ -29,7 +29,7 @@ struct DeclaredImages {
 };
 DeclaredImages declared_images(const config::SharedConfig& config);
 
-// "note: ..." for a user; of images that are not there.
+// "note: ..." for the user, if the images are missing.
 std::string note_of(const DeclaredImages& images);
 
 }  // namespace gannet

@@ -20,7 +20,7 @@ using Duration = std::chrono::steady_clock::duration;
 double seconds_of(Duration d) { return std::chrono::duration<double>(d).count(); }
 Duration duration(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
 
-// A longer line would wrap, and could not be rewritten in place.
+// A longer line would wrap and could not be rewritten in place.
 std::size_t width_of(std::FILE* out) {
     winsize size{};
     return ::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? std::size_t(size.ws_col - 1) : 79;
@@ -112,7 +112,7 @@ std::string Progress::text(const ProgressState& state, Clock::time_point now) co
 void Progress::update(const ProgressState& state) {
     if (!due(state.step)) return;
     const Clock::time_point now = Clock::now();
-    // On a terminal the rate is smoothed: single steps are too few to be read as a number.
+    // On a terminal the rate is smoothed, because it fluctuates from step to step.
     if (shown_) {
         const double rate = double(state.images - last_images_) / std::max(seconds_of(now - last_), 1e-9);
         rate_ = rate_ > 0 && line_.terminal() ? 0.8 * rate_ + 0.2 * rate : rate;

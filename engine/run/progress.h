@@ -50,8 +50,8 @@ private:
 struct ProgressState {
     int64_t step = 0;         // steps done
     int64_t images = 0;       // real images seen since the start of this program
-    int64_t images_left = 0;  // of all steps to come: these may see more or fewer than those before
-    std::string figures;      // what else to show: "loss_d 0.6931  loss_g 0.6931"
+    int64_t images_left = 0;  // of all remaining steps, which may use more or fewer images than those before
+    std::string figures;      // additional text: "loss_d 0.6931 loss_g 0.6931"
 };
 
 // A training. The first and the last step are always shown. The first line has no rate, as much of its time is start-up.
@@ -59,7 +59,7 @@ class Progress {
 public:
     explicit Progress(int64_t steps, std::FILE* out = stderr) : line_(0, out), steps_(steps), start_(Clock::now()) {}
 
-    // Whether update() would show something now: losses need not be fetched from a device before.
+    // Whether update() would show something now; if not, losses need not be fetched from the device.
     bool due(int64_t step) const { return !shown_ || step >= steps_ || line_.due(); }
     void update(const ProgressState& state);
     void say(const std::string& text) { line_.say(text); }

@@ -32,7 +32,7 @@ Run::Run(Trainer& trainer, RunFolder folder, const Checkpoint* checkpoint)
 
 int Run::train(const TrainingOptions& options) {
     std::optional<Trace> trace;
-    // A command that is repeated keeps the trace of the first steps.
+    // A repeated command keeps the trace of the first steps.
     const bool has_trace = options.resume_if_exists && first_ > 0 && exists(options.trace) && is_trace(options.trace);
     if (!options.trace.empty() && !has_trace) trace = new_trace();
     if (first_ == 0) {
@@ -48,8 +48,8 @@ int Run::train(const TrainingOptions& options) {
             trace.reset();
         }
         const bool last = step() == total_;
-        // Checked first: a step that is due to be saved but cannot be gets its row and pictures. Not at an interrupt, which
-        // leaves no files of its own.
+        // Checked before the checkpoint, so that a step that cannot be saved still gets its row and pictures. Not at an
+        // interrupt, which adds no files.
         const bool due = seconds_since(saved_) >= config().checkpoint_every, lost = due && !interrupted() && !is_finite();
         if (step() % log_every_ == 0 || last || lost) write_log();
         else if (progress_.due(step())) show();
@@ -58,7 +58,7 @@ int Run::train(const TrainingOptions& options) {
         const bool ends = last || lost || !reason.empty() || diverged();
         if (ends && logged_step_ != step()) write_log();
         pictures(ends);
-        // Last, so that the log and the folder have all rows and pictures of every step that a run can resume after.
+        // Last, so that the log and the folder have the rows and pictures of every step that a run can resume from.
         const bool stop = ends || interrupted();
         if (stop || due) save();
         if (stop) break;
@@ -66,7 +66,7 @@ int Run::train(const TrainingOptions& options) {
     progress_.finish();
     if (!reason.empty())
         throw Error("stopped at step " + std::to_string(step()) + ": " + reason, folder_.path(),
-                    "look at its plots; to continue anyway: train --resume " + folder_.path() + " --on-collapse warn");
+                    "see plots/; to continue anyway: train --resume " + folder_.path() + " --on-collapse warn");
     const bool done = step() >= total_;
     gannet::say(std::string(done ? "done" : "interrupted") + " after " + std::to_string(step()) + " of " +
                 std::to_string(total_) + " steps: " + folder_.path());
@@ -99,7 +99,7 @@ void Run::write_log() {
 
 bool Run::is_finite() { return first_not_finite(checkpoint_of(base_, {})).empty(); }
 
-// A loss can be infinite while the state is finite; the state is looked at only where a loss makes it suspect.
+// A loss can be infinite while the state is finite. The state is checked only if a loss is suspect.
 bool Run::diverged() { return !std::exchange(logged_finite_, true) && !is_finite(); }
 
 void Run::save() {
@@ -107,7 +107,7 @@ void Run::save() {
     if (const std::string name = first_not_finite(content); !name.empty())
         throw Error("the training diverged: after step " + std::to_string(step()) + " '" + name + "' is not finite",
                     folder_.path(),
-                    saved_step_ < 0 ? "no state was saved; change its initial values"
+                    saved_step_ < 0 ? "no state was saved; change the initial values"
                                     : "the checkpoint keeps step " + std::to_string(saved_step_) +
                                           ", the last saved finite state; start again with a lower optimizer.lr");
     log_.sync();  // before the checkpoint, so that a power cut never leaves a checkpoint without its rows

@@ -1,4 +1,5 @@
-// The loop of a run: steps until the last one or an interrupt, and between them the log, pictures and checkpoints.
+// The loop of a run: executes steps until the last one or an interrupt, and writes the log, pictures and checkpoints between
+// them.
 #pragma once
 #include <chrono>
 #include <optional>
@@ -16,29 +17,30 @@ namespace gannet {
 
 class Run {
 public:
-    // `checkpoint`: what the trainer was restored from; null for a new run.
+    // `checkpoint`: the one that the trainer was restored from; null for a new run.
     Run(Trainer& trainer, RunFolder folder, const Checkpoint* checkpoint);
     virtual ~Run() = default;
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    // Returns the exit status: 0 done, 130 interrupted; the state is saved. Throws Error where there is a reason to stop (saved,
-    // too), where the state is not finite (the last finite checkpoint stays), and where a row or a file of a step could not be
-    // written: that step is not saved, so a resumed run computes it again and writes it.
+    // Returns the exit status: 0 done, 130 interrupted; the state is saved. Throws Error if there is a reason to stop (the state
+    // is saved, too), if the state is not finite (the last finite checkpoint stays), or if a row or a file of a step cannot be
+    // written: that step is not saved, so a resumed run computes and writes it again.
     int train(const TrainingOptions& options);
 
 protected:
-    // What kinds of runs differ in. All but new_trace() come after the step that trainer's step_count() counts. What they write
-    // depends on the number of the step alone: an interrupted run has the same files as one that was not.
+    // The differences between kinds of runs. All except new_trace() are called after the step that the trainer's step_count()
+    // counts. Their output depends only on the number of the step, so an interrupted run has the same files as an uninterrupted
+    // one.
     virtual void begin() {}                  // of a new run, before the first step
-    virtual json::Members figures() = 0;     // what a row of the log says of the step
-    virtual std::string brief() = 0;         // what the progress line says of it
-    virtual void diagnose(bool /*last*/) {}  // measures what is due; after the log's row where there is one
-    virtual void pictures(bool /*last*/) {}  // writes those that are due; after diagnose()
+    virtual json::Members figures() = 0;     // the log row of the step
+    virtual std::string brief() = 0;         // the text of the progress line
+    virtual void diagnose(bool /*last*/) {}  // computes observations that are due; after the log row, if any
+    virtual void pictures(bool /*last*/) {}  // writes the pictures that are due; after diagnose()
     virtual Trace new_trace() const = 0;
-    // Why training should stop, in one line; empty while it should not.
+    // The reason to stop training, in one line; empty if there is none.
     virtual std::string reason_to_stop() { return ""; }
-    // All that decides what the run does next and that the trainer does not hold, for the checkpoint.
+    // The state of the run outside the trainer, for the checkpoint.
     virtual json::Members state() const { return {}; }
 
     void say(const std::string& line) { progress_.say(line); }

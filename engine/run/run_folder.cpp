@@ -33,7 +33,7 @@ void remove(const std::string& folder) {
     fs::remove_all(folder, ignored);
 }
 
-// Programs that were killed while they made a run's folder left these; those of living programs are locked.
+// Left by programs that were killed while they made a run folder; those of living programs are locked.
 void remove_dead_folders(const std::string& parent) {
     std::error_code error;
     for (fs::directory_iterator entry(parent, error), end; !error && entry != end; entry.increment(error)) {
@@ -53,7 +53,8 @@ bool rename_to_new(const std::string& from, const std::string& to) {
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
     if (errno == EEXIST) return false;
     if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) throw_file_error(action, to, errno);
-    // A file system without this kind of rename. Two programs cannot both make a folder, and renaming replaces an empty one.
+    // For file systems without this kind of rename: only one of two programs can make the folder, and renaming replaces an empty
+    // one.
     if (::mkdir(to.c_str(), 0777) != 0) {
         if (errno == EEXIST) return false;
         throw_file_error(action, to, errno);
@@ -92,7 +93,7 @@ RunFolder RunFolder::temporary(const std::string& path) {
             throw_file_error(action, path, errno);
         }
         try {
-            // A program that removes dead temporaries may have been quicker.
+            // Another program may have removed the folder as a dead temporary.
             if ((run.lock_ = FolderLock::take(run.path_)) && exists(run.path_)) return run;
         } catch (const Error&) {
             if (exists(run.path_)) throw;
@@ -130,8 +131,8 @@ RunFolder RunFolder::create(const std::string& model, const std::string& out, co
     return run;
 }
 
-// Of a folder with more than config.json, a complete one takes the place of the empty one. False where that is not possible, as
-// with a mounted volume.
+// If the folder gets more than config.json, a complete folder replaces the empty one. Returns false if that is impossible, as for
+// a mounted volume.
 bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, const Fill& fill) {
     struct stat info {};
     if (::access(parent_of(empty.path_).c_str(), W_OK) != 0 || ::stat(empty.path_.c_str(), &info) != 0) return false;
@@ -140,7 +141,7 @@ bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, 
     try {
         whole.write_first_files(config_json, fill);
         ::chmod(whole.path_.c_str(), info.st_mode & 07777);
-        // Only an empty folder is replaced. NFS keeps a file that is open under another name, so the lock ends first.
+        // Only an empty folder is replaced. The lock is released first, because NFS keeps an open file under another name.
         if (empty.lock_->on_file()) empty.lock_.reset();
         ::unlink((empty.path_ + "/" + FolderLock::file_name).c_str());
         if (::rename(whole.path_.c_str(), empty.path_.c_str()) == 0) {
@@ -171,7 +172,7 @@ RunFolder RunFolder::create_inside(const std::string& path, const std::string& c
     run.lock_empty();
     if (fill && replace_empty(run, config_json, fill)) return run;
     if (fill) fill(run);
-    atomic_write(run.config(), config_json);  // last, as it makes the folder that of a run
+    atomic_write(run.config(), config_json);  // last, because it makes the folder a run folder
     return run;
 }
 

@@ -1,4 +1,4 @@
-// The folder of one run, and what is where in it.
+// The folder of one run, and the paths in it.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -16,21 +16,22 @@ public:
     // Writes more files into a new folder before it appears under its name.
     using Fill = std::function<void(const RunFolder&)>;
 
-    // A new folder: `out` if it is given, else runs/MODEL, runs/MODEL-2, ...: the first that does not exist. Two programs
-    // started at once get two folders. It appears under its name with config.json inside, locked as by lock(). Throws Error
-    // if `out` exists or nothing can be written there; then no folder is left.
+    // Makes a new folder: `out` if it is given, else the first of runs/MODEL, runs/MODEL-2, ... that does not exist. Two programs
+    // started at the same time get two folders. The folder appears under its name with config.json inside, locked as by lock().
+    // Throws Error if `out` exists or cannot be written; then no folder is left.
     static RunFolder create(const std::string& model, const std::string& out, const std::string& config_json,
                             const std::string& base = "runs", const Fill& fill = {});
     // The same in a folder that exists and is empty.
     static RunFolder create_inside(const std::string& path, const std::string& config_json, const Fill& fill = {});
-    // One that exists. Throws Error unless it holds a config.json.
+    // Opens an existing folder. Throws Error unless it holds a config.json.
     static RunFolder open(const std::string& path);
 
-    // Whether `path` holds a run, and the error for what is there instead of a new one.
+    // Whether `path` holds a run, and the error if something else is there.
     static bool is_run(const std::string& path);
     static Error in_the_way(const std::string& path);
 
-    // Keeps other programs from writing this run as long as this object or a copy of it lives. Throws Error if one does.
+    // Prevents other programs from writing this run while this object or a copy of it lives. Throws Error if another program
+    // holds the lock.
     void lock();
     bool locked() const { return lock_ && lock_->works(); }  // false also where the file system has no locks
 

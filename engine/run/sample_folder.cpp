@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The number of a sample's file; -1 of another name.
+// The number of a sample's file; -1 for another name.
 int64_t number_of(const std::string& name) {
     constexpr std::size_t digits = 6;
     if (name.size() != digits + 4 || !name.ends_with(".png")) return -1;
@@ -37,7 +37,7 @@ FolderContent content_of(const std::string& folder) {
         for (fs::directory_iterator entry(here, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
             const std::string name = entry->path().filename().string();
             std::error_code no_status, no_target;
-            const fs::file_status status = entry->symlink_status(no_status);  // what a link leads to is not a sample
+            const fs::file_status status = entry->symlink_status(no_status);  // the target of a link is not a sample
             const int64_t number = here == folder && fs::is_regular_file(status) ? number_of(name) : -1;
             if (no_status && no_status != std::errc::no_such_file_or_directory)
                 content.unlisted.emplace_back(entry->path().string(), reason_of(no_status.value()));

@@ -1,4 +1,4 @@
-// A folder that apps/generate fills with one PNG for each sample: 000000.png, 000001.png, ...
+// A folder for apps/generate with one PNG per sample: 000000.png, 000001.png, ...
 #pragma once
 #include <cstdint>
 #include <string>
@@ -9,10 +9,10 @@ namespace gannet {
 
 std::string sample_name(int64_t index);
 
-// What a folder holds before new samples come.
+// The contents of a folder before new samples are written.
 struct FolderContent {
-    std::vector<int64_t> samples;  // the numbers of the files in it that are named as samples are, in order
-    int64_t other_images = 0;      // PNG and JPEG files by their names, those in folders below included
+    std::vector<int64_t> samples;  // the sorted numbers of the files with names of samples
+    int64_t other_images = 0;      // PNG and JPEG files by their names, including those in subfolders
     std::vector<std::pair<std::string, std::string>> unlisted = {};  // what cannot be reached or listed, and why
 };
 // Nothing where there is no such folder. Throws Error where it cannot be listed.

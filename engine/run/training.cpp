@@ -22,7 +22,7 @@
 namespace gannet {
 namespace {
 
-// What the run folder keeps: the effective configuration and the version of the program that made it.
+// The contents of config.json: the effective configuration and the version of the program.
 std::string config_text(const config::SharedConfig& config) {
     json::Value value = config.effective;
     value.at("version") = version();
@@ -76,8 +76,8 @@ std::unique_ptr<Run> make_run(ClassifierTrainer& trainer, Dataset test, const Ru
     return std::make_unique<ClassifierRun>(trainer, std::move(test), folder, checkpoint);
 }
 
-// Before the images are read: throws Error where networks do not fit them, or a step does not fit in the device's memory. Nothing
-// is checked or returned where the shape of the images is not known without reading them.
+// Checks before the images are read: throws Error if the networks do not fit them, or a step does not fit in the device's memory.
+// Checks and returns nothing if the shape of the images is unknown before they are read.
 template <class Config>
 DeclaredImages check_before_data(const Config& config, Device device) {
     const DatasetOptions& options = config.data.images;
@@ -166,7 +166,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
                      : RunFolder::create(config.name, options.out, config_text(config), "runs", fill);
     }
     if (!folder->locked())
-        say("gannet: warning: the file system has no locks (" + folder->path() + "): start no second program on this run");
+        say("gannet: warning: the file system has no locks (" + folder->path() + "): do not start a second program on this run");
     say(config.name + ": " + grouped(total) + " steps on " + device.name() +
         (options.why_cpu.empty() ? "" : ", as " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
         counted(data.count, "image", "images") + " of " + (config.data.images.path.empty() ? data.name : data.source) +

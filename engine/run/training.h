@@ -1,4 +1,4 @@
-// One training run from start to end: the folder it writes, its log, samples, checkpoints, and how it stops.
+// One training run from start to end.
 #pragma once
 #include <functional>
 #include <string>
@@ -15,23 +15,23 @@ struct TrainingOptions {
     config::Settings settings;
     std::string out;                // the run folder; "": runs/MODEL, runs/MODEL-2, ...
     std::string resume;             // the folder of a run to resume
-    bool resume_if_exists = false;  // resumes the run in `out`, with what `model` says, where there is one
+    bool resume_if_exists = false;  // resumes the run in `out` if there is one, with the configuration `model`
     std::string init;               // weights to start from
     std::string trace;              // where to write the trace of the first `trace_steps` steps
     int64_t trace_steps = 1;
     std::string why_cpu;  // why there is no GPU, for the first line
-    // Check everything, print the effective configuration and what the training would take, train nothing. Where the data are
-    // not there, what the model file declares is checked.
+    // Checks everything, prints the effective configuration and the estimate, and does not train. If the data are missing, checks
+    // the shape in the model file.
     bool dry_run = false;
 };
 
-// Returns the exit status: 0 done (also where it was done before), 130 interrupted after saving. Throws Error; of a collapse
-// (on_collapse: stop) after saving, too.
+// Returns the exit status: 0 done (also if it was done before), 130 interrupted after saving. Throws Error, for a collapse
+// (on_collapse: stop) after saving.
 int run_training(const TrainingOptions& options, Device device);
 
-// The steps that a configuration asks for.
+// The number of steps of a configuration.
 int64_t total_steps(const config::SharedConfig& config, const Trainer& trainer);
-// Those of its `epochs`; `images_before` are the images that all steps before a number take.
+// The number of steps of its `epochs`; `images_before(step)` is the number of images used by all earlier steps.
 int64_t steps_in_epochs(const config::SharedConfig& config, int64_t images_per_epoch,
                         const std::function<int64_t(int64_t)>& images_before);
 

@@ -28,7 +28,7 @@ void check(cudaError_t error, const char* what) {
 
 std::string version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
 
-// Why there is no GPU of this number to start on, "" if there is one.
+// The reason why there is no GPU with this number; "" if there is one.
 std::string missing(int index) {
     int devices = 0, driver = 0, runtime = 0;
     cudaDriverGetVersion(&driver);
@@ -112,8 +112,8 @@ public:
     std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override;
 
 private:
-    // The context is made, the program's code is loaded, a first kernel runs and memory is allocated: whatever keeps this GPU
-    // from being used shows here.
+    // Creates the context, loads the program's code, runs a first kernel and allocates memory, so that any reason why this GPU
+    // cannot be used appears here.
     std::string start() {
         const char* doing = "reading its properties";
         const auto begin = [&]() -> cudaError_t {
@@ -178,7 +178,7 @@ private:
                 "out of device memory", on_host}};
 };
 
-// Each GPU is opened once. They are never destroyed: at exit the runtime may be gone before them.
+// Each GPU is opened once and never destroyed, because at exit the runtime may be destroyed first.
 Gpu& opened(int index) {
     struct Opened {
         std::mutex mutex;
@@ -196,7 +196,7 @@ Hardware& gpu(int index) { return opened(index); }
 
 namespace {
 
-// fp32 multiply-adds that a multiprocessor begins in a cycle: CUDA's programming guide, "Arithmetic Instructions".
+// fp32 FMA instructions per cycle and multiprocessor: CUDA's programming guide, "Arithmetic Instructions".
 DevicePeaks Gpu::peaks() {
     const auto attribute = [this](cudaDeviceAttr which) {
         int value = 0;

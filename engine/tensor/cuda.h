@@ -1,4 +1,4 @@
-// The GPUs: the one file of the engine that knows the CUDA runtime is cuda.cpp; it is built only where there is a CUDA backend.
+// GPUs. cuda.cpp is the only file of the engine that uses the CUDA runtime; it is built only with the CUDA backend.
 #pragma once
 #include <string>
 

@@ -22,8 +22,8 @@ std::size_t most_memory() {
     return bytes;
 }
 
-// The system grants more than there is and kills whoever touches it, so what cannot fit is refused here. What is free is asked
-// for again once a sixteenth of it has been taken.
+// The system overcommits memory and kills processes that use it, so allocations that cannot fit are refused here. The free memory
+// is read again after a sixteenth of it has been allocated.
 bool fits(std::size_t bytes) {
     static std::size_t granted = 0;
     if (bytes > granted) {
@@ -41,7 +41,7 @@ void* allocate_pages(std::size_t bytes) {
     if (!fits(bytes)) return nullptr;
     constexpr std::size_t large_page = std::size_t(1) << 21;
     if (bytes < large_page) return std::aligned_alloc(64, bytes);
-    void* data = nullptr;  // aligned_alloc wants sizes of whole alignments
+    void* data = nullptr;  // aligned_alloc needs a multiple of the alignment
     if (::posix_memalign(&data, large_page, bytes) != 0) return nullptr;
     ::madvise(data, bytes / large_page * large_page, MADV_HUGEPAGE);
     return data;
@@ -51,7 +51,7 @@ class Host : public Hardware {
 public:
     std::string name() const override { return "cpu"; }
     Pool& pool() override { return pool_; }
-    // Of no bytes, either side may be null.
+    // For zero bytes, either pointer may be null.
     void copy_from_host(void* to, const void* from, std::size_t bytes) override {
         if (bytes > 0) std::memcpy(to, from, bytes);
     }

@@ -15,7 +15,7 @@
 
 namespace gannet {
 
-// Work that a device recorded once (engine/tensor/workspace.h) and replays as a whole.
+// Work that a device recorded once (engine/tensor/workspace.h) and can replay.
 class RecordedWork {
 public:
     virtual ~RecordedWork() = default;
@@ -23,16 +23,16 @@ public:
     virtual int kernels() const = 0;  // launches in it
 };
 
-// Bytes on their way to a device while it works: two buffers of pinned host memory, two on the device.
+// Asynchronous copies to a device: two buffers in pinned host memory, two on the device.
 class UploadRing {
 public:
     virtual ~UploadRing() = default;
     virtual uint8_t* next() = 0;                 // a host buffer to fill; waits until its last copy is done
-    virtual void submit(std::size_t bytes) = 0;  // begins to copy its first `bytes`
-    virtual void take(void* to) = 0;             // the oldest that was submitted, in the order of the device's own work
+    virtual void submit(std::size_t bytes) = 0;  // starts copying its first `bytes`
+    virtual void take(void* to) = 0;             // the oldest submitted copy, in the order of the device's stream
 };
 
-// What a device could do at most; zeros where it does not tell.
+// Peak rates of a device; zeros if unknown.
 struct DevicePeaks {
     double flops = 0;             // a second, fp32 multiplications and additions without tensor cores
     double bytes_per_second = 0;  // of its memory
@@ -54,7 +54,7 @@ public:
     virtual Execution execution() { return {}; }  // of a GPU: its stream, scratch memory and cuBLAS
 
 protected:
-    ~Hardware() = default;  // lives as long as the process
+    ~Hardware() = default;  // never destroyed
 };
 
 // A handle of hardware with settings, which never change, and threads. Copies are the same device.
@@ -75,7 +75,7 @@ public:
     Device with(const Numerics& numerics) const;
     // The CPU of the same threads, with another instruction set. Of a GPU: its host.
     Device on_cpu(Backend isa) const;
-    // The same, which adds each product that a GPU is asked for to `into` once.
+    // The same; also adds each distinct matrix product on a GPU to `into`.
     Device noting(std::vector<TunedProduct>& into) const;
 
     Backend backend() const { return state_->backend; }
@@ -92,13 +92,13 @@ public:
     void copy_from_host(void* to, const void* from, std::size_t bytes) const { hardware().copy_from_host(to, from, bytes); }
     void copy_to_host(void* to, const void* from, std::size_t bytes) const { hardware().copy_to_host(to, from, bytes); }
     MemoryStats memory() const { return hardware().pool().stats(); }
-    int64_t available_memory() const { return hardware().available_memory(); }  // bytes that this process can still take
+    int64_t available_memory() const { return hardware().available_memory(); }  // bytes that this process can still allocate
     DevicePeaks peaks() const { return hardware().peaks(); }                    // of a GPU, by its clocks; a CPU does not tell
 
-    // How long what `work` gives to the device takes there: between two events of a GPU, by the clock of a CPU.
+    // The time that the device needs for `work`: between two events on a GPU, by the clock on a CPU.
     double seconds(const std::function<void()>& work) const { return hardware().seconds(work); }
 
-    // Null where the device's memory is the host's.
+    // Null if the device's memory is host memory.
     std::unique_ptr<UploadRing> upload_ring(std::size_t bytes) const { return hardware().upload_ring(bytes); }
 
 private:

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-// What nobody holds is poisoned where AddressSanitizer can watch it.
+// Free blocks are poisoned for AddressSanitizer.
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #define GANNET_POISON(data, bytes) ASAN_POISON_MEMORY_REGION(data, bytes)
@@ -17,7 +17,7 @@
 namespace gannet {
 namespace {
 
-// Sizes are rounded up to eighths of a power of two: few classes, at most 12.5 % waste.
+// Sizes are rounded up to eighths of a power of two: few size classes, at most 12.5 % waste.
 std::size_t size_class(std::size_t bytes) {
     std::size_t step = 64;
     while (step * 16 < bytes) step *= 2;
@@ -31,7 +31,7 @@ Pool::~Pool() {
     trim();
 }
 
-// Gives back what nobody uses and no recorded work needs.
+// Releases free blocks that no recorded work needs.
 void Pool::trim() {
     for (auto& [number, region] : regions_) {
         if (region.recorded) continue;
@@ -93,7 +93,7 @@ void* Pool::allocate(std::size_t bytes, const std::string& device) {
         int64_t& peak = region.peak[size];
         peak = std::max(peak, ++region.in_use[size]);
     }
-    if (source_.watched) {  // a recorded block has one owner after another at each replay
+    if (source_.watched) {  // a recorded block has several owners in turn at each replay
         if (!region.recorded) GANNET_POISON(block, size);
         GANNET_UNPOISON(block, region.recorded ? size : bytes);
     }

@@ -1,4 +1,4 @@
-// The streams of random draws: what each is for. See kernels/philox.h for how a draw is made.
+// The streams of random numbers and their purposes. kernels/philox.h generates the numbers.
 #pragma once
 #include <cstdint>
 
@@ -7,7 +7,7 @@
 namespace gannet {
 
 enum class Net : uint32_t { generator = 0, discriminator = 1, classifier = 2 };
-// What passes through a network: dropout masks of the same layer differ between these.
+// The kinds of passes through a network: dropout masks of the same layer differ between these.
 enum class Role : uint32_t { data = 0, fake = 1, interpolated = 2 };
 
 namespace streams {
@@ -23,7 +23,7 @@ constexpr uint32_t dropout(Net net, Role role, int layer) {
 }
 }  // namespace streams
 
-// Updates within a step: critic update c is c, generator update k is 2048 + k, whatever their order.
+// Updates within a step: critic update c has number c, generator update k has 2048 + k, in any order.
 inline constexpr uint32_t generator_update_number = 2048;
 
 }  // namespace gannet

@@ -48,7 +48,7 @@ Tensor::Impl::Impl(std::shared_ptr<Buffer> memory, std::size_t byte_offset, Shap
     : buffer(std::move(memory)), offset(byte_offset), shape(std::move(extents)), dtype(type), id(next_id++) {
     ++live;
 }
-// Freeing a graph's last tensor frees its node, whose inputs free theirs, and so on: in a loop, not ever deeper into the stack.
+// Freeing the last tensor of a graph frees its node, the node's inputs, their nodes and so on: in a loop, not by recursion.
 Tensor::Impl::~Impl() {
     --live;
     if (!node) return;

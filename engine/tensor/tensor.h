@@ -51,19 +51,19 @@ public:
     uint8_t* bytes() const { return static_cast<uint8_t*>(raw()); }
     void* raw() const;
 
-    // The same memory as a tensor of its own that the tape does not know.
+    // A tensor with the same memory that is not on the tape.
     Tensor detach() const { return view(shape()); }
-    // The same memory with another shape of as many elements, or rows [begin, begin + rows) of axis 0; not recorded
-    // (engine/autograd has the recorded forms).
+    // The same memory with another shape of the same size, or rows [begin, begin + rows) of axis 0; not recorded (engine/autograd
+    // has the recorded forms).
     Tensor view(Shape shape) const;
     Tensor rows(int64_t begin, int64_t rows) const;
 
     std::vector<real> to_host() const;
     real item() const;  // of a tensor with one element; waits for the device
 
-    // A leaf of the tape: grad() can ask for it.
+    // A leaf of the tape: grad() can compute its gradient.
     Tensor& set_requires_grad(bool on = true);
-    bool requires_grad() const;  // a leaf that asked for it, or computed from one
+    bool requires_grad() const;  // a leaf marked for it, or computed from one
 
     // ---- for the tape
     struct Impl;
@@ -83,11 +83,11 @@ struct Tensor::Impl {
     Dtype dtype;
     int64_t id;                  // grows with every tensor: a topological order
     bool requires_grad = false;  // leaves only
-    std::shared_ptr<Node> node;  // what computed it, if recorded
-    int output = 0;              // which of the node's outputs it is
+    std::shared_ptr<Node> node;  // the node that computed it, if recorded
+    int output = 0;              // its index among the node's outputs
 };
 
-// How many tensors exist now; after a training step, as many as before it.
+// The number of tensors that exist now; the same before and after a training step.
 int64_t live_tensors();
 
 }  // namespace gannet

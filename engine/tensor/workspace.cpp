@@ -6,7 +6,7 @@
 namespace gannet {
 namespace {
 
-// Of a device that records; null of others.
+// For a device that records; null otherwise.
 Pool* pool_of(const Device& device) { return device.hardware().records() ? &device.hardware().pool() : nullptr; }
 
 class Within {

@@ -59,7 +59,7 @@ Safetensors checkpoint_of(Trainer& trainer, const json::Members& run) {
     Safetensors content;
     const SampleShape image = trainer.image();
     const config::SharedConfig& config = trainer.config();
-    content.metadata = {{"format", "pt"},  // what PyTorch's loaders look for
+    content.metadata = {{"format", "pt"},  // PyTorch's loaders expect this
                         {"program", "gannet"},
                         {"version", version()},
                         {"checkpoint_format", std::to_string(checkpoint_format)},
@@ -110,7 +110,7 @@ Checkpoint load_checkpoint(const std::string& path) {
     const auto& metadata = checkpoint.content.metadata;
     const auto program = metadata.find("program");
     if (program == metadata.end() || program->second != "gannet")
-        throw Error("no checkpoint of this program", checkpoint.file, advice);
+        throw Error("not a checkpoint of this program", checkpoint.file, advice);
     const auto text = metadata.find("config");
     if (text == metadata.end()) throw Error("no configuration in its metadata", checkpoint.file, advice);
     const int64_t format =
@@ -167,11 +167,11 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
 }
 
 void check_same_config(const Checkpoint& checkpoint, const json::Value& effective) {
-    // Read again, so that keys which its program did not know have the values that they stand for.
+    // Read again, so that keys that the older program did not know get their defaults.
     const config::ModelConfig before = config_of(checkpoint);
     const std::string key = difference(config::identity(config::shared(before).effective), config::identity(effective), "");
     if (!key.empty())
-        throw Error("'" + key + "' is not what the run was made with", checkpoint.file,
+        throw Error("'" + key + "' differs from the run's configuration", checkpoint.file,
                     "resume with the run's own configuration, or start a new run");
 }
 

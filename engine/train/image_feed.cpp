@@ -21,7 +21,7 @@ ImageFeed::ImageFeed(const config::SharedConfig& config, const Dataset& data, in
               .scale = real((config.data.white - config.data.black) / 255),
               .offset = real(config.data.black),
               .shuffle = config.data.shuffle};
-    // Half of what is free is left to the training itself.
+    // Half of the free memory is left for the training itself.
     using Data = config::CudaConfig::Data;
     const bool stream = config.cuda.data == Data::streamed ||
                         (config.cuda.data == Data::automatic && int64_t(data.pixels.size()) > device.available_memory() / 2);
@@ -31,7 +31,7 @@ ImageFeed::ImageFeed(const config::SharedConfig& config, const Dataset& data, in
         else if (device.is_cuda()) pixels_ = Tensor::from_bytes(data.pixels, {data.count, data.H, data.W, data.C}, device);
     } catch (const Error&) {
         if (ring_ || !device.is_cuda()) throw;
-        throw Error("the device's memory does not hold the " + std::to_string(data.pixels.size() >> 20) + " MiB of images",
+        throw Error("the device's memory cannot hold the " + std::to_string(data.pixels.size() >> 20) + " MiB of images",
                     config.where("cuda.data"), "set cuda.data to \"streamed\", or to \"auto\"");
     }
     if (!data.labels.empty()) labels_ = Tensor::from_bytes(data.labels, {data.count, 1, 1, 1}, device);
@@ -52,14 +52,14 @@ void ImageFeed::prepare(int64_t position, int64_t images, int64_t next) {
     images_ = images;
     if (!ring_) return;
     const auto submit = [&](int64_t from, int64_t count) {
-        // the kernel takes image p of the endless sequence from place p % count
+        // the kernel reads image p of the endless sequence from place p % count
         const std::vector<uint8_t> bytes = gathered(from, count);
         const auto first = bytes.begin() + (count - from % count) % count * order_.per_image;
         std::copy(bytes.begin(), first, std::copy(first, bytes.end(), ring_->next()));
         ring_->submit(bytes.size());
         submitted_ = from;
     };
-    if (submitted_ >= 0 && submitted_ != position) ring_->take(pixels_.raw());  // of a step that will not come
+    if (submitted_ >= 0 && submitted_ != position) ring_->take(pixels_.raw());  // of a step that will not happen
     if (submitted_ != position) submit(position, images);
     ring_->take(pixels_.raw());
     submit(position + images, next);

@@ -1,5 +1,5 @@
-// The real images of a training, as bytes. A GPU keeps them in its memory; a set that does not fit is streamed: while the
-// device works on one step, the host gathers the next one's images into pinned memory and they are copied over.
+// The real images of a training, as bytes. A GPU keeps them in its memory. A set that does not fit is streamed: while the device
+// executes a step, the host gathers the images of the next one in pinned memory and copies them.
 #pragma once
 #include <memory>
 #include <vector>
@@ -18,13 +18,13 @@ public:
     int64_t images_per_epoch() const { return order_.usable; }
     bool streamed() const { return bool(ring_); }
 
-    // Before every step, outside of anything recorded: images [position, position + images) of the endless sequence will be
-    // there, and after them, in the next step, `next` more.
+    // To be called before every step, outside of recordings: makes images [position, position + images) of the endless sequence
+    // available, and prefetches `next` more for the step after.
     void prepare(int64_t position, int64_t images, int64_t next);
-    // (batch, H, W, C): images [images_seen + first, + batch) of the endless sequence, where `counters` say how many were seen.
-    // Written `into` memory of that shape, if it is given.
+    // (batch, H, W, C): images [images_seen + first, + batch) of the endless sequence; `counters` hold images_seen. Written
+    // `into` memory of that shape, if given.
     Tensor batch(int64_t first, int64_t batch, const Counters* counters, const Tensor& into = {}) const;
-    // (batch): their labels, whole numbers. Throws Error where the data set has none.
+    // (batch): their labels, integers. Throws Error if the data set has none.
     Tensor labels(int64_t first, int64_t batch, const Counters* counters) const;
     // The first images of the first epoch.
     Tensor first(int64_t count) const;
@@ -38,8 +38,8 @@ private:
     Device device_;
     GatherShape order_;
     int64_t images_ = 0;  // of the step
-    Tensor pixels_;       // all, or those of a step; absent on a CPU, which reads the data set's own
-    Tensor labels_;       // all; absent where the data set has none
+    Tensor pixels_;       // all images, or those of a step; absent on a CPU, which reads those of the data set
+    Tensor labels_;       // all labels; absent if the data set has none
     std::unique_ptr<UploadRing> ring_;
     int64_t submitted_ = -1;  // position of the images under way
 };

@@ -25,14 +25,14 @@ std::vector<real> converted(const Array& array) {
     return {raw.begin(), raw.end()};
 }
 
-// Variances and means of squares: a root is taken of them.
+// Variances and means of squares must not be negative: a square root is taken of them.
 bool is_square(const std::string& name) { return name.ends_with("var") || name.ends_with("_sq") || name.ends_with("square_avg"); }
 
 std::vector<real> reals_of(const Array& array, const std::string& file) {
     if (array.dtype == "F32" || array.dtype == "F64") {
         std::vector<real> values = array.dtype == "F32" ? converted<float>(array) : converted<double>(array);
         if (!all_finite(values.data(), values.size()))
-            throw Error("'" + array.name + "' holds values that are not finite", file,
+            throw Error("'" + array.name + "' has values that are not finite", file,
                         "the training has diverged: use an earlier checkpoint, or train again with a lower learning rate");
         if (is_square(array.name) && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
             throw Error("'" + array.name + "' has negative values", file, "give a checkpoint that this program wrote");
@@ -43,7 +43,7 @@ std::vector<real> reals_of(const Array& array, const std::string& file) {
 
 }  // namespace
 
-// Without a branch in the loop: one comparison a value, small beside reading or writing the file.
+// Without a branch in the loop: one comparison per value, cheap compared with reading or writing the file.
 bool all_finite(const real* values, std::size_t count) {
     bool finite = true;
     for (std::size_t i = 0; i < count; ++i) finite &= std::abs(values[i]) <= std::numeric_limits<real>::max();  // false for NaN

@@ -11,14 +11,14 @@ namespace gannet {
 
 bool all_finite(const real* values, std::size_t count);
 
-// A tensor as an array of a file: torch's layout, F32 or F64 as the build's `real`.
+// A tensor as an array of a file: in torch's layout, F32 or F64 like the build's `real`.
 Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape);
 
 // Parameters ("generator.0.weight"), running statistics ("generator.1.running_mean") and, with an optimizer, its state
 // ("optimizer.generator.0.weight.exp_avg", "optimizer.generator.step"), each name after `prefix`.
 void append_state(std::vector<Array>& arrays, const std::string& prefix, const Network& network, const Optimizer* optimizer);
 
-// The reverse. Every array must be there with its shape, all values finite; `file` is named in errors. F32 and F64 are both read.
+// The reverse. Every array must exist with its shape and finite values; errors name `file`. Reads F32 and F64.
 void load_state(const Safetensors& content, const std::string& file, const Network& network, Optimizer* optimizer);
 
 }  // namespace gannet

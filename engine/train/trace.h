@@ -1,4 +1,4 @@
-// A record of all that went into and came out of a step, in torch's layouts, so that anyone can recompute it elsewhere.
+// A record of all inputs and outputs of a step, in torch's layouts, so that other programs can recompute it.
 #pragma once
 #include <string>
 
@@ -8,7 +8,7 @@ namespace gannet {
 
 class Trace {
 public:
-    // The names that follow are of this step: they begin with "sS.". Before, they are as given.
+    // Names added after this call begin with "sS." for this step. Before it, names are unchanged.
     void begin_step(int64_t step) { step_ = "s" + std::to_string(step) + "."; }
     // Images or vectors of `sample`'s shape, (N, C, H, W) in the file.
     void images(const std::string& name, const Tensor& value, const SampleShape& sample);

@@ -79,7 +79,7 @@ void Trainer::step(Trace* trace) {
         RUN(device_, advance_update, counters_.data(), images);
         for (const Tensor& result : results_) workspace_.keep(result);
     };
-    results_.clear();  // those of the last step; their memory is free again
+    results_.clear();  // the results of the last step; frees their memory
     if (records_ && !trace && phase.demand && !phase.recorded) {
         phase.recorded = workspace_.record(work, *phase.demand);
         if (phase.recorded) phase.results = results_;

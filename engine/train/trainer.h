@@ -1,5 +1,5 @@
-// What training has in common, whatever is trained: a data set, networks with their optimizers, and a position in the endless
-// sequence of images. A step is a function of that state alone, so a run resumed from a checkpoint computes the same bits.
+// The common part of all training: a data set, networks with their optimizers, and a position in the endless sequence of images.
+// A step is a function of that state alone, so a run resumed from a checkpoint computes the same bits.
 #pragma once
 #include <functional>
 #include <map>
@@ -18,7 +18,7 @@
 
 namespace gannet {
 
-// Tells a data set from others: extents, a hash of the images and, for a classifier, one of their labels.
+// A key of a data set: extents, a hash of the images and, for a classifier, of their labels.
 std::string data_key(const Dataset& data, bool labels);
 
 // What the section `compute` asks for and the device lacks, as an error; nothing if it has all.
@@ -39,18 +39,18 @@ public:
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
 
-    // With a trace, everything is recorded under "sS.".
+    // With a trace, records everything under "sS.".
     void step(Trace* trace = nullptr);
     const RecordedWork* recorded() const;  // of steps like the next one; null before there is one
 
-    // Work between two steps, in their memory: all that it allocates must be free when it returns.
+    // Does work between two steps in the memory of the steps: everything that it allocates must be freed when it returns.
     void between_steps(const std::function<void()>& work);
 
     virtual std::vector<Part> parts() = 0;
 
     int64_t step_count() const { return position_.step; }
     int64_t images_seen() const { return position_.images_seen; }
-    // Images that all steps before number `step` take, which may differ by the schedule.
+    // The number of images used by all steps before number `step`.
     virtual int64_t images_before(int64_t step) const = 0;
     // Which of its plans step number `step` follows; steps of one plan do the same work.
     virtual int plan_of(int64_t /*step*/) const { return 0; }
@@ -65,10 +65,11 @@ public:
     Tensor reals(int64_t count) const;
 
 protected:
-    // All updates of a step that follows plan number `plan`; returns what is to be logged of them. Where a device records, this
-    // is called for the first steps of each plan only. So the step's number is not given: `counters_` hold it in device memory.
+    // Executes all updates of a step with plan number `plan`; returns the values to log. If a device records graphs, this is
+    // called only for the first steps of each plan. So it does not get the step's number, which is in `counters_` in device
+    // memory.
     virtual std::vector<Tensor> updates(int plan, Trace* trace) = 0;
-    // What the last step returned; empty before there was one.
+    // The result of the last step; empty before the first.
     const std::vector<Tensor>& results() const { return results_; }
 
     Device device_;
@@ -78,8 +79,8 @@ protected:
     ImageFeed feed_;
 
 private:
-    // A device that records replays whole steps; each plan has a record of its own. Its first step runs eagerly, the second is
-    // recorded. All records share the workspace: what a step leaves to the next is outside of it.
+    // A device that records replays whole steps, with one recording per plan. The first step of a plan runs eagerly, the second
+    // is recorded. All recordings share the workspace; data that outlive a step are outside of it.
     struct Phase {
         std::optional<Workspace::Demand> demand;  // of the first
         std::unique_ptr<RecordedWork> recorded;

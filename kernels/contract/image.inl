@@ -1,4 +1,4 @@
-// Images: layout, size, and the way from bytes to a batch.
+// Images: layout, size, and conversion from bytes to a batch.
 
 // y[b,j,i] = x[b,i,j]
 KERNEL void transpose(T* y, const T* x, const TransposeShape& s, Stream stream);

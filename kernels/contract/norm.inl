@@ -4,17 +4,18 @@
 // mean_var[0..cols) = column means, mean_var[cols..2 cols) = biased column variances (two-level, not E[x^2]-E[x]^2)
 KERNEL void moments(real* mean_var, const T* x, const RowsShape& s, Stream stream);
 
-// y = act(gamma (x - mean) / sqrt(var + eps) + beta), with mean_var as `moments` gives it, or running statistics.
-// gamma and beta (cols) may both be null.
+// y = act(gamma (x - mean) / sqrt(var + eps) + beta), with mean_var from `moments`, or running statistics. gamma and beta (cols)
+// may both be null.
 KERNEL void batch_norm(T* y, const T* x, const real* mean_var, const T* gamma, const T* beta, const RowsShape& s, real eps,
                        Activation act, Stream stream);
 
-// The gradient of batch_norm through the batch's own statistics. y is the output (read only where act is not none),
-// dgamma and dbeta (cols) may both be null, gamma too.
+// The gradient of batch_norm through the statistics of the batch. y is the output (read only if act is not none), dgamma and
+// dbeta (cols) may both be null, gamma too.
 KERNEL void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_var, const T* gamma,
                             const RowsShape& s, real eps, Activation act, Stream stream);
 
-// All running statistics of a network at once; `stats` are `count` (at most most_running_stats) structs of the host.
+// Updates all running statistics of a network in one launch; `stats` are `count` (at most most_running_stats) structs in host
+// memory.
 void running_stats_update(const RunningStats* stats, int64_t count, Stream stream);
 
 // y = act(gamma (x - mean_i) / sqrt(var_i + eps) + beta) with row statistics; mean_rstd[0..rows) and [rows..2 rows) are kept.

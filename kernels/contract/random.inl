@@ -1,4 +1,4 @@
-// Philox 4x32-10, Salmon et al. 2011. Which number an element gets depends on its counter alone (philox.h).
+// Philox 4x32-10, Salmon et al. 2011. The number of an element depends only on its counter (philox.h).
 
 // y in (0,1), affinely mapped to (low, high)
 KERNEL void uniform(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T low, T high, Stream stream);
@@ -6,5 +6,5 @@ KERNEL void uniform(T* y, const Counters* counters, const RandomKey& key, const 
 KERNEL void normal(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T mean, T stddev, Stream stream);
 // y = 1 with probability p, else 0
 KERNEL void bernoulli(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T p, Stream stream);
-// y = x * mask / (1 - p), mask = bernoulli(1 - p), recomputed and never stored. Its own derivative.
+// y = x * mask / (1 - p), mask = bernoulli(1 - p), recomputed and never stored. The op is its own derivative.
 KERNEL void dropout(T* y, const T* x, const Counters* counters, const RandomKey& key, const DropoutShape& s, T p, Stream stream);

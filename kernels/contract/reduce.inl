@@ -1,5 +1,5 @@
-// Sums and their adjoints over a (rows, cols) matrix. Deterministic: a fixed number of slices chosen from the shape,
-// each summed in order, then added in slice order.
+// Sums over a (rows, cols) matrix, and their adjoints. Deterministic: the shape decides the number of slices; each slice is
+// summed in order, then the slices are added in order.
 
 // y[j] = sum_i x[i,j]
 KERNEL void sum_rows(T* y, const T* x, const RowsShape& s, Stream stream);

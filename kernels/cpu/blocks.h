@@ -1,5 +1,5 @@
-// How the memory-bound kernels cut their work. Every cut follows from the shape alone, and sums are added in the order of the
-// cuts, so results are the same bits on any number of threads. Scratch slots 0 and 1 of the calling thread are used.
+// How the memory-bound kernels split their work. The split depends only on the shape, and partial sums are added in order, so
+// results have the same bits for any number of threads. Uses scratch slots 0 and 1 of the calling thread.
 #pragma once
 #include <algorithm>
 
@@ -13,7 +13,7 @@ inline constexpr int64_t block_size = 16384;  // elements of one task
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// f(begin, end) for the blocks of [0, n); inline where there is only one.
+// f(begin, end) for the blocks of [0, n); called inline if there is only one.
 template <class F>
 void for_blocks(Stream stream, int64_t n, const F& f, int64_t block = block_size) {
     if (n <= 0) return;
@@ -21,10 +21,11 @@ void for_blocks(Stream stream, int64_t n, const F& f, int64_t block = block_size
     parallel_for(stream, ceil_div(n, block), [&](int64_t i) { f(i * block, std::min(n, (i + 1) * block)); });
 }
 
-// act'(.) dy of element e; y is not read, and may be null, where there is no activation.
+// act'(.) dy of element e; without an activation y is not read and may be null.
 template <class T, ActivationKind K>
 T gradient_at(const T* y, const T* dy, int64_t e, StaticActivation<K> a) {
     if constexpr (K == ActivationKind::none) return dy[e];
+    else if constexpr (needs_input(K)) return gradient_of_any(y[e], dy[e], a);
     else return activation_gradient(y[e], dy[e], a);
 }
 
@@ -32,14 +33,14 @@ T gradient_at(const T* y, const T* dy, int64_t e, StaticActivation<K> a) {
 template <class T, class F>
 void map(Stream stream, T* y, int64_t n, const F& f) {
     for_blocks(stream, n, [&](int64_t begin, int64_t end) {
-        const F local = f;  // a copy of its own, which stores to y cannot alias
+        const F local = f;  // a local copy, so that stores to y cannot alias it
         T* out = y;
 #pragma omp simd
         for (int64_t e = begin; e < end; ++e) out[e] = local(e);
     });
 }
 
-// Blocks of n elements, cut where rows of `cols` end: f(e, j, length) with e the first element and j its column.
+// Blocks of n elements, split at the ends of rows of `cols`: f(e, j, length) with e the first element and j its column.
 template <class F>
 void for_segments(Stream stream, int64_t n, int64_t cols, const F& f) {
     for_blocks(stream, n, [&](int64_t begin, int64_t end) {
@@ -51,7 +52,7 @@ void for_segments(Stream stream, int64_t n, int64_t cols, const F& f) {
     });
 }
 
-// sum of f(e) over [begin, end), in lanes that are added pairwise at the end; the order depends on the length alone.
+// The sum of f(e) over [begin, end), in lanes that are added pairwise at the end; the order depends only on the length.
 template <class F>
 auto sum_range(int64_t begin, int64_t end, const F& f) {
     using A = decltype(f(int64_t(0)));
@@ -76,7 +77,7 @@ auto sum_long(int64_t begin, int64_t end, const F& f) {
     return total;
 }
 
-// done(i, sum_j f(i * cols + j)) for every row. Long rows are split; how depends on cols alone. Uses scratch slot 0.
+// done(i, sum_j f(i * cols + j)) for every row. Long rows are split in a way that depends only on cols. Uses scratch slot 0.
 template <class F, class Done>
 void for_row_sums(Stream stream, const RowsShape& s, const F& f, const Done& done) {
     using A = decltype(f(int64_t(0)));

@@ -1,12 +1,13 @@
-// Sums down the columns of a (rows, cols) matrix: tiles of columns, each cut into slices of rows, each slice summed in pieces
-// that stay in cache. A narrow matrix is read as one of fewer, wider rows (`fold` rows side by side), so that vectors are full.
+// Sums down the columns of a (rows, cols) matrix: tiles of columns are split into slices of rows, and each slice is summed in
+// pieces that fit in cache. A narrow matrix is read as one with fewer, wider rows (`fold` rows side by side), so that vectors are
+// full.
 #pragma once
 #include "kernels/cpu/blocks.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
 inline constexpr int64_t max_tile = 512;  // columns of a tile, after folding
-inline constexpr int64_t max_tasks = 64;  // slices of all tiles together, about
+inline constexpr int64_t max_tasks = 64;  // approximate number of slices of all tiles together
 
 struct ColumnCut {
     int64_t rows, cols;
@@ -120,7 +121,7 @@ void column_sums(Stream stream, real* sums, const ColumnCut& c, const F& f) {
         for (int64_t j = 0; j < slice_size; ++j) sums[j] += partial[i * slice_size + j];
 }
 
-// Repeats the `cols` values of a per-column array until `width` are filled: the parameters of a folded row.
+// Repeats the `cols` values of a per-column array up to `width` values: the parameters of a folded row.
 template <class T>
 void repeat(T* values, int64_t cols, int64_t width) {
     for (int64_t j = cols; j < width; ++j) values[j] = values[j - cols];

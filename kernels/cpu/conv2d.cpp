@@ -1,15 +1,16 @@
-// Convolutions as implicit GEMM (gemm.h), NHWC. 2 N P Q OC R S C flops on x, w and y once each: bound by the multiply-adders from
-// a few dozen channels on; a layer of few input channels (images) is bound by gathering and by writing its output.
+// Convolutions as implicit GEMM (gemm.h), NHWC. 2 N P Q OC R S C flops, with x, w and y accessed once each: bound by the FMA
+// units for a few dozen channels or more; a layer with few input channels (images) is bound by gathering and by writing its
+// output.
 //
-// conv2d and conv2d_dgrad are one algorithm. The rows of the product are output pixels, its columns output channels, its k the
-// (filter tap, input channel) pairs. Output coordinates are grouped into spans which read the same taps of the filter: the
-// phases of a stride and the rows and columns near a border are then separate matrix products over the taps that exist. Zeros of
-// padding and dilation are never multiplied. A 1x1 image spread to RxR pixels costs one tap per pixel.
+// conv2d and conv2d_dgrad are one algorithm. The rows of the GEMM are output pixels, its columns output channels, its k the
+// (filter tap, input channel) pairs. Output coordinates are grouped into spans that use the same taps of the filter: the phases
+// of a stride and the rows and columns near a border are then separate matrix products over the taps that exist. Zeros of padding
+// and dilation are never multiplied. A 1x1 image spread to RxR pixels costs one tap per pixel.
 //
-// The data gradient down to few channels is a product and a scatter: conv_scatter.h.
-// 4x4 filters of stride 2 with enough channels take a third to a half of the multiplications: winograd.h.
+// The data gradient to few channels is a GEMM followed by a scatter: conv_scatter.h. 4x4 filters of stride 2 with enough channels
+// use Winograd, with a third to a half of the multiplications: winograd.h.
 //
-// A pixel's sum is one chain over its taps and channels, whatever N is: a range of a batch gives the same bits alone.
+// A pixel's sum is one chain over its taps and channels for any N, so a range of a batch has the same bits alone.
 #include "kernels/cpu/isa.h"
 
 #include <vector>
@@ -27,8 +28,8 @@ namespace {
 
 // ---- conv2d and conv2d_dgrad -----------------------------------------------------------------------------------------
 
-// Either direction: the image read, the image written, and the filter's extents. Packed, it is (out_channels) x
-// (taps, in_channels) with the taps in the order of Span.
+// Both directions: the image read, the image written, and the filter's extents. The packed filter is (out_channels) x (taps,
+// in_channels) with the taps in the order of Span.
 struct Direction {
     const real* in;
     real* out;
@@ -39,8 +40,8 @@ struct Direction {
     int64_t filter_depth() const { return R * S * in_channels; }
 };
 
-// Rows of output pixels of one pair of spans, (n, i, j) row-major; their k is (source row, source column, channel), of which
-// (source column, channel) lie side by side both in the image and in the filter.
+// Rows of output pixels of one pair of spans, (n, i, j) row-major; their k is (source row, source column, channel), where (source
+// column, channel) is contiguous both in the image and in the filter.
 struct Patches {
     using Layout = RowLayout;
     const Direction& d;
@@ -147,7 +148,7 @@ void convolve_few_channels(const Direction& d, const real* filter, const real* b
     });
 }
 
-// Which tap (r, s) the packed filter of the adjoint holds at each place.
+// The tap (r, s) at each place of the adjoint's packed filter.
 std::vector<int64_t> adjoint_taps(const ConvShape& s) {
     const std::vector<int64_t> row = adjoint_places(s.R, s.stride), col = adjoint_places(s.S, s.stride);
     std::vector<int64_t> taps(row.size() * col.size());
@@ -177,7 +178,7 @@ void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bi
     const auto spans_w = adjoint_spans({s.W, s.Q, s.S, s.stride, s.padding});
     const Direction d{dy, dx, s.N, s.P, s.Q, s.OC, s.H, s.W, s.C, s.R, s.S, spans_h, spans_w};
     const std::vector<int64_t> tap = adjoint_taps(s);  // at each place of the packed filter
-    // depth k = (place, output channel): for one place, rows of the panel lie a whole filter apart
+    // depth k = (place, output channel): for one place, rows of the panel are a whole filter apart
     const auto pack = [&](real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) {
         while (count > 0) {
             const int64_t o = k % s.OC, length = std::min(count, s.OC - o);

@@ -1,5 +1,5 @@
-// The filter's gradient: dw (OC) x (R,S,C) = dy^T patches, a sum over the pixels of all images. Few filters and many pixels make
-// few tiles, so the pixels are cut into slices by the shape, whose sums are added in order.
+// The filter's gradient: dw (OC) x (R,S,C) = dy^T patches, a sum over the pixels of all images. Few filters and many pixels give
+// few tiles, so the pixels are split into slices, by the shape, and the sums of the slices are added in order.
 #pragma once
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// Which outputs of one axis have tap t inside the image: 0 <= q * stride - padding + t < extent, q < outputs.
+// The outputs of one axis with tap t inside the image: 0 <= q * stride - padding + t < extent, q < outputs.
 struct Outputs {
     int64_t begin, end;
 };
@@ -16,8 +16,8 @@ inline Outputs outputs_of_tap(int64_t t, int64_t extent, int64_t outputs, const 
     return {std::max<int64_t>(0, ceil_div(s.padding - t, s.stride)), reach < 0 ? 0 : std::min(outputs, reach / s.stride + 1)};
 }
 
-// The patches of x as B (gemm.h): k = output pixel, columns = (r, s, c). For one r a patch's (s, c) lie side by side in x, so a
-// panel is filled by a few copies per pixel, cut off where they leave the image.
+// The patches of x as B (gemm.h): k = output pixel, columns = (r, s, c). For one r, the (s, c) of a patch are contiguous in x, so
+// a panel is filled by a few copies per pixel, clipped at the image border.
 struct PatchColumns {
     const real* x;
     const ConvShape& s;
@@ -63,8 +63,8 @@ private:
     }
 };
 
-// The same read in place, for whole panels of channels: a panel is then one tap, pixels of one row of dy meet pixels of x a fixed
-// step apart, and those whose tap lies outside the image are left out.
+// The same, read in place, for whole panels of channels: a panel is then one tap, the pixels of a row of dy use pixels of x at a
+// fixed step, and pixels with a tap outside the image are skipped.
 struct ImageColumns {
     const real* x;
     const ConvShape& s;
@@ -128,8 +128,8 @@ void add_tap(real* dw, int64_t filter, int64_t C, const real* x, int64_t x_step,
         }
 }
 
-// For OC <= 4 packing the patches would cost more than the product: here a row of x is read in place once per tap while it is in
-// L1, and taps that lie outside are skipped.
+// For OC <= 4, packing the patches would cost more than the GEMM. Instead a row of x is read in place once per tap while it is in
+// L1, and taps outside are skipped.
 inline void wgrad_few_channels(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
     const int64_t filter = s.R * s.S * s.C, size = s.filter_size();
     const int64_t slices = std::clamp<int64_t>(ceil_div(16, s.R), 1, std::max<int64_t>(1, s.N));

@@ -1,7 +1,7 @@
-// The data gradient of convolutions from an image of few channels (1, 3), and the transposed convolution to one: the product
-// dy (N P Q, OC) x w (OC, R S C), each row of which is then added to its pixels. 2 N P Q OC R S C flops in columns enough for the
-// tile, where a product for each pixel of dx would have C columns; bound by the multiply-adders and, at 64 output channels or
-// less, by the additions of the second step.
+// The data gradient of convolutions from an image with few channels (1, 3), and the transposed convolution to one: the GEMM dy (N
+// P Q, OC) x w (OC, R S C); each row of the result is then added to its pixels. 2 N P Q OC R S C flops. The GEMM has enough
+// columns for the tile; a GEMM per pixel of dx would have C columns. Bound by the FMA units and, for at most 64 output channels,
+// by the additions of the second step.
 //
 // The order of sums: a chain over OC for each tap, then the taps of a pixel by p, r and, in rounds, q. It does not depend on N.
 #pragma once
@@ -9,7 +9,7 @@
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// `count` times to[i] += from[i] for i < n, each time that much further on. Runs are a tap's row of a filter.
+// Repeats to[i] += from[i] for i < n `count` times, advancing by the steps each time. A run is one row of the filter.
 template <int64_t fixed>
 inline void add_runs_of(real* to, int64_t to_step, const real* from, int64_t from_step, int64_t count, int64_t n) {
     const int64_t length = fixed ? fixed : n;
@@ -28,10 +28,10 @@ inline void add_runs(real* to, int64_t to_step, const real* from, int64_t from_s
     }
 }
 
-// Adds the rows [m0, m0 + rows) of the product, one an output pixel (p, q), to their pixels of one image.
+// Adds the rows [m0, m0 + rows) of the GEMM, one per output pixel (p, q), to their pixels of one image.
 inline void scatter_rows(real* image, const real* product, int64_t m0, int64_t rows, const ConvShape& s) {
     const int64_t taps = s.R * s.S * s.C, run = s.S * s.C;
-    const int64_t rounds = ceil_div(s.S, s.stride);  // so that neighbours in a round do not meet in one pixel
+    const int64_t rounds = ceil_div(s.S, s.stride);  // so that neighbours in a round do not overlap in a pixel
     for (int64_t p = m0 / s.Q; p * s.Q < m0 + rows; ++p) {
         const int64_t first = std::max(m0, p * s.Q) - p * s.Q, last = std::min(m0 + rows, (p + 1) * s.Q) - p * s.Q;
         const real* const of_row = product + (p * s.Q - m0) * taps;

@@ -1,4 +1,4 @@
-// One axis of a convolution, cut into spans of outputs that read the same taps of the filter.
+// One axis of a convolution, split into spans of outputs that use the same taps of the filter.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -20,7 +20,7 @@ struct Span {
     int64_t tap, taps;
 };
 
-// Adds an output with the taps of `one` to the last span, or begins a new one.
+// Adds an output with the taps of `one` to the last span, or starts a new one.
 inline void extend(std::vector<Span>& spans, bool fresh, const Span& one) {
     if (!fresh && spans.back().taps == one.taps && (one.taps == 0 || spans.back().tap == one.tap)) ++spans.back().count;
     else spans.push_back(one);
@@ -37,9 +37,9 @@ inline std::vector<Span> forward_spans(const Axis& axis) {
     return spans;
 }
 
-// The adjoint writes the convolution's inputs and reads its outputs. An input meets every stride-th tap only, the later outputs
-// through the earlier taps. So that the taps of a span lie side by side, the packed filter holds them by phase (tap % stride),
-// and downwards within a phase:
+// The adjoint writes the convolution's inputs and reads its outputs. An input uses only every stride-th tap, later outputs the
+// earlier taps. To make the taps of a span contiguous, the packed filter stores them by phase (tap % stride), in descending order
+// within a phase:
 inline std::vector<int64_t> adjoint_places(int64_t kernel, int64_t stride) {
     std::vector<int64_t> place(static_cast<size_t>(kernel));
     int64_t next = 0;

@@ -7,7 +7,7 @@ namespace gannet::kernels::cpu::GANNET_ISA {
 
 inline constexpr int few_cols = 4;
 
-// Rows at a time: they share what is loaded of the columns, and at least 8 chains of additions hide each other's latency.
+// Rows per step: they share the loads of the columns, and at least 8 independent chains of additions hide latency.
 constexpr int dot_rows(int cols) { return cols == 1 ? 8 : cols == 2 || vector_bytes == 64 ? 4 : 2; }
 
 // `length` terms: from a[row] + row_offset, and from column 0 + column_offset.

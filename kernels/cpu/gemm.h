@@ -1,11 +1,11 @@
-// The matrix product under matmul and the convolutions: C (M,N) = A (M,K) B (K,N), as implicit GEMM. Operands come from
-// functors that pack one block at a time, or let it be read in place, so no matrix of image patches is ever stored.
+// The GEMM used by matmul and the convolutions: C (M,N) = A (M,K) B (K,N), as implicit GEMM. Operands are functors that pack one
+// block at a time or allow reading in place, so the matrix of image patches (im2col) is never stored.
 //
-// Bound by the multiply-adders where K and N are a few dozen or more: a tile of C stays in registers while K runs; its A comes
-// from L2, its B panel (block_k x tile_cols, 32 KB) from L1.
+// Bound by the FMA units if K and N are a few dozen or more: a tile of C stays in registers over the loop on K; its A comes from
+// L2, its B panel (block_k x tile_cols, 32 KB) from L1.
 //
-// Order of the sums: each element of C is one chain over k from first to last (per slice of K, where the caller asks for slices).
-// How M, N and K are blocked and who computes what changes no bit.
+// Order of the sums: each element of C is one chain over k from first to last (per slice of K, if the caller requests slices).
+// The blocking of M, N and K and the distribution over threads do not change the bits.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -19,13 +19,13 @@
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// The register tile: tile_rows x 2 vectors of C, 2 vectors of B and what else the compiler needs.
+// The register tile: tile_rows x 2 vectors of C, 2 vectors of B and temporaries.
 inline constexpr int tile_rows = vector_bytes == 64 ? 14 : vector_bytes == 32 ? 6 : 4;
 inline constexpr int tile_cols = 2 * lanes;
 inline constexpr int block_k = 256;
 inline constexpr int block_rows = 16 * tile_rows;  // the most rows of a task: A's block then fits in L2
 
-// Who uses which of a thread's scratch slots (parallel.h). Shared ones belong to the caller, the others to a task.
+// The use of a thread's scratch slots (parallel.h). Shared slots belong to the caller, the others to a task.
 enum ScratchSlot { shared_b_slot, a_slot, b_slot, shared_partial_slot };
 
 inline real* scratch_reals(ScratchSlot slot, int64_t n) { return static_cast<real*>(scratch(slot, n * int64_t(sizeof(real)))); }
@@ -38,8 +38,8 @@ struct RowPanels {
     int size(int64_t panel) const { return int(begin(panel + 1) - begin(panel)); }
 };
 
-// A block of A as the tile reads it, [row][k]: for operands whose k is contiguous. The pitch keeps rows out of each other's
-// cache sets.
+// A block of A as the tile reads it, [row][k]: for operands whose k is contiguous. The pitch avoids cache set conflicts between
+// rows.
 struct RowLayout {
     static constexpr int pitch = block_k + 16, row_stride = pitch, k_stride = 1;
     static int64_t size(const RowPanels& panels) { return panels.rows * pitch; }
@@ -53,7 +53,7 @@ struct ColumnLayout {
     static int64_t offset(const RowPanels&, int64_t panel) { return panel * block_k * pitch; }
 };
 
-// `length` steps of k, from step `a` of A's block and from `b` reals past the start of B's panel on.
+// `length` steps of k, starting at step `a` of A's block and `b` reals past the start of B's panel.
 struct Run {
     int64_t a, b;
     int length;
@@ -83,7 +83,7 @@ struct ColumnsOfA {
         for (int64_t p = 0; p < panels.count; ++p, block += block_k * ColumnLayout::pitch) {
             const real* from = a + k * M + m0 + panels.begin(p);
             const int size = panels.size(p);
-            // whole vectors: what they hold beyond the panel is not read
+            // whole vectors: values beyond the panel are not read
             const auto safe = (end - from - ColumnLayout::pitch) / M + 1;
             const int whole = end - from < ColumnLayout::pitch ? 0 : int(std::min<int64_t>(count, safe));
             real* to = block;
@@ -136,7 +136,7 @@ const real* pack_all(Stream stream, int64_t N, int64_t K, const Pack& pack) {
 
 // ---- the tile --------------------------------------------------------------------------------------------------------
 
-// A panel of B as a tile reads it: its rows lie `step` reals apart. What the runs leave out is not multiplied.
+// A panel of B as a tile reads it: its rows are `step` reals apart. Steps outside the runs are not multiplied.
 struct Panel {
     const real* b;
     int64_t step;
@@ -144,9 +144,8 @@ struct Panel {
     int run_count;
 };
 
-// The same, and what the next panel will be packed of: cache lines, 2^shift of them in each of some rows that lie `pitch` reals
-// apart. Tiles ask for one of their share at every k: a burst would fill the buffers of outstanding lines that their own loads
-// need.
+// The same, and the source of the next panel: 2^shift cache lines in each of some rows that are `pitch` reals apart. Tiles
+// prefetch one line of their share at every k, because a burst would occupy the fill buffers that their own loads need.
 struct PanelAhead : Panel {
     const real* ahead;
     int64_t pitch;
@@ -221,7 +220,7 @@ void run_tile(int rows, int64_t cols, real* const* c, int64_t n, const real* a, 
     static constexpr auto two = tiles<2, Layout, Columns>(std::make_integer_sequence<int, tile_rows>());
     const auto& fit = cols <= lanes ? one : two;
     if (cols == lanes || cols == tile_cols) return fit[rows - 1](c, n, a, panel, first);
-    // ragged columns go through a full tile of their own
+    // partial columns use a full temporary tile
     alignas(64) real full[tile_rows * tile_cols];
     real* full_rows[tile_rows] = {};
     for (int i = 0; i < rows; ++i) {
@@ -236,7 +235,8 @@ void run_tile(int rows, int64_t cols, real* const* c, int64_t n, const real* a, 
 
 // ---- blocks ----------------------------------------------------------------------------------------------------------
 
-// c[i][0..cols) for rows i < rows (<= block_rows): A's rows from m0, B's columns from n0, over k in [k0, k1); no k gives 0.
+// c[i][0..cols) for rows i < rows (<= block_rows): A's rows from m0, B's columns from n0, over k in [k0, k1); an empty range
+// gives 0.
 //   a.pack(block, m0, panels, k, count)     packs rows m0.. and `count` k from k on, as A::Layout says
 //   b.panel(runs, n, cols, k, count)        the Panel of columns from n (a multiple of tile_cols), its runs (<= count) in `runs`
 template <class A, class B>
@@ -284,7 +284,7 @@ inline void finish_rows(real* const* c, int64_t rows, int64_t cols, const real* 
 
 // ---- whole GEMMs -----------------------------------------------------------------------------------------------------
 
-// How a product is cut: rows x cols of C per task, and slices of K. Follows from the shape alone.
+// How a GEMM is split: rows x cols of C per task, and slices of K. Depends only on the shape.
 struct Cut {
     int64_t rows, cols, slices;
     int64_t row_blocks, col_blocks;
@@ -292,7 +292,7 @@ struct Cut {
     int64_t tasks() const { return row_blocks * col_blocks * slices; }
 };
 
-// Tasks of at most max_rows x 256, made narrower (64) while there are few of them.
+// Tasks of at most max_rows x 256, or narrower (64) if there would be few tasks.
 inline Cut cut_product(int64_t M, int64_t N, int64_t max_rows, int64_t slices) {
     Cut cut{};
     cut.slices = slices;

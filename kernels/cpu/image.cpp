@@ -1,4 +1,4 @@
-// Images: layout, size, and the way from bytes to a batch. All bound by memory: each element is read and written once.
+// Images: layout, size, and conversion from bytes to a batch. All are bound by memory: each element is read and written once.
 #include "kernels/cpu/isa.h"
 
 #include "kernels/cpu/blocks.h"
@@ -7,7 +7,7 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-inline constexpr int64_t transpose_tile = 64;  // 64 x 64 elements: what is read and what is written both stay in L1
+inline constexpr int64_t transpose_tile = 64;  // 64 x 64 elements: source and destination both stay in L1
 
 }  // namespace
 

@@ -8,8 +8,8 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-// Chan, Golub and LeVeque's rule (1979): joins the means and sums of squared deviations of two sets of rows. In double, because
-// the difference of two means loses what their size has cost.
+// Chan, Golub and LeVeque's rule (1979) combines the means and sums of squared deviations of two sets of rows. In double, because
+// the difference of two large means cancels.
 void join(double* mean, double* m2, int64_t count, const double* other_mean, const double* other_m2, int64_t other_count,
           int64_t width) {
     const double both = double(count + other_count), weight = double(other_count) / both, product = double(count) * weight;
@@ -21,8 +21,8 @@ void join(double* mean, double* m2, int64_t count, const double* other_mean, con
     }
 }
 
-// Mean and sum of squared deviations of one piece, in two passes over data that the first brought into cache. The second pass
-// also sums the deviations, whose sum is not quite zero, and corrects both.
+// Mean and sum of squared deviations of one piece, in two passes; the second reads from cache. It also sums the deviations, which
+// do not add up to exactly zero, and corrects both results.
 template <class T>
 void piece_moments(double* mean, double* m2, const T* x, const ColumnCut& c, const Piece& p) {
     alignas(64) real about[max_tile], sums[2 * max_tile];

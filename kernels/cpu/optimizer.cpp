@@ -7,7 +7,7 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-// f(e) for each of n elements; f writes what it likes at e.
+// f(e) for each of n elements; f writes at e.
 template <class F>
 void for_each(Stream stream, int64_t n, const F& f) {
     for_blocks(stream, n, [&](int64_t begin, int64_t end) {
@@ -60,7 +60,7 @@ void sgd_update(T* w, T* m, const T* g, const OptimizerState* state, const SgdPa
     const T momentum = T(p.momentum), decay = T(p.weight_decay), lr = T(state->lr);
     const T follow = p.nesterov ? momentum : T(1), direct = p.nesterov ? T(1) : T(0);
     if (p.momentum == 0) return for_each(stream, n, [=](int64_t e) { w[e] -= lr * (g[e] + decay * w[e]); });
-    const bool first = state->updates <= 1;  // m holds nothing yet
+    const bool first = state->updates <= 1;  // m is uninitialised
     for_each(stream, n, [=](int64_t e) {
         const T d = g[e] + decay * w[e];
         m[e] = first ? d : momentum * m[e] + d;

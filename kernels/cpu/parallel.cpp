@@ -37,7 +37,7 @@ void pause() {
 #endif
 }
 
-// Spins until `ready` or until the time is up; says whether it got ready.
+// Spins until `ready` or until the time is up; returns whether it is ready.
 template <class Ready>
 bool spin(Ready&& ready) {
     const auto end = std::chrono::steady_clock::now() + spin_time;
@@ -50,7 +50,7 @@ bool spin(Ready&& ready) {
     return ready();
 }
 
-// As many as can run at the same time, or what GANNET_THREADS says.
+// The number of threads that can run at the same time, or GANNET_THREADS.
 int default_threads() {
     const char* wanted = std::getenv("GANNET_THREADS");
     if (!wanted || !*wanted) return usable_threads();
@@ -101,15 +101,16 @@ private:
         const bool mine;
     };
 
-    // Tasks that a thread takes first, in order; then it helps the others with theirs. So the same part of a buffer is with the
-    // same core from kernel to kernel, as far as the cuts agree: a line that another core has written is slow to fetch.
+    // The tasks that a thread executes first, in order; then it helps the others. So the same part of a buffer stays with the
+    // same core from kernel to kernel, as far as the splits agree: cache lines written by another core are slow to fetch.
     struct alignas(64) Share {
-        std::atomic<uint64_t> claims{0};  // the low half counts unclaimed tasks, the high half names the job
+        std::atomic<uint64_t> claims{0};  // the low half counts unclaimed tasks, the high half is the number of the job
         std::atomic<int64_t> end{0};
     };
 
     void run_job(int64_t first, int64_t tasks, Task task, void* context) {
-        // No task of the job before is unclaimed, so nobody acts on these fields until a share's claims name the new job.
+        // No task of the previous job is unclaimed, so no thread uses these fields until a share's claims have the new job's
+        // number.
         task_.store(task, std::memory_order_release);
         context_.store(context, std::memory_order_release);
         unfinished_.store(tasks, std::memory_order_release);
@@ -122,7 +123,7 @@ private:
             shares_[std::size_t(i)].claims.store(job << 32 | uint64_t(end - begin), std::memory_order_release);
             begin = end;
         }
-        // Sequentially consistent, as sleepers_ is: either the caller sees a sleeper or the sleeper sees the job.
+        // Sequentially consistent, like sleepers_: either the caller sees a sleeper or the sleeper sees the job.
         job_.store(uint32_t(job));
         if (sleepers_.load() > 0) {
             std::lock_guard lock(mutex_);
@@ -137,12 +138,12 @@ private:
         while (!spin(done)) std::this_thread::yield();
     }
 
-    // Claims and runs tasks until none is left, beginning with the share of thread number `own`.
+    // Claims and runs tasks until none is left, starting with the share of thread number `own`.
     void work(std::size_t own) {
         for (std::size_t i = 0; i < shares_.size(); ++i) work_on(shares_[(own + i) % shares_.size()]);
     }
 
-    // A worker that read the fields of an older or newer job than it claims from fails the exchange.
+    // If a worker has read the fields of an older or newer job, the exchange fails.
     void work_on(Share& share) {
         uint64_t seen = share.claims.load(std::memory_order_acquire);
         while (uint32_t(seen) != 0) {
@@ -173,7 +174,7 @@ private:
                 sleepers_.fetch_sub(1);
             }
             if (stopping_.load(std::memory_order_relaxed)) return;
-            seen = job_.load();  // before the work: a job that comes meanwhile is seen after it
+            seen = job_.load();  // before the work, so that a job that arrives during it is seen afterwards
             work(own);
         }
     }
@@ -212,7 +213,7 @@ private:
     std::atomic<int> sleepers_{0};
     std::atomic<bool> stopping_{false}, busy_{false};
     std::vector<Share> shares_;   // one of each thread, the caller's first
-    std::exception_ptr failure_;  // the first that a task of this job threw
+    std::exception_ptr failure_;  // the first exception of a task of this job
     alignas(64) std::atomic<uint32_t> job_{0};
     std::atomic<Task> task_{nullptr};
     std::atomic<void*> context_{nullptr};
@@ -234,7 +235,7 @@ struct Scratch {
             std::free(data);
             bytes = 0;
             const int64_t unit = wanted < large_page ? 4096 : large_page;
-            const int64_t rounded = (wanted + wanted / 4 + unit - 1) / unit * unit;  // a little more, so that growth is rare
+            const int64_t rounded = (wanted + wanted / 4 + unit - 1) / unit * unit;  // slightly more, so that growth is rare
             data = std::aligned_alloc(size_t(unit), size_t(rounded));
             if (!data) throw std::bad_alloc();
             if (unit == large_page) madvise(data, size_t(rounded), MADV_HUGEPAGE);  // fewer TLB misses
@@ -244,7 +245,7 @@ struct Scratch {
     }
 };
 
-// A thread_local object with a destructor would be simpler, but the C library aborts where it has no memory to register one.
+// A thread_local object with a destructor would be simpler, but the C library aborts if it has no memory to register one.
 struct ThreadScratch {
     Scratch slots[4];
 };

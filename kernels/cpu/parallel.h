@@ -21,7 +21,7 @@ public:
     void start();
 
     // Calls task(context, i) once for each i in [0, tasks), on the caller and the threads. Returns when all are done. Each thread
-    // begins with its own run of neighbouring tasks, then helps the others: who computes what is not fixed. What a task throws
+    // starts with its own run of neighbouring tasks, then helps the others, so the distribution is not fixed. What a task throws
     // (memory may run out) is thrown again on the caller, after all tasks. While a job runs, another of the same pool is computed
     // by its caller alone.
     void run(int64_t tasks, void (*task)(void* context, int64_t i), void* context);

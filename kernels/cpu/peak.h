@@ -1,4 +1,4 @@
-// What an instruction set can do at most on the threads there are: loops to be timed by apps/bench. Not of the contract.
+// Loops that apps/bench times to measure the peak rates of an instruction set. Not part of the contract.
 #pragma once
 #include <cstdint>
 
@@ -9,7 +9,7 @@ namespace gannet::kernels::cpu {
 
 // One set's loops.
 struct PeakLoops {
-    // Runs `tasks` tasks of `rounds` rounds of independent multiply-adds in registers; returns their flops.
+    // Runs `tasks` tasks of `rounds` rounds of independent FMA instructions in registers; returns their flops.
     double (*multiply_adds)(int64_t tasks, int64_t rounds, Stream stream);
     // a = b + factor c over n elements: two streams in, one out.
     void (*triad)(real* a, const real* b, const real* c, real factor, int64_t n, Stream stream);

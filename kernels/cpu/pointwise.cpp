@@ -1,5 +1,5 @@
-// Elementwise kernels. All are bound by memory: 4 bytes in per input and 4 out per element, at most one vector instruction a
-// byte for exp, tanh and their kin (15 to 30 flops), whose polynomials are in kernels/math.h.
+// Elementwise kernels. All are bound by memory: 4 bytes in per input and 4 out per element, at most one vector instruction per
+// byte for exp, tanh and similar functions (15 to 30 flops); kernels/math.h has their polynomials.
 #include "kernels/cpu/isa.h"
 
 #include "kernels/cpu/blocks.h"
@@ -73,12 +73,12 @@ void clamp_grad(T* dx, const T* x, const T* dy, T low, T high, int64_t n, Stream
 
 template <class T>
 void activation(T* y, const T* x, Activation act, int64_t n, Stream stream) {
-    with_activation(act, [=](auto a) { map(stream, y, n, [=](int64_t e) { return activate(x[e], a); }); });
+    with_any_activation(act, [=](auto a) { map(stream, y, n, [=](int64_t e) { return activate_any(x[e], a); }); });
 }
 
 template <class T>
 void activation_grad(T* dx, const T* y, const T* dy, Activation act, int64_t n, Stream stream) {
-    with_activation(act, [=](auto a) { map(stream, dx, n, [=](int64_t e) { return gradient_at(y, dy, e, a); }); });
+    with_any_activation(act, [=](auto a) { map(stream, dx, n, [=](int64_t e) { return gradient_at(y, dy, e, a); }); });
 }
 
 template <class T>

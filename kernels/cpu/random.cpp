@@ -1,5 +1,5 @@
-// Random draws. Bound by arithmetic: ten rounds of Philox make four numbers in about 100 integer instructions, Box-Muller adds
-// about 20 flops a number; so Philox blocks are computed side by side, across the borders of samples.
+// Random numbers. Bound by arithmetic: ten rounds of Philox compute four numbers in about 100 integer instructions, Box-Muller
+// adds about 20 flops per number. So vectors of Philox blocks are computed together, across the borders of samples.
 #include "kernels/cpu/isa.h"
 
 #include "kernels/cpu/blocks.h"
@@ -8,14 +8,14 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-inline constexpr int group = 64;  // Philox blocks made at once
+inline constexpr int group = 64;  // Philox blocks computed together
 
 // `group` counters, then the words they give: w[k][j] is word k of block j.
 struct Group {
     alignas(64) uint32_t w[4][group];
 };
 
-// philox() of kernels/philox.h, a round at a time over the whole group, so that each round is a loop over vectors.
+// philox() of kernels/philox.h, one round at a time over the whole group, so that each round is a loop over vectors.
 void make_words(Group& g, uint64_t seed) {
     uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
     for (int round = 0; round < 10; ++round) {
@@ -83,7 +83,7 @@ using Planes = T (*)[group];
 template <class T, class F>
 auto from_uniform(const F& f) {
     return [=](Planes<T> v, Planes<const uint32_t> w) {
-        const F local = f;  // a copy of its own, which stores to v cannot alias
+        const F local = f;  // a local copy, so that stores to v cannot alias it
         for (int k = 0; k < 4; ++k)
 #pragma omp simd
             for (int j = 0; j < group; ++j) v[k][j] = local(T(unit_uniform(w[k][j])));

@@ -41,7 +41,7 @@ void expand_cols(T* y, const T* v, const RowsShape& s, Stream stream) {
 
 template <class T>
 void bias_activation_grad(T* dx, T* db, const T* y, const T* dy, const RowsShape& s, Activation act, Stream stream) {
-    with_activation(act, [&](auto a) {
+    with_any_activation(act, [&](auto a) {
         column_sums(stream, db, cut_columns(s), [=](int64_t e, int64_t, int64_t) {
             const T d = gradient_at(y, dy, e, a);
             dx[e] = d;

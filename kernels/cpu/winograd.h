@@ -1,20 +1,21 @@
 // Winograd convolution (minimal filtering; Lavin and Gray, arXiv 1509.09308) with 4x4 filters and stride 2.
 //
-// Space to depth turns the padded image into half its size and four times its channels, (row parity, column parity, channel), and
-// the filter into a 2x2 filter of stride 1: the decomposition of DWM, arXiv 2002.00552. F(4x4,2x2) makes 4x4 outputs of 5x5
-// inputs with 25 multiplications instead of 64, at the points 0, 1, -1, 2 and infinity of each axis. F(7x7,2x2) makes the 7x7
-// outputs of a 14x14 image at once, with 64 multiplications where four tiles of 4x4 take 100: points 0, 1, -1, 2, -2, 1/2, -1/2,
-// infinity. One set of matrices serves all passes:
+// Space to depth converts the padded image to half its size and four times its channels, (row parity, column parity, channel),
+// and the filter to a 2x2 filter of stride 1 (the decomposition of DWM, arXiv 2002.00552). F(4x4,2x2) computes 4x4 outputs from
+// 5x5 inputs with 25 multiplications instead of 64, at the points 0, 1, -1, 2 and infinity of each axis. F(7x7,2x2) computes the
+// 7x7 outputs of a 14x14 image as one tile, with 64 multiplications where four tiles of 4x4 take 100: points 0, 1, -1, 2, -2,
+// 1/2, -1/2, infinity. All passes use the same matrices:
 //
 //   conv2d        y  = A^T [U . (B^T x B)] A               a sum over 4 C at each point, U = G w G^T
 //   conv2d_dgrad  dx = B [U . (A dy A^T)] B^T              a sum over OC; results of neighbouring tiles overlap by one
 //   conv2d_wgrad  dw = G^T [sum over tiles (A dy A^T) (x) (B^T x B)] G
 //
-// Bound by the multiply-adders; the transforms move 4 (25 + 16) bytes per tile of F(4x4,2x2) and channel on each side, in cache,
-// about a fifth of the time at 64 channels. Errors grow by about two bits, F(7x7,2x2)'s by four (a table of them is a test).
+// Bound by the FMA units; the transforms move 4 (25 + 16) bytes per tile of F(4x4,2x2) and channel on each side, in cache, and
+// take about a fifth of the time at 64 channels. Errors grow by about two bits, those of F(7x7,2x2) by four (a test prints a
+// table).
 //
-// The order of sums: a point's sum is one chain over k, and the transforms are the same instructions for every tile, so a range
-// of a batch gives the same bits alone.
+// The order of sums: a point's sum is one chain over k, and the transforms use the same instructions for every tile, so a range
+// of a batch has the same bits alone.
 #pragma once
 #include <limits>
 
@@ -84,7 +85,7 @@ struct F4 {
     }
 };
 
-// The points are those of F(6x6,3x3), and so is B. A point and its negative share their even and their odd part.
+// The points are those of F(6x6,3x3), and so is B. A point and its negative share their even and odd parts.
 struct F7 {
     static constexpr int outputs = 7, inputs = 8, points = 64;
 
@@ -158,7 +159,7 @@ private:
 
 // ---- which form serves a shape ---------------------------------------------------------------------------------------
 
-// The tiles of the outputs P x Q; those at the end may hang over.
+// The tiles of the outputs P x Q; the last ones may extend beyond the border.
 struct TileGrid {
     int64_t rows, cols;
     int64_t size() const { return rows * cols; }
@@ -171,7 +172,7 @@ TileGrid tile_grid(const ConvShape& s) {
 inline constexpr int channel_multiple = 16;
 inline constexpr int64_t most_tiles = 256;  // of an image: its tiles are a task's
 
-// How many (output, tap) pairs of an axis lie inside the image: what the direct form multiplies.
+// The number of (output, tap) pairs of an axis inside the image: the multiplications of the direct form.
 inline int64_t taps_inside(int64_t extent, int64_t count, int64_t padding) {
     int64_t taps = 0;
     for (int64_t o = 0; o < count; ++o)
@@ -179,8 +180,8 @@ inline int64_t taps_inside(int64_t extent, int64_t count, int64_t padding) {
     return taps;
 }
 
-// Multiply-adds of one image, or infinity if its tiles do not serve. transform_cost, for each point and channel of a tile, is
-// where 12x12x128 images, which gain nothing from F4, and 20x20x64, which do, are told apart.
+// Multiply-adds of one image, or infinity if its tiles cannot be used. transform_cost, per point and channel of a tile, is chosen
+// to separate 12x12x128 images, which gain nothing from F4, from 20x20x64 images, which do.
 template <class F>
 double filtering_cost(const ConvShape& s) {
     constexpr double transform_cost = 24, never = std::numeric_limits<double>::infinity();
@@ -194,9 +195,9 @@ double filtering_cost(const ConvShape& s) {
 
 enum class Filtering { none, four, seven };
 
-// What pays. N plays no part, or a range of a batch would have other bits than the whole, though a batch of a few small images of
-// many channels pays more for the filter's transform than it gains. F7 has the larger errors, and filters of 16 times their size:
-// it must save a quarter, and its filter's points must not outgrow the caches by far (32 MB).
+// The form to use. N is ignored, because a range of a batch must have the same bits as in the batch, although a batch of a few
+// small images with many channels then loses more in the filter's transform than it gains. F7 has larger errors and filters of 16
+// times the size, so it must save a quarter, and its filter's points must not exceed the caches by much (32 MB).
 inline Filtering minimal_filtering(const ConvShape& s, Stream stream) {
     if (stream->numerics.exact_convolutions || s.R != 4 || s.S != 4 || s.stride != 2 || s.C % channel_multiple ||
         s.OC % channel_multiple)
@@ -209,7 +210,7 @@ inline Filtering minimal_filtering(const ConvShape& s, Stream stream) {
     return four < direct ? Filtering::four : Filtering::none;
 }
 
-// body(F4{}) or body(F7{}), whichever pays; false if none does.
+// Calls body(F4{}) or body(F7{}), whichever is faster; returns false if neither is.
 template <class Body>
 bool with_filtering(const ConvShape& s, Stream stream, const Body& body) {
     const Filtering form = minimal_filtering(s, stream);

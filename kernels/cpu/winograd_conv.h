@@ -1,8 +1,8 @@
 // conv2d and conv2d_dgrad by Winograd (winograd.h): transform tiles to points, multiply by the filter at each point, and
 // transform back. The two are one algorithm with different transforms.
 //
-// The filter's points are 6.25 times its size (F7: 16 times): who makes them when depends on how many tiles share them. Which it
-// is does not change a bit.
+// The filter's points are 6.25 times its size (F7: 16 times). When they are computed depends on how many tiles share them; this
+// does not change the bits.
 #pragma once
 #include "kernels/cpu/winograd_tiles.h"
 
@@ -78,8 +78,8 @@ inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const Fi
         }
 }
 
-// Few tiles: a task is some columns of all of them, and makes the filter's points as it needs them, a piece at a time, which then
-// never leaves its L2. All tasks read the tiles' points; those of too many tiles would not stay in L3.
+// Few tiles: a task has some columns of all tiles, and computes the filter's points piece by piece as needed; a piece then never
+// leaves its L2. All tasks read the tiles' points; those of too many tiles would not stay in L3.
 template <class F>
 void convolve_few_tiles(const WinogradConv<F>& d, Stream stream) {
     constexpr int64_t columns = 32, piece = F::points > 32 ? 64 : 128;  // of points: about half a megabyte
@@ -108,8 +108,8 @@ void convolve_few_tiles(const WinogradConv<F>& d, Stream stream) {
     }
 }
 
-// Many tiles: a task is a few images from beginning to end, in its own scratch, where the data of a chunk (2-10 MB) stays in the
-// caches; all share the filter's points.
+// Many tiles: a task processes a few images completely, in its own scratch, so that the data of a chunk (2-10 MB) stays in the
+// caches; all tasks share the filter's points.
 template <class F>
 void convolve_many_tiles(const WinogradConv<F>& d, Stream stream) {
     const int64_t per_image = d.grid.size(), images = std::max<int64_t>(1, tiles_at_once / per_image);

@@ -1,18 +1,18 @@
-// The transforms between images and the points of their tiles (winograd.h), a tile at a time. Each is one function, never
-// inlined: every caller gets the same instructions, and so the same bits.
+// The transforms between images and the points of their tiles (winograd.h), one tile at a time. Each is one function that is
+// never inlined, so every caller gets the same instructions and the same bits.
 #pragma once
 #include "kernels/cpu/winograd.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// Strides of a power of two would put all points into the same sets of the caches.
+// Strides of a power of two would map all points to the same cache sets.
 inline int64_t odd_lines(int64_t reals) {
     const int64_t line = 64 / int64_t(sizeof(real));
     return (ceil_div(reals, line) | 1) * line;
 }
 
-// Where a matrix of (tiles, k) lies, one for each point: 2^run_bits values of k side by side, tiles `pitch` apart, runs one after
-// another.
+// The layout of a matrix of (tiles, k), one for each point: 2^run_bits contiguous values of k, tiles `pitch` apart, runs one
+// after another.
 struct PointMatrix {
     int points, run_bits;
     int64_t pitch, tiles, depth;
@@ -30,7 +30,7 @@ struct PointMatrix {
 inline constexpr int64_t zero_channels = 256;
 inline constexpr real zeros[zero_channels] = {};
 
-// Pixel (h, w) of image n from channel c on; zeros outside of it. At most zero_channels may be read.
+// Pixel (h, w) of image n starting at channel c; zeros outside the image. At most zero_channels may be read.
 struct Image {
     const real* data;
     int64_t rows, cols, channels;
@@ -40,7 +40,7 @@ struct Image {
     }
 };
 
-// `count` channels from k on.
+// `count` channels starting at k.
 template <class F>
 __attribute__((noinline)) void image_tile(const PointMatrix& to, int64_t tile, int64_t k, int64_t count,
                                           const real* const (&from)[F::inputs][F::inputs]) {
@@ -110,7 +110,7 @@ struct FilterPoints {
     }
 };
 
-// Where tap (2a + b, 2a' + b') of filter o begins, a, a' = 0 and the parities b, b' of `phase`.
+// The address of tap (2a + b, 2a' + b') of filter o, with a, a' = 0 and the parities b, b' of `phase`.
 inline const real* filter_at(const real* w, const ConvShape& s, int64_t o, int64_t phase, int64_t c) {
     return w + ((o * 4 + phase / 2) * 4 + phase % 2) * s.C + c;
 }
@@ -164,7 +164,7 @@ inline vec finish(vec v, const real* bias, StaticActivation<K> act) {
     return v;
 }
 
-// Columns [n0, n0 + cols) of y = act(... + bias) from the sums m, whose columns begin at n0.
+// Columns [n0, n0 + cols) of y = act(... + bias) from the sums m, which start at column n0.
 template <class F, class Act>
 __attribute__((noinline)) void output_tile(real* y, const PointMatrix& m, int64_t place, int64_t tile, int64_t n0, int64_t cols,
                                            const real* bias, const ConvShape& s, Act act) {
@@ -184,14 +184,14 @@ __attribute__((noinline)) void output_tile(real* y, const PointMatrix& m, int64_
     }
 }
 
-// One vector of channels of one image: the results of its tiles, which overlap by one row and column. A pixel is complete
-// with the last tile that reaches it, row by row.
+// One vector of channels of one image: the results of its tiles, which overlap by one row and column. A pixel is complete after
+// the last tile that covers it, row by row.
 template <class Act>
 struct ImageWriter {
     real* to;  // pixel (0, 0) of the image, at the first channel
     const real* bias;
     const ConvShape& s;
-    int64_t phase_row, phase_col;  // where the space-to-depth pixel (0, 0) lies in the image
+    int64_t phase_row, phase_col;  // the position of the space-to-depth pixel (0, 0) in the image
     Act act;
 
     void put(int64_t u, int64_t v, vec value) const {

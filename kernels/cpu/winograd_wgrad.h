@@ -1,7 +1,7 @@
 // conv2d_wgrad by Winograd (winograd.h): at each point dW (OC) x (4 C) is a sum over tiles of outer products.
 //
-// Few tiles: a task is a block of columns over all tiles, with its own points of x; the gradient's points are shared. Many tiles:
-// a task is a slice of the tiles with its own points of both and its own sums, which the last transform adds in order.
+// Few tiles: a task has a block of columns over all tiles and its own points of x; the gradient's points are shared. Many tiles:
+// a task has a slice of the tiles, its own points of both and its own sums, which the last transform adds in order.
 #pragma once
 #include "kernels/cpu/winograd_tiles.h"
 
@@ -34,7 +34,7 @@ inline void prefetch_columns(const real* row) {
     for (int i = 0; i < tile_cols; i += 64 / int(sizeof(real))) __builtin_prefetch(row + i);
 }
 
-// sums (+)= over tiles [begin, begin + count), both operands' tiles counted from there.
+// sums (+)= over tiles [begin, begin + count); the tiles of both operands are counted from `begin`.
 inline void add_outer_products(const PointMatrix& sums, const PointMatrix& dy, int64_t dy_begin, const PointMatrix& x,
                                int64_t x_begin, int64_t count, bool first) {
     const Run run{0, 0, int(count)};

@@ -1,6 +1,6 @@
-// cp.async: 4, 8 or 16 bytes from global to shared memory without a register between, on sm_80 and later; a plain copy before.
-// `valid` false writes zeros and reads nothing. What was copied since the last commit is a group; wait<N>() returns when at most
-// N groups are under way, and other threads' copies are there after the __syncthreads that follows.
+// cp.async: copies 4, 8 or 16 bytes from global to shared memory without a register, on sm_80 and later; a plain copy on older
+// GPUs. With `valid` false it writes zeros and reads nothing. The copies since the last commit are a group; wait<N>() returns
+// when at most N groups are in flight. The copies of other threads are visible after the next __syncthreads.
 #pragma once
 #include <cuda_runtime.h>
 

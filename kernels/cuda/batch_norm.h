@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64)
     store_slice(partial, sums, p);
 }
 
-// Every block adds the slices of its columns again: they are few.
+// Every block adds the slices of its columns again, because they are few.
 template <class T, int width, class A>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     batch_norm_grad_kernel(const real* partial, BatchNormGrad<T> g, ColumnCut c, A act) {
@@ -162,7 +162,7 @@ __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64)
     finish_batch_norm_grad(sums.totals[0], sums.totals[1], g, act, p);
 }
 
-// Both passes, where one slice has all rows.
+// Both passes, if one slice has all rows.
 template <class T, int width, class A>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 128))
     batch_norm_grad_slice_kernel(BatchNormGrad<T> g, ColumnCut c, A act) {

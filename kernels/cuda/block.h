@@ -18,7 +18,7 @@ __device__ __forceinline__ V warp_sum(V value) {
 }
 
 // Every thread gets the block's sum. `partial` is shared memory for block / 32 values; all threads of a block of a multiple of 32
-// call it. It may be called again with the same memory: it ends behind a barrier of its own.
+// call it. It may be called again with the same memory, because it ends with a barrier.
 template <int threads, class V>
 __device__ __forceinline__ V block_sum(V value, V (&partial)[threads / warp_size]) {
     static_assert(threads % warp_size == 0);

@@ -1,9 +1,8 @@
-// Passes over a (rows, cols) matrix in which a thread keeps to its columns, and the sums down the columns. A block is a tile of
+// Passes over a (rows, cols) matrix in which each thread has fixed columns, and sums down the columns. A block is a tile of
 // columns times a slice of rows: `lanes` threads side by side, each with `width` neighbouring columns, and `row_lanes` such rows
-// of threads. A narrow matrix is read as one of fewer, wider rows (`fold` rows side by side), so that 1 or 3 channels are read in
-// packs of 16 bytes, too.
-// Sums have two levels, both in an order that follows from the shape: a slice in a fixed tree (add_columns), then the slices in
-// turn (merge_slices).
+// of threads. A narrow matrix is read as one with fewer, wider rows (`fold` rows side by side), so that 1 or 3 channels are also
+// read in packs of 16 bytes. Sums have two levels, both in an order that depends only on the shape: a slice in a fixed tree
+// (add_columns), then the slices in order (merge_slices).
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -17,12 +16,12 @@ namespace gannet::kernels::cuda {
 
 inline constexpr int column_threads = 512;
 inline constexpr int tile_columns = 32;        // a line of 128 bytes
-inline constexpr int wide_tile_columns = 128;  // where there are tiles enough to fill the device
+inline constexpr int wide_tile_columns = 128;  // if there are enough tiles to fill the device
 
 enum class ColumnUse { sums, pass };
 
 struct ColumnCut {
-    int64_t rows = 0, cols = 0, columns = 0;  // rows and cols as read: of the folded matrix; columns of the matrix as it is
+    int64_t rows = 0, cols = 0, columns = 0;  // rows and cols of the folded matrix; columns of the original matrix
     int32_t fold = 1, lanes = 1, row_lanes = 1, tiles = 0, slices = 0;
     int64_t slice_rows = 0;
 
@@ -38,14 +37,14 @@ struct ColumnCut {
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// Can a thread hold `width` columns side by side, folding rows if need be?
+// Whether a thread can have `width` neighbouring columns, folding rows if necessary.
 template <int width>
 bool fits_columns(const RowsShape& s) {
     const int64_t fold = width / std::gcd<int64_t>(width, s.cols);
     return fold == 1 || (s.cols * fold <= tile_columns && s.rows % fold == 0);
 }
 
-// At least four rows for each thread. Slices of sums are so few that adding them again in every block costs little next to the
+// At least four rows for each thread. There are so few slices that adding them again in every block is cheap compared with the
 // block's own rows: their square is at most a quarter of the rows.
 template <int width>
 ColumnCut cut_columns(const RowsShape& s, ColumnUse use) {
@@ -65,7 +64,7 @@ ColumnCut cut_columns(const RowsShape& s, ColumnUse use) {
     return c;
 }
 
-// Where this thread of a block of column_threads works.
+// The position of this thread in a block of column_threads.
 template <int width>
 struct ColumnThread {
     const ColumnCut& c;
@@ -79,7 +78,7 @@ struct ColumnThread {
           lane(int(threadIdx.x) % cut.lanes),
           row(int(threadIdx.x) / cut.lanes),
           tile(int64_t(blockIdx.x) * cut.lanes * width),
-          column((int64_t(blockIdx.x) * cut.lanes + lane) * width),  // in this form stores stay 16 bytes wide
+          column((int64_t(blockIdx.x) * cut.lanes + lane) * width),  // this form keeps stores 16 bytes wide
           begin(blockIdx.y * cut.slice_rows + row),
           end(min(cut.rows, (blockIdx.y + 1) * cut.slice_rows)),
           active(row < cut.row_lanes && column < cut.cols) {
@@ -106,7 +105,7 @@ struct ColumnThread {
         return pick_places(totals);
     }
 
-    // use(load(e, r), e) for its rows r, e being the first element; `batch` loads are under way at a time.
+    // use(load(e, r), e) for its rows r, where e is the first element; `batch` loads are in flight at a time.
     template <int batch, class Load, class Use>
     __device__ __forceinline__ void for_rows(const Load& load, const Use& use) const {
         const int64_t step = c.row_lanes * c.cols;

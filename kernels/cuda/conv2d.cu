@@ -1,14 +1,13 @@
-// Convolutions as implicit GEMM (tile.h), NHWC. 2 N P Q OC R S C flops on x, w and y once each. On an H100 SXM (67 TFLOP/s fp32,
-// 3.35 TB/s) bound by the multiply-adders from about 32 channels on both sides on, and expected near 80 % of their peak where
-// there are tiles enough; a layer that reads or writes an image (1 or 3 channels) is bound by memory.
+// Convolutions as implicit GEMM (tile.h), NHWC. 2 N P Q OC R S C flops, with x, w and y accessed once each. On an H100 SXM (67
+// TFLOP/s fp32, 3.35 TB/s) bound by the FMA units from about 32 channels on both sides, and expected near 80 % of the peak if
+// there are enough tiles; a layer that reads or writes an image (1 or 3 channels) is bound by memory.
 //
-// conv2d: rows of the product are output pixels, k is (tap, channel). conv2d_dgrad: the pixels of dx are grouped by their phase
-// of the stride, each of which meets taps of its own, so nothing is multiplied by the zeros between dy's pixels; all phases are
-// one launch. conv2d_wgrad: k runs over the output pixels. Few channels have kernels of their own (conv_few_channels.h,
-// conv_few_outputs.h). Where the image on one side, or the filter, is a single pixel, all three are plain matrix products
-// (matmul.h).
+// conv2d: rows of the GEMM are output pixels, k is (tap, channel). conv2d_dgrad: the pixels of dx are grouped by their phase of
+// the stride; each phase uses its own taps, so the zeros between dy's pixels are never multiplied; all phases are one launch.
+// conv2d_wgrad: k runs over the output pixels. Few channels have separate kernels (conv_few_channels.h, conv_few_outputs.h).
+// Where the image on one side, or the filter, is a single pixel, all three are plain matrix products (matmul.h).
 //
-// A pixel's sum is the same chain whatever N is: how k is sliced follows from the other extents and a nominal batch.
+// A pixel's sum is the same chain for any N: the slicing of k depends on the other extents and a nominal batch.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/conv_few_channels.h"
@@ -73,7 +72,7 @@ __global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(Operan
 
 // ---- launchers -------------------------------------------------------------------------------------------------------
 
-// The kernels count in 32 bits: pixels, and elements of `read`, which they address at random.
+// The kernels use 32-bit counts of pixels, and of elements of `read`, which they access randomly.
 ConvExtents extents_of(const char* kernel, const ConvShape& s, int64_t read) {
     const auto check = [&](int64_t size, const char* what) {
         if (size < int64_t(1) << 31) return;
@@ -90,7 +89,7 @@ ConvExtents extents_of(const char* kernel, const ConvShape& s, int64_t read) {
 template <Copy c>
 using CopyForm = std::integral_constant<Copy, c>;
 
-// f(tile, form), both known to the compiler. The large tile is for packs.
+// f(tile, form), both compile-time constants. The large tile is for packs.
 template <class F>
 void with_form(TileKind kind, Copy form, F&& f) {
     with_tile(kind, [&](auto tile) {
@@ -113,6 +112,7 @@ constexpr int few_channels = 4;
 template <class T>
 void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream) {
     if (s.out_size() <= 0) return;
+    check_fused(act);
     const int64_t pixels = s.P * s.Q, depth = s.R * s.S * s.C;
     if (is_point(s) || is_pixelwise(s))
         return product(y, moments, x, w, bias, {s.N * pixels, s.OC, depth, false, true}, s.OC, act, stream);
@@ -145,6 +145,7 @@ template <class T>
 void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, const ConvShape& s, Activation act,
                   Stream stream) {
     if (s.in_size() <= 0) return;
+    check_fused(act);
     if (is_point(s) || is_pixelwise(s)) {
         const MatmulShape m{s.N * s.P * s.Q, s.R * s.S * s.C, s.OC, false, false};
         return product(dx, moments, dy, w, bias, m, s.C, act, stream);

@@ -1,11 +1,11 @@
-// Convolutions that read few channels, as operands of the tiled product: where a step of k per tap (conv_operands.h) would be
-// mostly zeros, k is (tap row, tap column, channel) side by side, and each element of a patch is copied alone.
+// Convolutions that read few channels, as operands of the tiled GEMM. A step of k per tap (conv_operands.h) would be mostly
+// zeros, so k is (tap row, tap column, channel), and each element of a patch is copied separately.
 #pragma once
 #include "kernels/cuda/conv_operands.h"
 
 namespace gannet::kernels::cuda {
 
-// The digits of k, and those of a step: k advances without a division.
+// The digits of k, and those of a step, so that k advances without a division.
 struct PatchDigits {
     int row, col, channel;
 
@@ -18,7 +18,7 @@ struct PatchDigits {
     }
 };
 
-// The image that is read: from a pixel's corner on, tap (t, u) lies `direction` (t, u) further.
+// The image that is read: tap (t, u) is at `direction` (t, u) from a pixel's corner.
 struct PatchSource {
     int height, width, channels, taps_h, taps_w, direction;
 
@@ -164,8 +164,8 @@ private:
     const T* const filter_;
 };
 
-// dw (OC R S, C) = patches of dy (N H W, OC R S)^T x (N H W, C), for few filters: rows of the product are taps, too, and k runs
-// over the pixels of x. Pixel (h, w) meets dy at ((h + padding - r) / stride, (w + padding - s) / stride) where that is whole.
+// dw (OC R S, C) = patches of dy (N H W, OC R S)^T x (N H W, C), for few filters: the rows of the GEMM are also taps, and k runs
+// over the pixels of x. Pixel (h, w) meets dy at ((h + padding - r) / stride, (w + padding - s) / stride) if these are integers.
 template <class T, class Tile, int vector>
 class FewFiltersGradientOperands {
 public:

@@ -1,8 +1,8 @@
 // Convolutions with at most four output channels (conv2d to an image, conv2d_dgrad from features to an image), computed as dot
 // products, because most columns of a GEMM tile would be empty.
 //
-// Eight threads share eight neighbouring pixels of a row (of one phase, in the adjoint): each adds up a few channels of all of
-// them, with the filter in shared memory, and at the end they exchange their sums so that each finishes one pixel.
+// Eight threads share eight neighbouring pixels of a row (of one phase, in the adjoint): each sums a few channels of all of them,
+// with the filter in shared memory; at the end they exchange their sums, and each finishes one pixel.
 #pragma once
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/conv_operands.h"
@@ -15,7 +15,7 @@ inline constexpr int strip = 8;                           // pixels, and the thr
 inline constexpr int strips = few_threads / strip;        // of a block
 inline constexpr int most_filter_values = 40 * 1024 / 8;  // of a block's channels: fits static shared memory, as double, too
 
-// The filter's taps x outputs x channels of one pass over the taps. Each kernel has a type of its own.
+// The filter's taps x outputs x channels of one pass over the taps. Each kernel has its own type.
 template <class T, int outputs, int channels, bool adjoint>
 struct FewOutputsFilter {
     static constexpr int most_taps = most_filter_values / (outputs * channels);
@@ -29,7 +29,7 @@ struct FewOutputs {
     Activation act;
 };
 
-// Where a strip reads: `taps_h` x `taps_w` taps lie `direction` apart, its pixels `pixel_step`; filter tap (t, u) is number
+// The source of a strip: `taps_h` x `taps_w` taps are `direction` apart, its pixels `pixel_step`; filter tap (t, u) is number
 // first + t * row_step + u * col_step of w.
 struct StripSource {
     int height, width, channels, taps_h, taps_w, direction, pixel_step;
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(few_threads, min_blocks(few_threads, 128))
         for (int t = 0; t < s.taps_h; ++t) {
             const int from_row = corner_row + s.direction * t;
             if (unsigned(from_row) >= unsigned(s.height)) continue;
-            // places fit 32 bits, as the launcher has checked
+            // offsets fit in 32 bits; the launcher has checked this
             int col = corner_col, place = ((int(n) * s.height + from_row) * s.width + col) * s.channels + channel;
             for (int u = 0; u < s.taps_w; ++u, col += s.direction, place += s.direction * s.channels) {
                 Pack<T, vector> weights[outputs], values[strip] = {};

@@ -1,13 +1,13 @@
-// Convolutions as operands of the tiled product (tile.h): addresses of image patches and filters, step by step of k.
+// Convolutions as operands of the tiled GEMM (tile.h): addresses of image patches and filters for each step of k.
 //
-// A step of k is tile_depth channels of one tap of the filter: the last step of a tap is filled up with zeros, so no step
-// straddles taps and one address and one test serve a whole step. What a thread knows of its pixel is worked out once.
+// A step of k is tile_depth channels of one tap of the filter: the last step of a tap is padded with zeros, so no step spans two
+// taps, and one address and one test suffice per step. Each thread computes the properties of its pixel once.
 #pragma once
 #include "kernels/cuda/matmul_operands.h"
 
 namespace gannet::kernels::cuda {
 
-// ConvShape as the kernels need it: what fits 32 bits (conv2d.cu asks) is 32 bits wide.
+// ConvShape for the kernels, with 32-bit values; conv2d.cu checks that they fit.
 struct ConvExtents {
     int H, W, C, P, Q, OC, R, S, stride, padding;
     int64_t N;
@@ -15,7 +15,7 @@ struct ConvExtents {
 
 template <class T>
 struct ConvArguments {
-    const T *a, *b;  // the operands in the order of the product's
+    const T *a, *b;  // the operands in the order of the GEMM
     ConvExtents extents;
 
     std::string extents_text() const {
@@ -28,7 +28,7 @@ struct ConvArguments {
 // The pixel of a row beyond the last: outside the image with every tap.
 inline constexpr int nowhere = -(1 << 30);
 
-// Which taps of a thread's patch lie inside the image, tap after tap, from `first` on: a bit each for up to 64 taps, or, for any
+// Which taps of a thread's patch are inside the image, tap by tap, starting at `first`: a bit each for up to 64 taps, or, for any
 // number, coordinates that are compared. The patch's taps are (row + t * step, col + u * step).
 template <bool few_taps>
 class InsideTaps;
@@ -73,7 +73,7 @@ private:
     int row_, col_, first_col_, step_, height_, width_;
 };
 
-// Where a pixel's patch begins in image n: the place of its first tap. `nowhere` for pixels beyond the last.
+// The position of a pixel's patch in image n, that is of its first tap. `nowhere` for pixels beyond the last.
 struct PatchCorner {
     int row, col;
     int64_t n;
@@ -143,9 +143,9 @@ private:
     int image_, filter_;  // places in them
 };
 
-// The phases of the adjoint along one axis, as the launcher works them out: no kernel divides by the stride.
+// The phases of the adjoint along one axis, computed by the launcher so that no kernel divides by the stride.
 struct AxisPhases {
-    int stride, taps, long_until;     // phases below long_until meet one pixel more
+    int stride, taps, long_until;     // phases below long_until have one pixel more
     int first_source, shift, kernel;  // padding / stride, padding % stride
     int pixels;                       // of the longest phase
     int count() const { return pixels > 1 ? stride : long_until; }
@@ -156,8 +156,8 @@ inline AxisPhases axis_phases(int extent, int kernel, int stride, int padding) {
             pixels};
 }
 
-// One phase of an axis: the pixels phase + i * stride, i < pixels, of dx. They meet every stride-th tap from `tap` on, `taps` of
-// them: pixel i meets dy at source + i - t with the t-th.
+// One phase of an axis: the pixels phase + i * stride, i < pixels, of dx. They use `taps` taps, every stride-th starting at
+// `tap`: pixel i uses dy at source + i - t with the t-th.
 struct AxisPhase {
     int phase, pixels, source, tap, taps;
 
@@ -174,7 +174,7 @@ struct ConvPhase {
     AxisPhase h, w;
 
     __device__ __forceinline__ int64_t pixels(const ConvExtents& e) const { return e.N * h.pixels * w.pixels; }
-    // Where pixel m of the phase lies in dx.
+    // The position of pixel m of the phase in dx.
     __device__ __forceinline__ int64_t place(const ConvExtents& e, unsigned m) const {
         const unsigned j = m % unsigned(w.pixels), ni = m / unsigned(w.pixels), i = ni % unsigned(h.pixels),
                        n = ni / unsigned(h.pixels);
@@ -182,7 +182,7 @@ struct ConvPhase {
     }
 };
 
-// Where pixel m of a phase meets its first tap.
+// The position of the first tap of pixel m of a phase.
 __device__ __forceinline__ PatchCorner corner_of_adjoint(const ConvExtents& e, const ConvPhase& phase, unsigned m) {
     const unsigned j = m % unsigned(phase.w.pixels), ni = m / unsigned(phase.w.pixels);
     const unsigned i = ni % unsigned(phase.h.pixels), n = ni / unsigned(phase.h.pixels);

@@ -17,7 +17,7 @@ inline constexpr int map_blocks = min_blocks(map_threads, 64);
 template <class T>
 inline constexpr int map_tile = map_threads* widest<T>;  // elements of a block
 
-// n values at a 16-byte boundary, of however many accesses.
+// n values at a 16-byte boundary, in any number of accesses.
 template <int n, class T>
 __device__ __forceinline__ Pack<T, n> load_values(const T* from) {
     Pack<T, n> values;
@@ -42,8 +42,8 @@ __device__ __forceinline__ void store_values(T* to, const Pack<T, n>& values) {
 
 // ---- maps over n elements --------------------------------------------------------------------------------------------
 
-// The elements of this thread. Where `wide` says that 16-byte accesses are allowed they are one pack, else every map_threads-th
-// of the block's; a warp's accesses are coalesced either way. Elements beyond the end are read as 0 and not written.
+// The elements of this thread: one pack if `wide` allows 16-byte accesses, else every map_threads-th element of the block. The
+// accesses of a warp are coalesced in both cases. Elements beyond the end are read as 0 and not written.
 template <class T>
 class Share {
 public:
@@ -95,7 +95,7 @@ __device__ __forceinline__ void map(T* y, int64_t n, bool wide, const F& f, cons
     mine.store(y, map_pack<T>(f, mine.load(x)...));
 }
 
-// Launches a kernel of maps over n elements; nothing where there are none.
+// Launches a kernel of maps over n elements; does nothing if n is 0.
 template <class T, class... P>
 void launch_map(const char* name, void (*kernel)(P...), int64_t n, Stream stream, std::type_identity_t<P>... arguments) {
     if (n <= 0) return;
@@ -104,7 +104,7 @@ void launch_map(const char* name, void (*kernel)(P...), int64_t n, Stream stream
 
 // ---- indices ---------------------------------------------------------------------------------------------------------
 
-// Quotients of numbers below 2^31 by one multiplication (Granlund and Montgomery, PLDI 1994).
+// Division of numbers below 2^31 by one multiplication (Granlund and Montgomery, PLDI 1994).
 class Divisor {
 public:
     Divisor() = default;
@@ -126,11 +126,11 @@ private:
     int shift_ = 31;
 };
 
-// The elements that one launch of a kernel with 32-bit indices covers at most.
+// The most elements of one launch of a kernel with 32-bit indices.
 inline constexpr int64_t range_limit = (int64_t(1) << 31) - 1;
 
-// f(first, count) for ranges of samples that stay within the limit: nearly always one range. A sample's numbers do not depend on
-// its range.
+// f(first, count) for ranges of samples within the limit: nearly always one range. The results of a sample do not depend on its
+// range.
 template <class F>
 void for_ranges(int64_t samples, int64_t per_sample, const F& f) {
     if (samples <= 0 || per_sample <= 0) return;

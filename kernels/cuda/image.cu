@@ -1,5 +1,5 @@
-// Images: layout, size, and the way from bytes to a batch. All bound by memory: each element is read and written once, 8 bytes
-// (gather_images: 5, upsample_nearest by 2: 5, its gradient: 20 per element of dx), at 80 to 90 % of an H100's 3.35 TB/s.
+// Images: layout, size, and conversion from bytes to a batch. All are bound by memory: each element is read and written once, 8
+// bytes (gather_images: 5, upsample_nearest by 2: 5, its gradient: 20 per element of dx), at 80 to 90 % of an H100's 3.35 TB/s.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -14,7 +14,7 @@ namespace {
 inline constexpr int transpose_tile = 32;  // a warp's width
 inline constexpr int narrow = 8;           // with fewer rows or columns a tile would be mostly empty
 
-// One element beside each row, so that a column lies in 32 banks.
+// One padding element per row, so that a column is spread over 32 banks.
 template <class T>
 struct TransposeTile {
     T v[transpose_tile][transpose_tile + 1];
@@ -40,8 +40,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
         if (j0 + k < cols && i0 + fast < rows) y[(j0 + k) * rows + i0 + fast] = tile.v[fast][k];
 }
 
-// One thread for each element of y, for matrices of few rows or columns, which have no tiles: what is read apart comes from
-// cache.
+// One thread per element of y, for matrices with too few rows or columns for tiles: strided reads hit the cache.
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks)
     transpose_narrow_kernel(T* y, const T* x, Divisor matrix_size, Divisor rows, uint32_t cols, uint32_t n) {
@@ -101,7 +100,7 @@ struct GatherSource {
     int64_t image;
 };
 
-// A block has a chunk of one image, which its first thread finds. At most 40 registers.
+// A block has a chunk of one image, found by its first thread. At most 40 registers.
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks)
     gather_images_kernel(T* y, const uint8_t* images, const Counters* counters, GatherShape s, unsigned chunks, bool wide) {

@@ -1,6 +1,6 @@
-// Every kernel is launched here: one checked, typed helper over cudaLaunchKernelEx with a profiler range around it.
-// The only headers of this folder that know inline PTX or storage classes are shared.h, async_copy.h and mma.h; the CPU test
-// shim (tools/simt) has its own copies of those three and of <cuda_runtime.h>.
+// Launches every kernel: a checked, typed wrapper of cudaLaunchKernelEx with a profiler range. Only shared.h, async_copy.h and
+// mma.h use inline PTX or storage classes; the CPU test shim (tools/simt) has its own copies of these three and of
+// <cuda_runtime.h>.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -13,7 +13,7 @@
 
 namespace gannet::kernels::cuda {
 
-// The GPU that the runtime has as this thread's current one; a launch to a stream of another fails.
+// This thread's current GPU in the runtime; a launch to a stream of another GPU fails.
 inline thread_local int current_gpu = 0;
 inline cudaError_t select_gpu(int index) {
     if (index == current_gpu) return cudaSuccess;
@@ -24,7 +24,7 @@ inline cudaError_t select_gpu(int index) {
 
 inline cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream->stream); }
 
-// A grid of blocks; `shared` is dynamic_bytes<...>() of what the kernel asks shared<...>() for (shared.h).
+// A grid of blocks; `shared` is dynamic_bytes<...>() of the kernel's type in shared<...>() (shared.h).
 struct Grid {
     dim3 blocks, threads;
     std::size_t shared = 0;
@@ -32,7 +32,7 @@ struct Grid {
 
 inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_string(d.y) + "x" + std::to_string(d.z); }
 
-// Throws with the kernel, its launch and the layer that asked for it.
+// Throws an Error that names the kernel, its launch and the layer.
 [[noreturn]] inline void throw_launch_error(const char* kernel, const Grid& grid, cudaError_t error) {
     cudaGetLastError();
     throw Error(std::string("CUDA: ") + cudaGetErrorString(error),
@@ -41,7 +41,7 @@ inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_str
                 "an earlier kernel may be the cause: run again with CUDA_LAUNCH_BLOCKING=1 and --set cuda.graph=false");
 }
 
-// For the log of tools/simt: the kernel, the layer, and the extents of those arguments that have some.
+// For the log of tools/simt: the kernel, the layer, and the extents of arguments with extents.
 #ifdef GANNET_SIMT
 template <class... P>
 void describe(const char* name, const P&... arguments) {

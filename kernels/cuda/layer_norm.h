@@ -71,7 +71,7 @@ __device__ __forceinline__ void store_affine_grad(const LayerNormGrad<T>& g, int
     if (g.dgamma) g.dgamma[j] = sum_dz_xhat;
 }
 
-// First launch, where dgamma or dbeta is asked for: a slice's column sums of dz and dz xhat.
+// First launch, if dgamma or dbeta is requested: a slice's column sums of dz and dz xhat.
 template <class T, int width, class A>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     layer_norm_grad_sums_kernel(real* partial, LayerNormGrad<T> g, ColumnCut c, A act) {

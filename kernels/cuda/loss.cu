@@ -1,6 +1,7 @@
 // Losses over the scores of a batch, and the norm of a gradient. Scores are few: a loss is a small launch or two, bound by their
 // latency (3 us on an H100). The norm reads 4 bytes per parameter, in double: bound by memory (85 % of an H100's 3.35 TB/s) where
-// doubles are fast, by them (two instructions per element) on cards that have one such unit for 64 of float.
+// doubles are fast, by double-precision arithmetic (two instructions per element) on GPUs with one double unit per 64 float
+// units.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -39,7 +40,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
         dx, n, wide, [=](T v) { return scale * loss_derivative(v, form); }, x);
 }
 
-// A warp for each row. The largest score is the same for every order of the lanes.
+// One warp per row. The largest score does not depend on the order of the lanes.
 template <class T>
 __global__ void __launch_bounds__(256, min_blocks(256, 64))
     log_sums_kernel(T* log_sums, T* losses, const T* x, const T* labels, RowsShape s) {
@@ -125,7 +126,7 @@ void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, c
            {dim3(unsigned(divide_up(s.size(), map_threads))), dim3(map_threads)}, stream, dx, x, labels, log_sums, dout, s);
 }
 
-// In double: squares of large gradients would leave the range of float.
+// In double, because squares of large gradients overflow float.
 template <class T>
 void norm2(T* out, const T* x, int64_t n, Stream stream) {
     with_width<T>(aligned(x), [&](auto width) {

@@ -1,9 +1,9 @@
 // Matrix products, all transposes. 2 M N K flops on (M K + K N + M N) reals. On an H100 SXM (67 TFLOP/s fp32, 3.35 TB/s) bound by
-// the multiply-adders from about 80 rows and columns on, by memory below; a batch of 64 rows by the latency of few blocks, so its
-// k is cut into slices.
+// the FMA units from about 80 rows and columns on, by memory below; a batch of 64 rows by the latency of few blocks, so its k is
+// split into slices.
 //
-// Rows of C are computed alike whatever M is, unless a is transposed (then M is not a batch size): how k is sliced follows from N
-// and K.
+// A row of C has the same bits for any M, unless a is transposed (then M is not a batch size): the slicing of k depends on N and
+// K.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/matmul.h"
@@ -47,6 +47,7 @@ void launch_matmul(const TileLaunch<T>& to, const Matrices<T>& of, TileKind kind
 template <class T>
 void product(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, int64_t channels, Activation act,
              Stream stream) {
+    check_fused(act);
     const bool plain = !bias && !moments && act.kind == ActivationKind::none;
     const Precision precision = stream->numerics.precision;
     if (matmul_cublas(c, moments, a, b, bias, s, channels, act, stream->choice_for(s, plain), precision, stream)) return;

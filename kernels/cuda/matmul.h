@@ -1,4 +1,4 @@
-// The product under matmul, for convolutions that are one: an image to a point, a point to an image, a 1x1 filter.
+// The GEMM of matmul, for convolutions that are one: an image to a point, a point to an image, a 1x1 filter.
 #pragma once
 #include "kernels/shapes.h"
 

@@ -1,5 +1,5 @@
-// Matrix products by cuBLAS: its classic API, one handle, one workspace, one stream. Bound as matmul.cu says; on an H100 SXM
-// cuBLAS reaches about 90 % of the fp32 peak and 75 % of the dense TF32 peak on large shapes.
+// Matrix products by cuBLAS: its classic API, one handle, one workspace, one stream. Bound as in matmul.cu; on an H100 SXM cuBLAS
+// reaches about 90 % of the fp32 peak and 75 % of the dense TF32 peak on large shapes.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/matmul_cublas.h"
@@ -19,10 +19,10 @@ namespace gannet::kernels::cuda {
 #ifdef GANNET_CUBLAS
 namespace {
 
-// What NVIDIA recommends for sm_90, and more than enough before.
+// NVIDIA's recommendation for sm_90; more than enough for older GPUs.
 constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
 
-// Loaded at the first product that wants it: it is some 100 MB, which programs on the CPU need not wait for.
+// Loaded at the first matrix product that uses it: the library has some 100 MB, which programs on the CPU need not load.
 struct Library {
     decltype(&cublasCreate) create = nullptr;
     decltype(&cublasSetAtomicsMode) set_atomics_mode = nullptr;
@@ -69,7 +69,7 @@ void check(cublasStatus_t status, const char* call) {
                 "--set cuda.matmul=own does without");
 }
 
-// What a GPU has of it, for its one stream and as long as the process lives.
+// The handle and workspace of a GPU, for its one stream; never destroyed.
 struct Handle {
     cublasHandle_t handle = nullptr;
     void* workspace = nullptr;
@@ -93,7 +93,7 @@ cublasHandle_t handle_for(Stream stream) {
     check(library().create(&made), "cublasCreate");
     check(library().set_atomics_mode(made, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
     check(library().set_stream(made, stream_of(stream)), "cublasSetStream");
-    check(library().set_workspace(made, workspace, workspace_bytes), "cublasSetWorkspace");  // setting the stream took it away
+    check(library().set_workspace(made, workspace, workspace_bytes), "cublasSetWorkspace");  // setting the stream resets it
     return handle = made;
 }
 
@@ -102,7 +102,7 @@ cublasComputeType_t compute_type(Precision precision, int capability) {
     return precision == Precision::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_FAST_16BF;
 }
 
-// cuBLAS is column-major: it sees each matrix transposed, and c' = op(b)' op(a)'.
+// cuBLAS is column-major, so it sees each matrix transposed: c' = op(b)' op(a)'.
 void plain_product(float* c, const float* a, const float* b, const MatmulShape& s, Precision precision, Stream stream) {
     const Range range("matmul_cublas");
     if (select_gpu(stream->gpu) != cudaSuccess) throw Error("CUDA: the GPU cannot be selected", "matmul");

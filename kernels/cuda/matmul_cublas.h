@@ -16,16 +16,16 @@
 
 namespace gannet::kernels::cuda {
 
-// Does the rule above give a product to cuBLAS? `capability` is 10 * major + minor.
+// Whether the rule above selects cuBLAS. `capability` is 10 * major + minor.
 constexpr bool cublas_is_faster(const MatmulShape& s, bool plain, Precision precision, int capability) {
     if (!plain || s.M < 256 || s.N < 256 || s.K < 256) return false;
     const bool tensor_cores = precision != Precision::fp32 && capability >= 80;
     return 2.0 * double(s.M) * double(s.N) * double(s.K) >= (tensor_cores && capability < 90 ? 0x1p34 : 0x1p32);
 }
 
-// The contract's matmul, with `channels` as in matmul.h, or false, and nothing is written, where `choice` keeps the product, the
-// program was built without cuBLAS, T is not float, or an extent is 0 or does not fit an int. The first call makes the handle and
-// allocates its workspace, so it cannot be part of a capture.
+// The contract's matmul, with `channels` as in matmul.h. Returns false and writes nothing if `choice` excludes cuBLAS, the
+// program was built without cuBLAS, T is not float, or an extent is 0 or does not fit an int. The first call creates the handle
+// and allocates its workspace, so it cannot be part of a capture.
 template <class T>
 bool matmul_cublas(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, int64_t channels,
                    Activation act, MatmulChoice choice, Precision precision, Stream stream);

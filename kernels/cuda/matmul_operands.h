@@ -1,4 +1,4 @@
-// Plain matrices as operands of the tiled product (tile.h).
+// Plain matrices as operands of the tiled GEMM (tile.h).
 #pragma once
 #include "kernels/cuda/tile.h"
 
@@ -10,7 +10,7 @@ class MatrixChunk {
     using Layout = OperandTile<tile_extent, k_major>;
 
 public:
-    // Rows beyond the operand's are read from its last, and what becomes of them is never written. K > 0.
+    // Rows beyond the operand's are read from its last row; their results are never written. K > 0.
     __device__ __forceinline__ MatrixChunk(const T* matrix, int64_t first, int64_t extent, int64_t K, int64_t k) {
         const int64_t last = extent - (k_major ? 1 : vector), wanted = first + Layout::chunk_row();
         const int64_t row = wanted < last ? wanted : last;
@@ -21,7 +21,7 @@ public:
         rows_ = int(extent - wanted < chunk ? extent - wanted : chunk);
     }
 
-    // `left` is how much of k is left for the chunk: k_left(), or that of another operand that is copied alike.
+    // `left` is the rest of k for the chunk: k_left(), or that of another operand with the same copies.
     template <class F>
     __device__ __forceinline__ void each(const F& f, int left) const {
 #pragma unroll
@@ -38,7 +38,7 @@ private:
 
     const T* from_;
     int64_t pitch_;
-    int left_, rows_;  // steps of k to the end; rows of the chunk that there are
+    int left_, rows_;  // steps of k to the end; existing rows of the chunk
 };
 
 template <class T>

@@ -1,11 +1,11 @@
-// Matrix products on tensor cores (mma.sync, sm_80 and later): fp32 in memory, rounded to TF32 or BF16 on the way into the
-// multipliers, summed in fp32. 2 M N K flops on (M K + K N + M N) reals: bound by the multipliers from about 128 rows and columns
-// on, by memory and latency below. For 16 of K a warp's 64x64 part of the large tile takes 64 HMMA and about 205 other
-// instructions, 128 of them roundings, and half of a scheduler's slots on sm_80: expect 75 % of the TF32 peak there. On sm_90
-// mma.sync reaches no more than about 60 % of the peak, 495 TFLOP/s on an H100 SXM: expect 250. Only wgmma has the rest.
+// Matrix products on tensor cores (mma.sync, sm_80 and later): fp32 in memory, rounded to TF32 or BF16 before multiplication,
+// summed in fp32. 2 M N K flops on (M K + K N + M N) reals: bound by the tensor cores from about 128 rows and columns on, by
+// memory and latency below. For 16 of K a warp's 64x64 part of the large tile takes 64 HMMA and about 205 other instructions, 128
+// of them roundings, and half of a scheduler's slots on sm_80: expect 75 % of the TF32 peak there. On sm_90 mma.sync reaches at
+// most about 60 % of the peak, 495 TFLOP/s on an H100 SXM: expect 250. Only wgmma reaches the rest.
 //
-// The bits of a row of C do not depend on M: K is cut into slices by N and K alone. Each slice is summed from zero, and slices
-// are added in order, whether by one block, which keeps the total so far in scratch memory, or by several and a second kernel.
+// The bits of a row of C do not depend on M: only N and K decide the slices of K. Each slice is summed from zero, and slices are
+// added in order, either by one block, which keeps the partial total in scratch memory, or by several blocks and a second kernel.
 #include "kernels/kernels.h"
 
 #include <algorithm>
@@ -25,15 +25,15 @@ using SmallTensorTile = TensorTile<64, 64, 32, 3, 2, 2>;
 struct TensorArguments {
     float* c;  // or the slices' sums, (slices, M, N), if there are more blocks than tiles
     const float *a, *b, *bias;
-    Pack<float, 4>* totals;  // of a block that takes several slices
+    Pack<float, 4>* totals;  // of a block with several slices
     int M, N, K;
     int slice;               // of K; a multiple of 32
     int blocks_m, blocks_n;  // tiles
     int channels;            // column n has bias n % channels
-    bool wide;               // may C be written 16 bytes at a time?
+    bool wide;               // whether C can be written 16 bytes at a time
     Activation act;
 
-#ifdef GANNET_SIMT  // nvcc warns of what is not used in an unnamed namespace
+#ifdef GANNET_SIMT  // nvcc warns about unused functions in an unnamed namespace
     std::string extents_text() const {
         return "product MNK " + std::to_string(M) + " " + std::to_string(N) + " " + std::to_string(K);
     }
@@ -50,7 +50,7 @@ struct TensorTiles {
         TensorStages<Tile> stages;
         Pack<float, 4> c[Tile::warps_m * Tile::warps_n][Tile::warp_m][Tile::warp_n / 4];  // at the end
     };
-    int2 place;  // of the tile: waiting here, it occupies no registers during the main loop
+    int2 place;  // of the tile: stored here, it occupies no registers during the main loop
 };
 
 // Tiles in groups of 8 rows of tiles, column by column, so that blocks that run together share operands in the L2 cache.
@@ -59,8 +59,8 @@ __device__ __forceinline__ int2 tile_of_block(int block, int blocks_m, int block
     return {8 * group + rest % rows, rest / rows};
 }
 
-// C by way of shared memory, which makes whole rows of a warp's part of it. The activation is in a loop there: over registers it
-// would be unrolled.
+// Writes C through shared memory, so that a warp's part becomes whole rows. The activation is in a loop there, because over
+// registers it would be unrolled.
 template <class Tile>
 __device__ __forceinline__ void store_tile(const TensorArguments& s, TensorTiles<Tile>& tiles,
                                            const float (&sums)[2 * Tile::m_groups][4 * Tile::n_groups][4]) {
@@ -203,14 +203,15 @@ __global__ void __launch_bounds__(Tile::threads) __maxnreg__(Tile::m == 128 ? 22
     }
 }
 
-// How much of K is one slice. Few columns and a long K are cut, so that 64 rows give about 64 blocks, of at least 256 of K.
+// The length of a slice of K. Few columns and a long K are split, so that 64 rows give about 64 blocks, with at least 256 of K
+// each.
 int64_t slice_of(const MatmulShape& s) {
     const int64_t tiles = divide_up(s.N, 64) * (s.transpose_a ? divide_up(s.M, 64) : 1);
     const int64_t slices = std::clamp<int64_t>(64 / tiles, 1, std::max<int64_t>(1, s.K / 256));
     return divide_up(divide_up(s.K, slices), 32) * 32;
 }
 
-// From how many blocks on a GPU is taken for full.
+// The number of blocks from which a GPU counts as full.
 constexpr int64_t full = 96;
 
 struct Product {
@@ -226,7 +227,7 @@ template <Precision precision, class Tile, bool a_along_k, bool b_along_k>
 bool run(const Product& of, Stream stream) {
     const auto kernel = matmul_tensor_kernel<precision, Tile, a_along_k, b_along_k>;
     if (stream->capability < 80) return false;
-    static const bool served = serves_mma(kernel);  // whose code is the same on all GPUs since sm_80
+    static const bool served = serves_mma(kernel);  // their code is the same on all GPUs since sm_80
     if (!served) return false;
     const MatmulShape& s = of.s;
     const int64_t blocks_m = divide_up(s.M, Tile::m), blocks_n = divide_up(s.N, Tile::n), tiles = blocks_m * blocks_n;
@@ -262,7 +263,7 @@ bool run(const Product& of, Stream stream) {
     return run<precision, SmallTensorTile>(of, stream);
 }
 
-// Offsets into an operand are 32-bit, as are those within a tile, and the number of blocks.
+// Offsets into an operand, offsets within a tile and the number of blocks are 32-bit.
 bool fits(const MatmulShape& s) {
     constexpr int64_t extent = int64_t(1) << 24, values = int64_t(1) << 32, tile = 64 * 64;
     return s.M <= extent && s.N <= extent && s.K <= extent && s.M * s.K < values && s.K * s.N < values &&

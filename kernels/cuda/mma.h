@@ -14,15 +14,15 @@
 
 namespace gannet::kernels::cuda {
 
-// Does this compilation have them? Kernels that use them are empty where not, and their launcher asks serves_mma().
+// Whether this compilation has tensor cores. Otherwise kernels that use them are empty, and their launcher checks serves_mma().
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 inline constexpr bool has_mma = false;
 #else
 inline constexpr bool has_mma = true;
 #endif
 
-// Is the code that this device runs for `kernel` compiled with tensor cores? False on sm_75, and for code that was compiled
-// for sm_75 and translated by the driver.
+// Whether the code that this device runs for `kernel` was compiled with tensor cores. False on sm_75, and for code compiled for
+// sm_75 and translated by the driver.
 template <class... P>
 bool serves_mma(void (*kernel)(P...)) {
     cudaFuncAttributes attributes = {};
@@ -55,9 +55,9 @@ __device__ __forceinline__ void load_matrices(uint32_t (&r)[4], const void* row)
                      : "memory");
 }
 
-// What mma_tf32 takes for x rounded to nearest, ties away from zero: cvt.rna.tf32.f32 in two instructions instead of three.
-// Half a unit of the last place kept is added; the multiplier ignores the 13 bits below it. Infinities and NaNs stay; denormal
-// numbers are cut off.
+// x rounded to nearest for mma_tf32, ties away from zero: cvt.rna.tf32.f32 in two instructions instead of three. Adds half a unit
+// in the last kept place; the tensor core ignores the 13 bits below it. Infinities and NaNs are unchanged; denormal numbers are
+// truncated.
 __device__ __forceinline__ uint32_t round_tf32(uint32_t x) {
     const float power_of_two = __uint_as_float(x & 0xFF800000u);
     return __float_as_uint(__fmaf_rn(power_of_two, 0x1p-11f, __uint_as_float(x)));

@@ -1,7 +1,7 @@
 // Optimizers, in place over a network's flat parameter buffer. Bound by memory: Adam reads 16 bytes and writes 12 per parameter
 // in 16-byte accesses, at 85 to 92 % of an H100's 3.35 TB/s, with a square root, a division and about 12 flops, under 100
-// instructions in all, which take half that time. What depends on the state is computed in double, once per block, while its
-// loads are under way.
+// instructions in all, which take half that time. Values that depend on the state are computed in double, once per block, while
+// its loads are in flight.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
     auto weights = mine.load(w), steps = gradients;
     if constexpr (has_momentum) steps = mine.load(m);
     const T lr = T(state->lr);
-    const bool first = state->updates <= 1;  // m holds nothing yet
+    const bool first = state->updates <= 1;  // m is uninitialised
 #pragma unroll
     for (int k = 0; k < widest<T>; ++k) {
         const T d = gradients[k] + p.decay * weights[k];

@@ -22,11 +22,11 @@ GANNET_HD void store_pack(T* to, const Pack<T, n>& values) {
     *reinterpret_cast<Pack<T, n>*>(to) = values;
 }
 
-// The widest load of T: 16 bytes. Its launcher must have asked whether every pointer and row pitch allows it.
+// The widest load of T: 16 bytes. The launcher must check that every pointer and row pitch allows it.
 template <class T>
 inline constexpr int widest = 16 / int(sizeof(T));
 
-// Is every pointer on a 16-byte boundary? Null is.
+// Whether every pointer is on a 16-byte boundary; null counts as aligned.
 template <class... P>
 bool aligned(const P*... pointers) {
     return ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);

@@ -1,6 +1,6 @@
 // Elementwise kernels. All are bound by memory: 4 bytes in per input and 4 out per element, in 16-byte accesses, at 85 to 92 % of
-// an H100's 3.35 TB/s once the tensors are well beyond its L2 cache. exp, tanh and their kin are 35 to 60 instructions an element
-// (kernels/math.h), which take less time than the bytes; softplus, with 85, takes about as long.
+// an H100's 3.35 TB/s once the tensors are well beyond its L2 cache. exp, tanh and similar functions take 35 to 60 instructions
+// per element (kernels/math.h), which take less time than the bytes; softplus, with 85, takes about as long.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -9,7 +9,7 @@
 namespace gannet::kernels::cuda {
 namespace {
 
-// All: at most 40 registers; most have so few that a multiprocessor is full of threads.
+// All: at most 40 registers; most have so few that occupancy is full.
 
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks) fill_kernel(T* y, T value, int64_t n, bool wide) {
@@ -97,7 +97,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
 template <class T, class A>
 __global__ void __launch_bounds__(map_threads, map_blocks) activation_kernel(T* y, const T* x, A act, int64_t n, bool wide) {
     map(
-        y, n, wide, [=](T v) { return activate(v, act); }, x);
+        y, n, wide, [=](T v) { return activate_any(v, act); }, x);
 }
 
 template <class T, ActivationKind K>
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
             dx, n, wide, [](T d) { return d; }, dy);  // y may be null
     else
         map(
-            dx, n, wide, [=](T v, T d) { return activation_gradient(v, d, act); }, y, dy);
+            dx, n, wide, [=](T v, T d) { return gradient_of_any(v, d, act); }, y, dy);
 }
 
 template <class T>
@@ -195,14 +195,14 @@ void clamp_grad(T* dx, const T* x, const T* dy, T low, T high, int64_t n, Stream
 
 template <class T>
 void activation(T* y, const T* x, Activation act, int64_t n, Stream stream) {
-    with_activation(act, [&](auto a) {
+    with_any_activation(act, [&](auto a) {
         launch_map<T>("activation", activation_kernel<T, decltype(a)>, n, stream, y, x, a, n, aligned(y, x));
     });
 }
 
 template <class T>
 void activation_grad(T* dx, const T* y, const T* dy, Activation act, int64_t n, Stream stream) {
-    with_activation(act, [&]<ActivationKind K>(StaticActivation<K> a) {
+    with_any_activation(act, [&]<ActivationKind K>(StaticActivation<K> a) {
         launch_map<T>("activation_grad", activation_grad_kernel<T, K>, n, stream, dx, y, dy, a, n, aligned(dx, y, dy));
     });
 }

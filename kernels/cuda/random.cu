@@ -1,7 +1,7 @@
-// Random draws: a thread has one Philox block, four elements of a sample, drawn once and stored with one 16-byte access. Ten
-// rounds are 20 wide multiplications in about 110 instructions, so uniform and bernoulli (4 bytes an element) issue for as long
-// as they store, at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine for two
-// elements: about 70 instructions an element, which is arithmetic's bound, at half of the peak. dropout (8 bytes) is bound by
+// Random numbers: a thread has one Philox block, that is four elements of a sample, stored with one 16-byte access. Ten rounds
+// are 20 wide multiplications in about 110 instructions, so uniform and bernoulli (4 bytes per element) need about as long to
+// compute as to store, at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine for two
+// elements: about 70 instructions per element, so it is bound by arithmetic, at half of the peak. dropout (8 bytes) is bound by
 // memory.
 #include "kernels/kernels.h"
 
@@ -14,8 +14,8 @@ namespace {
 
 inline constexpr int block_words = 4;  // numbers of a Philox block
 
-// Rows of `cols` elements which draw for a sample's elements 0 .. cols: the samples themselves, or the `spatial` places of each
-// sample, which draw alike.
+// Rows of `cols` elements with the random numbers of a sample's elements 0 .. cols: the samples themselves, or the `spatial`
+// places of each sample, which share their numbers.
 struct DrawRows {
     uint32_t cols, draws;  // draws: Philox blocks of all rows
     Divisor row_blocks, spatial;

@@ -1,6 +1,6 @@
 // Sums and their adjoints. Bound by memory: each input is read once, 4 bytes and one or two flops per element; expected at 85 to
-// 90 % of an H100's 3.35 TB/s once a matrix has some 10 MB, at the launch's latency (3 us) below 1 MB.
-// Column sums go through kernels/cuda/columns.h, row sums through kernels/cuda/rows.h.
+// 90 % of an H100's 3.35 TB/s once a matrix has some 10 MB, at the launch latency (3 us) below 1 MB. Column sums go through
+// kernels/cuda/columns.h, row sums through kernels/cuda/rows.h.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/columns.h"
@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64)
                                Pack<T, width> d;
 #pragma unroll
                                for (int k = 0; k < width; ++k) {
-                                   d[k] = in.at(k, act);
+                                   d[k] = in.at_any(k, act);
                                    total[k] += d[k];
                                }
                                store_pack(dx + e, d);
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(RowSpread::threads, min_blocks(RowSpread::thre
         y, s, [=](int64_t i) { return v[i]; }, [](const auto& factors, int64_t) { return factors; });
 }
 
-// One block: the rows' norms, of which long rows have only the pieces, and the weighted mean of (norm - target)^2.
+// One block: the norms of the rows (long rows arrive as partial sums), and the weighted mean of (norm - target)^2.
 template <class T>
 __global__ void __launch_bounds__(row_threads, min_blocks(row_threads, 64))
     gradient_penalty_kernel(T* out, T* norms, const T* partial, int64_t rows, int pieces, T target, T weight) {
@@ -202,13 +202,16 @@ void expand_cols(T* y, const T* v, const RowsShape& s, Stream stream) {
 template <class T>
 void bias_activation_grad(T* dx, T* db, const T* y, const T* dy, const RowsShape& s, Activation act, Stream stream) {
     if (s.cols <= 0) return;
-    with_width<T>(aligned(dx, y, dy) && fits_columns<widest<T>>(s), act, [&](auto width, auto a) {
+    const auto run = [&](auto width, auto a) {
         const ColumnCut c = cut_columns<width>(s, ColumnUse::sums);
         const Scratch partial(c.partial_bytes<T>(1), stream);
         launch("bias_activation_grad", bias_activation_grad_kernel<T, width, decltype(a)>, c.grid(), stream, dx, db,
                partial.as<T>(), y, dy, c, a);
         merge_columns(db, partial.as<T>(), c, stream);
-    });
+    };
+    if (aligned(dx, y, dy) && fits_columns<widest<T>>(s))
+        with_any_activation(act, [&](auto a) { run(std::integral_constant<int, widest<T>>{}, a); });
+    else run(std::integral_constant<int, 1>{}, act);
 }
 
 template <class T>

@@ -1,6 +1,6 @@
-// Sums along the rows of a (rows, cols) matrix. A short row belongs to a part of a warp (a power of two of threads, so that the
-// rows of a warp are read as one run), a longer one to a block, and a long one is cut into pieces whose sums a second launch
-// adds. The cut follows from the length of a row alone: a row has the same bits in any batch.
+// Sums along the rows of a (rows, cols) matrix. A short row is summed by a part of a warp (a power of two of threads, so that the
+// rows of a warp are read contiguously), a longer row by a block. A long row is split into pieces, and a second launch adds their
+// sums. The split depends only on the length of a row, so a row has the same bits in any batch.
 #pragma once
 #include <algorithm>
 
@@ -26,7 +26,7 @@ struct RowCut {
     }
 };
 
-// Pieces hold 8192 columns, or more where that would be over 512 of them.
+// Pieces have 8192 columns, or more if there would be more than 512 pieces.
 inline RowCut cut_rows(const RowsShape& s, int width, bool may_split = true) {
     RowCut c;
     c.rows = s.rows, c.cols = c.piece = s.cols;
@@ -43,7 +43,7 @@ inline RowCut cut_rows(const RowsShape& s, int width, bool may_split = true) {
     return c;
 }
 
-// Where this thread works. Threads without a row have an empty range: they still take part in sums.
+// The position of this thread. Threads without a row have an empty range, but still take part in sums.
 struct RowThread {
     const RowCut& c;
     int lane;
@@ -61,7 +61,7 @@ struct RowThread {
         end = active ? min(c.cols, begin + c.piece) : begin;
     }
 
-    // How many packs of `width` it has of a piece that is all packs.
+    // The number of its packs of `width` in a piece that consists of packs.
     __device__ int steps(int width) const {
         const int64_t left = end - begin - lane * width;
         return left > 0 ? int(unsigned(left - 1) / unsigned(c.lanes * width)) + 1 : 0;
@@ -90,8 +90,8 @@ __device__ __forceinline__ A row_sum(A value, int lanes, RowSums<A>& sums) {
     return total;
 }
 
-// A kind of row sum: adds term(x) in type A and gives finish(sum). First level: y[i], or where rows are cut, partial[piece].
-// Where `width` does not divide a row (a single one, then), its last columns are added one by one.
+// A kind of row sum: adds term(x) in type A and returns finish(sum). First level: y[i] or, if rows are split, partial[piece]. If
+// `width` does not divide a row (then there is only one), its last columns are added one by one.
 template <int width, class T, class A, class Kind>
 __device__ __forceinline__ void add_rows(T* y, A* partial, const T* x, const RowCut& c, const Kind& kind, RowSums<A>& sums) {
     const RowThread p(c);

@@ -1,5 +1,5 @@
 // Device memory for the partial results of one contract call. It comes from the engine's pool, so a warm step allocates nothing
-// and a captured graph replays with the same addresses; work is ordered by the one stream, so it can be given back at once.
+// and a captured graph replays with the same addresses; the stream orders the work, so the memory can be released immediately.
 #pragma once
 #include <cstddef>
 

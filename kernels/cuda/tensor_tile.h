@@ -1,8 +1,8 @@
-// One block's tile of a matrix product on tensor cores: how operands travel from global memory through shared memory (cp.async,
-// several stages) into the registers of mma.sync. Used by matmul_tensor.cu, which says how the pieces follow each other.
+// One block's tile of a matrix product on tensor cores: operands are copied from global memory through shared memory (cp.async,
+// several stages) to the registers of mma.sync. Used by matmul_tensor.cu, which describes the order of the steps.
 //
 // An operand is a matrix of lines by depth (the lines are rows of op(a), columns of op(b); the depth is K) and is stored along
-// K (a, transposed b) or along its lines (transposed a, b). Both forms hand the same registers to the multiplier:
+// K (a, transposed b) or along its lines (transposed a, b). Both forms give the same registers to mma.sync:
 //
 //   A warp's lines are taken in groups of 32. A group is four sets of eight, a set being what half an mma operand (a whole one of
 //   b) spans: line(set i, g) = 4 spread(g) + i, where g = lane / 4 and spread = 0 4 1 5 2 6 3 7. So one 16-byte load along the
@@ -59,10 +59,10 @@ public:
         }
     }
 
-    // Copies the next `depth` of K, of which `left` are there; beyond them, and for lines that do not exist, zeros.
+    // Copies the next `depth` of K, of which `left` exist; writes zeros beyond them and for lines that do not exist.
     __device__ __forceinline__ void operator()(float* stage, const float* matrix, int pitch, int left) {
         // How many rows of the passes are valid. Along K two conditions become one number (left and k_ are multiples of 4): as
-        // predicates that stay true through the loop they would be kept, and there are too few for that.
+        // separate predicates they would stay live through the loop, and there are too few predicate registers.
         const int valid_rows = along_k ? min(lines_, (left - k_) * 64) : left - k_;
         uint32_t from = from_;
 #pragma unroll
@@ -125,8 +125,8 @@ private:
     int at_;
 };
 
-// The multiplier's operands of a group, rounded. For bf16 they span 16 of K, taken as two steps of 8: any order of K serves that
-// both operands share, so a lane's pair is its two halves of one step.
+// The rounded mma operands of a group. For bf16 they span 16 of K, as two steps of 8. Any order of K is valid if both operands
+// share it, so a lane's pair is its two halves of one step.
 template <Precision precision>
 struct TensorOperandA {
     uint32_t value[2][4];
@@ -173,7 +173,7 @@ __device__ __forceinline__ void multiply_group(float (&sums)[2 * m_groups][n_set
     for (int i = 0; i < 2 * m_groups; ++i)
 #pragma unroll
         for (int jj = 0; jj < 4; ++jj) {
-            const int j = i % 2 ? 3 - jj : jj;  // there and back, so that one operand stays
+            const int j = i % 2 ? 3 - jj : jj;  // back and forth, so that one operand stays in registers
             if constexpr (precision == Precision::tf32) mma_tf32(sums[i][4 * group + j], a[i / 2].value[i % 2], b.value[j]);
             else mma_bf16(sums[i][4 * group + j], a[i / 2].value[i % 2], b.value[j]);
         }

@@ -1,12 +1,12 @@
-// The fp32 product under matmul and the convolutions: a block's tile of C = A B, with operands that an `Operands` policy
-// addresses (a matrix, its transpose, image patches), so that no matrix of patches is ever stored.
+// The fp32 GEMM used by matmul and the convolutions: a block's tile of C = A B, with operands addressed by an `Operands` policy
+// (a matrix, its transpose, image patches), so the matrix of image patches (im2col) is never stored.
 //
-// A tile of C stays in registers while k runs; tiles of A and B, tile_depth deep, wait in shared memory, several steps ahead
-// (cp.async, sm_80 and later) or one step ahead through registers (before). One barrier a step. Each thread copies one chunk of
-// four elements of A and one of B a step, as 16 bytes or, where sizes or addresses do not allow it, one by one.
+// A tile of C stays in registers over the loop on k. Tiles of A and B, tile_depth deep, are prefetched to shared memory, several
+// steps ahead (cp.async, sm_80 and later) or one step ahead through registers (older GPUs). One barrier per step. In each step a
+// thread copies one chunk of four elements of A and one of B, as 16 bytes or, if sizes or addresses do not allow it, one by one.
 //
-// Order of the sums: an element of C is one chain over k from first to last per slice of k, and slices are added in order. Which
-// tile computes it, and whether slices run side by side or one after another, changes no bit.
+// Order of the sums: an element of C is one chain over k from first to last per slice of k, and slices are added in order. The
+// choice of tile, and whether slices run in parallel or one after another, do not change the bits.
 #pragma once
 #include "kernels/cuda/async_copy.h"
 #include "kernels/cuda/launch.h"
@@ -41,11 +41,11 @@ struct Tile {
     static constexpr int warp_rows = 4 * thread_rows, warp_cols = 8 * thread_cols;
     static constexpr int rows = row_warps * warp_rows, cols = col_warps * warp_cols;
     static_assert(rows * tile_depth == threads * chunk && cols * tile_depth == threads * chunk);
-    // For __launch_bounds__: as many threads share a multiprocessor's 65536 registers, so each has at most 168. Without cp.async
-    // copies take registers, too, and for sm_100 and sm_120 ptxas spills at 168: there are 255.
+    // For __launch_bounds__: this number of threads shares a multiprocessor's 65536 registers, so each has at most 168. Without
+    // cp.async, copies also need registers, and for sm_100 and sm_120 ptxas spills at 168; there the limit is 255.
     static constexpr int sharing_threads = asynchronous && !wants_registers ? 384 : 256;
     static constexpr int bound_threads = threads > 192 ? sharing_threads : threads;
-    // Where values come one by one, tiles of fewer threads have 255.
+    // If values are copied one by one, tiles of fewer threads have 255.
     static constexpr int bound_blocks(bool packs) { return packs ? sharing_threads / bound_threads : 1; }
 
     // Neighbouring lanes share rows of A, lanes two apart columns of B: the hardware then merges their 16-byte loads. Bits 1 and
@@ -77,7 +77,7 @@ struct OperandTile {
     static __device__ __forceinline__ constexpr int place(int row, int k) {
         return k_major ? row / chunk * group + row % chunk * tile_depth + k : k * extent + row;
     }
-    // Where the thread's chunk lies in the tile.
+    // The position of the thread's chunk in the tile.
     static __device__ __forceinline__ int chunk_row() {
         return k_major ? threadIdx.x / (tile_depth / chunk) : threadIdx.x % (extent / chunk) * chunk;
     }
@@ -127,8 +127,8 @@ public:
         __syncthreads();
     }
 
-    // When no thread reads `current` any more: fills it again, and behind the barrier `next` is there. `left` steps are not yet
-    // multiplied, with the current one.
+    // Called when no thread reads `current` any more: refills it; after the barrier `next` is available. `left` steps are not yet
+    // multiplied, including the current one.
     __device__ __forceinline__ void next(int current, int next, int left) {
         if constexpr (asynchronous) async_copy_wait<stages - 2>();
         else put(next);
@@ -136,7 +136,7 @@ public:
         if constexpr (asynchronous) copy(current, left > stages);
         else fetch(left > stages);
     }
-    // No copy is under way any more.
+    // Waits until no copy is in flight.
     __device__ __forceinline__ void finish() {
         if constexpr (asynchronous) async_copy_wait<0>();
     }
@@ -169,7 +169,7 @@ private:
         put_chunk(memory_.stage[stage].a, Memory::A::chunk_place(), a_);
         put_chunk(memory_.stage[stage].b, Memory::B::chunk_place(), b_);
     }
-    // Indexed in packs of 16 bytes, or nvcc loses sight of the alignment and stores four pieces, with bank conflicts.
+    // Indexed in packs of 16 bytes; otherwise nvcc loses the alignment and stores four pieces, with bank conflicts.
     static __device__ __forceinline__ void put_chunk(T* tile, int place, const T (&from)[chunk]) {
 #pragma unroll
         for (int i = 0; i < chunk; i += widest<T>) {
@@ -230,7 +230,7 @@ public:
     }
 
 private:
-    // Which of the two registers a part's fragment is in: parts are numbered, or the only part changes with the group.
+    // Which of the two registers has a part's fragment: parts are numbered, or the only part alternates with the group.
     template <int g, class AtEnd>
     __device__ __forceinline__ void group(const Stage& stage, const Stage& next, const AtEnd& at_end) {
         constexpr int other = 1 - g;
@@ -279,8 +279,8 @@ private:
     Fragment<T> a_[2], b_[2];
 };
 
-// Adds the thread's part of the tile, over `steps` > 0 steps of the operands. All threads of the block call it; before it is
-// called again there must be a barrier.
+// Adds the thread's part of the tile, over `steps` > 0 steps of the operands. All threads of the block call it; a barrier is
+// required between two calls.
 template <class Tile, class T, class Operands>
 __device__ __forceinline__ void multiply(T (&sum)[Tile::thread_rows][Tile::thread_cols], Stages<T, Tile, Operands>& memory,
                                          Operands& operands, int steps) {

@@ -1,5 +1,5 @@
-// Which tile computes a product, and into how many slices its k is cut: a fixed cost model of the shape. It counts an H100's
-// cycles roughly; on other chips it is as fixed.
+// Chooses the tile of a GEMM and the number of slices of k, by a fixed cost model of the shape. It estimates cycles of an H100;
+// the same rule applies on other GPUs.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -8,8 +8,9 @@
 
 namespace gannet::kernels::cuda {
 
-// `products` matrix products of rows x cols, `depth` deep. How k is sliced follows from nominal_rows: rows, or those of a usual
-// batch where they are samples and must have the same bits in any batch. `packs`: operands are copied 16 bytes at a time.
+// `products` matrix products of rows x cols, `depth` deep. The slicing of k depends on nominal_rows: the number of rows or, if
+// rows are samples and must have the same bits in any batch, the rows of a typical batch. `packs`: operands are copied 16 bytes
+// at a time.
 struct ProductShape {
     int64_t products, rows, nominal_rows, cols, depth;
     bool packs;
@@ -37,7 +38,7 @@ inline int64_t tile_extent(TileKind kind) {
 inline double product_cycles(const ProductShape& s, int64_t rows, const TileChoice& choice) {
     const double multiprocessors = 132, adders = 128, bytes_per_cycle = 2000, launch = 3000, begin_and_end = 1500;
     const bool large = choice.kind == TileKind::large, medium = choice.kind == TileKind::medium;
-    // the share of the multiply-adders that a multiprocessor keeps busy with eight warps or more
+    // the share of the FMA units that a multiprocessor keeps busy with eight or more warps
     const double busy = (large ? 0.85 : medium ? 0.75 : 0.45) * (s.packs ? 1 : 0.6), warps = large ? 8 : medium ? 4 : 2;
     const double extent = double(tile_extent(choice.kind)), slices = choice.slices.count;
     const double tiles = double(s.products) * std::ceil(double(rows) / extent) * std::ceil(double(s.cols) / extent);
@@ -66,7 +67,7 @@ inline TileChoice choose_tile(const ProductShape& s, int64_t rows, int count, do
     return best;
 }
 
-// At least 64 deep each, and at most 64.
+// Slices are at least 64 deep, and there are at most 64.
 inline int choose_slices(const ProductShape& s) {
     int best = 1;
     double least = INFINITY;
@@ -84,7 +85,7 @@ inline TileChoice choose_tile(const ProductShape& s) {
     return choose_tile(s, s.rows, choose_slices(s), cycles);
 }
 
-// What a kernel that computes tiles is launched with.
+// The launch arguments of a kernel that computes tiles.
 template <class T>
 struct TileLaunch {
     TileOutput<T> output;
@@ -98,8 +99,8 @@ struct TileLaunch {
     }
 };
 
-// Chooses, has launch_tiles(kind, TileLaunch) launch the tiles, and finishes the output of `size` elements: at most two launches
-// without moments, three with.
+// Chooses, calls launch_tiles(kind, TileLaunch) to launch the tiles, and finishes the output of `size` elements: at most two
+// launches without moments, three with.
 template <class T, class LaunchTiles>
 void tiled_product(T* out, real* moments, const T* bias, const ProductShape& s, int64_t size, int64_t channels, Activation act,
                    Stream stream, const LaunchTiles& launch_tiles) {

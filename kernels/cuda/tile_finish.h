@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64)
         }
     }
     if constexpr (add_slices) {
-        // in a loop, so that the activation's code is there once; rotating keeps `values` in registers
+        // in a loop, so that the activation's code exists once; rotating keeps `values` in registers
 #pragma unroll 1
         for (int i = 0; i < finish_steps; ++i) {
             const T finished = activate(values[0], act);
@@ -149,7 +149,7 @@ private:
     const int cols_;
 };
 
-// Finishes an output of (rows, channels), whose partial sums, if slices.parallel, are in `partial`: at most one launch without
+// Finishes an output of (rows, channels); its partial sums are in `partial` if slices.parallel. At most one launch without
 // moments, two with.
 template <class T>
 void finish_output(T* out, real* moments, const T* partial, const T* bias, int64_t rows, int64_t channels, const Slices& slices,

@@ -1,5 +1,5 @@
-// What happens to a tile of C once it is summed: bias, activation, the slices of k, and the deviations of its columns from their
-// means for a batch norm that follows.
+// The epilogue of a tile of C: bias, activation, the slices of k, and the deviations of its columns from their means for a batch
+// norm that follows.
 #pragma once
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/tile.h"
@@ -7,15 +7,15 @@
 
 namespace gannet::kernels::cuda {
 
-// k is cut into `count` slices, whose number must not depend on the samples of a batch. Where that gives too few blocks
-// otherwise, every slice has its own (`parallel`) and leaves partial sums; elsewhere a block does all slices in their order.
+// k is split into `count` slices; their number must not depend on the samples of a batch. If there would be too few blocks, every
+// slice has its own block (`parallel`) and writes partial sums; otherwise a block computes all slices in order.
 struct Slices {
     int count = 1;
     bool parallel = false;
 };
 
 // Of each column (channel) over blocks of rows: mean and sum of squared deviations, [block][channel], and the rows of each block.
-// By Chan, Golub and LeVeque (1979) those of two sets of rows give those of both.
+// By Chan, Golub and LeVeque (1979) the values of two sets of rows combine to those of both.
 template <class T>
 struct alignas(2 * sizeof(T)) Deviations {
     T mean, squares;
@@ -31,7 +31,7 @@ struct ColumnDeviations {
     T* counts = nullptr;
 };
 
-// Where a block stands: the tile and, if they are parallel, the slice; the phase of an adjoint convolution.
+// The position of a block: the tile and, if slices are parallel, the slice; the phase of an adjoint convolution.
 struct TileGrid {
     int row_tiles, col_tiles;
 };
@@ -54,8 +54,8 @@ struct TileOutput {
     int64_t rows;          // of C; for an adjoint convolution those of its longest phase
     int cols, channels;    // a column's channel is column % channels
     int row_tiles;
-    bool vector;                     // may rows be written 16 bytes at a time?
-    ColumnDeviations<T> deviations;  // null unless wanted; then act is piecewise linear and channels = cols
+    bool vector;                     // whether rows can be written 16 bytes at a time
+    ColumnDeviations<T> deviations;  // null unless requested; then act is piecewise linear and channels = cols
 
     __device__ __forceinline__ int64_t row_block(const BlockPlace& at) const {
         return (int64_t(at.phase_h) * gridDim.z + at.phase_w) * row_tiles + at.row_tile;
@@ -66,17 +66,18 @@ struct TileOutput {
     }
 };
 
-// The activations that cost an instruction or two; the others follow in a loop of their own, so that their code is there once.
-GANNET_HD bool is_piecewise_linear(Activation act) {
-    return act.kind != ActivationKind::tanh && act.kind != ActivationKind::sigmoid;
-}
+// The activations that cost an instruction or two. The others follow in a separate loop, so that their code exists once.
+GANNET_HD bool is_piecewise_linear(Activation act) { return piecewise_linear_kinds >> int(act.kind) & 1; }
+static_assert(piecewise_linear_kinds ==
+                  (1u << int(ActivationKind::none) | 1u << int(ActivationKind::relu) | 1u << int(ActivationKind::leaky_relu)),
+              "activate_piecewise computes these");
 template <class T>
 __device__ __forceinline__ T activate_piecewise(T x, Activation act) {
     const T below = act.kind == ActivationKind::relu ? T(0) : act.kind == ActivationKind::leaky_relu ? act.slope * x : x;
     return x <= T(0) ? below : x;
 }
 
-// The rows of C as a thread's part of the tile at (m0, n0) sees them.
+// The rows of C in a thread's part of the tile at (m0, n0).
 template <class Tile, class T, class RowOffset>
 class TileWriter {
 public:
@@ -91,7 +92,7 @@ public:
           n_(n0 + Tile::col_of_thread()),
           row_offset_(row_offset) {}
 
-    // f(i, j, p) for elements j to j + width of row i that are inside C: p is where they go.
+    // f(i, j, p) for elements j to j + width of row i that are inside C; p is their destination.
     template <int width, class F>
     __device__ __forceinline__ void each(const F& f) const {
 #pragma unroll
@@ -142,7 +143,7 @@ public:
             value = activate(value, to_.act);
         }
     }
-    // What the columns of the tile deviate; all threads of the block call it. `memory` is shared, for Tile::row_warps rows.
+    // The deviations of the tile's columns; all threads of the block call it. `memory` is shared, for Tile::row_warps rows.
     __device__ __forceinline__ void store_deviations(const Sum& sum, T* memory, int64_t row_block) const {
         const int64_t left = rows_ - (m_ - Tile::row_of_thread());
         const T count = T(left < Tile::rows ? left : Tile::rows);
@@ -191,16 +192,16 @@ private:
     const RowOffset& row_offset_;
 };
 
-// A block's shared memory. Where the block stands waits here and not in registers: what follows from it the compiler would work
-// out early and keep, in registers that the main loop needs.
+// A block's shared memory. It holds the position of the block, because the compiler would otherwise compute values from it early
+// and keep them in registers that the main loop needs.
 template <class T, class Tile, class Operands>
 struct TileMemory {
     Stages<T, Tile, Operands> stages;
     BlockPlace place;
 };
 
-// Writes a tile of the block. Slice 0 overwrites, later ones add to what the thread wrote before; the last one applies bias and
-// activation. row_offset(m) says where row m of C begins.
+// Writes a tile of the block. Slice 0 overwrites, later slices add to the thread's earlier values; the last one applies bias and
+// activation. row_offset(m) is the offset of row m of C.
 template <class Tile, class T, class Operands, class RowOffset>
 __device__ __forceinline__ void write_tile(T (&sum)[Tile::thread_rows][Tile::thread_cols], TileMemory<T, Tile, Operands>& memory,
                                            const TileOutput<T>& to, const BlockPlace& at, int64_t rows,
@@ -215,8 +216,8 @@ __device__ __forceinline__ void write_tile(T (&sum)[Tile::thread_rows][Tile::thr
     if (last && to.deviations.values) writer.store_deviations(sum, reinterpret_cast<T*>(&memory.stages), to.row_block(at));
 }
 
-// The block's tile, slice by slice, of `steps` steps of k in all. operands_at(place, step) makes the operands from that step on,
-// write_to(place, sum) writes the sums.
+// The block's tile, slice by slice, of `steps` steps of k in all. operands_at(place, step) makes the operands starting at that
+// step; write_to(place, sum) writes the sums.
 template <class Tile, class T, class Operands, class OperandsAt, class WriteTo>
 __device__ __forceinline__ void multiply_slices(TileMemory<T, Tile, Operands>& memory, const BlockPlace& place,
                                                 const Slices& slices, int64_t steps, const OperandsAt& operands_at,

@@ -14,9 +14,11 @@ void with_width(bool packs, F&& f) {
     else f(std::integral_constant<int, 1>{});
 }
 
-// Calls f(width, activation). Only packs are compiled for every activation; single values (odd pointers) switch inside.
+// Calls f(width, activation), one that is fused into the kernel. Only packs are compiled for each; single values (odd pointers)
+// switch inside.
 template <class T, class F>
 void with_width(bool packs, Activation act, F&& f) {
+    check_fused(act);
     if (packs) with_activation(act, [&](auto a) { f(std::integral_constant<int, widest<T>>{}, a); });
     else f(std::integral_constant<int, 1>{}, act);
 }
@@ -62,6 +64,10 @@ struct OutputGradient {
     template <class A>
     __device__ __forceinline__ T at(int k, A act) const {
         return activation_gradient(y[k], dy[k], act);
+    }
+    template <class A>
+    __device__ __forceinline__ T at_any(int k, A act) const {
+        return gradient_of_any(y[k], dy[k], act);
     }
 };
 

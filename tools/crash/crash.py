@@ -267,9 +267,9 @@ def main():
     line.add_argument("--shim", default=f"{top}/build/crash/shim.so", help="the fault injector")
     line.add_argument("--case", action="append", help="only this command; may be repeated")
     line.add_argument("--tries", type=int, default=0, help="at most this many tries of each part and command; 0: all")
-    line.add_argument("--kills", type=int, default=1300, help="how many commands are killed at random moments")
-    line.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
-    line.add_argument("--show", type=int, default=40, help="how many failures are printed; 0: all")
+    line.add_argument("--kills", type=int, default=1300, help="number of commands to kill at random moments")
+    line.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of parallel tries")
+    line.add_argument("--show", type=int, default=40, help="number of failures to print; 0: all")
     line.add_argument("--keep", action="store_true", help="keeps the work folder")
     options = line.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored, and so by the programs
