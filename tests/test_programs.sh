@@ -522,6 +522,7 @@ check "PyTorch's count of the generator" grep -q '1,489,936' out
 check "the discriminator's" grep -q '533,505' out
 runs "$summary" tiny.json --set generator.0.units=16
 check "--set" grep -qE 'generator.0 +linear +\(16\)' out
+refuses_at_once "--json excludes --plan .*omit one" "$summary" tiny.json --json --plan
 refuses "sigmoid" "$summary" tiny.json --set 'discriminator.3={"layer": "sigmoid"}' --set 'discriminator.4={"layer": "sigmoid"}' --set discriminator.1.units=1
 runs "$train" tiny.json --out traced --trace trace.safetensors --trace-steps 2
 check "a trace" grep -aq '"s1.d0.grad.discriminator.1.weight"' trace.safetensors

@@ -60,6 +60,11 @@ files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -v '^engine/nn/' |
     xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=" /dev/null >"$log"
 report "layers" "no name of a layer is compared outside engine/nn"
 
+# A model file's keys are looked up by name where it is read and where networks are built; all else has typed structs.
+files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -Ev '^engine/(config|model|nn)/' |
+    xargs grep -nE 'config::Object|keys\.(text|integers?|numbers?|boolean|object|value|has|is_image)\(' /dev/null >"$log"
+report "keys" "no key of a model file is looked up by name outside engine/{config,model,nn}"
+
 # CONTRIBUTING.md leads through a step by files and the names in them.
 sed -n 's/^| `\([a-z_/]*\.cpp\)` | `\([A-Za-z_:]*\)` |.*/\1 \2/p' CONTRIBUTING.md | while read -r file name; do
     grep -qE "(^| )($name\\(|struct $name )" "$file" 2>/dev/null || echo "CONTRIBUTING.md: $name is not in $file"
