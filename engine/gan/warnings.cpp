@@ -70,7 +70,7 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
     if (objective.weight_clip > 0)
         warn("a gradient penalty and weight clipping together", objective.keys.where("weight_clip"), "choose one");
     if (objective.penalty->norm == Penalty::Norm::channel)
-        warn("the penalty's norm is taken over the channels of each pixel", objective.keys.object("gradient_penalty").where("norm"),
+        warn("the penalty's norm is taken over the channels of each pixel", config.where("objective.gradient_penalty.norm"),
              "use \"sample\", which bounds the slope of the critic");
 }
 
