@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
         if (!folder && !out.ends_with(".png"))
             throw Error("--out " + out, "command line", "end it in .png for a grid, or in / for a folder of images");
         if (folder && image.C != 1 && image.C != 3)
-            throw Error("the generator makes points, not images", "command line",
+            throw Error("the generator produces points, not images", "command line",
                         "give --out FILE.png, a picture of all of them");
         if (replace && !folder)
             throw Error("--replace without a folder", "command line", "give --out FOLDER/; a grid is replaced anyway");

@@ -134,9 +134,9 @@ void check_ranges(const DatasetOptions& options) {
 
 void check_first(const DatasetOptions& options, int64_t count) {
     if (options.first > count)
-        throw Error(
-            "the first " + std::to_string(options.first) + " images are wanted, " + options.set + " has " + std::to_string(count),
-            options.where("first"), "use a smaller data.first, or 0 for all");
+        throw Error("the first " + std::to_string(options.first) + " images are requested, " + options.set + " has " +
+                        std::to_string(count),
+                    options.where("first"), "use a smaller data.first, or 0 for all");
 }
 
 Dataset load_idx_set(const DatasetOptions& options, ThreadPool& threads) {

@@ -120,7 +120,7 @@ public:
         if (!broken_.empty()) {
             std::vector<std::pair<std::string, std::string>> all;
             for (const auto& [index, why] : broken_) all.emplace_back(source_.names()[std::size_t(index)], why);
-            lines.push_back(counted(int64_t(all.size()), "broken image", "broken images") + " left out: " + named(all));
+            lines.push_back(counted(int64_t(all.size()), "broken image", "broken images") + " omitted: " + named(all));
         }
         if (enlarged_ > 0)
             lines.push_back(counted(enlarged_, "image is", "images are") + " smaller than " +
@@ -265,7 +265,7 @@ Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
     const std::unique_ptr<ImageSource> source = open_source(options, decoder);
     const int64_t all = int64_t(source->names().size()), count = options.first > 0 ? options.first : all;
     if (options.first > all)
-        throw Error("the first " + std::to_string(options.first) + " images are wanted, there are " + std::to_string(all),
+        throw Error("the first " + std::to_string(options.first) + " images are requested, there are " + std::to_string(all),
                     printable(options.path), "use a smaller data.first, or 0 for all");
     if (options.size > 0)
         check_memory(count, options.size, options.size, decoder.channels(), options.where("size"), options.free);
@@ -278,7 +278,7 @@ Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
 
     if (const auto& out = source->unreachable(); !out.empty())
         say(counted(int64_t(out.size()), "unreadable folder or entry", "unreadable folders or entries") +
-            " left out: " + named(out));
+            " omitted: " + named(out));
 
     Dataset set{.name = options.set, .source = options.path};
     std::vector<std::string> lines;

@@ -93,10 +93,10 @@ bool is_hidden(const std::string& path);
 bool is_run(const std::function<bool(const std::string& name)>& has);
 
 constexpr std::size_t files_at_once = 256;
-// What to do where an image needs more memory than is free. It is never left out as broken: a set must not depend on what runs
+// What to do where an image needs more memory than is free. It is never omitted as broken: a set must not depend on what runs
 // beside the program.
 constexpr const char* more_memory =
-    "give the program more memory, or smaller images: a lower data.max_pixels with data.broken \"skip\" leaves large ones out";
+    "give the program more memory, or smaller images: a lower data.max_pixels with data.broken \"skip\" omits large ones";
 
 std::unique_ptr<ImageSource> open_folder(const std::string& path, const SourceLimits& limits);
 std::unique_ptr<ImageSource> open_archive(const std::string& path, const SourceLimits& limits);

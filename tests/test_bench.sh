@@ -108,7 +108,7 @@ END
     runs "$python" "$side_by_side" --peer peer --bench "$bench" --models mlp --variants eager,freeze,compile --rounds 2 --steps 1
     check "the table has the best peer" grep -qE '^\| `vanilla.json` \| [0-9.]+ \| freeze 7.5 \(eager 9.2\) \| [0-9.]+ \(1.5\) \|' out
     check "a round is told" grep -q 'mlp, round 2 of 2' err
-    check "a variant that fails is left out" grep -q 'compile is left out: no compiler' err
+    check "a variant that fails is omitted" grep -q 'compile is omitted: no compiler' err
     runs "$python" "$side_by_side" --bench "$bench" --models mlp --rounds 1 --steps 1
     check "a table without peers" grep -qE '^\| `vanilla.json` \| 64 \| [0-9.]+ \([0-9.]+\) \|( [0-9.]+ \|){5}$' out
     "$python" "$side_by_side" --peer peer --models mpl >out 2>err

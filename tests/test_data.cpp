@@ -84,7 +84,7 @@ TEST_CASE("data: options out of range") {
     options.split = "test";
     options.first = 10001;
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "mnist has 10000"));
-    CHECK(has(error_of([&] { dataset_info(options); }), "the first 10001 images are wanted, mnist has 10000"));  // summary
+    CHECK(has(error_of([&] { dataset_info(options); }), "the first 10001 images are requested, mnist has 10000"));  // summary
     options.first = -1;
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "first -1"));
     options.first = 0;

@@ -47,7 +47,7 @@ refuses_at_once "neither a folder nor a file \(/dev/null, --data\): give the pla
 mv flat moved && cp moved/000039.png moved/000040.png
 refuses_at_once "the set of real images does not exist \(.*flat, .*\): give its path with --data PATH" "$evaluate" flat-gan -n 40
 runs "$evaluate" flat-gan -n 40 --data moved
-holds "'the generator was trained with other images than moved holds now: 41 of (1, 28, 28)' in r['warnings'][0] and '40 of (1, 28, 28)' in r['warnings'][0]"
+holds "'the generator was trained on images that differ from moved: now 41 of (1, 28, 28)' in r['warnings'][0] and 'then 40 of (1, 28, 28)' in r['warnings'][0]"
 rm moved/000040.png
 runs "$evaluate" flat-gan -n 40 --data moved
 holds "len(r['warnings']) == 2 and $given"
@@ -112,7 +112,7 @@ head -c $((12 * 28 * 56)) /dev/zero >pixels # black, and twice as wide
 npy "$(shaped '(12, 28, 56)')" pixels >wide.npy
 runs "$evaluate" wide.npy
 holds "r['samples'] == 12 and r['frechet'] is None and r['frechet_floor'] > 0 and r['modes'] == 1 and r['entropy'] == 0 and r['duplicates'] == 1"
-holds "len(r['warnings']) == 2 and '(1, 28, 56)' in r['warnings'][0] and 'frechet is left out: 12 images are too few' in r['warnings'][1] and 'at least 17' in r['warnings'][1]"
+holds "len(r['warnings']) == 2 and '(1, 28, 56)' in r['warnings'][0] and 'frechet is omitted: 12 images are too few' in r['warnings'][1] and 'at least 17' in r['warnings'][1]"
 runs "$evaluate" wide.npy -n 1
 holds "r['duplicates'] is None and r['duplicate_distance'] is None"
 
@@ -133,7 +133,7 @@ END
 if [ -n "$python" ]; then
     colour_pngs mixed 3 56 56 && colour_pngs mixed 2 40 28 && cp grids/000000.png mixed
     runs "$evaluate" mixed
-    holds "r['warnings'][0] == 'of 6 images 2 cropped to their middle square, 3 resized, 5 made grey: the real images are (1, 28, 28)'"
+    holds "r['warnings'][0] == 'of 6 images, 2 cropped to the central square, 3 resized, 5 converted to grey: the real images are (1, 28, 28)'"
     runs "$evaluate" grids --data mixed
     holds "r['samples'] == 150 and r['classifier'] is None"
     colour_pngs oblong 4 40 28
@@ -154,7 +154,7 @@ runs "$evaluate" gan -n 150 --classifier by-many # of 150 images 15 are held out
 holds "0 <= r['frechet'] < r['frechet_floor'] and all('other images' not in w for w in r['warnings'])"
 cp mixed/56-0.png many/b
 runs "$evaluate" gan -n 150 --classifier by-many
-holds "'many holds now: 151 of' in r['warnings'][0]"
+holds "'many: now 151 of' in r['warnings'][0]"
 mv many elsewhere
 refuses_at_once "the set of real images does not exist \(.*many, .*\): give its path with --data PATH" "$evaluate" gan --classifier by-many
 runs "$evaluate" gan -n 150 --classifier by-many --data elsewhere
@@ -182,7 +182,7 @@ this is a classifier.*--classifier|runs/classifier-mnist
 this is a GAN, not a classifier|gan --classifier gan
 no such run or checkpoint \(nowhere\)|gan --classifier nowhere
 --seed without a generator|grids --seed 3
-first 201 images are wanted, there are 200|twins.npy -n 201
+first 201 images are requested, there are 200|twins.npy -n 201
 -n 0 .*1 to 1,000,000|gan -n 0
 -n -3|gan -n -3
 --count "many" cannot be used|gan -n many
@@ -191,12 +191,12 @@ unknown option --classifer.*did you mean --classifier|gan --classifer x
 unexpected argument "b"|gan b
 missing|
 END_OF_LINES
-refuses "first 151 images are wanted, there are 150 \(grids\): lower -n" "$evaluate" grids -n 151
+refuses "first 151 images are requested, there are 150 \(grids\): lower -n" "$evaluate" grids -n 151
 mkdir broken && cp grids/000000.png broken && head -c 60 grids/000001.png >broken/1.png
 refuses 'a broken image, .*broken/1.png.*: give a folder of whole PNG or JPEG images' "$evaluate" broken
 shape_refused() { # shape, bytes
     head -c "$2" /dev/zero >pixels && npy "$(shaped "$1")" pixels >shape.npy
-    refuses_at_once "holds no images \(shape.npy\): save one of shape \(N, H, W\)" "$evaluate" shape.npy
+    refuses_at_once "does not hold images \(shape.npy\): save an array of shape \(N, H, W\)" "$evaluate" shape.npy
 }
 shape_refused '(784,)' 784
 shape_refused '(28, 28)' 784

@@ -77,7 +77,7 @@ TEST_CASE("image sets: broken files") {
     options.skip_broken = true;
     Dataset set;
     const std::string lines = said(options, &set);
-    CHECK_MESSAGE(has(lines, "2 broken images left out: 2.png ("), lines);
+    CHECK_MESSAGE(has(lines, "2 broken images omitted: 2.png ("), lines);
     CHECK(set.count == 2);
     options.max_pixels = 10;
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of 4 images can be used"));
@@ -88,7 +88,7 @@ TEST_CASE("image sets: invalid sets") {
     p.add("1.png", "rgb.png"), p.add("2.png", "grey8.png");
     DatasetOptions options = p.options();
     options.first = 3;
-    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "the first 3 images are wanted, there are 2"));
+    CHECK(has(error_of([&] { load_dataset(options, threads()); }), "the first 3 images are requested, there are 2"));
     p.add("3.jpg", "colour.jpg");
     options = p.options(0);  // as they are: of several sizes
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "images differ in size: "));
@@ -184,13 +184,13 @@ TEST_CASE("image sets: a file larger than any image") {
     DatasetOptions options = p.options();
     options.max_pixels = 21 * 13;
     options.skip_broken = true;
-    CHECK(has(said(options), "1 broken image left out: 2.png (a file of 2,097,152 bytes)"));
+    CHECK(has(said(options), "1 broken image omitted: 2.png (a file of 2,097,152 bytes)"));
     const std::vector<Entry> entries{{"1.png", image}, {"2.png", huge}};
     for (const std::string& file :
          {pack_entries(p.folder / "set.zip", zip, plain, entries), pack_entries(p.folder / "set.tgz", tar, gz, entries)}) {
         CAPTURE(file);
         options.path = file;
-        CHECK(has(said(options), "1 broken image left out: 2.png (a file of more than 1,050,760 bytes)"));
+        CHECK(has(said(options), "1 broken image omitted: 2.png (a file of more than 1,050,760 bytes)"));
     }
 }
 

@@ -248,7 +248,7 @@ TEST_CASE("image sources: a name in a zip that holds a NUL cannot be read") {
         CHECK(has(error_of([&] { load_dataset(options, threads()); }),
                   "its name cannot be read (" + options.path + "/entry 2, data.path"));
         options.skip_broken = true;
-        CHECK(has(said(options), "1 unreadable folder or entry left out: entry 2 (its name cannot be read)"));
+        CHECK(has(said(options), "1 unreadable folder or entry omitted: entry 2 (its name cannot be read)"));
     }
 }
 
@@ -278,7 +278,7 @@ TEST_CASE("image sources: an entry whose name cannot be read is named") {
     options.skip_broken = true;
     Dataset set;
     const std::string lines = said(options, &set);
-    CHECK_MESSAGE(has(lines, "1 unreadable folder or entry left out: entry 3 (its name cannot be read)"), lines);
+    CHECK_MESSAGE(has(lines, "1 unreadable folder or entry omitted: entry 3 (its name cannot be read)"), lines);
     CHECK(set.count == 2);
     CHECK_FALSE(has(lines, "others"));
     options.path = zip_of(p.folder / "none.zip", {{.name = "\xff.png", .utf8_flag = true}});
@@ -416,7 +416,7 @@ TEST_CASE("image sources: a path that no system has is refused at once") {
     const std::string why = "a path of more than 4,096 bytes or 256 folders";
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), why + " (" + options.path + "/entry 2, data.path"));
     options.skip_broken = true;
-    CHECK(has(said(options), "20 unreadable folders or entries left out: entry 2 (" + why + "), "));
+    CHECK(has(said(options), "20 unreadable folders or entries omitted: entry 2 (" + why + "), "));
     options.skip_broken = false;
     for (Entry& e : entries)
         if (e.name.size() > 10) e.name += ".txt";
@@ -467,7 +467,7 @@ TEST_CASE("image sources: folders that systems keep are hidden") {
     }
 }
 
-TEST_CASE("image sources: folders of runs in the data are left out") {
+TEST_CASE("image sources: folders of runs in the data are ignored") {
     const Pictures p;
     p.add("1.png", "rgb.png"), p.add("2.png", "grey8.png");
     p.add("runs/one/samples/step_000000.png", "rgb.png"), p.add("runs/two/samples/reals.png", "rgb.png");
@@ -504,14 +504,14 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     if (!AsNobody().works()) return skipped("cannot give up root's rights");
     CHECK(has(refused(0444, false), "cannot enter the folder: Permission denied (" + bad + "/deeper/, data.path"));
     CHECK(has(refused(0444, true),
-              "1 unreadable folder or entry left out: bad/deeper/ (cannot enter the folder: Permission denied)"));
+              "1 unreadable folder or entry omitted: bad/deeper/ (cannot enter the folder: Permission denied)"));
     CHECK(has(refused(0000, false), "cannot list the folder: Permission denied (" + bad + "/, data.path"));
-    CHECK(has(refused(0000, true), "1 unreadable folder or entry left out: bad/ (cannot list the folder: Permission denied)"));
+    CHECK(has(refused(0000, true), "1 unreadable folder or entry omitted: bad/ (cannot list the folder: Permission denied)"));
     fs::permissions(bad, fs::perms(0755));
     p.add("bad/4.png", "rgb.png");
     fs::remove_all(bad + "/deeper");
     CHECK(has(refused(0444, false), "a broken image, cannot open it: Permission denied (" + bad + "/4.png): "));
-    CHECK(has(refused(0444, true), "1 broken image left out: bad/4.png (cannot open it: Permission denied)"));
+    CHECK(has(refused(0444, true), "1 broken image omitted: bad/4.png (cannot open it: Permission denied)"));
     fs::permissions(bad, fs::perms(0755));
     p.pack("set.tar", tar);
     fs::permissions(p.folder / "set.tar", fs::perms(0000));
@@ -540,7 +540,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     options.skip_broken = false;
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "cannot enter the folder: File name too long ("));
     options.skip_broken = true;
-    CHECK(has(said(options), "1 unreadable folder or entry left out: "));
+    CHECK(has(said(options), "1 unreadable folder or entry omitted: "));
 }
 
 TEST_CASE("image sources: entries that are not files are counted, each with its reason") {

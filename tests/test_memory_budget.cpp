@@ -203,7 +203,7 @@ TEST_CASE("memory budget: results that are held do not keep an image out") {
     CHECK(asked >= 9);
 }
 
-TEST_CASE("memory budget: an image that does not fit is named, also where broken ones are left out") {
+TEST_CASE("memory budget: an image that does not fit is named, also if broken images are omitted") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     write(p.folder / "set/large.png", large_png(4000, 3000, {}));

@@ -95,12 +95,12 @@ TEST_CASE("metrics: a rank-deficient square root has no imaginary part; sizes an
     for (int64_t count : {2, 3}) {
         few.count = count;
         CHECK(has(error_of([&] { frechet_distance(few, enough); }),
-                  std::to_string(count) + " rows of 3 features (frechet_distance): take at least 4"));
-        CHECK(has(error_of([&] { frechet_distance(enough, few); }), "take at least 4"));
+                  std::to_string(count) + " rows of 3 features (frechet_distance): use at least 4"));
+        CHECK(has(error_of([&] { frechet_distance(enough, few); }), "use at least 4"));
     }
     few.count = 4;
     CHECK(frechet_distance(few, enough) == doctest::Approx(0));
-    CHECK(has(error_of([&] { frechet_distance(few, moments({0}, {1})); }), "3 features beside 1"));
+    CHECK(has(error_of([&] { frechet_distance(few, moments({0}, {1})); }), "3 features in one set, 1 in the other"));
     few.mean[1] = NAN;
     CHECK(has(error_of([&] { frechet_distance(few, enough); }), "not finite"));
     enough.covariance[4] = INFINITY;

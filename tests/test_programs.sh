@@ -214,7 +214,7 @@ data set has 64 images, a batch 65.*lower `batch`|tiny.json --set batch=65
 out of memory.*lower|tiny.json --set discriminator.1.units=2000000000
 out of memory.*lower|tiny.json --set data.first=64 --set discriminator.1.units=2147483647
 'size' is -28, out of range|tiny.json --set data.size=-28
-first 65 images are wanted|tiny.json --set data.first=65
+first 65 images are requested|tiny.json --set data.first=65
 compute.precision tf32 is not available on cpu.*--set compute.precision=tf32.*use fp32|tiny.json --device cpu --set compute.precision=tf32
 compute.precision bf16 is not available on cpu.*--set cuda.precision=bf16|tiny.json --device cpu --set cuda.precision=bf16
 compute.storage bf16 is not available on|tiny.json --set compute.storage=bf16

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""check_description.py < DESCRIPTION: whether the networks that `apps/summary MODEL --json` describes are those that gannet_torch.py
-builds of the same configuration: the layers with their attributes, the names and shapes of parameters and buffers, the shape of each
-layer's output. Exit status 1 with a line for each difference.
+"""check_description.py < DESCRIPTION: compares the networks that `apps/summary MODEL --json` describes with those that gannet_torch.py
+builds from the same configuration: the layers with their attributes, the names and shapes of parameters and buffers, and the output
+shape of each layer. Exit status 1, with a line for each difference.
 """
 import json
 import sys
@@ -10,7 +10,7 @@ import torch
 
 import gannet_torch as gt
 
-# What a torch module says of the attributes that a description names.
+# A torch module's values of the attributes in a description.
 ATTRIBUTES = {
     "linear": lambda m: {"units": m.out_features, "bias": m.bias is not None},
     "conv2d": lambda m: {"channels": m.out_channels, "kernel": m.kernel_size[0], "stride": m.stride[0], "padding": m.padding[0],

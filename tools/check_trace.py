@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Recomputes the steps of a trace in PyTorch, float64, and compares.
+"""Recomputes the steps of a trace in PyTorch in float64 and compares the results.
 
 usage: check_trace.py [RUN | CONFIG.json] TRACE.safetensors [--tolerance T] [--data FOLDER] [--given-init] [--verbose]
        check_trace.py --self-test
 
-TRACE is what `train --trace` wrote; RUN is the run's folder (its config.json is read), otherwise the configuration in
-the trace's metadata is. Every quantity is recomputed from RECORDED ones, so that errors do not add up: fakes and losses
-from the state before the step, real images, latents, weights and masks; updates by feeding the recorded gradients to
-torch's optimizer. Random draws are compared with the documented ones, real images with the IDX files of --data.
-Exits 1 if a number, a shape or a name is not as expected.
+TRACE is the file of `train --trace`. The configuration is config.json of the run folder RUN, or by default the one in the
+trace's metadata. Every quantity is recomputed from RECORDED quantities, so errors do not accumulate: fakes and losses from
+the state before the step, real images, latents, weights and masks; updates from the recorded gradients by torch's optimizer.
+Random draws are compared with the documented generator, real images with the IDX files of --data. The exit status is 1 if a
+number, a shape or a name is not as expected.
 """
 import argparse
 import json
@@ -24,23 +24,23 @@ import gannet_trainer
 import kinks
 from gannet_draws import Images
 
-# The largest error allowed where --tolerance does not say, by the type of the trace's numbers. Draws are inputs and not
+# The default tolerance for each type of the trace's numbers. Draws are inputs and not
 # subject to --tolerance: the engine's own log and sincos cost a few ulp.
 TOLERANCES = {"float32": 2e-4, "float64": 1e-9}
 DRAWS = {"real images", "latents", "interpolation weights", "masks", "initial values"}
 DRAW_TOLERANCES = {"float32": 1e-5, "float64": 1e-13}
 
 
-# How near to zero, relative to the whole layer's size, the side of a rectifier is left open.
+# Rectifier inputs below this, relative to the layer's largest input, may be on either side of zero.
 KINK_WIDTHS = {"float32": 1e-5, "float64": 1e-13}
 
 
 class Mismatch(Exception):
-    """The trace cannot be followed any further."""
+    """The check cannot continue."""
 
 
 class Checker(gannet_trainer.Observer):
-    """Compares what the trainer computes with a trace, then continues with the trace's numbers."""
+    """Compares the trainer's numbers with a trace, then continues with the trace's numbers."""
 
     def __init__(self, tensors: dict[str, np.ndarray], tolerance: float | None, given_init: bool = False):
         self.tensors, self.given_init = tensors, given_init
@@ -52,7 +52,7 @@ class Checker(gannet_trainer.Observer):
         self.failures: list[str] = []
         self.skipped: dict[str, int] = {}
         self.used: set[str] = set()
-        self.at_kinks: list[tuple[str, int]] = []  # updates whose gradients needed their slack
+        self.at_kinks: list[tuple[str, int]] = []  # updates with gradients that needed the tolerance for kinks
         self.try_kinks = True
         self.updates_per_step = 1
         self.before: dict[str, torch.Tensor] = {}  # parameters before the step, by PARAM
@@ -100,7 +100,7 @@ class Checker(gannet_trainer.Observer):
             slack, units = kinks.slack(gradients, again, KINK_WIDTHS[self.type])
             errors = {name: (e - slack[name]).clamp(min=0) for name, e in errors.items()}
             self.at_kinks.append((prefix, units))
-            self.try_kinks = not too_large()  # costly; once it did not explain an error, the errors are of another kind
+            self.try_kinks = not too_large()  # expensive; if it does not explain one error, it is not tried again
         kind = "gradients of D" if prefix.rpartition(".")[2][0] == "d" else "gradients of G"
         for name, e in errors.items():
             self.note(kind, f"{prefix}.grad.{name}", float(e.max()) / scales[name])
@@ -143,12 +143,12 @@ class Checker(gannet_trainer.Observer):
     def check_nothing_left(self) -> None:
         extra = sorted(set(self.tensors) - self.used)
         if extra:
-            self.fail(f"{len(extra)} names in the trace that no step has: {', '.join(extra[:5])}")
+            self.fail(f"{len(extra)} unexpected names in the trace: {', '.join(extra[:5])}")
 
 
 def gradient_scales(gradients: dict[str, torch.Tensor], recorded: dict[str, torch.Tensor]) -> dict[str, float]:
-    """What a gradient's error is relative to: the largest element of its layer's gradients (a bias before a batch norm
-    has a true gradient of zero: what remains is rounding), or of the network's where all of the layer's are zero."""
+    """The scale of a gradient's error: the largest element of its layer's gradients, or of the network's gradients if those of
+    the layer are all zero. A bias before a batch norm has a true gradient of zero, so its gradient consists of rounding."""
     largest: dict[str, float] = {}
     for name, g in gradients.items():
         layer = name.rpartition(".")[0]
@@ -190,7 +190,7 @@ def check(tensors: dict[str, np.ndarray], metadata: dict[str, str], config: dict
         data = trainer.config["data"]
         if pixels is not None:
             trainer.images = Images(pixels, data, trainer.batch, trainer.seed)
-        checker.given_init |= steps[0] > 0  # a resumed run's state is not an initial one
+        checker.given_init |= steps[0] > 0  # a resumed run does not begin with an initial state
         checker.updates_per_step = len(trainer.schedule())
         trainer.observer, trainer.step_number = checker, steps[0]
         check_metadata(checker, trainer, metadata)
@@ -208,9 +208,9 @@ def report(checker: Checker, verbose: bool = False) -> None:
         mark = "ok  " if error <= checker.limit(kind) else "FAIL"
         print(f"{mark} {kind:26s} {checker.counts[kind]:4d} tensors, worst error {error:.2e} (limit {checker.limit(kind):.0e})  {name}")
     for kind, count in checker.skipped.items():
-        print(f"--   {kind:26s} {count:4d} tensors taken as given" + (" (no --data, or resized)" if kind == "real images" else ""))
+        print(f"--   {kind:26s} {count:4d} tensors used without a check" + (" (no --data, or resized)" if kind == "real images" else ""))
     for prefix, units in checker.at_kinks:
-        print(f"--   {prefix}: compared up to what {units} rectifiers within rounding of their kink may do to a gradient")
+        print(f"--   {prefix}: compared within the effect on gradients of {units} rectifiers within rounding of their kink")
     shown = checker.failures if verbose else checker.failures[:5]
     for text in shown:
         print(f"check_trace: {text}", file=sys.stderr)
@@ -221,14 +221,14 @@ def report(checker: Checker, verbose: bool = False) -> None:
 def load_config(path: str | None, metadata: dict[str, str]) -> dict:
     if path is None:
         if "config" not in metadata:
-            raise Mismatch("the trace's metadata hold no \"config\": give the run or its config.json")
+            raise Mismatch("the trace's metadata have no \"config\": give the run or its config.json")
         return json.loads(metadata["config"])
     with open(os.path.join(path, "config.json") if os.path.isdir(path) else path) as f:
         return json.load(f)
 
 
 def load_pixels(folder: str | None, config: dict) -> np.ndarray | None:
-    """The data set's bytes, or None where this program cannot know them (no folder, another set, an antialiased resize)."""
+    """The data set's bytes, or None if this program cannot compute them (no folder, another set, an antialiased resize)."""
     data = config.get("data") or {}
     if folder is None or (data.get("set") or "mnist") != "mnist" or (data.get("channels") or 1) != 1:
         return None
@@ -254,7 +254,7 @@ def main() -> int:
         tensors, metadata = draws.read_safetensors(a.paths[-1])
         config = load_config(a.paths[0] if len(a.paths) == 2 else None, metadata)
         if "classifier" in config:
-            raise Mismatch("this is a classifier's trace: only those of GANs are recomputed")
+            raise Mismatch("this is the trace of a classifier: only traces of GANs can be recomputed")
         pixels = load_pixels(a.data, config)
     except (OSError, ValueError, KeyError, Mismatch) as e:
         print(f"check_trace: {e}", file=sys.stderr)

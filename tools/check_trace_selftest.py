@@ -1,5 +1,5 @@
-"""check_trace's self-test: traces written by the torch trainer pass, in float64 and in float32, and each of a list of
-typical mistakes fails. Needs no data: the images are random bytes."""
+"""Self-test of check_trace: traces written by the torch trainer must pass, in float64 and float32, and each typical mistake
+of a list must fail. Needs no data: the images are random bytes."""
 import copy
 import json
 import os
@@ -83,7 +83,7 @@ def make_trace(config: dict, pixels: np.ndarray, dtype=torch.float64, change: Ca
     return trainer.observer.tensors, metadata
 
 
-# ---- mistakes: each makes a wrong trace of a model -------------------------------------------------------------------
+# ---- mistakes: each gives a wrong trace ------------------------------------------------------------------------------
 
 def with_objective(config: dict, **changes) -> dict:
     wrong = copy.deepcopy(config)
@@ -131,7 +131,7 @@ def larger_rate(trainer: Trainer) -> None:
 
 
 def same_latents(trainer: Trainer) -> None:
-    """Forgets to draw new latents for each update."""
+    """Does not draw new latents for each update."""
     draw = trainer.draw_latents
     trainer.draw_latents = lambda update, m: draw(0, m)
 
@@ -150,12 +150,12 @@ MISTAKES = [
     ("fakes drawn again instead of reused", "mlp", {"fakes": "fresh"}, None, None),
     ("Adam's bias correction one step late", "mlp", {}, late_corrections, None),
     ("the learning rate too large by 1 %", "clip", {}, larger_rate, None),
-    ("a mask that was not drawn so", "penalty", {}, None, shift_mask),
+    ("a mask that differs from the drawn one", "penalty", {}, None, shift_mask),
     ("the same latents for every update", "penalty", {}, same_latents, None),
     ("images not shuffled", "mlp", {}, unordered_data, None),
-    ("a name missing", "mlp", {}, None, lambda t: t.pop("s1.g0.loss")),
-    ("a name too many", "mlp", {}, None, lambda t: t.update({"s0.d1.loss": np.zeros(())})),
-    ("a shape with an axis too many", "mlp", {}, None, lambda t: t.update({"s0.d0.loss": np.zeros(1)})),
+    ("a missing name", "mlp", {}, None, lambda t: t.pop("s1.g0.loss")),
+    ("an additional name", "mlp", {}, None, lambda t: t.update({"s0.d1.loss": np.zeros(())})),
+    ("a shape with an additional axis", "mlp", {}, None, lambda t: t.update({"s0.d0.loss": np.zeros(1)})),
     ("NaN in a gradient", "mlp", {}, None, lambda t: t["s0.d0.grad.discriminator.1.bias"].fill(np.nan)),
 ]
 
@@ -173,7 +173,7 @@ def known_answers() -> None:
 
 
 def kink_slack() -> None:
-    """Of three rectifiers one is near its kink: only its weight's gradient is left open, by what the other side makes."""
+    """One of three rectifiers is near its kink: only the gradient of its weight has a tolerance, the change from the other side."""
     w, c = torch.tensor([1e-9, 1.0, -1.0], dtype=torch.float64, requires_grad=True), torch.tensor([3.0, 5.0, 7.0], dtype=torch.float64)
     rectifier = gt.Rectifier(0.2)
 
@@ -184,7 +184,7 @@ def kink_slack() -> None:
 
 
 def round_trip(tensors: dict, metadata: dict) -> tuple[dict, dict]:
-    """Through a file, as a real trace comes."""
+    """Writes and reads a file, like a real trace."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trace.safetensors")
         draws.write_safetensors(path, tensors, metadata)
@@ -209,8 +209,8 @@ def run() -> int:
         tensors, metadata = make_trace(with_objective(config, **objective), pixels, change=trainer_mistake)
         if trace_mistake:
             trace_mistake(tensors)
-        metadata["reuse"] = Trainer(config, SHAPE).reused()  # so that the numbers must tell
-        # as strict as for a float32 engine, so that what is caught here is caught there
+        metadata["reuse"] = Trainer(config, SHAPE).reused()  # so that only the numbers can reveal the mistake
+        # the tolerance for a float32 engine, so that these mistakes are also detected there
         checker = check_trace.check(tensors, metadata, config, pixels, check_trace.TOLERANCES["float32"])
         print(f"{'ok  ' if checker.failures else 'FAIL'} {what}: {checker.failures[0] if checker.failures else 'NOT FOUND'}")
         failed += not checker.failures

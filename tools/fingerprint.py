@@ -94,7 +94,7 @@ SCHEDULES = {
     "uniform": ["latent.distribution=uniform", "init={\"conv\":\"normal\",\"linear\":\"glorot_uniform\",\"gamma_std\":0.02}"],
 }
 NETS = {"linear": LINEAR, "convolutional": CONVOLUTIONAL}
-# Fakes of 14x14 beside real images of 16x16: D makes 4x4 of both.
+# Fakes of 14x14 and real images of 16x16: D reduces both to 4x4.
 MISMATCH = {
     **CONVOLUTIONAL, "allow_size_mismatch": True,
     "generator": [{"layer": "linear", "units": 294}, {"layer": "reshape", "shape": [6, 7, 7]}, {"layer": "batch_norm"}, {"layer": "relu"},
@@ -113,7 +113,7 @@ def narrow_cases(folder):
         model = json.loads(json.dumps(model))
         settings = list(settings)
         for setting in list(settings):
-            if setting.startswith("discriminator.+="):  # one more layer, as --set cannot append
+            if setting.startswith("discriminator.+="):  # an additional layer, because --set cannot append
                 model["discriminator"].append(json.loads(setting.split("=", 1)[1]))
                 settings.remove(setting)
         path = os.path.join(folder, name + ".json")
@@ -140,7 +140,7 @@ def preset_cases():
 
 
 def digest_of(run):
-    """One hash for each array of the state and one for the log's rows, put together."""
+    """The hashes of each array of the state and of the log's rows, concatenated."""
     hashes = {}
     with open(os.path.join(run, "checkpoint.safetensors"), "rb") as file:
         header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
@@ -160,11 +160,11 @@ def digest_of(run):
 
 
 def fingerprint(train, name, model, settings, device, isa, threads):
-    """The case's hashes; of one that is refused the message."""
+    """The hashes of a case, or the message if it is refused."""
     environment = {**os.environ, **({"GANNET_ISA": isa} if isa else {})}
     with tempfile.TemporaryDirectory() as folder:
         command = [train, model, "--steps", "3", "--device", device, "--threads", str(threads), "--out", f"{folder}/{name}", "--set", "log_every=1"]
-        for data in ([], ["data.set=mnist"], ["data.set=blobs", "data.path=null"]):  # where a preset's images are not there
+        for data in ([], ["data.set=mnist"], ["data.set=blobs", "data.path=null"]):  # if the images of a preset are not installed
             arguments = command + [word for setting in settings + data for word in ("--set", setting)]
             result = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=False)
             if result.returncode == 0:
@@ -184,7 +184,7 @@ ISAS = ("scalar", "avx2", "avx512")
 
 
 def isas(train):
-    """The instruction sets that this processor has, the best last; GANNET_ISA names the best one that is taken."""
+    """The instruction sets of this processor, the best last, up to GANNET_ISA."""
     best = os.environ.get("GANNET_ISA", ISAS[-1])
     def runs(isa):
         result = subprocess.run([train, "models/vanilla.json", "--dry-run"], capture_output=True, text=True, env={**os.environ, "GANNET_ISA": isa}, check=False)
@@ -201,7 +201,7 @@ SLICE = ["linear-accumulate-first", "convolutional-penalty-reuse", "classifier"]
 
 
 def rows_of(options, folder):
-    """What is run: the name of the row, the case, and its runs, which must agree; no runs where the processor lacks the row's set."""
+    """For each row: its name, the case, and its runs, which must agree; no runs if the processor lacks the instruction set."""
     narrow, presets = narrow_cases(folder), preset_cases()
     programs = {"float": f"{options.apps}/train", "double": f"{options.build}/double/apps/train", "simt": f"{options.build}/simt/apps/train"}
     sets = isas(programs["float"])
@@ -237,7 +237,7 @@ def main():
         print(f"{options.table} has no hashes of {toolchain(options.compiler)}\n0 passed, 0 failed, 1 skipped")
         return 0
     found, arrays, failed = {}, {}, 0
-    skipped = missing = 0  # rows of other instruction sets, and of a slice that the table does not hold
+    skipped = missing = 0  # rows of other instruction sets, and of a slice that is not in the table
     with tempfile.TemporaryDirectory() as folder:
         every = list(rows_of(options, folder))
         rows = [row for row in every if re.search(options.cases, row[0])]

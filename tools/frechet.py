@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How far samples are from MNIST: Frechet distance on the features of a small classifier, and how often each digit occurs.
+"""Compares samples with MNIST: Frechet distance on the features of a small classifier, and the number of samples of each digit.
 
-usage: frechet.py FOLDER_OF_PNG|FILE.npy ...        samples as ./apps/generate RUN -n 10000 --out FOLDER/ writes them,
+usage: frechet.py FOLDER_OF_PNG|FILE.npy ...        samples of ./apps/generate RUN -n 10000 --out FOLDER/,
                                                     or uint8 arrays (N, 28, 28)
 
 The classifier (two convolutions, 128 features) is trained first, 3 epochs with a fixed seed, and kept in build/. Distances are
-comparable only within one classifier, so those of 10,000 test digits and of noise are printed beside. Needs torch, numpy and PIL.
+comparable only for the same classifier, so those of 10,000 test digits and of noise are printed, too. Needs torch, numpy and PIL.
 """
 import glob
 import gzip
@@ -70,7 +70,7 @@ def describe(classifier: Classifier, images: np.ndarray):
 
 
 def frechet(a, b) -> float:
-    """|m - n|^2 + tr(S + T - 2 sqrt(S T)), with the root of the symmetric sqrt(S) T sqrt(S)."""
+    """|m - n|^2 + tr(S + T - 2 sqrt(S T)). The root is taken of the symmetric sqrt(S) T sqrt(S)."""
     (m, s), (n, t) = a, b
     values, vectors = np.linalg.eigh(s)
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Fuzzes every reader and every builder, then gives all inputs that were found to the plain build at 1 s and 1 GB each.
-`make fuzz MINUTES=10 JOBS=2` runs it; docs/reliability.md says what it found.
+"""Fuzzes every reader and every builder, then runs all inputs found on the plain build, with limits of 1 s and 1 GB each.
+`make fuzz MINUTES=10 JOBS=2` runs it; docs/reliability.md has the results.
 
-Corpora stay in build/fuzz/corpus, inputs that fail in build/fuzz/failed, what came of each target in build/fuzz/results.json. A
-target that has had its minutes with the present program is not run again, so that the command can be repeated after an
-interrupt; --again runs it anyway, on the corpus as it is. --replay fuzzes nothing: committed seeds and regressions
-go through the plain build, which takes seconds.
+Corpora are kept in build/fuzz/corpus, failing inputs in build/fuzz/failed, the results of each target in build/fuzz/results.json. A
+target that has had its minutes with the current program is not run again, so the command can be repeated after an interrupt;
+--again runs it anyway, on the existing corpus. --replay does not fuzz: it runs committed seeds and regressions on the plain build,
+in seconds.
 
-The last line is `N passed, N failed, N skipped`: an input that was replayed is one check, a target that was fuzzed another.
+The last line is `N passed, N failed, N skipped`: each replayed input and each fuzzed target is one check.
 """
 import argparse
 import hashlib
@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LENGTH, TIMEOUT, MEGABYTES = 1000000, 10, 2048
-SHORT = 16384  # most of the time goes to inputs up to this length, which run many times as fast
+SHORT = 16384  # most of the time is spent on inputs up to this length, which run many times faster
 MODELS = ["models", "tests/bad_models", "tests/preflight"]
 SEEDS = {  # folders and files of the repository, beside tests/fuzz/seeds/TARGET
     "model": MODELS, "net": MODELS, "json": ["models", "tests/bad_models"], "image": ["tests/images"],
@@ -80,8 +80,8 @@ class Fuzz:
             self.passed, self.failed = self.passed + good, self.failed + (not good)
 
     def linked(self, target, corpus, failed, longest):
-        """A folder of links to the seeds up to a length but those that have failed, which would end the fuzzer at its start; so they leave
-        the corpus."""
+        """A folder of links to the seeds up to a length. Failed seeds are removed from the corpus, because they would end the fuzzer at
+        its start."""
         known = {name.rsplit("-", 1)[-1] for name in os.listdir(failed)}  # libFuzzer names inputs by their SHA-1
 
         def fails(path):
@@ -113,7 +113,7 @@ class Fuzz:
         corpus, failed = f"{self.folder}/corpus/{target}", f"{self.folder}/failed/{target}"
         for path in (corpus, failed):
             os.makedirs(path, exist_ok=True)
-        for name in os.listdir(failed):  # of an earlier program: tried again
+        for name in os.listdir(failed):  # found by an earlier program: tried again
             os.replace(f"{failed}/{name}", f"{corpus}/{name}")
         result = {"program": stamp, "seconds": seconds, "executions": 0, "edges": 0, "features": 0, "megabytes": 0}
         begin = time.monotonic()
@@ -130,7 +130,7 @@ class Fuzz:
                                         stderr=subprocess.PIPE)
                 errors = done.communicate()[1]
                 log.write(errors)
-            for memory in ("/dev/shm", "/tmp"):  # what a process that was stopped could not remove
+            for memory in ("/dev/shm", "/tmp"):  # files that a stopped process could not remove
                 shutil.rmtree(f"{memory}/gannet-fuzz-{done.pid}", ignore_errors=True)
             said = errors.decode(errors="replace")
             for edges, features in re.findall(r"cov: (\d+) ft: (\d+)", said):
@@ -142,14 +142,14 @@ class Fuzz:
             result["megabytes"] = max([result["megabytes"], *peak])
             if done.returncode == 0:
                 continue
-            restarts += 1  # it ends at the first input that fails
+            restarts += 1  # the fuzzer ends at the first failing input
             if "Test unit written to" not in said:
-                print(f"fuzz {target}: ends without an input that fails: {said.strip().splitlines()[-1:]}", flush=True)
+                print(f"fuzz {target}: ended without a failing input: {said.strip().splitlines()[-1:]}", flush=True)
                 result["broken"] = True
                 break
         new = os.listdir(failed)
         if not result["edges"]:
-            print(f"fuzz {target}: reached no code that is watched", flush=True)
+            print(f"fuzz {target}: reached no instrumented code", flush=True)
             result["broken"] = True
         result["over"] = sum(name.startswith(("timeout-", "oom-", "slow-unit-")) for name in new)
         result["crashes"] = len(new) - result["over"] + result.pop("broken", False)
@@ -218,7 +218,7 @@ def main():
     line.add_argument("--replay-program", default="build/float/replay")
     line.add_argument("--minutes", type=float, default=10, help="minutes per target")
     line.add_argument("--jobs", type=int, default=1, help="number of parallel targets")
-    line.add_argument("--again", action="store_true", help="also targets that were fuzzed for this time already")
+    line.add_argument("--again", action="store_true", help="also targets that were already fuzzed for this time")
     line.add_argument("--replay", action="store_true", help="runs the known inputs only, without fuzzing")
     os.chdir(TOP)
     return Fuzz(line.parse_args()).run()

@@ -1,4 +1,4 @@
-"""What Gannet reads and draws, without torch: safetensors files, IDX images, and the random numbers of kernels/philox.h.
+"""Gannet's file formats and random numbers without torch: safetensors files, IDX images, and the draws of kernels/philox.h.
 
 A draw is a pure function of (seed, stream, update, step, sample, element), so a run can be recomputed from its
 configuration alone. Everything here is vectorised NumPy in float64.
@@ -39,12 +39,12 @@ def write_safetensors(path: str, tensors: dict[str, np.ndarray], metadata: dict[
     blobs, offset = [], 0
     for name, value in tensors.items():
         value = np.asarray(value)
-        blobs.append(value.tobytes())  # C order whatever the strides
+        blobs.append(value.tobytes())  # in C order for any strides
         header[name] = {"dtype": names[value.dtype], "shape": list(value.shape),
                         "data_offsets": [offset, offset + len(blobs[-1])]}
         offset += len(blobs[-1])
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the data begin at a multiple of 8 bytes
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
     with open(path, "wb") as f:
         f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
@@ -55,7 +55,7 @@ MASK32 = np.uint64(0xFFFFFFFF)
 
 
 def philox(c0, c1, c2, c3, seed: int) -> list[np.ndarray]:
-    """The four words of each counter; the counters' words broadcast."""
+    """The four words of each counter. The counters' words are broadcast."""
     c = [np.asarray(x, np.uint64) for x in np.broadcast_arrays(c0, c1, c2, c3)]
     k0, k1 = seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF
     for _ in range(10):
@@ -68,7 +68,7 @@ def philox(c0, c1, c2, c3, seed: int) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class Key:
-    """What a draw is for: key and counter but for sample and element."""
+    """The purpose of a draw: key and counter without sample and element."""
     seed: int
     stream: int
     step: int = 0
@@ -118,7 +118,7 @@ def dropout_stream(network: str, role: str, leaf: int) -> int:
 
 
 def latents(config: dict, key: Key, samples: np.ndarray) -> np.ndarray:
-    """Latent points as the configuration wants them, (samples, size)."""
+    """Latent points of the configured distribution, (samples, size)."""
     size = config["latent"]["size"]
     if config["latent"]["distribution"] == "uniform":
         return uniform(key, samples, size, -1, 1)
@@ -126,14 +126,14 @@ def latents(config: dict, key: Key, samples: np.ndarray) -> np.ndarray:
 
 
 def sample_latents(config: dict, count: int, seed: int = 1, first: int = 0) -> np.ndarray:
-    """The points of images [first, first + count) of `apps/generate --seed SEED`; with a run's own seed, those of its grids."""
+    """The latent points of images [first, first + count) of `apps/generate --seed SEED`; a run's seed gives those of its grids."""
     return latents(config, Key(seed, STREAM_SAMPLE_GRID), np.arange(first, first + count))
 
 
 # ---- the order of the data -------------------------------------------------------------------------------------------
 
 def shuffled_index(seed: int, epoch: int, index: np.ndarray, count: int) -> np.ndarray:
-    """A bijection of [0, count): a Feistel network over the next even number of bits, walked until inside."""
+    """A bijection of [0, count): a Feistel network over the next even number of bits, repeated until the result is in the range."""
     keys = [int(k) for k in philox(epoch & 0xFFFFFFFF, epoch >> 32, 0, STREAM_ORDER * 4096, seed)]
     half = 1
     while 1 << (2 * half) < count:
@@ -157,7 +157,7 @@ def murmur_finaliser(h: np.ndarray) -> np.ndarray:
 
 
 class Images:
-    """A data set as the trainer sees it: bytes (count, C, H, W) and an endless, reshuffled sequence of batches."""
+    """The trainer's view of a data set: bytes (count, C, H, W) and an endless, reshuffled sequence of batches."""
 
     def __init__(self, pixels: np.ndarray, config: dict, batch: int, seed: int):
         first = config["first"]

@@ -1,7 +1,7 @@
-"""Gannet's networks, losses and optimizers in PyTorch: a second, independent way to compute what the C++ engine computes.
+"""Gannet's networks, losses and optimizers in PyTorch, as a second, independent implementation of the C++ engine.
 
 Takes an EFFECTIVE configuration (a run's config.json: lists expanded, expressions evaluated). Module names, parameter
-order and layouts are torch's own, which is what Gannet's traces and checkpoints use. The step is in gannet_trainer.py.
+order and layouts are torch's, which Gannet's traces and checkpoints also use. The step is in gannet_trainer.py.
 """
 import math
 
@@ -61,7 +61,7 @@ def optimizer_options(config: dict, network: str) -> dict:
     base = {k: v for k, v in config["optimizer"].items() if k not in NETWORKS}
     override = config["optimizer"].get(network) or {}
     if (override.get("type") or base["type"]) != base["type"]:
-        base = {"lr": base["lr"]}  # another type begins with its own defaults
+        base = {"lr": base["lr"]}  # another type has its own defaults
     merged = with_defaults(override, base)
     return with_defaults(merged, SECTIONS[merged["type"]])
 
@@ -89,7 +89,7 @@ class Upsample(nn.Upsample):
 
 
 class BatchNorm(nn.Module):
-    """torch's BatchNorm1d and 2d in one; a single row per channel, which torch refuses, has variance 0."""
+    """torch's BatchNorm1d and BatchNorm2d in one. A single row per channel has variance 0; torch refuses it."""
     unbiased = True  # the running variance; check_trace's self-test breaks it
 
     def __init__(self, channels: int, eps: float, momentum: float, affine: bool):
@@ -120,7 +120,7 @@ class BatchNorm(nn.Module):
 
 
 class Dropout(nn.Module):
-    """x mask / (1 - p), with a mask that is set before the forward pass: (N, C, H, W), (N, F), or (N, C) channelwise."""
+    """x mask / (1 - p). The mask is set before the forward pass: (N, C, H, W), (N, F), or (N, C) channelwise."""
 
     def __init__(self, p: float, channelwise: bool, shape: tuple, leaf: int):
         super().__init__()
@@ -144,8 +144,8 @@ class Dropout(nn.Module):
 
 
 class Rectifier(nn.Module):
-    """relu (slope 0) and leaky_relu. Where x is within rounding of 0, which side it falls on is a matter of luck, and with
-    it a part of the gradient: `sides`, if set, sees every x and decides (check_trace.py)."""
+    """relu (slope 0) and leaky_relu. If x is within rounding of 0, its side, and so a part of the gradient, is arbitrary:
+    `sides`, if set, gets every x and decides (check_trace.py)."""
     sides = None  # x -> booleans, True where the slope is 1
 
     def __init__(self, slope: float):
@@ -177,7 +177,7 @@ class Residual(nn.Module):
 
 
 class Builder:
-    """Builds a list of layers, inferring shapes down the list. Shapes are (C, H, W) or (F,), without the batch."""
+    """Builds a list of layers and infers their shapes. Shapes are (C, H, W) or (F,), without the batch."""
 
     def __init__(self, image_shape: tuple):
         self.image_shape = tuple(image_shape)
@@ -239,7 +239,7 @@ class Builder:
 
     @staticmethod
     def marked(module: nn.Module, keys: dict) -> nn.Module:
-        module.init = keys["init"]  # the layer's own rule, or None
+        module.init = keys["init"]  # the layer's initialisation, or None
         return module
 
 
@@ -248,7 +248,7 @@ def conv_numbers(k: dict) -> tuple[int, int, int]:
 
 
 def build_network(config: dict, network: str, image_shape: tuple, dtype=torch.float64) -> nn.Sequential:
-    """The network with its documented initial values. named_parameters() gives PARAM without the network's name."""
+    """The network with its documented initial values. named_parameters() has names without the network's name."""
     shape = (config["latent"]["size"],) if network == "generator" else tuple(image_shape)
     net, out = Builder(image_shape).sequence(config[network], shape)
     if network == "generator" and out != tuple(image_shape) and not config.get("allow_size_mismatch"):
@@ -272,7 +272,7 @@ def initialise(net: nn.Module, network: str, config: dict) -> None:
 
 
 def initial_value(module: nn.Module, name: str, key: Key, init: dict) -> np.ndarray | None:
-    """None: what the module's constructor made (ones and zeros)."""
+    """None: the values of the module's constructor (ones and zeros)."""
     if isinstance(module, BatchNorm) and name == "weight" and init["gamma_std"]:
         return draws.normal(key, np.zeros(1), len(module.weight), 1, init["gamma_std"])[0]
     if not isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
@@ -289,7 +289,7 @@ def initial_value(module: nn.Module, name: str, key: Key, init: dict) -> np.ndar
     if weight.dim() == 2:
         return flat.reshape(weight.shape)
     rows, columns, height, width = weight.shape
-    return flat.reshape(rows, height, width, columns).transpose(0, 3, 1, 2)  # drawn in the engine's (OC,R,S,C)
+    return flat.reshape(rows, height, width, columns).transpose(0, 3, 1, 2)  # drawn in the engine's order (OC,R,S,C)
 
 
 def scaled_draw(kind: str, key: Key, count: int, fan_in: int, fan_out: int, init: dict) -> np.ndarray:
@@ -311,7 +311,7 @@ def bce(scores: Tensor, label: float, objective: dict) -> Tensor:
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, objective: dict) -> Tensor:
-    """Of the scores; without the penalty."""
+    """The loss of the scores, without the penalty."""
     kind = objective["loss"]
     if kind == "wasserstein":
         return fake.mean() - real.mean()
@@ -336,7 +336,7 @@ def generator_loss(fake: Tensor, objective: dict) -> Tensor:
 
 
 def penalty_of_gradient(gradient: Tensor, norm: str, target: float) -> Tensor:
-    """mean (norm - target)^2; a norm for each sample, for each pixel over its channels, or one for the whole batch."""
+    """mean (norm - target)^2, with a norm for each sample, for each pixel over its channels, or for the whole batch."""
     axes = {"sample": list(range(1, gradient.dim())), "channel": [1], "batch": list(range(gradient.dim()))}[norm]
     return ((gradient.square().sum(axes) + 1e-12).sqrt() - target).square().mean()
 
@@ -354,7 +354,7 @@ def gradient_penalty(critic, points: Tensor, penalty: dict) -> Tensor:
 # ---- optimizers ------------------------------------------------------------------------------------------------------
 
 class RmspropInside(torch.optim.RMSprop):
-    """TensorFlow's RMSprop: eps under the root."""
+    """TensorFlow's RMSprop: eps inside the square root."""
 
     @torch.no_grad()
     def step(self, closure=None):

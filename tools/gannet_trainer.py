@@ -1,8 +1,8 @@
 """Gannet's training step in PyTorch, with the documented random draws.
 
-Every number that enters or leaves a step passes through an Observer under its name in a trace, and what the observer
-returns is used from there on. So one trainer serves to train (Observer), to write traces (Recorder) and to check them
-(check_trace.py hands the recorded value back in place of its own).
+Every number that enters or leaves a step is passed to an Observer under its name in a trace, and the trainer continues with
+the value that the observer returns. So the same trainer trains (Observer), writes traces (Recorder) and checks traces
+(check_trace.py returns the recorded values).
 """
 from dataclasses import dataclass
 from typing import Callable
@@ -17,19 +17,19 @@ from gannet_draws import GENERATOR_UPDATE, NETWORKS, Images, Key
 
 
 class Observer:
-    """Looks at nothing. `value` None: this trainer cannot compute it (real images without the data).
-    `optional`: a trace may leave it out. `scale`: the size that an error is relative to."""
+    """Observes nothing. `value` is None if this trainer cannot compute it (real images without the data).
+    `optional`: a trace may omit it. `scale`: an error is relative to this."""
 
     def see(self, kind: str, name: str, value, scale: float | None = None, optional: bool = False):
         return value
 
     def see_gradients(self, prefix: str, gradients: dict[str, Tensor], again: Callable[[], dict[str, Tensor]]):
-        """All gradients of an update. `again` computes them once more and changes nothing."""
+        """All gradients of an update. `again` recomputes them without side effects."""
         return {name: self.see("gradient", f"{prefix}.grad.{name}", g) for name, g in gradients.items()}
 
 
 class Recorder(Observer):
-    """Keeps all it sees: a trace."""
+    """Keeps all values: a trace."""
 
     def __init__(self):
         self.tensors: dict[str, np.ndarray] = {}
@@ -44,10 +44,10 @@ class Recorder(Observer):
 
 @dataclass
 class Fakes:
-    """One batch of fakes, which a second network may use again."""
+    """A batch of fakes, which the second network may reuse."""
     z: Tensor
     masks: dict[str, Tensor]
-    images: Tensor  # with the generator's graph where it was asked for
+    images: Tensor  # with the generator's graph if requested
 
 
 class Trainer:
@@ -58,7 +58,7 @@ class Trainer:
         self.step_number = 0
         giver, taker = self.batches_given_and_taken()
         if self.objective["fakes"] == "reuse" and taker not in (giver, giver * len(self.schedule_of_first())):
-            raise ValueError("fakes that are reused need as many batches taken as one update gives, or all of them")
+            raise ValueError("reused fakes: the second network must take the batches of one update, or all batches")
         self.image_shape = tuple(image_shape)
         self.nets = {n: gt.build_network(config, n, image_shape, dtype) for n in NETWORKS}
         self.options = {n: gt.optimizer_options(config, n) for n in NETWORKS}
@@ -82,7 +82,7 @@ class Trainer:
         return {f"{network}.{name}": b for name, b in self.nets[network].named_buffers()}
 
     def see_state(self, prefix: str) -> None:
-        """All state passes the observer: before the first step ("init") and after each ("s0.after")."""
+        """Passes all state to the observer: before the first step ("init") and after each step ("s0.after")."""
         see, first = self.observer.see, prefix == "init"
         for network in NETWORKS:
             self.updates[network] = int(see("step", f"{prefix}.optimizer.{network}.step", self.updates[network]))
@@ -98,7 +98,7 @@ class Trainer:
     # ---- a step ------------------------------------------------------------------------------------------------------
 
     def schedule(self) -> list[str]:
-        """The updates of a step in order: d0 d1 g0."""
+        """The updates of a step in order, such as d0 d1 g0."""
         o = self.objective
         parts = {"discriminator": [f"d{c}" for c in range(self.critic_steps(self.step_number))],
                  "generator": [f"g{k}" for k in range(o["generator_steps"])]}
@@ -110,13 +110,13 @@ class Trainer:
         return [u for u in order if u[0] == order[0][0]]
 
     def batches_given_and_taken(self) -> tuple[int, int]:
-        """Batches that an update of the first network accumulates, and one of the second."""
+        """The batches that an update of the first network accumulates, and those of an update of the second."""
         batches = self.objective["accumulate"]
         first, second = ("generator", "discriminator") if self.objective["update_order"] == "generator_first" else NETWORKS[::-1]
         return batches[first], batches[second]
 
     def reused(self) -> str:
-        """"d0:g0": the fakes of update d0 are those of g0; "d0:g0 g1": of both, in this order. Empty without reuse."""
+        """"d0:g0": update d0 uses the fakes of g0; "d0:g0 g1": the fakes of both, in this order. Empty without reuse."""
         if self.objective["fakes"] != "reuse":
             return ""
         order, givers = self.schedule(), self.schedule_of_first()
@@ -133,7 +133,7 @@ class Trainer:
         return sum(self.critic_steps(s) for s in range(step)) * self.objective["accumulate"]["discriminator"] * self.batch
 
     def step(self) -> dict[str, float]:
-        """One cycle of the schedule. Returns what a golden run records: losses and gradients of the last updates."""
+        """One cycle of the schedule. Returns the values of a golden run: losses and gradients of the last updates."""
         self.position = self.images_before(self.step_number)
         self.kept: dict[str, list[Fakes]] = {}
         taker, _, givers = self.reused().partition(":")
@@ -179,7 +179,7 @@ class Trainer:
                 p.data.clamp_(-clip, clip)
 
     def critic_loss(self, real: Tensor, fake: Tensor, eps: Tensor | None, masks: dict) -> tuple[Tensor, float]:
-        """The loss and the mean size of the scores. Forward passes in the order of the running statistics."""
+        """The loss and the mean absolute score. The order of the forward passes matters for the running statistics."""
         o = self.objective
         real_scores = self.forward("discriminator", real, masks["real"])
         fake_scores = self.forward("discriminator", fake, masks["fake"])
@@ -213,13 +213,13 @@ class Trainer:
         return [first] + [f"{first}.b{m}" for m in range(1, self.objective["accumulate"][network])]
 
     def see_loss(self, prefix: str, loss: Tensor, score_size: float) -> Tensor:
-        """Scores may be much larger than their differences, so an error is relative to the scores, too."""
+        """Scores may be much larger than their differences, so an error is also relative to the scores."""
         value = loss.detach()
         self.observer.see("losses", f"{prefix}.loss", value, scale=max(float(value.abs()), score_size))
         return loss
 
     def gradients(self, network: str, losses: list[Tensor]) -> dict[str, Tensor]:
-        """Of the batches together: their sum, or mean."""
+        """The sum or mean over the batches."""
         named = self.parameters(network)
         total = {name: torch.zeros_like(p) for name, p in named.items()}
         for loss in losses:
@@ -235,7 +235,7 @@ class Trainer:
             saved = [b.clone() for n in NETWORKS for b in self.buffers(n).values()]
             result = self.gradients(network, [compute()[0] for compute in again])
             for b, value in zip((b for n in NETWORKS for b in self.buffers(n).values()), saved):
-                b.data.copy_(value)  # unseen by autograd: a kept graph may have saved it
+                b.data.copy_(value)  # hidden from autograd, because a kept graph may have saved it
             return result
 
         prefix = f"s{self.step_number}.{update}"
@@ -253,7 +253,7 @@ class Trainer:
                 module.mask = masks[index]
         return self.nets[network](x)
 
-    # ---- what a step draws -------------------------------------------------------------------------------------------
+    # ---- draws of a step ---------------------------------------------------------------------------------------------
 
     def tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.dtype)
@@ -274,7 +274,7 @@ class Trainer:
         return self.tensor(draws.latents(self.config, key, self.samples(m)))
 
     def make_fakes(self, prefix: str, update: int, m: int, source: list[Fakes], recorded: bool) -> Fakes:
-        """Fresh ones, or the m-th of `source`, which has its graph already."""
+        """New fakes, or the m-th of `source`, which already has its graph."""
         if source:
             self.observer.see("latents", f"{prefix}.z", source[m].z, optional=True)
             return source[m]
@@ -284,7 +284,7 @@ class Trainer:
             return Fakes(z, masks, self.forward("generator", z, masks))
 
     def draw_masks(self, prefix: str, network: str, role: str, update: int, m: int) -> dict[str, Tensor]:
-        """By the layers' places."""
+        """Masks by the positions of the layers."""
         masks = {}
         for index, module in self.nets[network].named_modules():
             if isinstance(module, gt.Dropout) and module.p:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Trains small models for 50 steps in PyTorch, float64, and writes what a double build of the engine must reproduce.
+"""Trains small models for 50 steps in PyTorch in float64, and writes the numbers that a double build of the engine must reproduce.
 
 usage: golden_train.py [NAME ...] [--data FOLDER] [--goldens FOLDER] [--sensitivity]
 
-Reads train_NAME.config.json of the goldens' folder (an effective configuration, which is a model file, too) and writes
-train_NAME.json beside it; without names, all of them. --sensitivity writes nothing: it trains twice, the second time
-from weights moved by a part in 1e15, and prints how far apart the numbers get: what a test's tolerance must allow.
+Reads train_NAME.config.json from the goldens' folder (an effective configuration, which is also a model file) and writes
+train_NAME.json to the same folder. Without names, it does so for all models. --sensitivity writes nothing: it trains twice, the
+second time from weights changed by a relative 1e-15, and prints the difference of the numbers, which a test must tolerate.
 """
 import argparse
 import glob
@@ -28,8 +28,8 @@ def norm(tensors) -> float:
 
 
 def no_true_gradient(trainer: Trainer) -> list[str]:
-    """Biases whose gradient is zero but for rounding: a batch norm that follows takes any shift away again; and the
-    last bias of a Wasserstein critic adds as much to the real scores as to the fake ones."""
+    """Biases with a gradient of zero except for rounding: a following batch norm removes any shift, and the last bias of a
+    Wasserstein critic shifts real and fake scores equally."""
     names = []
     for network, net in trainer.nets.items():
         layers = list(net)
@@ -62,7 +62,7 @@ def train(config: dict, pixels, perturbation: float = 0.0) -> dict:
 
 
 def largest_difference(a, b) -> float:
-    """Relative to the larger of 1 and the number, over everything in two golden runs."""
+    """The largest difference of two golden runs, relative to the larger of 1 and the number."""
     if isinstance(a, dict):
         return max((largest_difference(a[k], b[k]) for k in a), default=0.0)
     if isinstance(a, list):
@@ -77,7 +77,7 @@ def main() -> None:
     p.add_argument("--goldens", default=os.path.join(ROOT, "tests", "goldens"))
     p.add_argument("--sensitivity", action="store_true")
     a = p.parse_args()
-    torch.set_num_threads(1)  # one order of summation
+    torch.set_num_threads(1)  # a fixed order of summation
     suffix = ".config.json"
     files = sorted(glob.glob(os.path.join(a.goldens, "train_*" + suffix)))
     for path in files if not a.names else [os.path.join(a.goldens, f"train_{n}{suffix}") for n in a.names]:

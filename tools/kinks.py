@@ -1,4 +1,4 @@
-"""What rectifiers near their kink may do to a gradient.
+"""The effect of rectifiers near their kink on a gradient.
 
 A unit whose input is within rounding of zero may be on one side in float32 and on the other in float64. Its output hardly
 changes, but its part of the gradient does, by a factor: with a million units, some are that near in every update. So the
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from gannet_torch import Rectifier
 
-MOST_UNITS = 100  # the nearest; each costs a forward and a backward pass
+MOST_UNITS = 100  # at most this many; each costs a forward and a backward pass
 
 
 class Sides:
-    """Decides for all rectifiers of a pass, in order of their calls; flips those in `flipped`, (call, element)."""
+    """Decides the side of all rectifiers of a pass, in call order; flips those in `flipped`, (call, element)."""
 
     def __init__(self, width: float, flipped: tuple[int, int] | None = None):
         self.width, self.flipped = width, flipped
@@ -34,7 +34,7 @@ class Sides:
 
     def collect(self, x: Tensor) -> None:
         distance = x.abs().reshape(-1) / x.square().mean().sqrt().clamp(min=1e-300)
-        # exact zeros (dropped units, dead rows) are zeros everywhere
+        # exact zeros (dropped units, dead rows) are exact in every precision
         for element in torch.nonzero((distance < self.width) & (distance > 0)).reshape(-1).tolist():
             self.near.append((float(distance[element]), self.calls, element))
 
@@ -48,7 +48,7 @@ def with_sides(sides: Sides, again: Callable[[], dict[str, Tensor]]) -> dict[str
 
 
 def slack(gradients: dict[str, Tensor], again: Callable[[], dict[str, Tensor]], width: float) -> tuple[dict[str, Tensor], int]:
-    """Elementwise, and the number of units; `again` computes the gradients once more."""
+    """The tolerance of each element, and the number of units. `again` recomputes the gradients."""
     seen = Sides(width)
     with_sides(seen, again)
     units = sorted(seen.near)[:MOST_UNITS]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes tests/goldens/ops.safetensors: ops in PyTorch, float64, with gradients of first and second order.
+"""Writes tests/goldens/ops.safetensors: ops in PyTorch in float64, with gradients of first and second order.
 
 usage: make_goldens.py [--out FILE]
 
-Naming is in tools/README.md. In short, for a case with differentiable inputs in.K and outputs out.0 (out.1, ... are
-outputs without a cotangent):  grad.K = d <out.0, dout> / d in.K  and, with the cotangents ddin.K of those,
-grad2.K = d (sum_K <grad.K, ddin.K>) / d in.K,  grad2.dout = the same by dout. Layouts are torch's.
+tools/README.md has the names. A case has differentiable inputs in.K and outputs out.0 (out.1, ... are outputs without a
+cotangent). Then grad.K = d <out.0, dout> / d in.K. With the cotangents ddin.K of these gradients,
+grad2.K = d (sum_K <grad.K, ddin.K>) / d in.K, and grad2.dout is the same derivative by dout. Layouts are torch's.
 """
 import argparse
 import json
@@ -25,7 +25,7 @@ ACTIVATIONS = {"none": lambda x: x, "relu": F.relu, "leaky_relu": lambda x: F.le
 
 
 class Goldens:
-    """Collects cases. Every case draws from a generator of its own, so that adding one changes no other."""
+    """Collects cases. Every case has its own generator, so a new case does not change others."""
 
     def __init__(self):
         self.tensors: dict[str, np.ndarray] = {}
@@ -167,7 +167,7 @@ def loss_cases(g: Goldens) -> None:
     for target in (1.0, 0.0, 0.9):
         o = {"loss": "bce", "bce_epsilon": 0}
         case(f"bce_{target}", "bce", lambda p, t=target: gt.bce(p, t, o), inside, target)
-        # at 0 and 1 the logarithms stop at -100 and the gradient's denominator at 1e-12; no second order there
+        # at 0 and 1 the logarithms are clamped to -100 and the gradient's denominator to 1e-12; there is no second order there
         case(f"bce_edges_{target}", "bce", lambda p, t=target: gt.bce(p, t, o), edges, target, orders=1)
         keras = {"loss": "bce", "bce_epsilon": 1e-3}
         case(f"bce_epsilon_{target}", "bce", lambda p, t=target: gt.bce(p, t, keras), torch.cat([edges, inside]), target, 1e-3)
@@ -200,7 +200,7 @@ OPTIMIZERS = {
 
 
 def optimizer_cases(g: Goldens, steps: int = 3) -> None:
-    """in.0: the parameter; const.K: the gradient of step K; out.K: the parameter after it; then the moments at the end."""
+    """in.0: the parameter; const.K: the gradient of step K; out.K: the parameter after step K, followed by the final moments."""
     for label, given in OPTIMIZERS.items():
         options = gt.optimizer_options({"optimizer": given}, "generator")
         name, w = f"optimizer_{label}", random(6, seed=7).requires_grad_(True)

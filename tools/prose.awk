@@ -1,5 +1,5 @@
 # Prints "FILE:LINE: TEXT" for the prose in files: comments and strings of code, whole lines of documents. Strings of one word are
-# left out: they are keys and names. For tools/lint.sh.
+# omitted: they are keys and names. For tools/lint.sh.
 function prose(line, hash,    out, string, c, i, quoted) {
     for (i = 1; i <= length(line); ++i) {
         c = substr(line, i, 1)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compiles every kernel for every GPU since sm_75 and prints what it needs there.
+"""Compiles every kernel for every architecture since sm_75 and prints its resources.
 
 usage: ptxas.py [--archs 75,80] [--compact] [--jobs 2] [--build build/ptxas] [FILE.cu ...]
 
 The table has a line for each kernel and, for each architecture, its registers per thread, its shared memory per block and the
 theoretical occupancy: the share of a multiprocessor's warps that can be resident. Threads are those of its __launch_bounds__, or
 of its tile. A kernel fails on an architecture if ptxas warns, spills registers, gives it a stack frame (local memory), or uses more
-registers than its launch bounds leave each thread. What was compiled is kept in --build and used again until a source changes.
+registers than its launch bounds leave each thread. Compiled files are kept in --build and reused until a source changes.
 --compact prints failures only. The last line, `N passed, N failed, N skipped`, counts kernels times architectures.
 """
 import argparse
@@ -29,7 +29,7 @@ class CompileError(Exception):
     pass
 
 
-# ---- what a multiprocessor holds -------------------------------------------------------------------------------------------------
+# ---- resources of a multiprocessor -----------------------------------------------------------------------------------------------
 # CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
 
 @dataclass
@@ -38,9 +38,9 @@ class Multiprocessor:
     blocks: int
     shared: int  # bytes
     registers: int = 65536
-    reserved: int = 1024  # bytes of each block's shared memory that the system takes
+    reserved: int = 1024  # bytes of each block's shared memory reserved by the system
     shared_unit: int = 128
-    register_unit: int = 256  # registers are given to a warp in such pieces, by one of four partitions
+    register_unit: int = 256  # a warp's registers are allocated in such units, from one of four partitions
     partitions: int = 4
 
     def resident_warps(self, threads: int, registers: int, shared: int) -> int:
@@ -97,7 +97,7 @@ def digest(command: list[str], files: list[str]) -> str:
 
 @dataclass
 class Compiled:
-    """One source for one architecture. `stem` with .ptx, .cubin and .log is what was made of it."""
+    """One source for one architecture. Its outputs are `stem` with .ptx, .cubin and .log."""
     source: Path
     arch: int
     stem: Path
@@ -105,7 +105,7 @@ class Compiled:
 
 
 def compile_one(nvcc: str, source: Path, arch: int, folder: Path) -> Compiled:
-    """To PTX and from there to machine code, as nvcc does for `-gencode arch=compute_N,code=sm_N`."""
+    """Compiles to PTX, then to machine code, as nvcc does for `-gencode arch=compute_N,code=sm_N`."""
     stem = folder / f"{source.stem}.sm_{arch}"
     made = {kind: Path(f"{stem}.{kind}") for kind in ("ptx", "cubin", "log", "d", "key")}
     to_ptx = [nvcc, *FLAGS, "-ptx", f"-arch=compute_{arch}", "-MD", "-MF", str(made["d"]), str(source), "-o", str(made["ptx"])]
@@ -170,7 +170,7 @@ def readable(name: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[<>,]", " ", name)).strip()
 
 
-# ---- what ptxas said -------------------------------------------------------------------------------------------------------------
+# ---- output of ptxas -------------------------------------------------------------------------------------------------------------
 
 @dataclass
 class Kernel:
@@ -179,7 +179,7 @@ class Kernel:
     mangled: str
     name: str = ""
     bound_threads: int = 0  # of __launch_bounds__, 0 without
-    bound_blocks: int = 0  # the least of a multiprocessor, 0 without
+    bound_blocks: int = 0  # minimum blocks per multiprocessor, 0 without
     most_registers: int = 0  # of __maxnreg__, 0 without
     threads: int = 0  # of a launch, 0 if not known
     registers: int = 0
@@ -201,7 +201,7 @@ class Kernel:
 
 
 def tile_of(mangled: str) -> tuple[int, int]:
-    """Threads of a launch and bytes of dynamic shared memory, where a tile among the template arguments tells; else 0."""
+    """Threads of a launch and bytes of dynamic shared memory, from the tile among the template arguments; 0 without a tile."""
     if m := re.search(r"10TensorTileI" + r"Li(\d+)E" * 6, mangled):
         rows, cols, depth, stages, row_warps, col_warps = map(int, m.groups())
         bytes_ = stages * (rows + cols) * depth * 4
@@ -250,7 +250,7 @@ def read_kernels(compiled: Compiled) -> list[Kernel]:
         if k.spills:
             k.problems.append(f"{k.spills} bytes of registers spilled")
         if not k.registers:
-            k.problems.append("ptxas said nothing of it")
+            k.problems.append("ptxas printed nothing about it")
         if k.registers > k.budget():
             k.problems.append(f"{k.registers} registers, its launch bounds leave {k.budget()}")
     return list(kernels.values())
@@ -302,7 +302,7 @@ def main() -> int:
         if a not in MULTIPROCESSORS:
             parser.error(f"sm_{a}: choose from {', '.join(map(str, MULTIPROCESSORS))}")
         if a not in known:
-            print(f"ptxas: sm_{a}: skipped, this nvcc does not know it")
+            print(f"ptxas: sm_{a}: skipped, this nvcc does not support it")
             skipped += 1
     archs = [a for a in archs if a in known]
 

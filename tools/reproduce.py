@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Runs the experiments of docs/seeds.md and writes the results into that page.
 
-    tools/reproduce.py              all of them, one after the other
-    tools/reproduce.py 002 003-a    those whose names begin so
+    tools/reproduce.py              all experiments, one after another
+    tools/reproduce.py 002 003-a    experiments with names that begin so
     tools/reproduce.py --list       names, budgets and settings
 
-An experiment trains a preset of models/seeds (with the settings that the table names, where the whole would take too long), looks
-at its log, evaluates its samples with ./apps/evaluate if they are digits or clothes, and keeps a picture and the results in
-docs/seeds/. The page's parts between <!-- NAME --> and <!-- /NAME --> are written again from these results. Runs are
-kept in build/reproduce/ and not made again unless --again is given. Needs the classifiers (they are trained first) and, for faces
-and sprites, --faces FOLDER and --sprites FOLDER; without them those experiments are skipped.
+An experiment trains a preset of models/seeds (with the settings of the table if the full run would take too long), reads its log,
+evaluates its samples with ./apps/evaluate if they are digits or clothes, and saves a picture and the results in docs/seeds/. The
+parts of the page between <!-- NAME --> and <!-- /NAME --> are rewritten from these results. Runs are kept in build/reproduce/ and
+repeated only with --again. Needs the classifiers (they are trained first) and, for faces and sprites, --faces FOLDER and
+--sprites FOLDER; without them these experiments are skipped.
 """
 import argparse
 import json
@@ -23,14 +23,14 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KEPT, RUNS, PAGE = (os.path.join(ROOT, *p) for p in (("docs", "seeds"), ("build", "reproduce"), ("docs", "seeds.md")))
 FOUR = ["samples.rows=4", "samples.columns=4"]
-# Nets of a quarter of the width, a sixteenth of the work, and a row of images: the pictures of this page take at most 3 MB.
+# Nets with a quarter of the width, a sixteenth of the work, and one row of images, because the page's pictures take at most 3 MB.
 NARROW = ["variables.filters=8", "samples.rows=1", "samples.columns=4"]
 SMALL_FACES = FOUR + ["samples.every=1000000"]
 
 
 class Experiment:
-    """`settings` are what differs from the preset, `minutes` what it should take on two cores; nothing stops it there. `plots` of
-    the run are kept where a plot is what the document showed, and of the samples the upper `share`: noise is large in a file."""
+    """`settings` differ from the preset. `minutes` is the expected time on two cores, not a limit. `plots` are the plots of the run
+    to keep, if the document showed plots. `share` is the upper part of the samples to keep, because files of noise are large."""
 
     def __init__(self, name, preset, settings=(), classifier="", data="", minutes=5, fails="", plots=(), share=1.0):
         self.name, self.preset, self.settings, self.share = name, preset, list(settings), share
@@ -86,7 +86,7 @@ def program(name, *arguments):
 
 
 def classifier(name):
-    """The run folder of a classifier, which is trained where there is none."""
+    """The run folder of a classifier, which is trained if it does not exist."""
     run = os.path.join(RUNS, name)
     if not os.path.exists(os.path.join(run, "checkpoint.safetensors")):
         done = program("train", f"models/{name}.json", "--out", run)
@@ -106,13 +106,13 @@ def middle(values):
 
 
 def processor_seconds():
-    """Of all programs run so far, all their threads: what else the machine does matters less to it than to a clock."""
+    """CPU time of all programs run so far, all threads: other load affects it less than wall-clock time."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def figures_of(run, seconds, device):
-    """What the log says: medians over the first and the last twentieth, events, the last observation."""
+    """A summary of the log: medians over the first and the last twentieth, events, the last observation."""
     log = lines_of(run)
     steps = [line for line in log if "loss_d" in line]
     share = max(1, len(steps) // 20)
@@ -157,7 +157,7 @@ def train(experiment, options):
         done = program("train", *arguments, "--dry-run")
         message = done.stderr.strip().splitlines()[-1]
         if done.returncode != 1 or experiment.fails not in message:
-            raise RuntimeError(f"was to be refused with \"{experiment.fails}\": {message}")
+            raise RuntimeError(f"should be refused with \"{experiment.fails}\": {message}")
         return {"refused": message.replace(os.path.abspath(getattr(options, experiment.data)), "FOLDER")}
     begin = processor_seconds()
     shutil.rmtree(run, ignore_errors=True)
@@ -183,7 +183,7 @@ def number(value):
 
 
 def paragraph(experiment, figures):
-    """The paragraph of the page about an experiment."""
+    """The page's paragraph about an experiment."""
     model = f"`models/seeds/{experiment.preset}.json`"
     if "refused" in figures:
         return f"{model} is refused before the first step:\n\n    {figures['refused']}\n"
@@ -193,7 +193,7 @@ def paragraph(experiment, figures):
     time = ""
     if figures.get("processor_seconds"):
         time = f" in {figures['processor_seconds']} s of CPU time"
-    elif figures.get("seconds"):  # by the clock
+    elif figures.get("seconds"):  # wall-clock time
         time = f" in {figures['seconds']} s"
     text = [f"{model}{with_settings}: {figures['steps']:,} steps ({figures['epochs']} epochs){time} on "
             f"{figures['device'].split(',')[0]} (budget: {experiment.minutes} min). First → last twentieth of the run: {losses}."]
@@ -256,7 +256,7 @@ def main():
     options = parser.parse_args()
     chosen = [e for e in EXPERIMENTS if not options.names or any(e.name.startswith(name) for name in options.names)]
     if not chosen:
-        raise SystemExit(f"reproduce.py: nothing is named {' or '.join(options.names)}: --list shows the names")
+        raise SystemExit(f"reproduce.py: no experiment is named {' or '.join(options.names)}: --list shows the names")
     if options.list:
         for e in chosen:
             print(f"{e.name:24} {e.minutes:3} min  models/seeds/{e.preset}.json {' '.join(e.settings)}")

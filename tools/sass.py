@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Looks at the machine code of every kernel for sm_80 and asserts what makes the hot ones fast.
+"""Checks the machine code of every kernel for sm_80, in detail that of the most important kernels.
 
 usage: sass.py [--build build] [--loops] [FILE.cu ...]
 
 No kernel uses local memory. Tiles of matrix products and convolutions, and the dot products of few filters, read global and shared memory
 16 bytes at a time, and their main loop, the innermost loop with the most multiplications, is at most 16 KB and does little besides
-multiplying: the table has instructions and limits, and beside them the same of CUTLASS's kernels (measured, sm_80). nvdisasm comes
-from PyPI, into a virtual environment of its own in --build. --loops prints what else is in the main loops. The last line is
+multiplying. The table has instructions and limits, next to those of CUTLASS's kernels (measured, sm_80). nvdisasm is installed from
+PyPI into a separate virtual environment in --build. --loops prints the other instructions of the main loops. The last line is
 `N passed, N failed, N skipped`.
 """
 import argparse
@@ -29,8 +29,8 @@ PACKAGES = ["nvidia-cuda-nvdisasm>=13,<14", "nvidia-cuda-cuobjdump>=13,<14"]
 
 @dataclass
 class Tile:
-    """What is asserted of kernels whose readable name (ptxas.py) matches. A share is of FFMA among the instructions of the main
-    loop; `per_hmma` are the main loop's instructions for each HMMA. What is None is only printed."""
+    """Limits of kernels with a matching readable name (ptxas.py). `share` is the share of FFMA among the instructions of the main
+    loop; `per_hmma` is the number of the main loop's instructions for each HMMA. Values with limit None are only printed."""
     pattern: str
     multiply: str
     wide_global: bool = True
@@ -40,7 +40,7 @@ class Tile:
     cutlass: str = ""
 
 
-# The first that matches counts. A rule with limits must match a kernel.
+# The first matching rule applies. A rule with limits must match a kernel.
 FAMILIES = "(matmul|conv2d|conv2d_dgrad|conv2d_wgrad)"
 TILES = [
     Tile(r"matmul 128x128 ", "FFMA", share=0.85, registers=168, cutlass="81.1 % (512 of 631), 130 registers"),
@@ -48,7 +48,7 @@ TILES = [
     Tile(r"conv2d_dgrad 128x128 ", "FFMA", share=0.78, registers=168, cutlass="73.9 %, 200 registers (strided)"),
     Tile(r"conv2d_wgrad 128x128 ", "FFMA", share=0.70, registers=168, cutlass="63.4 %, 129 registers"),
     Tile(FAMILIES + r" \d+x\d+ (?!Few).*(?<!1)$", "FFMA"),
-    Tile(FAMILIES + r" \d+x\d+ ", "FFMA", wide_global=False),  # odd sizes and pointers, few channels or filters: values come one by one
+    Tile(FAMILIES + r" \d+x\d+ ", "FFMA", wide_global=False),  # odd sizes and pointers, few channels or filters: values are loaded one by one
     Tile(r"conv2d_few_outputs [1-4] 4 ", "FFMA"),  # dot products: an image is read once for few filters
     Tile(r"matmul_tensor tf32 128x128x", "HMMA", per_hmma=4.5, registers=226, cutlass="4.8 (305 for 64), 226 registers"),
     Tile(r"matmul_tensor ", "HMMA"),
@@ -56,7 +56,7 @@ TILES = [
 
 
 def find_nvdisasm(build: Path) -> str | None:
-    """From the virtual environment, which is made if need be; where that is impossible, the toolkit's own."""
+    """nvdisasm of the virtual environment, which is created if needed; if that is impossible, the toolkit's."""
     venv = build / "sass-venv"
 
     def installed() -> str | None:
@@ -90,7 +90,7 @@ def is_wide_global(op: Instruction) -> bool:
 
 
 def is_wide_shared(op: Instruction) -> bool:
-    """LDSM with M88.4 is the matrix load: each lane's address is that of 16 bytes."""
+    """LDSM with M88.4 is the matrix load: each lane's address points to 16 bytes."""
     return re.match(r"LDS\.(U\.)?128$|LDSM\..*M88\.4$", op.opcode) is not None
 
 
@@ -170,7 +170,7 @@ def main() -> int:
         report.check(local == 0, kernel.name, f"{local} loads and stores of local memory")
     for tile in TILES:
         if not options.files and (tile.share or tile.per_hmma):
-            report.check(tile.pattern in matched, tile.pattern, "no kernel has such a name")
+            report.check(tile.pattern in matched, tile.pattern, "no kernel has a matching name")
     print(f"{len(found)} kernels, {sum(len(c.instructions) for _, c in found)} instructions")
     for failure in report.failures:
         print(failure)

@@ -1,4 +1,4 @@
-"""Machine code as nvdisasm prints it: the kernels of a cubin, their instructions and their innermost loops. Module of sass.py."""
+"""Parses the output of nvdisasm: the kernels of a cubin, their instructions and their innermost loops. Module of sass.py."""
 import re
 import subprocess
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Code:
     """One kernel."""
     mangled: str
     instructions: list[Instruction] = field(default_factory=list)
-    labels: dict[str, int] = field(default_factory=dict)  # the index of the instruction that follows
+    labels: dict[str, int] = field(default_factory=dict)  # the index of the next instruction
 
 
 def disassemble(nvdisasm: str, cubin: Path) -> list[Code]:
@@ -47,15 +47,15 @@ def successors(code: Code, i: int) -> list[int]:
     op = code.instructions[i]
     base = op.opcode.split(".")[0]
     following = [i + 1] if i + 1 < len(code.instructions) else []
-    jumps = base in ("BRA", "BRX", "JMP", "JMX", "CALL")  # a call to a label of the kernel's own is how ptxas leaves some loops
+    jumps = base in ("BRA", "BRX", "JMP", "JMX", "CALL")  # ptxas leaves some loops by a call to a label of the same kernel
     targets = [code.labels[name] for name in re.findall(r"\.L_x_\d+", op.operands)] if jumps else []
     leaves = base in ("BRX", "JMX", "EXIT", "RET", "KILL") or (base in ("BRA", "JMP") and op.operands.startswith("`"))
     return targets + ([] if leaves and not op.guard else following)
 
 
 def loops(code: Code) -> list[list[Instruction]]:
-    """The innermost loops, each with every instruction of it: the natural loops of the graph's back edges, those of one head taken
-    together, without the loops that hold another. Code that was moved out of line belongs to the loop that jumps there and back."""
+    """The innermost loops with all their instructions: the natural loops of the graph's back edges, merged by head, without loops
+    that contain another loop. Code that was moved out of line belongs to the loop that jumps there and back."""
     size = len(code.instructions)
     after = [successors(code, i) for i in range(size)]
     before: list[list[int]] = [[] for _ in range(size)]
@@ -103,7 +103,7 @@ def loops(code: Code) -> list[list[Instruction]]:
 
 
 def count(instructions: list[Instruction], *opcodes: str) -> int:
-    """How many have one of these names, whatever their modifiers, and can be executed: guards like @!PT are fillers."""
+    """The number of instructions with one of these names, with any modifiers, that can be executed; a guard like @!PT marks a filler."""
     return sum(op.opcode.split(".")[0] in opcodes and op.guard != "@!PT" for op in instructions)
 
 

@@ -4,7 +4,7 @@
     tools/side_by_side.py --peer FOLDER [--python PYTHON] [--rounds N] [--models mlp,dcgan28,...] [--variants eager,jax,...]
     tools/side_by_side.py     Gannet alone
 
-FOLDER holds torch_gans.py and jax_gans.py, PYTHON is an interpreter that has torch (and jax, or it is left out). A round runs
+FOLDER holds torch_gans.py and jax_gans.py, PYTHON is an interpreter that has torch (and jax, otherwise JAX is omitted). A round runs
 Gannet and then each variant of the peers; a model's time is the median over the rounds of the medians that the programs print.
 The ratio is that of the best variant to Gannet. Prints a table in Markdown. Run it on a machine that does nothing else.
 """
@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 
-# A peer's model: Gannet's, the steps to time, whether it has images as layers' inputs, whether JAX has it, the goal.
+# A peer's model: Gannet's model, the steps to time, whether layers have images as inputs, whether JAX has it, the goal.
 MODELS = {
     "mlp": ("vanilla", 100, False, True, 1.5),
     "mlp_keras": ("keras-mlp", 100, False, False, 1.8),
@@ -26,7 +26,7 @@ MODELS = {
     "dcgan64": ("dcgan64", 5, True, True, 2.5),
     "wgan_gp64": ("wgan-gp64", 3, True, False, 2.2),
 }
-VARIANTS = {  # of the peers: the script and its flags
+VARIANTS = {  # variants of the peers: the script and its flags
     "eager": ("torch_gans.py", []),
     "freeze": ("torch_gans.py", ["--freeze"]),
     "channels-last": ("torch_gans.py", ["--freeze", "--channels-last"]),
@@ -34,13 +34,13 @@ VARIANTS = {  # of the peers: the script and its flags
     "compile-channels-last": ("torch_gans.py", ["--freeze", "--compile", "--channels-last"]),
     "jax": ("jax_gans.py", []),
 }
-# What holds a library back to older instructions or fewer threads; nobody gets it.
+# Variables that restrict a library to older instructions or fewer threads; no program gets them.
 CLEARED = ("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE",
            "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GANNET_ISA", "GANNET_THREADS")
 
 
 def run(command, cores, limit):
-    """The program's output and the most memory it had, in MB; on these cores alone, so that all have the same number of threads."""
+    """A program's output and peak memory in MB. It runs on these cores only, so that all programs have the same number of threads."""
     environment = {key: value for key, value in os.environ.items() if key not in CLEARED}
     wrapped = [sys.executable, os.path.abspath(__file__), "--as-child", *command]
     done = subprocess.run(wrapped, env=environment, capture_output=True, text=True, timeout=limit,
@@ -53,7 +53,7 @@ def run(command, cores, limit):
 
 
 def as_child(command):
-    """Runs one program and appends its peak memory: only a process that has one child knows that child's."""
+    """Runs one program and appends its peak memory, which only a process with a single child can read."""
     import resource
     status = subprocess.run(command).returncode
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000)
@@ -61,7 +61,7 @@ def as_child(command):
 
 
 class Entry:
-    """What was measured of one program on one model."""
+    """Measurements of one program on one model."""
 
     def __init__(self):
         self.times, self.memory, self.reports = [], [], []
@@ -101,7 +101,7 @@ def variants_of(options, name):
 
 
 def compare(options, name, cores, left_out):
-    """Entries by program, Gannet's under \"gannet\"; why others have none goes to left_out."""
+    """Entries by program, Gannet's under \"gannet\". The reasons for missing programs are added to left_out."""
     model, steps, *_ = MODELS[name]
     steps = options.steps or steps
     entries = {"gannet": Entry()}
@@ -118,7 +118,7 @@ def compare(options, name, cores, left_out):
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 failed.add(variant)
                 entries.pop(variant, None)
-                left_out.append(f"{name}: {variant} is left out: {error}")
+                left_out.append(f"{name}: {variant} is omitted: {error}")
                 print(left_out[-1], file=sys.stderr)
         shown = ", ".join(f"{key} {entry.times[-1]:.1f}" for key, entry in entries.items())
         print(f"{name}, round {number + 1} of {options.rounds}, ms per step: {shown}", file=sys.stderr, flush=True)
@@ -143,7 +143,7 @@ def table(results):
 
 
 def table_alone(results):
-    """Gannet's own results, medians over the rounds."""
+    """Gannet's results, medians over the rounds."""
     lines = ["| model | batch | ms per step, median (min) | images/s | GFLOP/s | % of peak | first step after, s | memory, MB |",
              "|---|---|---|---|---|---|---|---|"]
     for name, entries in results.items():
@@ -175,7 +175,7 @@ def listed(text, known, what):
 
 
 def check_python(python):
-    """Before anything is measured."""
+    """Checks everything before the measurements."""
     try:
         subprocess.run([python, "-c", ""], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -199,7 +199,7 @@ def main():
     models, options.variants = listed(options.models, MODELS, "model"), listed(options.variants, VARIANTS, "variant")
     options.bench, options.peer = os.path.abspath(options.bench), options.peer and os.path.abspath(options.peer)
     if os.sep in options.python:
-        options.python = os.path.abspath(options.python)  # not resolved: a virtual environment is known by its link
+        options.python = os.path.abspath(options.python)  # not resolved, because the path of the link identifies a virtual environment
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     needed = [(options.bench, "run make")]
     if options.peer:
@@ -219,13 +219,13 @@ def main():
 
     load = os.getloadavg()[0]
     if load > len(cores) / 4:
-        print(f"side_by_side.py: the machine is busy, load average {load:.1f}: the times will mean little", file=sys.stderr)
+        print(f"side_by_side.py: the machine is busy, load average {load:.1f}: the times are unreliable", file=sys.stderr)
     results, left_out = {}, []
     for name in models:
         if os.path.exists(f"models/{MODELS[name][0]}.json"):
             results[name] = compare(options, name, cores, left_out)
             if options.peer and len(results) == 1 and len(results[name]) == 1:
-                raise SystemExit(f"side_by_side.py: no peer ran: see why above; --python {options.python} is to have torch")
+                raise SystemExit(f"side_by_side.py: no peer ran: see why above; --python {options.python} must have torch")
         else:
             print(f"{name}: skipped, there is no models/{MODELS[name][0]}.json", file=sys.stderr)
     print(f"{processor()}, {len(cores)} threads, rounds: {options.rounds}, load average before the first: {load:.1f}\n")

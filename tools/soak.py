@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A long training with a row of the log for every step, and whether it keeps its pace and its memory: `make soak MINUTES=20`.
+"""Checks that the speed and memory of a long training, with a log row for every step, stay constant: `make soak MINUTES=20`.
 
-The run is watched once a second and compared between its second fifth and its last: processor time of a step, memory, and the
-pause that samples and plots make (the time between the rows of a step with pictures and of the next; its lower quartile, so
-that what else the machine does counts little). Each may grow by 10 %. Then the run is interrupted, and resumed for some steps.
+The run is sampled once per second, and its second fifth is compared with its last: processor time per step, memory, and the pause
+for samples and plots (the time between the rows of a step with pictures and the next step; the lower quartile, because other load
+affects it least). Each may grow by 10 %. Then the run is interrupted, and resumed for some steps.
 The last line is `N passed, N failed, N skipped`.
 """
 import argparse
@@ -36,7 +36,7 @@ def watch(pid):
 
 
 def rows(log):
-    """(step, seconds) of the rows that have both; a row is long, and only these two are looked for."""
+    """(step, seconds) of the rows that have both. Rows are long, so only these two are parsed."""
     pattern = re.compile(rb'^\{"step": (\d+),.*"seconds": ([\d.e+-]+)\}')
     with open(log, "rb") as f:
         for line in f:
@@ -72,7 +72,7 @@ def main():
             time.sleep(1)
             if now := watch(program.pid):
                 seen.append((time.monotonic() - begin, *now))
-        program.send_signal(signal.SIGTERM)  # SIGINT may be ignored, as it is in the background
+        program.send_signal(signal.SIGTERM)  # SIGINT may be ignored, as in background jobs
         status = program.wait()
         check("interrupt", status == 130, f"status {status} after {time.monotonic() - begin:.0f} s")
 

@@ -3,9 +3,9 @@
 namespace gannet::bench {
 namespace {
 
-// Adds the values that a network's modules other than linear layers and convolutions move for each sample, by family. An
-// activation fused into a linear layer or a convolution costs nothing forward unless it needs its input; one fused into a norm
-// costs nothing at all.
+// Adds, by family, the values that a network's modules other than linear layers and convolutions move per sample. An activation
+// fused into a linear layer or a convolution moves nothing in the forward pass unless it needs its input. An activation fused
+// into a norm moves nothing at all.
 void add(const Sequence& sequence, double forward, double backward, StepBytes& s) {
     for (const Sequence::Step& step : sequence.plan) {
         const Module& module = *sequence.layers[step.layer];
@@ -36,14 +36,14 @@ StepBytes step_bytes(GanTrainer& trainer) {
     const Batches b = batches_of(trainer.usual_plan());
     const auto batch = double(trainer.config().batch);
     StepBytes s;
-    // A penalty goes forward, back to its points, and through both again.
+    // A penalty needs a forward pass, a backward pass to its points, and the backward pass of both.
     add(generator.layers(), batch * b.generated, batch * b.of_g, s);
     add(discriminator.layers(), batch * (b.scored + 2 * b.penalised), batch * (2 * b.of_d + b.of_g + 2 * b.penalised), s);
     s.products = step_passes(trainer, [=](const Module& module) {
                      const bool product = module.traits.family == Family::product;
                      return product ? batch * module.describe().forward_values + weights_of(module) : 0;
                  }).total();
-    if (b.joined > 0) {  // forward, back to the data but in the first layer, and to the weights
+    if (b.joined > 0) {  // forward, data gradients except of the first layer, weight gradients
         double all = 0, first = 0;
         for_each_module(discriminator.layers(), [&](const Module& module) {
             const double weights = module.traits.family == Family::product ? weights_of(module) : 0;
@@ -52,7 +52,7 @@ StepBytes step_bytes(GanTrainer& trainer) {
         });
         s.products -= b.joined * (3 * all - first);
     }
-    // Each term of the discriminator's loss but the first has gradients of its own, which are added as a whole.
+    // Each term of the discriminator's loss after the first has a separate gradient buffer, which is then added.
     const double terms = 3 * (b.penalised + b.of_d - b.joined + (o.discriminator_batches - 1) * o.critic_steps);
     const std::vector<Trainer::Part> parts = trainer.parts();
     s.optimizers = double(o.generator_steps) * parts[0].optimizer.words() * double(generator.parameter_count()) +

@@ -1,4 +1,4 @@
-// Cases of the kernels that are bound by memory: elementwise ones, reductions, normalisations.
+// Cases of memory-bound kernels: elementwise operations, reductions, normalisations.
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
@@ -12,16 +12,16 @@ namespace {
 // Calls a kernel with the arrays u.p of a Call u.
 #define CALL(...) [=](const Call& u) { RUN(u.device, __VA_ARGS__); }
 
-// The values of a batch: 28x28 images, the 14x14x64 of dcgan's first layer, dcgan64's 32x32x64.
+// Sizes of a batch: 28x28 images, the 14x14x64 of dcgan's first layer, dcgan64's 32x32x64.
 constexpr int64_t sizes[] = {64 * 28 * 28, 64 * 14 * 14 * 64, 128 * 32 * 32 * 64};
 
-// What batch norms and biases see: vanilla and keras-mlp, dcgan and wgan, dcgan64.
+// Shapes of batch norms and biases: vanilla and keras-mlp, dcgan and wgan, dcgan64.
 const RowsShape matrices[] = {
     {64, 256},          {64, 512},          {64, 1024},           {64 * 7 * 7, 128},   {64 * 14 * 14, 64},
     {128 * 4 * 4, 512}, {128 * 8 * 8, 256}, {128 * 16 * 16, 128}, {128 * 32 * 32, 64},
 };
 
-// A row is an image, or an image's values inside of a critic: 28x28, 64x64x3, wgan's 14x14x64.
+// A row is an image, or the activations of one image in a critic: 28x28, 64x64x3, wgan's 14x14x64.
 const RowsShape images[] = {{64, 28 * 28}, {64, 64 * 64 * 3}, {64, 14 * 14 * 64}};
 
 std::string text(const RowsShape& s) { return std::to_string(s.rows) + "x" + std::to_string(s.cols); }
@@ -42,7 +42,7 @@ Rival loop(int64_t n, F f) {
 void add_maps(std::vector<KernelCase>& cases) {
     for (const int64_t n : sizes) {
         const std::string shape = std::to_string(n);
-        // `f` is the formula, of one or two numbers, for the plain loop.
+        // `f` is the formula for the plain loop, with one or two arguments.
         const auto add = [&](const char* kernel, int inputs, double flops, std::function<void(const Call&)> run, auto f,
                              const char* note = "") {
             cases.push_back({kernel,
@@ -163,7 +163,7 @@ void add_norms(std::vector<KernelCase>& cases) {
                          {naive_rival([s, eps](const Call& u) {
                              naive::batch_norm(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, real(0.2));
                          })}});
-        // x, y and dy are read for the sums and, where the caches do not hold them, once more for dx.
+        // x, y and dy are read for the sums, and again for dx if they do not fit into the caches.
         cases.push_back({"batch_norm_grad",
                          text(s),
                          {{n}, {c}, {c}, {n}, {n}, {n}, {2 * c}, {c}},

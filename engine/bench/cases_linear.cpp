@@ -26,7 +26,7 @@ const Linear linears[] = {
     {64, 6272, 1},    // dcgan, wgan: the discriminator's last
 };
 
-// A convolution from (H, H, C) to (P, P, OC), or the transposed one the other way.
+// A convolution from (H, H, C) to (P, P, OC), or a transposed convolution from (P, P, OC) to (H, H, C).
 struct Conv {
     int64_t N, H, C, P, OC, kernel, stride, padding;
 };
@@ -56,7 +56,7 @@ std::string number(int64_t n) { return std::to_string(n); }
 
 std::string image(int64_t side, int64_t channels) { return number(side) + "x" + number(side) + "x" + number(channels); }
 
-// As much of the batch as takes a plain loop a few hundredths of a second.
+// The part of the batch that a plain loop computes in a few hundredths of a second.
 ConvShape part_of(ConvShape s, double flops) {
     s.N = std::clamp<int64_t>(int64_t(double(s.N) * 2e7 / flops), 1, s.N);
     return s;
@@ -70,7 +70,7 @@ std::vector<Rival> matmul_rivals(const MatmulShape& s) {
         onednn_rival([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2], u.device.threads().size()); }),
     };
 #ifdef GANNET_CUBLAS
-    // Through the same kernel; not where the library is not found.
+    // Runs cuBLAS through the same kernel; omitted if the library is not found.
     rivals.push_back({"cuBLAS", true, [s](const Call& u) -> std::function<void()> {
                           const auto run = [s, &u, device = u.device.with({.matmul = MatmulChoice::cublas})] {
                               RUN(device, matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{});

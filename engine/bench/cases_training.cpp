@@ -1,4 +1,4 @@
-// Cases of what a step needs besides its layers: optimizers, draws, data, losses, layouts.
+// Cases of the kernels of a step outside its layers: optimizers, random numbers, data, losses, layouts.
 #include "engine/bench/kernels.h"
 #include "engine/bench/naive.h"
 #include "engine/model/objective.h"
@@ -9,7 +9,7 @@ namespace {
 // Calls a kernel with the arrays u.p of a Call u.
 #define CALL(...) [=](const Call& u) { RUN(u.device, __VA_ARGS__); }
 
-// Parameters of a network: vanilla's D and G, dcgan's G, dcgan64's D and G.
+// Numbers of parameters: vanilla's D and G, dcgan's G, dcgan64's D and G.
 constexpr int64_t parameters[] = {533505, 1510032, 759680, 2765568, 3576704};
 
 void add_optimizers(std::vector<KernelCase>& cases) {
@@ -108,7 +108,7 @@ void add_losses(std::vector<KernelCase>& cases) {
             cases.push_back({"loss", shape, {{1}, {n}}, 0, CALL(loss<real>, u.p[0], u.p[1], nullptr, f, n)});
             cases.push_back({"loss_grad", shape, {{n}, {n}, {1}}, 0, CALL(loss_grad<real>, u.p[0], u.p[1], u.p[2], f, n)});
         }
-    // Labels are whatever the arrays hold, less than 1: all of class 0.
+    // The arrays hold values below 1, so all labels are class 0.
     const RowsShape s{128, 10};
     const int64_t n = s.size();
     cases.push_back({"cross_entropy",

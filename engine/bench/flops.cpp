@@ -10,11 +10,11 @@ using Cost = std::function<double(const Module&)>;
 
 struct Work {
     double cost = 0;      // of a pass
-    bool curved = false;  // the slope of its output by its input depends on the input
-    bool first = false;   // no layer with weights comes before it, so nobody asks for the gradient by its input
+    bool curved = false;  // the derivative of its output depends on its input
+    bool first = false;   // no layer with weights comes before it, so its data gradient is not needed
 };
 
-// `follows`: a layer with weights comes before the sequence. Returns whether one comes before what follows it.
+// `follows`: a layer with weights comes before the sequence. Returns the same for the layers after the sequence.
 bool collect(const Sequence& sequence, const Cost& cost, bool follows, std::vector<Work>& layers) {
     for (const auto& module : sequence.layers) {
         const double work = cost(*module);
@@ -26,10 +26,10 @@ bool collect(const Sequence& sequence, const Cost& cost, bool follows, std::vect
     return follows;
 }
 
-// Passes through one network.
+// Costs of passes through one network.
 struct Passes {
     double forward = 0;
-    double but_first = 0, but_last = 0;  // without the first (one in each branch) or last layer that has weights
+    double but_first = 0, but_last = 0;  // without the first (of each branch) or last layer with weights
     double second = 0;                   // from the last curved layer back to the weights
 };
 

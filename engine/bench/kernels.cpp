@@ -11,7 +11,7 @@
 namespace gannet::bench {
 namespace {
 
-// A number in four significant digits, right-aligned; blank if it is 0.
+// A number with four significant digits, right-aligned; blank if it is 0.
 std::string cell(double value, int width) {
     char text[32];
     const int digits = value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3;

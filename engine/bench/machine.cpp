@@ -11,7 +11,7 @@
 namespace gannet::bench {
 namespace {
 
-// What follows `key` on its line of a file of the system, or "".
+// The text after `key` on its line of a system file, or "".
 std::string value_of(const char* file, const std::string& key) {
     std::ifstream in(file);
     for (std::string line; std::getline(in, line);) {
@@ -28,7 +28,8 @@ double process_seconds() {
     std::ifstream in("/proc/self/stat");
     std::string line;
     std::getline(in, line);
-    // The second field, the program's name, may hold anything, but ends in the last parenthesis; the 22nd is when it began.
+    // The second field, the program's name, may contain any character and ends at the last parenthesis; field 22 is the start
+    // time.
     std::istringstream fields(line.substr(std::min(line.rfind(')') + 1, line.size())));
     std::string field;
     for (int i = 3; i <= 22; ++i) fields >> field;

@@ -14,7 +14,7 @@
 namespace gannet::bench {
 namespace {
 
-// The size of the images: the data set's own or, where it is not installed, what the model file says, or MNIST's.
+// The image size of the data set; if it is not installed, the size in the model file, or MNIST's.
 DatasetInfo image_size(const DatasetOptions& options) {
     try {
         return dataset_info(options);
@@ -31,7 +31,7 @@ Dataset random_images(const config::GanConfig& config) {
     const int64_t count = std::max(config.batch, std::min<int64_t>(8 * config.batch, 4096));
     Dataset data{"random", "random images", count, info.H, info.W, info.C, {}, {}};
     data.pixels.resize(std::size_t(data.count * data.H * data.W * data.C));
-    uint32_t state = 1;  // any generator will do: Numerical Recipes' linear congruence
+    uint32_t state = 1;  // linear congruential generator of Numerical Recipes; its quality does not matter here
     for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
     return data;
 }
@@ -59,7 +59,7 @@ std::string print(const char* format, Values... values) {
 
 }  // namespace
 
-// Between two steps in proportion, as NumPy has it.
+// Linear interpolation between two values, as in numpy.quantile.
 double ModelReport::quantile(double q) const {
     const std::vector<double> all = sorted(seconds);
     const double at = q * double(all.size() - 1);
@@ -69,7 +69,7 @@ double ModelReport::quantile(double q) const {
 
 ModelReport bench_model(const config::GanConfig& given, Device device, const ModelOptions& options) {
     config::GanConfig config = given;
-    config.objective.warm_up.reset();  // usual steps are timed
+    config.objective.warm_up.reset();  // times the steps after the warm-up phase
     ModelReport r;
     r.name = config.name;
     r.device = device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu);
@@ -85,7 +85,7 @@ ModelReport bench_model(const config::GanConfig& given, Device device, const Mod
     r.bytes = step_bytes(trainer);
 
     r.start = process_seconds();
-    r.warm_up = device.is_cuda() ? 3 : 2;  // a GPU's second step is recorded, its third replayed
+    r.warm_up = device.is_cuda() ? 3 : 2;  // on a GPU the second step is captured and the third is the first replay
     for (int64_t i = 0; i < r.warm_up; ++i) seconds_of_step(trainer, device);
     const auto wanted = [&](double spent) {
         const auto done = int64_t(r.seconds.size());

@@ -6,7 +6,7 @@
 namespace gannet::bench::naive {
 namespace {
 
-// f(x, w, y) with the indices of every product of a convolution.
+// Calls f(x, w, y) with the indices of every multiplication of a convolution.
 template <class F>
 void for_products(const ConvShape& s, F f) {
     for (int64_t n = 0; n < s.N; ++n)

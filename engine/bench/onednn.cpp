@@ -17,7 +17,7 @@ const dnnl::engine& engine() {
     return instance;
 }
 
-// What a call needs, alive as long as it may be made.
+// The objects that a call uses; they must outlive it.
 struct Call {
     dnnl::stream stream{engine()};
     dnnl::primitive primitive;
@@ -35,7 +35,7 @@ std::function<void()> call(dnnl::primitive primitive, std::unordered_map<int, me
     return [made] { (*made)(); };
 }
 
-// Ones, so that no denormals slow it down.
+// Filled with ones, because denormals are slow.
 memory own(const memory::desc& desc) {
     memory values(desc, engine());
     std::fill_n(static_cast<float*>(values.get_data_handle()), desc.get_size() / sizeof(float), 1.0f);

@@ -20,7 +20,7 @@ kernels::cpu::PeakLoops loops_of(Backend isa) {
     }
 }
 
-// The best of many samples: other programs can only lower it.
+// The maximum of many samples, because other programs can only lower the rate.
 double multiply_add_rate(const Device& device) {
     const auto run = loops_of(device.backend()).multiply_adds;
     const int64_t tasks = 16 * device.threads().size(), rounds = 10000;
@@ -71,7 +71,7 @@ Peaks find_peaks(Device device) {
         peaks.rates.push_back({name.substr(5, name.size() - 6), multiply_add_rate(cpu)});
         if (isa == device.backend()) peaks.flops = peaks.rates.back().flops;
     }
-    // Arrays that fit into the first level are no more than a thread's work.
+    // Arrays that fit into L1 are too small to split between threads.
     const double first = double(cache_bytes(1)), second = double(cache_bytes(2)) * device.threads().size(),
                  third = double(cache_bytes(3));
     if (first > 0) peaks.levels.push_back({"L1", first, triad_rate(device, first / 2)});
@@ -83,7 +83,7 @@ Peaks find_peaks(Device device) {
 }
 
 std::string text(const Peaks& peaks) {
-    if (peaks.flops == 0) return "unknown: the device does not tell";
+    if (peaks.flops == 0) return "unknown: the device does not report its peaks";
     std::string line = "multiply-adds ";
     char item[64];
     for (const Peaks::Rate& rate : peaks.rates) {

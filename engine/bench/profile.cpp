@@ -16,7 +16,7 @@ struct Ledger {
     std::vector<const char*> open;
     Clock::time_point since;
 
-    // Ends a stretch of time, which belongs to the innermost range.
+    // Adds the time since the last event to the innermost range.
     void settle() {
         const Clock::time_point now = Clock::now();
         // "discriminator.2 conv2d" is a layer; "optimizer", "step", "discriminator update" and "backward" are not.

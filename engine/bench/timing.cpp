@@ -9,7 +9,7 @@
 namespace gannet::bench {
 namespace {
 
-// `calls` calls. A GPU gets them as one graph, or the host's launches would be timed where kernels are short.
+// Measures `calls` calls. On a GPU they are one graph, because otherwise short kernels would be bound by the host's launches.
 class Sample {
 public:
     Sample(Device device, const std::function<void()>& f, int calls) : device_(device), calls_(calls), workspace_(device) {
@@ -35,18 +35,18 @@ private:
 }  // namespace
 
 void wait(Device device) {
-    if (device.is_cuda()) const DeviceValue<int64_t> copied(device);  // a copy comes after all that was enqueued
+    if (device.is_cuda()) const DeviceValue<int64_t> copied(device);  // waits: the copy runs after all enqueued work
 }
 
 Timing measure(Device device, double seconds, const std::function<void()>& f) {
-    f();  // fills pools and caches, and on a GPU loads the kernel
+    f();  // warm-up: fills pools and caches, and loads a GPU's kernel
     double once = device.seconds(f);
     if (seconds <= 0) return {once, once};
     const double enough = std::min(0.001, seconds / 3);
     const auto calls_for = [&] {
         return int(std::clamp(std::ceil(enough / std::max(once, 1e-9)), 1.0, device.is_cuda() ? 256.0 : 1e5));
     };
-    if (calls_for() > 1) once = Sample(device, f, calls_for()).seconds_of_call();  // one call alone is a poor guess
+    if (calls_for() > 1) once = Sample(device, f, calls_for()).seconds_of_call();  // a single call is too inaccurate
     const int calls = calls_for();
     const Sample sample(device, f, calls);
     std::vector<double> times;

@@ -11,7 +11,7 @@
 namespace gannet::bench {
 namespace {
 
-// The matrix products of a step that is not replayed from a graph.
+// The matrix products of an eager step (not replayed from a graph).
 std::vector<TunedProduct> products_of(const config::GanConfig& config, Device device) {
     std::vector<TunedProduct> seen;
     const Dataset images = random_images(config);
@@ -19,7 +19,7 @@ std::vector<TunedProduct> products_of(const config::GanConfig& config, Device de
     return seen;
 }
 
-// Seconds of the product when `choice` computes it. What is not plain has a bias and an activation.
+// Seconds of the matrix product with `choice`. If it is not `plain`, it has a bias and an activation.
 double seconds_of(const TunedProduct& p, MatmulChoice choice, const Device& on, double seconds) {
     const Device device = on.with({.precision = on.numerics().precision, .matmul = choice});
     const MatmulShape& s = p.shape;
@@ -37,10 +37,10 @@ double seconds_of(const TunedProduct& p, MatmulChoice choice, const Device& on, 
 Tuning tune(const config::GanConfig& config, Device given, double seconds) {
     const Device device = given.with(config.numerics);
     if (!device.is_cuda())
-        throw Error("there is nothing to tune on a CPU", device.name(), "run it with --device cuda on a machine that has a GPU");
+        throw Error("only GPUs can be tuned", device.name(), "run it with --device cuda on a machine that has a GPU");
 #ifndef GANNET_CUBLAS
-    throw Error("this program was built without cuBLAS, so there is nothing to choose", device.name(),
-                "build it where cublas_v2.h is");
+    throw Error("this program was built without cuBLAS, so there is no choice to tune", device.name(),
+                "build it on a machine that has cublas_v2.h");
 #endif
     Tuning out{device.name(), config.numerics.precision, {}};
     for (TunedProduct& p : products_of(config, device)) {

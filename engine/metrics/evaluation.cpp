@@ -11,7 +11,7 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t most_neighbours = 1000;  // samples that are compared with the training images: takes a second or two
+constexpr int64_t most_neighbours = 1000;  // samples compared with the training images: takes a second or two
 constexpr int64_t most_twins = 10000;      // images that are searched for near-duplicates
 constexpr double real_twins = 0.01;        // the share of real images that count as near-duplicates
 
@@ -79,8 +79,8 @@ private:
             progress_("computing Frechet distances", figure == "frechet" ? 0 : 1, 2);
             return frechet_distance(a, b);
         }
-        warn(figure + " is left out: " + grouped(fewer) + " images are too few for the covariance of " + grouped(size) +
-             " features; take at least " + grouped(size + 1) + ", better 10,000");
+        warn(figure + " is omitted: " + grouped(fewer) + " images are too few for the covariance of " + grouped(size) +
+             " features; use at least " + grouped(size + 1) + ", better 10,000");
         return nullptr;
     }
 
@@ -88,7 +88,7 @@ private:
         const auto moments = [](const Readings& r) { return moments_of(r.features, r.feature_size); };
         const Readings of_training = classifier_->read(real_.training, progress_);
         const Moments found = moments(readings), training = moments(of_training);
-        Moments test, rest;  // real images against real
+        Moments test, rest;  // two disjoint sets of real images
         if (real_.test.empty()) {
             const int64_t size = of_training.feature_size;
             test = moments_of(part(of_training.features, size, true), size);
@@ -99,8 +99,8 @@ private:
         }
         json::Value value = distance("frechet", found, training), floor = distance("frechet_floor", test, rest);
         if (!value.is_null() && !floor.is_null() && found.count < test.count)
-            warn("the Frechet distance of fewer images is larger: compare that of " + grouped(found.count) +
-                 " samples with that of as many only (frechet_floor is of " + grouped(test.count) + ")");
+            warn("the Frechet distance grows as the number of images falls: compare this one, of " + grouped(found.count) +
+                 " samples, only with distances of the same number of samples (frechet_floor uses " + grouped(test.count) + ")");
         out_.emplace_back("frechet", std::move(value));
         out_.emplace_back("frechet_floor", std::move(floor));
     }
@@ -121,7 +121,7 @@ private:
         } else if (const std::vector<uint8_t> held_out = part(real_.training, size_, true); !held_out.empty()) {
             figures.back().second = median_distance(held_out, part(real_.training, size_, false), nullptr);
         } else {
-            warn("data_median is left out: of " + counted(real_.count(), "image", "images") + " no tenth can be held out");
+            warn("data_median is omitted: " + counted(real_.count(), "image", "images") + ", and holding out a tenth needs 10");
         }
         out_.emplace_back("nearest_training_distance", std::move(figures));
     }
@@ -131,7 +131,7 @@ private:
         const std::vector<uint8_t>& reals = real_.test.empty() ? real_.training : real_.test;
         const int64_t here = std::min({count(samples_), count(reals), most_twins});
         if (here < 2) {
-            warn("duplicates are left out: it takes two samples and two real images");
+            warn("duplicates are omitted: at least two samples and two real images are needed");
             out_.emplace_back("duplicates", nullptr);
             out_.emplace_back("duplicate_distance", nullptr);
             return;

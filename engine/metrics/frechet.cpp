@@ -23,18 +23,18 @@ Eigen::Map<const Vector> mean_of(const Moments& m) { return {m.mean.data(), Eige
 void check(const Moments& a, const Moments& b) {
     const int64_t size = int64_t(a.mean.size());
     if (a.mean.size() != b.mean.size())
-        throw Error(std::to_string(size) + " features beside " + std::to_string(b.mean.size()), "frechet_distance",
-                    "read both sets with one classifier");
+        throw Error(std::to_string(size) + " features in one set, " + std::to_string(b.mean.size()) + " in the other",
+                    "frechet_distance", "read both sets with one classifier");
     const int64_t fewer = std::min(a.count, b.count);
     if (fewer <= size)
         throw Error(std::to_string(fewer) + " rows of " + std::to_string(size) + " features", "frechet_distance",
-                    "take at least " + std::to_string(size + 1));
+                    "use at least " + std::to_string(size + 1));
     for (const Moments* m : {&a, &b})
         if (!mean_of(*m).allFinite() || !covariance_of(*m).allFinite())
-            throw Error("features that are not finite", "frechet_distance", "look at the classifier's weights");
+            throw Error("features that are not finite", "frechet_distance", "check the classifier's weights");
 }
 
-// The root of a symmetric matrix whose negative eigenvalues are rounding.
+// The square root of a symmetric positive semidefinite matrix. Negative eigenvalues come from rounding and are set to 0.
 Matrix root(const Matrix& symmetric) {
     const Eigen::SelfAdjointEigenSolver<Matrix> solver(symmetric);
     const Vector roots = solver.eigenvalues().cwiseMax(0).cwiseSqrt();

@@ -1,4 +1,4 @@
-// Frechet distance of two sets of features, each taken for a normal distribution (Heusel et al., arXiv 1706.08500).
+// Frechet distance between two sets of features, each modelled as a normal distribution (Heusel et al., arXiv 1706.08500).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -6,7 +6,7 @@
 namespace gannet {
 
 struct Moments {
-    int64_t count = 0;               // of the rows they are of
+    int64_t count = 0;               // number of rows
     std::vector<double> mean;        // (size)
     std::vector<double> covariance;  // (size, size), unbiased
 };
@@ -14,7 +14,7 @@ struct Moments {
 // Moments of `rows`, (count, size). The covariance of one row is NaN, as in numpy.cov.
 Moments moments_of(const std::vector<float>& rows, int64_t size);
 
-// |m - n|^2 + tr(S + T - 2 sqrt(S T)), with the root of the symmetric sqrt(S) T sqrt(S), whose eigenvalues are clipped at 0.
+// |m - n|^2 + tr(S + T - 2 sqrt(S T)). The root is taken of the symmetric sqrt(S) T sqrt(S), with eigenvalues clipped at 0.
 // Throws Error if the sizes differ, if a side has no more rows than features (its covariance is rank-deficient, which would
 // dominate the distance), or if a value is not finite.
 double frechet_distance(const Moments& a, const Moments& b);

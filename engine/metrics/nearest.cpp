@@ -9,8 +9,8 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t at_once = 16;  // images of a task: they stay in the cache while all others are streamed
-constexpr int64_t block = 128;   // pixels between two comparisons of the partial sum
+constexpr int64_t at_once = 16;  // images per task: they stay in the cache while all others are streamed
+constexpr int64_t block = 128;   // pixels between two checks of the partial sum
 
 // GCC uses 16-bit multiply-adds only for a compile-time count.
 template <int64_t count>
@@ -23,7 +23,7 @@ int32_t squared_difference(const uint8_t* a, const uint8_t* b) {
     return sum;
 }
 
-// The distance in levels; if it is at least `enough`, any number of at least `enough`.
+// The squared distance in grey levels. Stops early, with some number >= `enough`, once the distance is known to be >= `enough`.
 int64_t squared_distance(const uint8_t* a, const uint8_t* b, int64_t size, int64_t enough) {
     int64_t sum = 0, at = 0;
     for (; at + block <= size; at += block) {
@@ -35,10 +35,10 @@ int64_t squared_distance(const uint8_t* a, const uint8_t* b, int64_t size, int64
     return sum;
 }
 
-enum class Among { all, others };  // others: the images themselves; each is compared with all others
+enum class Among { all, others };  // others: the images themselves, each compared with all others
 
-// Of each image the squared distance to the nearest of `among`, looked for below `limit` and only until it is below
-// `good_enough`.
+// For each image, the squared distance to the nearest of `among`, or `limit` if none is nearer. The search for an image ends when
+// a distance is below `good_enough`.
 std::vector<int64_t> nearest(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, Among which, int64_t size,
                              int64_t limit, int64_t good_enough, ThreadPool& threads, const CompareProgress& progress) {
     const int64_t count = int64_t(images.size()) / size, all = int64_t(among.size()) / size;

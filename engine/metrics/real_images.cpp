@@ -10,7 +10,8 @@ namespace {
 
 constexpr int64_t most_test_images = 10000;
 
-// Empty where there is none, and `why` says so. What was trained with the test split has seen its images.
+// The images of the test split. If there are none, empty, with the reason in `why`; also if the network was trained on that
+// split.
 std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, ThreadPool& threads, std::string& why) {
     why = "the data set has no test split";
     if (options.set == "folder" || options.split == "test") return {};
@@ -34,17 +35,17 @@ RealImages load_real_images(DatasetOptions options, const std::string& key_then,
     reals.source = options.path.empty() ? data.name : data.source;
     const std::string key = data_key(data, labels);
     if (!same_data(key_then, key))
-        reals.warnings.push_back(std::string(labels ? "the classifier was trained with other images or labels than "
-                                                    : "the generator was trained with other images than ") +
-                                 reals.source + " holds now: " + key + " now, " + key_then +
-                                 " then; samples are compared with those of now");
+        reals.warnings.push_back(std::string(labels ? "the classifier was trained on images or labels that differ from "
+                                                    : "the generator was trained on images that differ from ") +
+                                 reals.source + ": now " + key + ", then " + key_then +
+                                 "; samples are compared with the current images");
     reals.training = std::move(data.pixels);
     std::string why;
     reals.test = test_images(std::move(options), reals.image.size(), threads, why);
     if (reals.test.empty())
         reals.warnings.push_back(why +
-                                 "; frechet_floor and data_median are of a held-out tenth of the training images, duplicates "
-                                 "are compared with the training images");
+                                 "; frechet_floor and data_median use a held-out tenth of the training images, duplicates "
+                                 "use the training images");
     return reals;
 }
 

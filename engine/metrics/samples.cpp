@@ -12,12 +12,12 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t batch = 100;  // as apps/generate draws them: with batch statistics each depends on the others
+constexpr int64_t batch = 100;  // the batch of apps/generate: with batch statistics, a sample depends on its batch
 
 bool is_array(const std::string& path) { return path.ends_with(".npy"); }
 bool holds_a_run(const std::string& path) { return !is_folder(path) || exists(path + "/config.json"); }
 
-// Of a folder the warning tells how many; an array's or a generator's images are all of one shape.
+// Converts the images of an array or a generator, which have one shape. warnings_of() reports the changes of a folder's images.
 void fit(Samples& samples, const SampleShape& to, ThreadPool& threads) {
     const SampleShape from = samples.image;
     if (from == to) return;
@@ -25,22 +25,23 @@ void fit(Samples& samples, const SampleShape& to, ThreadPool& threads) {
     std::vector<uint8_t>& pixels = samples.pixels;
     if (from.C != to.C) pixels = with_channels({count * from.H, from.W, from.C, std::move(pixels)}, to.C).bytes;
     if (from.H != to.H || from.W != to.W) pixels = resize_images(pixels.data(), count, from.H, from.W, to.C, to.H, to.W, threads);
-    samples.warnings.push_back("the samples are " + from.str() + " and were made " + to.str() + ", as the real images are");
+    samples.warnings.push_back("the samples are " + from.str() + "; they were converted to the shape of the real images, " +
+                               to.str());
     samples.image = to;
 }
 
 std::vector<std::string> warnings_of(const Dataset& set) {
     const std::pair<int64_t, const char*> changes[] = {
-        {set.changes.cropped, "cropped to their middle square"},
+        {set.changes.cropped, "cropped to the central square"},
         {set.changes.resized, "resized"},
-        {set.changes.greyed, "made grey"},
-        {set.changes.coloured, "made three equal channels of grey"},
+        {set.changes.greyed, "converted to grey"},
+        {set.changes.coloured, "converted from grey to three equal channels"},
     };
     std::string text;
     for (const auto& [count, what] : changes)
         if (count > 0) text += (text.empty() ? "" : ", ") + grouped(count) + " " + what;
     if (text.empty()) return {};
-    return {"of " + counted(set.count, "image", "images") + " " + text + ": the real images are " +
+    return {"of " + counted(set.count, "image", "images") + ", " + text + ": the real images are " +
             SampleShape{set.H, set.W, set.C, false}.str()};
 }
 
@@ -53,7 +54,7 @@ SampleSource::SampleSource(const std::string& path) : path_(path) {
                     "give a run, a checkpoint, a folder of PNG files, or an .npy file");
     if (!holds_a_run(path)) return;
     checkpoint_ = load_checkpoint(find_checkpoint(path));
-    config_ = config::gan_of(config_of(*checkpoint_), "give a GAN's run, and this with --classifier");
+    config_ = config::gan_of(config_of(*checkpoint_), "give the run of a GAN here, and this run with --classifier");
 }
 
 std::string SampleSource::data_set() const { return draws() ? config_.data.images.set : "mnist"; }
@@ -66,13 +67,13 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
                            const LoadReport& report) const {
     if (image && image->C != 1 && image->C != 3)
         throw Error("the real images have " + std::to_string(image->C) + " channels; images have 1 or 3", path_,
-                    "give samples of a GAN that makes images: points cannot be evaluated");
+                    "give samples of a GAN that generates images: points cannot be evaluated");
     Samples samples = draws()           ? drawn(count, seed, device, report.progress)
                       : is_array(path_) ? of_array()
                                         : of_folder(image, device.threads(), report);
     const int64_t there = int64_t(samples.pixels.size()) / samples.image.size();
     if (count > there)
-        throw Error("the first " + std::to_string(count) + " images are wanted, there are " + std::to_string(there), path_,
+        throw Error("the first " + std::to_string(count) + " images are requested, there are " + std::to_string(there), path_,
                     "lower -n, or omit it for all");
     if (count > 0) samples.pixels.resize(std::size_t(count * samples.image.size()));
     if (image) fit(samples, *image, device.threads());
@@ -85,7 +86,8 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const L
     load_state(checkpoint_->content, checkpoint_->file, generator, nullptr);
     const SampleShape made = generator.out();
     if (made.C != 1 && made.C != 3)
-        throw Error("the generator makes points, not images", checkpoint_->file, "give a run whose samples are images");
+        throw Error("the generator produces points, not images", checkpoint_->file,
+                    "give the run of a GAN that generates images");
     const Sampler sampler(config_, generator);
     Samples samples{{}, made, {}};
     if (const std::optional<Error> lacks = lacking(config_, device))
@@ -101,21 +103,21 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const L
 
 Samples SampleSource::of_folder(const std::optional<SampleShape>& image, ThreadPool& threads, const LoadReport& report) const {
     DatasetOptions options{.set = "folder", .path = path_, .channels = image ? image->C : 0, .cache = false, .report = report};
-    if (image && image->H == image->W) options.size = image->H;  // else they must be of one size, and are stretched
+    if (image && image->H == image->W) options.size = image->H;  // otherwise they must have one size, and are stretched
     options.where = [this](const std::string&) { return path_; };
     try {
         Dataset set = load_dataset(options, threads);
         if (image) return {std::move(set.pixels), {set.H, set.W, set.C, false}, warnings_of(set)};
         Samples samples{std::move(set.pixels), {set.H, set.W, set.C, false}, {}};
-        if (set.changes.coloured == set.count) {  // as they are: grey
+        if (set.changes.coloured == set.count) {  // all files are grey
             samples.pixels = with_channels({set.count * set.H, set.W, set.C, std::move(samples.pixels)}, 1).bytes;
             samples.image.C = 1;
         }
         return samples;
     } catch (const LackOfMemory& error) {
         throw error.with_advice("give the program more memory, or smaller images");
-    } catch (const Error& error) {  // the advice names keys of a model file, and there is none
-        throw error.with_advice("give a folder of whole PNG or JPEG images, all of one size");
+    } catch (const Error& error) {  // its advice names keys of a model file, but there is no model file here
+        throw error.with_advice("give a folder of valid PNG or JPEG images of the same size");
     }
 }
 
@@ -124,8 +126,8 @@ Samples SampleSource::of_array() const {
     const std::vector<int64_t>& n = npy.shape;
     const bool grey = n.size() == 3, images = grey || (n.size() == 4 && (n[3] == 1 || n[3] == 3));
     if (!images || npy.values.empty())
-        throw Error("an array of shape " + Shape(n.begin(), n.end()).str() + " holds no images", path_,
-                    "save one of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)");
+        throw Error("an array of shape " + Shape(n.begin(), n.end()).str() + " does not hold images", path_,
+                    "save an array of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3)");
     return {std::move(npy.values), {n[1], n[2], grey ? 1 : n[3], false}, {}};
 }
 

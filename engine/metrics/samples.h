@@ -12,22 +12,22 @@ namespace gannet {
 struct Samples {
     std::vector<uint8_t> pixels;  // (count, H, W, C) of `image`
     SampleShape image;
-    std::vector<std::string> warnings;  // of what was done to them to make them so
+    std::vector<std::string> warnings;  // what was changed to get this shape
 };
 
 class SampleSource {
 public:
-    // A run folder, a checkpoint, a folder of image files, or a file that ends in .npy. Throws Error where there is nothing.
+    // A run folder, a checkpoint, a folder of image files, or an .npy file. Throws Error if the path does not exist.
     explicit SampleSource(const std::string& path);
 
-    bool draws() const { return checkpoint_.has_value(); }  // as many as are wanted, by seed
-    // The data set that the samples imitate: the generator's own; "mnist" for files.
+    bool draws() const { return checkpoint_.has_value(); }  // any number of samples, from a seed
+    // The data set that the generator was trained on; "mnist" for files.
     std::string data_set() const;
-    // Of a generator: what it was trained with, and the key of these images (engine/train/trainer.h).
+    // For a generator: its training data, and the key of these images (engine/train/trainer.h).
     DatasetOptions data() const;
     std::string data_key() const;
-    // `count` images. Where `image` is given they are resized (data/resize.h) and made grey or three equal channels as it says;
-    // else files stay as they are. Of files the first ones, 0 stands for all; Error where there are fewer.
+    // `count` images; of files the first ones, or all if `count` is 0; Error if there are fewer. They are resized
+    // (data/resize.h) and converted to 1 or 3 channels to match `image`, if given.
     Samples take(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
                  const LoadReport& report) const;
 

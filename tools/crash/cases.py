@@ -1,4 +1,4 @@
-"""The commands that crash.py breaks off, each small enough to end within a tenth of a second, and what they leave."""
+"""The commands that crash.py interrupts, and the files that they leave. Each takes less than a tenth of a second."""
 import json
 import os
 import re
@@ -56,12 +56,12 @@ def models(folder):
 
 
 class Case:
-    """A command, the folder that it starts in, and what it leaves there when nothing happens."""
+    """A command, the folder that it starts in, and the files that it leaves there if it is not disturbed."""
 
     def __init__(self, name, command, template, work, stdout=False, shim=None, trace=None, modes=None, more=None, stale=None):
         self.name, self.command, self.template, self.stdout, self.shim, self.trace = name, command, template, stdout, shim, trace
-        self.modes, self.more = modes or {}, more or {}  # of files; and variables of the environment
-        self.stale = stale  # what a killed writer left
+        self.modes, self.more = modes or {}, more or {}  # modes of files; and environment variables
+        self.stale = stale  # a file left by a killed writer
         self.whole = f"{work}/whole-{name}"
         self.start(self.whole)
         begin = time.monotonic()
@@ -71,7 +71,7 @@ class Case:
             raise SystemExit(f"crash: {name} fails by itself, status {status}: {err.strip()}")
         self.want, self.out = tree(self.whole), out
 
-        if trace:  # its last argument is the number of steps; a resumed run traces others than the first
+        if trace:  # the last argument is the number of steps; a resumed run traces other steps than the first
             full, self.command = self.command, [*self.command[:-1], "1000"]
             self.start(f"{work}/traced-{name}")
             self.run(f"{work}/traced-{name}")
@@ -92,7 +92,7 @@ class Case:
                                 stderr=subprocess.DEVNULL)
 
     def run(self, cwd, limit=None, **shim):
-        """Runs the command, under the shim where it is told something; returns status, stdout and stderr."""
+        """Runs the command, with the shim if it has settings. Returns status, stdout and stderr."""
         env = self.environment(cwd)
         if shim:
             env.update({f"CRASH_{key.upper()}": str(value) for key, value in shim.items()}, LD_PRELOAD=self.shim)
@@ -104,13 +104,13 @@ class Case:
         return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
     def finish(self, cwd):
-        """Repeats the command until it is done, and returns what is wrong then, as texts."""
+        """Repeats the command until it is done. Returns a list of faults."""
         for _ in range(3):
             status, out, err = self.run(cwd)
             if status == 0:
                 got = tree(cwd)
                 wrong = []
-                if self.trace and arrays_of(got.get(self.trace)):  # if not, differences() says so
+                if self.trace and arrays_of(got.get(self.trace)):  # otherwise differences() reports it
                     wrong = trace_differences(self.trace, got[self.trace], self.want[self.trace], self.traced)
                     got[self.trace] = self.want[self.trace]
                 wrong += differences(got, self.want)
@@ -120,10 +120,10 @@ class Case:
             if status is None or status < 0:
                 break
         said = err.strip().splitlines()[-1:] or ["(no line)"]
-        return [f"STUCK: the command that is repeated ends with status {status}: {said[0]}"]
+        return [f"STUCK: the repeated command ends with status {status}: {said[0]}"]
 
     def refused(self, status, err):
-        """What is wrong with how a command ended that met a failure: it says one line, or did not mind."""
+        """The faults of a command after a failure. It must print one error line, or succeed."""
         if status is None:
             return ["it hangs"]
         errors = [line for line in err.splitlines() if line.startswith("gannet: ") and not line.startswith("gannet: warning: ")]
@@ -135,7 +135,7 @@ class Case:
 
 
 def calls_of(case, cwd, which=""):
-    """The calls of a command that count, as (letter, path)."""
+    """The counted calls of a command, as (letter, path)."""
     case.start(cwd)
     listing = f"{cwd}.list"
     if os.path.exists(listing):
@@ -149,7 +149,7 @@ def calls_of(case, cwd, which=""):
 
 
 def make_cases(apps, shim, work, files):
-    """All of them, by name. `whole` of the trainings serves the commands that read a run."""
+    """All cases by name. Commands that read a run use `whole` of the trainings."""
     empty = f"{work}/empty"
     os.makedirs(empty)
 
@@ -158,18 +158,18 @@ def make_cases(apps, shim, work, files):
         return Case(name, command + list(more), empty, work, shim=shim, **options)
 
     cases = [training("train", "gan"), training("alarm", "alarm"), training("classifier", "classifier")]
-    runs = f"{work}/runs"  # what the others read
+    runs = f"{work}/runs"  # read by the other commands
     shutil.copytree(f"{cases[1].whole}/runs", f"{runs}/runs")
     shutil.copytree(f"{cases[2].whole}/runs", f"{runs}/runs", dirs_exist_ok=True)
 
-    # A run that was killed when its checkpoint of step 2 had got its name.
+    # A run that was killed after its checkpoint of step 2 was renamed.
     cut = f"{work}/cut"
     names = [i for i, (letter, path) in enumerate(calls_of(cases[1], cut), 1) if letter == "r" and path.endswith("checkpoint.safetensors")]
     cases[1].start(cut)
     cases[1].run(cut, at=names[2], do="kill-after")
     cases.append(Case("resume", cases[1].command, cut, work, shim=shim))
 
-    # An empty folder, as a scheduler makes it, and weights that config.json does not name.
+    # An empty folder, as a scheduler creates it, and weights that are not in config.json.
     given = f"{work}/given"
     os.makedirs(f"{given}/runs/init")
     shutil.copy(f"{cases[0].whole}/runs/train/checkpoint.safetensors", f"{given}/weights.safetensors")
@@ -177,7 +177,7 @@ def make_cases(apps, shim, work, files):
     command[command.index("runs/train")] = "runs/init"
     cases.append(Case("init", [*command, "--init", "weights.safetensors"], given, work, shim=shim))
 
-    older = f"{work}/older"  # with samples of another run, and a picture with a mode of its own
+    older = f"{work}/older"  # with samples of another run, and a picture with a different mode
     shutil.copytree(runs, older)
     os.makedirs(f"{older}/images")
     for i in range(6):
@@ -185,7 +185,7 @@ def make_cases(apps, shim, work, files):
     png(f"{older}/grid.png", 4, 1)
     os.chmod(f"{older}/grid.png", 0o640)
 
-    # A cache that has no room for another entry, with what a killed writer left and a file that is nobody's.
+    # A full cache, with a file left by a killed writer and an unrelated file.
     cached = f"{work}/cached"
     shutil.copytree(runs, cached)
     os.makedirs(f"{cached}/cache/gannet")
@@ -216,7 +216,7 @@ def make_cases(apps, shim, work, files):
 
 
 def silent_commands(apps, files):
-    """Commands that write no file. `bench --tune FILE` writes one, on a GPU only, so that nothing here tries it."""
+    """Commands that write no file. `bench --tune FILE` writes one, but needs a GPU, so it is not tried."""
     model = [files["gan"], "--device", "cpu", "--threads", "1"]
     summary, bench = f"{apps}/summary", f"{apps}/bench"
     return {

@@ -1,15 +1,15 @@
-"""What the files that a command left have too much, too little or otherwise, compared with those of an undisturbed run."""
+"""Compares the files that a command left with those of an undisturbed run."""
 import json
 import os
 import re
 
 # One more entry in the cache is allowed, and an empty .lock in a folder that cannot be locked (NFS, or a flock that is made to fail).
 HARMLESS = re.compile(r"cache/gannet/[0-9a-f]{16}\.images|runs/\w+/\.lock")
-DIFFERS = ("seconds", "img_per_s")  # what a resumed run's log may say otherwise
+DIFFERS = ("seconds", "img_per_s")  # keys that may differ in a resumed run's log
 
 
 def content(path):
-    """A file as it is compared: a log without what may differ."""
+    """The content of a file for comparison: a log without keys that may differ."""
     with open(path, "rb") as f:
         data = f.read()
     if os.path.basename(path) != "log.jsonl":
@@ -34,7 +34,7 @@ def tree(folder):
 
 
 def differences(got, want):
-    """What a tree has too much, too little or otherwise, one text each."""
+    """The differences between two trees, as a list of texts."""
     got = {name: c for name, c in got.items() if name in want or not HARMLESS.fullmatch(name)}
     texts = [f"{name} is left over" for name in got.keys() - want.keys()] + [f"{name} is missing" for name in want.keys() - got.keys()]
     for name in sorted(got.keys() & want.keys()):
@@ -76,8 +76,8 @@ def arrays_of(data):
 
 
 def trace_differences(name, got, want, all_steps):
-    """What is wrong with a trace of a run that may have been resumed. It has as many steps as `want`, or those to the end; each array is
-    that of `all_steps`, the trace of every step of an undisturbed run."""
+    """The faults in a trace of a run that may have been resumed. It must have `want` steps, or the steps to the end; each array must
+    equal that of `all_steps`, the trace of every step of an undisturbed run."""
     (arrays, metadata), (wanted, wanted_metadata), (known, _) = (arrays_of(data) for data in (got, want, all_steps))
     steps, wanted_steps, known_steps = (sorted({step_in(array) for array in some}) for some in (arrays, wanted, known))
     before = steps[0]

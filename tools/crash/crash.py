@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Breaks off trainings and other commands in every way, repeats them until they are done, and compares every file that they leave
-with what an undisturbed run leaves. `make crash` runs it; docs/reliability.md says what it found.
+"""Interrupts trainings and other commands in every way, repeats them until they are done, and compares all files with those of an
+undisturbed run. `make crash` runs it; docs/reliability.md has the results.
 
     kill       kill -9 at each system call that changes a file: before it, after it, and in the middle of a write
     random     kill -9 at random moments, repeated until the command is done
     signal     the same with SIGINT, SIGTERM, SIGHUP and SIGUSR1, which finish the step and save
-    fail       each such call fails, once or from there on, with each error that it may give; writes accept half of the bytes
+    fail       each such call fails, once or permanently, with each error that it can return; writes accept half of the bytes
     read       each opening of a file to read, and each read, fails
-    power      power cuts: after each call, what a disk may hold when only synced data survive
+    power      power cuts: after each call, the states of a disk on which only synced data survive
     full       the file system is full: a tmpfs of each number of pages and of files (needs root), then enlarged
     limit      a limit on file sizes (ulimit -f) of each half kilobyte, then lifted
     output     stdout or stderr are full or closed
@@ -37,12 +37,12 @@ import cases as crash_cases
 import compare
 import powercut
 
-ERRORS = {  # what each call may say
+ERRORS = {  # the errors of each call
     "o": "ENOSPC EACCES EMFILE EROFS", "w": "ENOSPC EIO EFBIG EDQUOT", "f": "EIO ENOSPC", "r": "ENOSPC EACCES EIO", "u": "EACCES",
     "m": "ENOSPC EACCES EROFS", "t": "EIO", "c": "EIO ENOSPC", "l": "ENOLCK EOPNOTSUPP", "h": "EPERM", "k": "EPERM", "x": "EMFILE EIO",
     "R": "EIO",
 }
-# What makes no sense; all other parts try all commands.
+# Combinations without meaning; all other parts try all commands.
 OMITTED = {("full", "clear"): "it needs no space", ("limit", "clear"): "it writes no file"}
 
 
@@ -69,7 +69,7 @@ class Crash:
             self.shown += bool(wrong)
 
     def each(self, part, tries_of, attempt):
-        """attempt(case, try, folder) returns what is wrong, for all tries of a case; a folder of their own for each."""
+        """Runs attempt(case, try, folder), which returns faults, for all tries of a case, each in its own folder."""
         for case in self.cases.values():
             if self.options.case and case.name not in self.options.case:
                 continue
@@ -112,7 +112,7 @@ class Crash:
         self.each("kill", tries, attempt)
 
     def struck(self, part, signals):
-        """Runs get one of the signals at random moments, up to six times, and then what they need."""
+        """Sends a signal to runs at random moments, up to six times, then lets them finish."""
         def attempt(case, what, cwd):
             draw = random.Random(f"{part} {case.name} {what}")
             case.start(cwd)
@@ -125,7 +125,7 @@ class Crash:
                         sent = draw.choice(signals)
                         program.send_signal(sent)
                         status = program.wait(60)
-                        if status not in (0, 130, -sent):  # -sent: before it watches for it
+                        if status not in (0, 130, -sent):  # -sent: killed before the handler is installed
                             wrong.append(f"{sent.name}: status {status}")
                 if status == 0:
                     break
@@ -155,7 +155,7 @@ class Crash:
             # Until the next entry of the cache is written.
             excused = [f"{case.stale} is left over"] if letter in "uxl" and path in (case.stale, os.path.dirname(case.stale or "")) else []
             if letter == "h" and how == "fail":
-                excused += [f"{name} has another mode" for name in case.modes]  # as on a file system that has none
+                excused += [f"{name} has another mode" for name in case.modes]  # as on a file system without locks
             return case.refused(status, err) + [text for text in case.finish(cwd) if text not in excused]
 
         self.each(part, tries, attempt)
@@ -179,7 +179,7 @@ class Crash:
 
         def attempt(case, what, cwd):
             _, _, kind, kept, state = what
-            if kind == "now":  # the recorder itself: it saw every change
+            if kind == "now":  # checks the recorder: it must have seen every change
                 powercut.to_disk(state, cwd, case.template)
                 return compare.differences(compare.tree(cwd), compare.tree(f"{self.work}/power"))
             powercut.to_disk(state, cwd, case.template)
@@ -208,7 +208,7 @@ class Crash:
                 try:
                     shutil.copytree(case.template, cwd, dirs_exist_ok=True)
                 except (OSError, shutil.Error):
-                    return []  # too small even for what the command starts from
+                    return []  # too small for the command's input files
                 status, _, err = case.run(cwd)
                 wrong = case.refused(status, err)
                 subprocess.run(["mount", "-o", "remount,size=64m,nr_inodes=10000", cwd], check=True)
@@ -272,7 +272,7 @@ def main():
     line.add_argument("--show", type=int, default=40, help="number of failures to print; 0: all")
     line.add_argument("--keep", action="store_true", help="keeps the work folder")
     options = line.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored, and so by the programs
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore SIGINT, and the programs would inherit that
     options.apps, options.shim = os.path.abspath(options.apps), os.path.abspath(options.shim)
     if unknown := set(options.parts) - set(PARTS):
         line.error(f"no part {' '.join(unknown)}: the parts are {', '.join(PARTS)}")

@@ -1,11 +1,11 @@
-"""What a power cut may leave of the files that a program wrote: states of a journal that tools/crash/shim.cpp recorded.
+"""The possible states of a program's files after a power cut, from the journal that tools/crash/shim.cpp records.
 
-A file system promises only what was synced: the bytes of a file that had an fsync, and the entries of a folder that had one.
+A file system guarantees only synced data: the bytes of a file after its fsync, and the entries of a folder after its fsync.
 After each recorded call there are three states:
 
-    lost    nothing is there that was not synced: new entries are gone, renames undone, files as at their last fsync
-    ahead   entries are as the program left them, files as at their last fsync (a new file is empty)
-    torn    the same, and half of the bytes that were appended since
+    lost    only synced data: new entries are missing, renames are undone, files are as of their last fsync
+    ahead   entries are current, files are as of their last fsync (a new file is empty)
+    torn    the same, with half of the bytes that were appended since
 
 Disks reorder within a file as well; the program syncs whole files before they get their name, so that is not modelled.
 """
@@ -49,7 +49,7 @@ def from_disk(path):
 
 
 def to_disk(state, path, before):
-    """Writes a state; a file that was there `before` keeps its mode."""
+    """Writes a state. A file that existed `before` keeps its mode."""
     os.makedirs(path, exist_ok=True)
     for name, content in state.items():
         here, there = os.path.join(path, name), os.path.join(before, name)
@@ -71,12 +71,12 @@ def records(path):
 
 
 class Disk:
-    """The files below `root`: as the program sees them, and as they would be after a power cut."""
+    """The files below `root`: as the program sees them, and as after a power cut."""
 
     def __init__(self, root, before):
         self.root, self.top = os.path.realpath(root), from_disk(before)
         self.open = {}  # descriptor -> node
-        self.saved, self.promised = [], -1  # the checkpoints that got their name, and the last that must survive
+        self.saved, self.promised = [], -1  # the renamed checkpoints, and the last one that must survive
 
     def place(self, path):
         """The folder and the name of a path, or None if it is outside."""
@@ -96,7 +96,7 @@ class Disk:
         return self.top if name == "" else folder and folder.entries.get(name)
 
     def promise(self):
-        """The program has gone on, or has ended: its last checkpoint must survive, whatever was synced."""
+        """The program has continued or ended, so its last checkpoint must survive."""
         self.promised = len(self.saved) - 1
 
     def apply(self, call, descriptor, number, first, second):
@@ -141,7 +141,7 @@ class Disk:
                 if number & EXCHANGE:
                     a.entries[old] = other
             b.entries[new] = node
-            # In a folder with a name that starts with a dot the run is not there yet.
+            # In a folder with a name that starts with a dot, the run does not exist yet.
             if new == CHECKPOINT and not os.path.basename(os.path.dirname(second)).startswith(b"."):
                 self.saved.append(node.data)
             elif isinstance(node, Folder) and CHECKPOINT in node.entries and not new.startswith("."):
@@ -171,9 +171,9 @@ def frozen(state):
 
 
 def cuts(root, before, journal):
-    """Yields (number of the call, letter, kind, whether it has the promised checkpoint, state), each state once, of a program that
-    ran in `root`, which was as `before`; then the states after it has ended with status 0, "lost" as the last of them; last
-    (None, "", "now", True, what the program should have left)."""
+    """Yields (number of the call, letter, kind, whether the required checkpoint exists, state) for a program that ran in `root` with
+    the content `before`, each state once; then the states after it has ended with status 0, ending with "lost"; finally
+    (None, "", "now", True, the expected final state)."""
     disk, seen = Disk(root, before), set()
     for number, (call, *rest) in enumerate(records(journal), 1):
         disk.apply(call, *rest)

@@ -1,6 +1,6 @@
-// Faults at system calls: a library for LD_PRELOAD that counts the calls of a program that change files, and makes one of them
-// go wrong. tools/crash/crash.py runs programs under it. Built by `make crash`; it is not part of the programs.
-// tests/test_crash_shim.py names the calls of the C library that change files; all that the programs import are here.
+// Injects faults into system calls: a library for LD_PRELOAD that counts the calls of a program that change files, and lets one of
+// them fail. tools/crash/crash.py runs programs with it. `make crash` builds it; it is not part of the programs.
+// tests/test_crash_shim.py lists the functions of the C library that change files; all that the programs import are wrapped here.
 //
 //   CRASH_CALLS    letters of the calls that count: o open for writing, w write, f fsync, r rename, u unlink or rmdir, m mkdir,
 //                  t truncate, c close (of a file opened for writing), l flock, h chmod, owners, times and other attributes,
@@ -38,7 +38,7 @@ struct Setup {
         list = output(text("CRASH_LIST"));
         journal = output(text("CRASH_JOURNAL"));
     }
-    // Out of the way of the program, which may expect the lowest free number.
+    // A high number, because the program may expect the lowest free number.
     static int output(const char* path) {
         if (!*path) return -1;
         const int low = int(syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));

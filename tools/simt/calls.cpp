@@ -1,4 +1,4 @@
-// What a program asks of the runtime: a log of its calls and launches, and failures on demand.
+// A log of a program's calls and launches, and injected failures.
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -28,7 +28,7 @@ std::FILE* log_file() {
 // SIMT_FAIL=NAME:K:ERROR
 struct Failure {
     std::string name;
-    long number = 0;  // calls of that name until then
+    long number = 0;  // remaining calls of that name
     int error = 0;
 
     Failure() {
@@ -39,7 +39,7 @@ struct Failure {
             name = of;
             return;
         }
-        std::fprintf(stderr, "simt: SIMT_FAIL: use NAME:K:ERROR, as cudaMalloc:3:2, or any:K:ERROR\n");
+        std::fprintf(stderr, "simt: SIMT_FAIL: use NAME:K:ERROR, such as cudaMalloc:3:2, or any:K:ERROR\n");
         std::exit(2);
     }
 };

@@ -1,4 +1,4 @@
-// The CPU test shim's <cuda_runtime.h>: CUDA C++ as g++ reads it. See README.md beside it.
+// The CPU test shim's <cuda_runtime.h>: CUDA C++ for g++. See README.md.
 #pragma once
 
 #include <functional>
@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-// Keywords. There is no __shared__: kernels take shared memory from kernels/cuda/shared.h.
+// Keywords. There is no __shared__: kernels get shared memory through kernels/cuda/shared.h.
 #define __global__
 #define __device__
 #define __host__
@@ -22,9 +22,9 @@
 #include "vector_types.h"
 
 namespace simt {
-// Checks the launch and runs it, or records it where the stream is being captured. `kernel` is its identity only.
+// Checks the launch and runs it, or records it if the stream is being captured. `kernel` only identifies the kernel.
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body);
-// Whether calls are logged, and what the log says of the next launch.
+// Whether calls are logged, and the log's text for the next launch.
 bool logs();
 void describe_launch(std::string text);
 }  // namespace simt

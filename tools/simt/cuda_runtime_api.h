@@ -1,5 +1,5 @@
-// The host side of CUDA's runtime, as much of it as Gannet uses; CUDA 13's signatures and numbers.
-// A stream's work is done when it is enqueued, so everything that waits returns at once; see README.md.
+// The part of CUDA's host API that Gannet uses, with the signatures and numbers of CUDA 13.
+// A stream's work is done when it is enqueued, so functions that wait return immediately; see README.md.
 #pragma once
 #include <cstddef>
 
@@ -51,8 +51,9 @@ const char* cudaGetErrorName(cudaError_t error);
 const char* cudaGetErrorString(cudaError_t error);
 
 // ---- devices ----------------------------------------------------------------------------------------------------------
-// One device. Environment: SIMT_CC=7.5|8.0|... its compute capability; SIMT_MEMORY=BYTES its memory; SIMT_DEVICES=0 as on a
-// machine without one (error 100); SIMT_DRIVER=VERSION the driver's, as 12040, too old below 13000 (error 35), 0 for none.
+// One device. Environment: SIMT_CC=7.5|8.0|... its compute capability; SIMT_MEMORY=BYTES its memory; SIMT_DEVICES=0 a machine
+// without a GPU (error 100); SIMT_DRIVER=VERSION the driver's version, such as 12040; below 13000 it is too old (error 35); 0: no
+// driver.
 
 struct cudaDeviceProp {
     char name[256];
@@ -88,7 +89,7 @@ cudaError_t cudaDeviceSynchronize();
 cudaError_t cudaDeviceReset();
 
 // ---- memory -----------------------------------------------------------------------------------------------------------
-// Device memory lies beside the host's, 256-byte aligned, filled with 0xFF bytes (NaN) when it is allocated.
+// Device memory is host memory, 256-byte aligned and filled with 0xFF bytes (NaN) when it is allocated.
 
 enum cudaMemcpyKind {
     cudaMemcpyHostToHost,
@@ -148,7 +149,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream);
-// With `nodes` null: how many there are. Otherwise up to *count of them.
+// If `nodes` is null, the number of nodes; otherwise up to *count nodes.
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count);
 cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type);
 

@@ -1,4 +1,4 @@
-// No thread of the block can continue: reports which threads wait where, and for which threads.
+// Reports of a deadlock, when no thread of the block can continue: which threads wait, where, and for which threads.
 #include <cstdio>
 
 #include "scheduler.h"
@@ -24,7 +24,7 @@ void print_thread(uint3 block, uint3 thread) {
 
 }  // namespace
 
-// If the thread waits for lanes of its warp: names the first that is missing.
+// If the thread waits for lanes of its warp, prints the first missing lane.
 bool Worker::report_warp(int t) {
     const Thread& thread = threads_[t];
     if (thread.exited || at_block_barrier(thread)) return false;
@@ -48,7 +48,7 @@ void Worker::report_deadlock() {
     failed_ = true;
     for (int t = 0; t < count_; ++t)
         if (report_warp(t)) return;
-    // Only barriers of the block: some are at it, some have exited or are at one of another kind.
+    // All wait at barriers of the block: some threads are at this barrier, others have exited or are at one of another kind.
     int waiting = 0;
     while (threads_[waiting].exited) ++waiting;
     for (int t = 0; t < count_; ++t) {

@@ -1,4 +1,4 @@
-// Errors, the one device and its properties.
+// Errors, the device and its properties.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

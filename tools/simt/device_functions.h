@@ -1,4 +1,4 @@
-// What kernels call: barriers, warp operations, bits, and the arithmetic that C++ has no name for.
+// Functions that kernels call: barriers, warp operations, bit operations, and arithmetic that C++ lacks.
 #pragma once
 #include <math.h>
 
@@ -30,7 +30,7 @@ inline constexpr Operation syncwarp = {"__syncwarp", [](void* const*, unsigned) 
 
 inline unsigned lane() { return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32; }
 
-// A lane's part of a vote: what it says, then who said yes.
+// A lane's part of a vote: its predicate, then the lanes with a nonzero predicate.
 struct Vote {
     bool yes;
     unsigned ballot;
@@ -51,7 +51,7 @@ inline unsigned vote(const Operation& operation, unsigned mask, bool yes) {
     return mine.ballot;
 }
 
-// A lane's part of a shuffle: its value and whose value it wants.
+// A lane's part of a shuffle: its value and its source lane.
 template <class V>
 struct Shuffle {
     V value, result;
@@ -80,7 +80,7 @@ V shuffle(const Operation& operation, unsigned mask, V value, int source) {
     static_assert(std::is_arithmetic_v<V> && (sizeof(V) == 4 || sizeof(V) == 8));
     Shuffle<V> mine = {value, value, source, false};
     warp_meet(operation, mask, &mine);
-    if (mine.lost) fail("%s reads lane %d, which its mask 0x%08x does not name", operation.name, source, mask);
+    if (mine.lost) fail("%s reads lane %d, which is not in its mask 0x%08x", operation.name, source, mask);
     return mine.result;
 }
 
@@ -91,7 +91,7 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) { return simt::vote(
 inline int __any_sync(unsigned mask, int predicate) { return simt::vote(simt::any, mask, predicate != 0) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return simt::vote(simt::all, mask, predicate != 0) == mask; }
 
-// A warp's lanes in groups of `width`, a power of two: a lane beyond its group's ends is the lane itself, as on the GPU.
+// Shuffles within groups of `width` lanes, a power of two. If the source is outside the group, a lane reads itself, as on a GPU.
 template <class V>
 V __shfl_sync(unsigned mask, V value, int source, int width = 32) {
     return simt::shuffle(simt::shuffle_index<V>, mask, value, (int(simt::lane()) & -width) | (source & (width - 1)));
@@ -157,7 +157,7 @@ inline double __dadd_rn(double a, double b) { return a + b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
 inline float __fdividef(float a, float b) { return a / b; }
 
-// min and max of two arithmetic values; of floats, a NaN loses, as on the GPU.
+// min and max of two arithmetic values. As on a GPU, the result is NaN only if both are NaN.
 template <class A, class B>
 requires std::is_arithmetic_v<A> && std::is_arithmetic_v<B>
 inline auto min(A a, B b) {

@@ -1,5 +1,5 @@
-// The switch itself: a few instructions of assembly on x86-64, ucontext elsewhere (and with -DSIMT_UCONTEXT), and what
-// AddressSanitizer wants to be told.
+// Fiber switches: a few assembly instructions on x86-64, ucontext elsewhere (and with -DSIMT_UCONTEXT), with the annotations for
+// AddressSanitizer.
 #include "fiber.h"
 
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 #endif
 
 #ifdef SIMT_ASSEMBLY
-// Pushes what a function must preserve, exchanges the stack pointers, pops what the other side had pushed.
+// Pushes the callee-saved registers, exchanges the stack pointers, and pops the registers of the other fiber.
 extern "C" void simt_switch(void** save_stack_pointer, void* to_stack_pointer);
 asm(R"(
     .text
@@ -52,7 +52,7 @@ Fiber::Fiber(void (*entry)(void*), void* argument, int index) : entry_(entry), a
     mprotect(mapping_, page, PROT_NONE);
     bottom_ = mapping_ + page;
     size_ = stack_bytes;
-    // Hundreds of tops at the same place in their page would share a few sets of the cache.
+    // Stack tops at the same offset in their page would share a few cache sets.
     offset_ = std::size_t(index) * 448 % page;
     reset();
 }
@@ -71,7 +71,7 @@ void Fiber::reset() {
 #endif
     fake_stack_ = nullptr;
 #ifdef SIMT_ASSEMBLY
-    // Six registers, the address that `ret` takes, and no caller beyond.
+    // Six registers, the return address, and a null for the missing caller.
     char* top = mapping_ + page + stack_bytes - offset_ / 16 * 16;
     void** slots = reinterpret_cast<void**>(top) - 8;
     for (int i = 0; i < 8; ++i) slots[i] = nullptr;
@@ -92,7 +92,7 @@ void Fiber::begin() {
     __builtin_unreachable();
 }
 
-// The stack that was left belongs to previous_; AddressSanitizer knows its extent even where it is an OS thread's.
+// The previous stack belongs to previous_; AddressSanitizer knows its extent even if it is the stack of an OS thread.
 void Fiber::arrived() {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(fake_stack_, &previous_->bottom_, &previous_->size_);

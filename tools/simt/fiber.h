@@ -1,4 +1,4 @@
-// A stack of its own for each thread that waits, and the switch between two of them.
+// Fibers: a separate stack for each waiting thread, and switches between them.
 #pragma once
 #include <cstddef>
 
@@ -12,15 +12,15 @@ namespace simt {
 
 class Fiber {
 public:
-    Fiber() = default;  // what the caller runs on; other fibers may switch back to it
+    Fiber() = default;  // the caller's own stack; other fibers may switch back to it
     // A stack with a guard page below. The first switch to it calls entry(argument), which must never return.
     Fiber(void (*entry)(void*), void* argument, int index);
     ~Fiber();
     Fiber(const Fiber&) = delete;
 
-    void reset();  // forgets what ran: the next switch calls entry again
+    void reset();  // the next switch calls entry again
 
-    // Suspends `from`, which runs, and continues `to`; returns when somebody switches to `from`.
+    // Suspends `from`, the running fiber, and continues `to`. Returns when another fiber switches to `from`.
     static void run(Fiber& from, Fiber& to);
 
     static constexpr std::size_t stack_bytes = 64 * 1024;
@@ -32,7 +32,7 @@ private:
     void (*entry_)(void*) = nullptr;
     void* argument_ = nullptr;
     char* mapping_ = nullptr;
-    std::size_t offset_ = 0;  // of the stack's top, different for neighbours
+    std::size_t offset_ = 0;  // of the stack's top; differs between fibers
 #ifdef SIMT_ASSEMBLY
     void* stack_pointer_ = nullptr;
 #else

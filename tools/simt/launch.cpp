@@ -1,4 +1,4 @@
-// Launches: what the driver would refuse is refused here.
+// Kernel launches, with the checks of the driver.
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -60,7 +60,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
     return cudaSuccess;
 }
 
-// Registers and memory of the machine code are not known here.
+// Registers and memory of the machine code are unknown here.
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
     if (!kernel) return result(cudaErrorInvalidDeviceFunction);
     cudaDeviceProp device;
@@ -72,7 +72,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
     return cudaSuccess;
 }
 
-// By threads and dynamic shared memory alone.
+// Limited by threads and dynamic shared memory only.
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int threads, std::size_t shared) {
     cudaDeviceProp device;
     if (threads <= 0) return result(cudaErrorInvalidValue);

@@ -1,5 +1,5 @@
-// Device and pinned memory. Each allocation is one of the host's heap, so that AddressSanitizer sees every overrun and every
-// use after cudaFree; copies are checked against the table of allocations in any build.
+// Device and pinned memory. Each allocation is a host heap allocation, so AddressSanitizer detects every overrun and every use
+// after cudaFree. Copies are checked against the table of allocations in every build.
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -31,7 +31,7 @@ public:
         return int64_t(bytes);
     }
 
-    // Bytes from `memory` to the end of the allocation that it lies in, -1 outside all.
+    // Bytes from `memory` to the end of its allocation, or -1 if it is not in one.
     int64_t room(const void* memory) {
         const std::lock_guard lock(mutex_);
         const char* p = static_cast<const char*>(memory);
@@ -57,7 +57,7 @@ private:
 Allocations& device_memory = *new Allocations;
 Allocations& pinned_memory = *new Allocations;
 
-// One side of a copy: is it where the kind says, and long enough?
+// Whether one side of a copy is in the memory that the kind names, and long enough.
 bool is_side(const char* what, const void* memory, std::size_t bytes, bool should_be_device) {
     const int64_t room = device_memory.room(memory);
     if ((room >= 0) != should_be_device) {
@@ -65,7 +65,8 @@ bool is_side(const char* what, const void* memory, std::size_t bytes, bool shoul
         return false;
     }
     if (should_be_device && std::size_t(room) < bytes) {
-        std::fprintf(stderr, "simt: %s: %zu bytes at %p, where the allocation has %lld\n", what, bytes, memory, (long long)room);
+        std::fprintf(stderr, "simt: %s: %zu bytes at %p, but the allocation has only %lld\n", what, bytes, memory,
+                     (long long)room);
         return false;
     }
     return true;
@@ -83,7 +84,7 @@ cudaError_t check_copy(void* to, const void* from, std::size_t bytes, cudaMemcpy
     return good ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-// Pages that nobody writes cost nothing, so where no kernel runs the models fit at their true sizes.
+// Unwritten pages cost nothing, so models fit at their true sizes if no kernel runs.
 void* reserve(std::size_t bytes) {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? nullptr : memory;
@@ -152,7 +153,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
     SIMT_CALLED(std::to_string(bytes) + "\t" + std::to_string(kind));
     if (const cudaError_t error = check_copy(to, from, bytes, kind)) return result(error);
-    // Recorded, it would read or write the host's memory at each replay.
+    // A recorded copy would access pageable host memory at each replay.
     if (simt::is_capturing(stream) && (is_pageable(to) || is_pageable(from)))
         return result(simt::invalidate_capture(cudaErrorStreamCaptureUnsupported));
     return result(simt::enqueue(stream, cudaGraphNodeTypeMemcpy, [=] {

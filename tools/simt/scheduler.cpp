@@ -1,4 +1,4 @@
-// The threads of one block: who runs next, and what a barrier and a warp operation wait for.
+// Schedules the threads of one block, with barriers and warp operations.
 #include "scheduler.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ int block_barrier(Barrier kind, bool predicate) { return Worker::current().block
 void warp_meet(const Operation& operation, unsigned mask, void* mine) { Worker::current().warp_meet(operation, mask, mine); }
 
 void Worker::begin_grid(const Grid& grid, const Order& order, const Body& body) {
-    // An idle fiber may remember where its OS thread keeps threadIdx.
+    // An idle fiber may have cached the address of its OS thread's threadIdx.
     if (owner_ != std::this_thread::get_id()) reset_fibers();
     owner_ = std::this_thread::get_id();
     const dim3 size = grid.threads, last = grid_.threads;
@@ -50,7 +50,7 @@ void Worker::begin_grid(const Grid& grid, const Order& order, const Body& body) 
     meetings_.resize(warps);
 }
 
-// False if a thread failed.
+// Returns false if a thread failed.
 bool Worker::run_block(int64_t linear) {
     const int64_t x = grid_.blocks.x, y = grid_.blocks.y;
     blockIdx = {unsigned(linear % x), unsigned(linear / x % y), unsigned(linear / x / y)};
@@ -60,7 +60,7 @@ bool Worker::run_block(int64_t linear) {
     fiber_ = &idle_fiber();
     Fiber::run(main_, *fiber_);
     if (!failed_) return true;
-    // The threads are abandoned where they stand.
+    // Abandons the threads in their current state.
     ready_.clear();
     for (auto& meetings : meetings_) meetings.clear();
     reset_fibers();
@@ -85,7 +85,7 @@ void Worker::abandon() {
 
 void Worker::fiber_main(void* self) { static_cast<Worker*>(self)->run_threads(); }
 
-// What every fiber does: starts thread after thread; a thread that waits stays on its fiber until it has ended.
+// The loop of every fiber: runs thread after thread. A waiting thread stays on its fiber until it ends.
 void Worker::run_threads() {
     Fiber& self = *fiber_;
     for (;;) {
@@ -120,7 +120,8 @@ Fiber& Worker::idle_fiber() {
     return fiber;
 }
 
-// Lanes that met continue first, then threads that have not begun, then, when all are there, those at the barrier.
+// First lanes of completed warp operations, then threads that have not begun, then, when all have arrived, threads at the
+// barrier.
 Fiber& Worker::next() {
     if (ready_.empty()) {
         if (started_ < count_) return idle_fiber();
@@ -165,7 +166,7 @@ void Worker::release_barrier() {
 
 void Worker::warp_meet(const Operation& operation, unsigned mask, void* mine) {
     const int warp = current_ / 32, lane = current_ % 32;
-    if (!(mask >> lane & 1)) fail("%s with mask 0x%08x, which does not name its own lane %d", operation.name, mask, lane);
+    if (!(mask >> lane & 1)) fail("%s with mask 0x%08x, which does not include its own lane %d", operation.name, mask, lane);
     auto& meetings = meetings_[warp];
     Meeting* meeting = nullptr;
     for (Meeting& m : meetings)

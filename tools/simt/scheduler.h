@@ -1,7 +1,7 @@
-// Runs the blocks of a grid. Inside the shim only: runtime files launch through it, storage.cpp keeps its memory in it.
+// Runs the blocks of a grid. Internal to the shim: runtime files launch through it, storage.cpp keeps its memory in it.
 //
-// A block's threads share a few stacks: one fiber runs thread after thread as plain calls, and only a thread that waits keeps
-// its fiber to itself. So a kernel without barriers costs two switches a block.
+// A block's threads share a few stacks: one fiber runs thread after thread as plain calls, and only a waiting thread keeps its
+// fiber. So a kernel without barriers costs two switches per block.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -22,12 +22,12 @@ struct Grid {
     std::size_t dynamic_bytes = 0;
 };
 
-// Returns false if a thread failed; what it printed says where and why.
+// Returns false if a thread failed; the thread has printed the place and the reason.
 // Environment: SIMT_ORDER=forward|reverse|shuffle:N orders threads (between barriers) and blocks; SIMT_THREADS=N runs blocks on N
 // OS threads.
 bool run_grid(const Grid& grid, const Body& body);
 
-// In which order threads and blocks run.
+// The order of threads and blocks.
 struct Order {
     enum Kind { forward, reverse, shuffle } kind = forward;
     uint64_t seed = 0;
@@ -45,7 +45,7 @@ struct PendingCopy {
 
 struct Thread {
     Fiber* fiber = nullptr;
-    const Operation* waits_at = nullptr;  // null while it runs or may run
+    const Operation* waits_at = nullptr;  // null if it is running or ready
     bool exited = false;
     int predicate = 0;                // becomes the barrier's result
     unsigned mask = 0;                // of the warp operation
@@ -54,7 +54,7 @@ struct Thread {
     std::vector<PendingCopy> copies;  // issued
 };
 
-// Lanes that are at the same operation of their warp.
+// Lanes waiting at the same operation of their warp.
 struct Meeting {
     const Operation* operation;
     unsigned mask, arrived;
@@ -68,7 +68,7 @@ struct SharedBlock {
     bool dynamic = false, filled = false;
 };
 
-// One OS thread's share of the work: it runs one block at a time.
+// The work of one OS thread, which runs one block at a time.
 class Worker {
 public:
     Worker() = default;
@@ -81,7 +81,7 @@ public:
     bool run_block(int64_t linear);
     void end_grid();
 
-    // For the thread that runs.
+    // For the running thread.
     int block_barrier(Barrier kind, bool predicate);
     void warp_meet(const Operation& operation, unsigned mask, void* mine);
     void* shared_memory(const void* key, std::size_t bytes, std::size_t alignment, bool dynamic);
@@ -105,8 +105,8 @@ private:
     Order order_kind_;
     const Body* body_ = nullptr;
     int count_ = 0;
-    std::vector<uint16_t> order_, warp_order_;  // threads in their order; the same, warp by warp
-    std::vector<uint3> index_;                  // threadIdx of each
+    std::vector<uint16_t> order_, warp_order_;  // threads in order; the same, warp by warp
+    std::vector<uint3> index_;                  // threadIdx of each thread
     std::vector<Thread> threads_;
     std::vector<uint16_t> ready_;  // last first
     std::vector<std::vector<Meeting>> meetings_;
@@ -114,7 +114,7 @@ private:
     int current_ = 0, started_ = 0, exited_ = 0, at_barrier_ = 0;
     bool failed_ = false;
     Fiber main_;
-    Fiber* fiber_ = &main_;  // that runs
+    Fiber* fiber_ = &main_;  // the running fiber
     std::vector<std::unique_ptr<Fiber>> fibers_;
     std::vector<Fiber*> idle_;
 };

@@ -1,4 +1,4 @@
-// What a block's threads keep: shared memory, and copies that have not arrived.
+// A block's shared memory and pending asynchronous copies.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -13,7 +13,7 @@ void* shared_memory(const void* key, std::size_t bytes, std::size_t alignment, b
 
 bool in_shared_memory(const void* data, std::size_t bytes) { return Worker::current().in_shared_memory(data, bytes); }
 
-// Each type has an allocation of its own, as long as the grid runs: an overrun is an overrun of the heap to AddressSanitizer.
+// Each type has a separate allocation while the grid runs, so AddressSanitizer reports an overrun as a heap overrun.
 void* Worker::shared_memory(const void* key, std::size_t bytes, std::size_t alignment, bool dynamic) {
     SharedBlock* memory = nullptr;
     for (SharedBlock& m : shared_)

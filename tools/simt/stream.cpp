@@ -1,5 +1,5 @@
-// Streams, events, capture and graphs. A stream's work is done when it is enqueued, unless the stream is being captured: then it
-// becomes a node of a graph and is done when the graph is launched.
+// Streams, events, capture and graphs. A stream's work is done when it is enqueued. If the stream is being captured, the work
+// becomes a graph node instead and is done when the graph is launched.
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -29,7 +29,7 @@ struct CUevent_st {
 namespace simt {
 namespace {
 
-// One capture at a time, in one stream.
+// Only one stream can be captured at a time.
 struct Capture {
     cudaStream_t stream = nullptr;
     cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
@@ -77,7 +77,7 @@ cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<c
             capture.graph->nodes.push_back(std::make_unique<CUgraphNode_st>(CUgraphNode_st{type, std::move(work)}));
             return cudaSuccess;
         }
-        // The legacy stream would wait for the one that is captured.
+        // The legacy stream would wait for the captured stream.
         if (!stream && concerns_this_thread()) return invalidate_capture(cudaErrorStreamCaptureImplicit);
     }
     return work();

@@ -1,4 +1,4 @@
-// The shim's own tests: divergent barriers and wrong masks are reported, by block and thread.
+// Tests of the shim: divergent barriers and wrong masks are reported with block and thread.
 #include <doctest/doctest.h>
 
 #include "kernels/cuda/block.h"
@@ -47,7 +47,7 @@ __global__ void full_mask_kernel(int* y) { y[threadIdx.x] = __any_sync(all_lanes
 
 }  // namespace
 
-TEST_CASE("barriers that not all threads reach are reported") {
+TEST_CASE("barriers that only some threads reach are reported") {
     CHECK(failure([] {
               launch("k", exit_before_barrier_kernel, {3, 64}, &legacy_stream, 63);
           }) == "simt: block (0,0,0) thread (0,0,0) waits at __syncthreads, but thread (63,0,0) has exited: divergent barrier\n");
@@ -64,10 +64,11 @@ TEST_CASE("barriers that not all threads reach are reported") {
     CHECK(failure([] { launch("k", exit_before_barrier_kernel, {3, 64}, &legacy_stream, 64); }).empty());
 }
 
-TEST_CASE("masks that are wrong are reported") {
+TEST_CASE("wrong masks are reported") {
     CHECK(failure([] {
               launch("k", mask_without_self_kernel, {1, 32}, &legacy_stream);
-          }) == "simt: block (0,0,0) thread (31,0,0): __ballot_sync with mask 0x7fffffff, which does not name its own lane 31\n");
+          }) ==
+          "simt: block (0,0,0) thread (31,0,0): __ballot_sync with mask 0x7fffffff, which does not include its own lane 31\n");
     CHECK(failure([] {
               launch("k", missing_lane_kernel, {1, 64}, &legacy_stream);
           }) ==
@@ -84,7 +85,7 @@ TEST_CASE("masks that are wrong are reported") {
           "with mask 0xffffffff\n");
     CHECK(failure([] {
               launch("k", source_outside_mask_kernel, {1, 32}, &legacy_stream);
-          }) == "simt: block (0,0,0) thread (0,0,0): __shfl_sync reads lane 20, which its mask 0x0000ffff does not name\n");
+          }) == "simt: block (0,0,0) thread (0,0,0): __shfl_sync reads lane 20, which is not in its mask 0x0000ffff\n");
     const Device<int> y(48);
     CHECK(
         failure([&] {

@@ -1,4 +1,4 @@
-// The shim's runtime: memory, copies, launches that are refused, capture and graphs, matrix products of a warp.
+// Tests of the shim's runtime: memory, copies, invalid launches, capture and graphs, matrix products of a warp.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -44,7 +44,7 @@ __global__ void product_kernel(float* c, const float* a, const float* b) {
     const uint32_t from_b[2] = {__float_as_uint(b[t * 8 + g]), __float_as_uint(b[(t + 4) * 8 + g])};
     float sums[4] = {1, 1, 1, 1};
     mma_tf32(sums, from_a, from_b);
-    // The same in bf16, whose K is twice as long: the second half is zero.
+    // The same in bf16, with K twice as long: the second half is zero.
     const auto pair = [](float first, float second) { return round_bf16(__float_as_uint(first), __float_as_uint(second)); };
     const uint32_t pairs_a[4] = {pair(a[g * 8 + 2 * t], a[g * 8 + 2 * t + 1]),
                                  pair(a[(g + 8) * 8 + 2 * t], a[(g + 8) * 8 + 2 * t + 1]), 0, 0};
@@ -60,7 +60,7 @@ __global__ void lonely_product_kernel() {
 
 }  // namespace
 
-TEST_CASE("device memory begins as NaN, and copies are checked") {
+TEST_CASE("device memory is initialised to NaN, and copies are checked") {
     Device<float> x(4);
     for (const float value : x.get()) CHECK(std::isnan(value));
     float host[8] = {};
@@ -81,7 +81,7 @@ TEST_CASE("device memory begins as NaN, and copies are checked") {
     CHECK(cudaMalloc(&large, 2000) == cudaErrorMemoryAllocation);
 }
 
-TEST_CASE("a machine without a device, and with an old one") {
+TEST_CASE("a machine without a device, and one with an old device") {
     int count = 7, major = 0;
     {
         const Environment none("SIMT_DEVICES", "0");
@@ -100,7 +100,7 @@ TEST_CASE("a machine without a device, and with an old one") {
     cudaGetLastError();
 }
 
-TEST_CASE("launches that a driver refuses are refused") {
+TEST_CASE("launches that a driver rejects are rejected") {
     const Device<float> y(1);
     CHECK(add(nullptr, y.data, 1, 1, 1, 1025) == cudaErrorInvalidConfiguration);
     CHECK(add(nullptr, y.data, 1, 1, 1, dim3(32, 33)) == cudaErrorInvalidConfiguration);
@@ -145,7 +145,7 @@ TEST_CASE("a captured graph runs when it is launched, and only then") {
     CHECK(cudaStreamDestroy(stream) == cudaSuccess);
 }
 
-TEST_CASE("what a capture forbids spoils it") {
+TEST_CASE("calls that are forbidden during capture invalidate it") {
     const Device<float> y(1);
     float pageable = 0;
     float* other = nullptr;
@@ -190,13 +190,13 @@ TEST_CASE("matrix products of a warp") {
     CHECK(failure([] {
               launch("lonely", lonely_product_kernel, {1, 32}, &legacy_stream);
           }).find("mma_tf32") != std::string::npos);
-    // Ties go away from zero in tf32 (10 bits behind the point), to the even neighbour in bf16 (7 bits).
+    // Ties round away from zero in tf32 (10 bits of mantissa), to even in bf16 (7 bits).
     CHECK((round_tf32(__float_as_uint(1 + 0x1p-11f)) & 0xFFFFE000u) == __float_as_uint(1 + 0x1p-10f));
     CHECK((round_tf32(__float_as_uint(-1 + 0x1p-13f)) & 0xFFFFE000u) == __float_as_uint(-1.0f));
     CHECK(round_bf16(__float_as_uint(1 + 0x1p-8f), __float_as_uint(1 + 3 * 0x1p-8f)) == (0x3F82u << 16 | 0x3F80u));
 }
 
-TEST_CASE("AddressSanitizer sees the use of freed device memory") {
+TEST_CASE("AddressSanitizer detects the use of freed device memory") {
 #ifdef __SANITIZE_ADDRESS__
     CHECK_FALSE(survives([] {
         float* y = nullptr;

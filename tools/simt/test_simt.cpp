@@ -1,4 +1,4 @@
-// The shim's own tests: threads, barriers, warps, shared memory and late copies, in every order.
+// Tests of the shim: threads, barriers, warps, shared memory and asynchronous copies, in every order.
 #include "test_simt.h"
 
 #include "kernels/cuda/async_copy.h"
@@ -14,7 +14,7 @@ using namespace simt_test;
 
 namespace {
 
-// ---- kernels that are right ---------------------------------------------------------------------------------------------
+// ---- correct kernels ----------------------------------------------------------------------------------------------------
 
 struct Partial {
     float sums[8];
@@ -62,7 +62,7 @@ __global__ void vote_kernel(int* y) {
     y[base + 7] = __shfl_up_sync(all_lanes, t, 1);
     y[base + 8] = __shfl_down_sync(all_lanes, t, 1, 8);
     y[base + 9] = int(__shfl_xor_sync(all_lanes, double(t), 16));
-    // The two halves of a warp, each for itself.
+    // The two halves of a warp separately.
     const unsigned half = t % 32 < 16 ? 0x0000FFFFu : 0xFFFF0000u;
     y[base + 10] = __popc(__ballot_sync(half, t % 32 < 20));
     __syncwarp(half);
@@ -75,7 +75,7 @@ __global__ void order_kernel(int* y, int* next) {
     y[(*next)++] = int(blockIdx.x * blockDim.x + threadIdx.x);
 }
 
-// The barrier between writing and reading is missing.
+// Lacks the barrier between writing and reading.
 __global__ void racing_kernel(int* y) {
     Turned& turned = shared<Turned>();
     turned.values[threadIdx.x] = 1;
@@ -128,7 +128,7 @@ std::vector<int> order_of(const char* order) {
 
 }  // namespace
 
-TEST_CASE("sums over blocks are right in every order and on several OS threads") {
+TEST_CASE("sums over blocks are correct in every order and on several OS threads") {
     std::vector<float> values(10000);
     std::iota(values.begin(), values.end(), 0.0f);
     const Device<float> x(values);
@@ -201,7 +201,7 @@ TEST_CASE("SIMT_ORDER orders threads between barriers, and blocks") {
     CHECK(differs);
 }
 
-TEST_CASE("a missing barrier shows in the result, in every order") {
+TEST_CASE("a missing barrier changes the result in every order") {
     for (const char* order : {"forward", "reverse", "shuffle:1"}) {
         const Environment environment("SIMT_ORDER", order);
         const Device<int> y(96);
@@ -216,7 +216,7 @@ TEST_CASE("shared memory is NaN at the start of each block") {
     for (const float value : y.get()) CHECK(std::isnan(value));
 }
 
-TEST_CASE("large shared memory must be asked for") {
+TEST_CASE("large shared memory must be requested") {
     const Device<float> y(3);
     const std::string text = failure([&] { launch("large", large_kernel, {3, 1, 1000}, &legacy_stream, y.data); });
     CHECK(text == "simt: block (0,0,0) thread (0,0,0): shared memory of 80000 bytes in a launch with 1000 dynamic bytes\n");
@@ -224,7 +224,7 @@ TEST_CASE("large shared memory must be asked for") {
     CHECK_THROWS(launch("large", large_kernel, {3, 1, dynamic_bytes<Large>()}, &legacy_stream, y.data));
 }
 
-TEST_CASE("asynchronous copies arrive at the wait that covers them") {
+TEST_CASE("asynchronous copies are complete after the wait that covers them") {
     std::vector<float> values(64);
     std::iota(values.begin(), values.end(), 0.0f);
     const Device<float> x(values), y(64), early(64);
@@ -242,7 +242,7 @@ TEST_CASE("asynchronous copies arrive at the wait that covers them") {
           }).find("not aligned") != std::string::npos);
 }
 
-TEST_CASE("AddressSanitizer sees an overrun of shared memory") {
+TEST_CASE("AddressSanitizer detects an overrun of shared memory") {
 #ifdef __SANITIZE_ADDRESS__
     const Device<float> y(1);
     CHECK(survives([&] { launch("overrun", overrun_kernel, {1, 1}, &legacy_stream, y.data, 7); }));

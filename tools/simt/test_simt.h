@@ -1,4 +1,4 @@
-// Helpers of the shim's tests: device memory, environment, what a failing launch prints.
+// Helpers of the shim's tests: device memory, environment variables, output of a failing launch.
 #pragma once
 #include <cuda_runtime.h>
 #include <sys/wait.h>
@@ -33,7 +33,7 @@ struct Device {
 
 inline const gannet::Execution legacy_stream;  // the null stream
 
-// A variable of the environment, as long as it lives.
+// Sets an environment variable for its lifetime.
 struct Environment {
     std::string name, before;
     bool was_set;
@@ -48,7 +48,7 @@ struct Environment {
     Environment(const Environment&) = delete;
 };
 
-// What f prints on stderr if it throws, "" if it does not.
+// The stderr output of f if it throws, otherwise "".
 template <class F>
 std::string failure(F f) {
     const Environment order("SIMT_ORDER", "forward");
@@ -73,7 +73,7 @@ std::string failure(F f) {
     return failed ? text : "";
 }
 
-// Does a process that calls f end well? A sanitizer that finds a mistake ends it with another status.
+// Whether a process that calls f exits with status 0. A sanitizer ends it with another status if it finds an error.
 template <class F>
 bool survives(F f) {
     const pid_t child = fork();
