@@ -48,7 +48,7 @@ TILES = [
     Tile(r"conv2d_dgrad 128x128 ", "FFMA", share=0.78, registers=168, cutlass="73.9 %, 200 registers (strided)"),
     Tile(r"conv2d_wgrad 128x128 ", "FFMA", share=0.70, registers=168, cutlass="63.4 %, 129 registers"),
     Tile(FAMILIES + r" \d+x\d+ (?!Few).*(?<!1)$", "FFMA"),
-    Tile(FAMILIES + r" \d+x\d+ ", "FFMA", wide_global=False),  # odd sizes and pointers, few channels or filters: values are loaded one by one
+    Tile(FAMILIES + r" \d+x\d+ ", "FFMA", wide_global=False),  # odd sizes, few channels or filters: scalar loads
     Tile(r"conv2d_few_outputs [1-4] 4 ", "FFMA"),  # dot products: an image is read once for few filters
     Tile(r"matmul_tensor tf32 128x128x", "HMMA", per_hmma=4.5, registers=226, cutlass="4.8 (305 for 64), 226 registers"),
     Tile(r"matmul_tensor ", "HMMA"),

@@ -1,5 +1,5 @@
-// Injects faults into system calls: a library for LD_PRELOAD that counts the calls of a program that change files, and lets one of
-// them fail. tools/crash/crash.py runs programs with it. `make crash` builds it; it is not part of the programs.
+// Injects faults into system calls: a library for LD_PRELOAD that counts the calls of a program that change files, and lets one
+// of them fail. tools/crash/crash.py runs programs with it. `make crash` builds it; it is not part of the programs.
 // tests/test_crash_shim.py lists the functions of the C library that change files; all that the programs import are wrapped here.
 //
 //   CRASH_CALLS    letters of the calls that count: o open for writing, w write, f fsync, r rename, u unlink or rmdir, m mkdir,
