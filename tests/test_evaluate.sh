@@ -193,7 +193,7 @@ missing|
 END_OF_LINES
 refuses "first 151 images are requested, there are 150 \(grids\): lower -n" "$evaluate" grids -n 151
 mkdir broken && cp grids/000000.png broken && head -c 60 grids/000001.png >broken/1.png
-refuses 'a broken image, .*broken/1.png.*: give a folder of whole PNG or JPEG images' "$evaluate" broken
+refuses 'a broken image, .*broken/1.png.*: give a folder of valid PNG or JPEG images' "$evaluate" broken
 shape_refused() { # shape, bytes
     head -c "$2" /dev/zero >pixels && npy "$(shaped "$1")" pixels >shape.npy
     refuses_at_once "does not hold images \(shape.npy\): save an array of shape \(N, H, W\)" "$evaluate" shape.npy

@@ -220,7 +220,7 @@ TEST_CASE("memory budget: an image that does not fit is named, also if broken im
                     error_of([&] { load_dataset(options, pool); }) ==
                     "an image of 4000 x 3000 pixels takes 38 MB, more than the 30 MB of memory that are free (" + path +
                         "/large.png): give the program more memory, or smaller images: a lower data.max_pixels with data.broken "
-                        "\"skip\" leaves large ones out");
+                        "\"skip\" omits large ones");
                 options.free = always(50 * MB);
                 options.cache = false;
                 CHECK(load_dataset(options, pool).count == 3);
