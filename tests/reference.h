@@ -1,5 +1,5 @@
-// Naive references in double: each follows a definition, one loop per sum, and shares no formula with the kernels.
-// Sums are in long double, so that a test measures the kernel's rounding, not the reference's.
+// Naive references in double. Each implements a definition with one loop per sum and shares no formula with the kernels.
+// Sums are in long double, so a test measures the rounding of the kernel, not of the reference.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -95,7 +95,7 @@ inline Values row_norm(const Values& x, const RowsShape& s) {
     const Values squares = sum_cols(map(x, [](double v) { return v * v; }), s);
     return map(squares, [](double v) { return std::sqrt(v + norm_epsilon); });
 }
-// {mean cross-entropy} and the rows' log sums
+// {mean cross-entropy} and the rows' log-sum-exp
 inline std::vector<Values> cross_entropy(const Values& x, const Values& labels, const RowsShape& s) {
     double total = 0;
     Values log_sums;
@@ -147,8 +147,8 @@ inline Values matmul(const Values& a, const Values& b, const MatmulShape& s) {
     return c;
 }
 
-// Calls f(place in x, place in w, place in y) for every product of a convolution. Its three kernels differ only in which of the
-// three places is summed into.
+// Calls f(index in x, index in w, index in y) for every multiplication of a convolution. The three kernels differ only in the
+// array that they sum into.
 template <class F>
 void for_taps(const ConvShape& s, F f) {
     for (int64_t n = 0; n < s.N; ++n)
@@ -181,7 +181,7 @@ inline Values conv2d_wgrad(const Values& x, const Values& dy, const ConvShape& s
     return rounded(dw);
 }
 
-// act(y + bias), bias (may be empty) per channel
+// act(y + bias), with a bias per channel (may be empty)
 inline Values finish(const Values& y, const Values& bias, Activation act) {
     Values out;
     for (std::size_t e = 0; e < y.size(); ++e) out.push_back(activate(bias.empty() ? y[e] : y[e] + bias[e % bias.size()], act));
@@ -238,7 +238,7 @@ inline Values moments(const Values& x, const RowsShape& s, bool by_column) {
     return means;
 }
 
-// act(gamma xhat + beta) with given statistics; gamma and beta may be empty.
+// act(gamma xhat + beta) with the given statistics; gamma and beta may be empty.
 inline Values normalise(const Values& x, const Values& mean_var, const Values& gamma, const Values& beta, const RowsShape& s,
                         double eps, Activation act, bool by_column) {
     Values y;
@@ -251,7 +251,7 @@ inline Values normalise(const Values& x, const Values& mean_var, const Values& g
     return y;
 }
 
-// {dx, dgamma, dbeta} of a normalisation by its own statistics; y is its output.
+// {dx, dgamma, dbeta} of a normalisation with its own statistics and output y.
 inline std::vector<Values> normalise_grad(const Values& x, const Values& y, const Values& dy, const Values& gamma,
                                           const RowsShape& s, double eps, Activation act, bool by_column) {
     const Values dz = map(y, dy, [act](double kept, double d) { return slope_at(kept, act) * d; });
@@ -309,7 +309,7 @@ inline Values transpose(const Values& x, const TransposeShape& s) {
                 y[std::size_t((b * s.cols + j) * s.rows + i)] = x[std::size_t((b * s.rows + i) * s.cols + j)];
     return y;
 }
-// Calls f(place in x, place in y) for every pixel of y = upsample(x).
+// Calls f(index in x, index in y) for every pixel of y = upsample(x).
 template <class F>
 void for_upsampled(const UpsampleShape& s, F f) {
     for (int64_t n = 0; n < s.N; ++n)

@@ -1,5 +1,5 @@
-// Ops against PyTorch: values, gradients and second gradients from tests/goldens/ops.safetensors (tools/make_goldens.py, naming
-// in tools/README.md). There images are NCHW; here they are NHWC.
+// Ops compared with PyTorch: values, gradients and second gradients from tests/goldens/ops.safetensors (tools/make_goldens.py;
+// names in tools/README.md). Images are NCHW in the file and NHWC here.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-// torch's extents and values to ours, by the name of the layout.
+// Converts torch's extents and values to Gannet's, by the name of the layout.
 struct Layout {
     std::vector<int> order;  // our axis k is torch's axis order[k]; empty: the same
 };
@@ -95,7 +95,7 @@ struct Case {
 
 using Op = std::function<Tensors(const Case&, const Tensors&)>;
 
-// A convolution's shape from its image side (N,H,W,C) and its other side's extents.
+// The shape of a convolution from its image (N,H,W,C) and the extents of its other side.
 ConvShape conv_shape(const Case& c, const Tensor& image, int64_t P, int64_t Q, int64_t OC) {
     const int64_t kernel = int64_t(c.number("kernel"));
     return {image.dim(0),
@@ -134,7 +134,7 @@ Op loss_case(LossKind kind) {
     };
 }
 
-// The network of make_goldens.py's CRITIC.
+// The network CRITIC of make_goldens.py.
 Tensor critic(const Tensors& p, const Tensor& x) {
     const Activation leaky{ActivationKind::leaky_relu, real(0.2)};
     const auto conv = [](const Tensor& in, const Tensor& w, const Tensor& b, int64_t stride, int64_t padding, Activation act) {
@@ -160,7 +160,7 @@ Tensors critic_step(const Case& c, const Tensors& p) {
     return {add(sub(mean(critic(p, data[1])), mean(critic(p, data[0]))), penalty)};
 }
 
-// Three updates by the kernels; outputs are the parameter after each and the moments at the end.
+// Three updates by the kernels. Outputs are the parameter after each update and the final moments.
 Tensors optimizer_case(const Case& c, const Tensors& in) {
     const std::string type = c.about["params"]["type"];
     const Device device = in[0].device();
@@ -232,7 +232,7 @@ const std::map<std::string, Op> ops = {
          return Tensors{
              layer_norm(x[0], x[1], x[2], {x[0].dim(0), x[0].size() / x[0].dim(0)}, real(c.number("eps")), c.activation())};
      }},
-    // the mask is torch's; which numbers the engine draws is test_random.cpp's matter
+    // the mask is torch's; test_random.cpp tests the engine's draws
     {"dropout",
      [](const Case& c, const Tensors& x) { return Tensors{scale(mul(x[0], c.constants()[0]), real(1 / (1 - c.number("p"))))}; }},
     {"upsample", [](const Case& c, const Tensors& x) { return Tensors{upsample_nearest(x[0], int64_t(c.number("scale")))}; }},
@@ -251,12 +251,12 @@ const std::map<std::string, Op> ops = {
 
 }  // namespace
 
-TEST_CASE("ops, their gradients and second gradients are PyTorch's") {
+TEST_CASE("ops, gradients and second gradients agree with PyTorch") {
     const Safetensors file = read_safetensors("tests/goldens/ops.safetensors");
     std::set<std::string> used;
     for (const auto& [name, text] : file.metadata) {
         if (!name.starts_with("case.")) continue;
-        // in float, 1 - 1e-7 is not what it is in double, and the logarithm's slope there is 1e7
+        // 1 - 1e-7 differs between float and double, and the logarithm's slope there is 1e7
         if (sizeof(real) == 4 && name.starts_with("case.bce_edges")) continue;
         const Case c{name, Json::parse(text), file};
         const std::string op = c.about["op"], out_layout = c.about["out_layout"];

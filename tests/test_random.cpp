@@ -1,4 +1,4 @@
-// Random draws: the generator's known answers, their distribution, and that no number depends on how draws are grouped.
+// Random draws: known answers of the generator, distributions, and independence from the grouping of draws.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct Source {
     RandomSource get() const { return {counters.data(), key}; }
 };
 
-// Kolmogorov and Smirnov's distance from a distribution, times sqrt(n): above 1.95 once in a thousand.
+// The Kolmogorov-Smirnov distance from a distribution, times sqrt(n): above 1.95 once in a thousand.
 template <class F>
 double distance(std::vector<real> x, F distribution) {
     std::sort(x.begin(), x.end());
@@ -34,7 +34,7 @@ double distance(std::vector<real> x, F distribution) {
     return worst * std::sqrt(n);
 }
 
-// Correlation of x[i] with x[i + lag], times sqrt(n): a standard normal number if they are independent.
+// Correlation of x[i] with x[i + lag], times sqrt(n): standard normal if they are independent.
 double correlation(const std::vector<real>& x, std::size_t lag, double mean, double variance) {
     double total = 0;
     for (std::size_t i = 0; i + lag < x.size(); ++i) total += (x[i] - mean) * (x[i + lag] - mean);
@@ -104,7 +104,7 @@ TEST_CASE("a number depends on seed, stream, update, step, sample and element, a
         CHECK(all.insert(drawn({source.counters.data(), key})).second);
     const DeviceValue<Counters> next(Device::cpu(), {12, 0}), seen(Device::cpu(), {11, 640});
     CHECK(all.insert(drawn({next.data(), source.key})).second);
-    CHECK(all.contains(drawn({seen.data(), source.key})));  // images seen play no part
+    CHECK(all.contains(drawn({seen.data(), source.key})));  // the number of images seen does not matter
 }
 
 TEST_CASE("streams of different purposes differ") {
@@ -120,7 +120,7 @@ TEST_CASE("streams of different purposes differ") {
     CHECK(*all.rbegin() < (1u << 20));  // 20 bits
 }
 
-TEST_CASE("samples drawn alone are those of the batch") {
+TEST_CASE("a sample drawn alone equals that of a batch") {
     for (const int64_t per_sample : {1, 3, 4, 7, 64, 101})
         for (const Device& device : devices()) {
             const Source source(device);
@@ -176,7 +176,7 @@ TEST_CASE("dropout keeps 1 - p, scales what it keeps, and its gradient has the s
     }
 }
 
-TEST_CASE("the order of an epoch is a bijection, and another in every epoch") {
+TEST_CASE("the order of an epoch is a bijection that differs between epochs") {
     for (const int64_t count : {1, 2, 3, 7, 64, 1000, 60000}) {
         std::vector<int64_t> orders[3];
         for (const int64_t epoch : {0, 1, 2}) {
@@ -205,7 +205,7 @@ TEST_CASE("the order of an epoch is a bijection, and another in every epoch") {
     }
 }
 
-TEST_CASE("batches run on across the end of an epoch, and the images beyond `usable` differ by epoch") {
+TEST_CASE("batches continue across the end of an epoch, and the images beyond `usable` differ by epoch") {
     const int64_t count = 10, batch = 4, usable = 8;
     std::vector<uint8_t> bytes;
     for (int64_t i = 0; i < count; ++i) bytes.push_back(uint8_t(i));

@@ -1,4 +1,4 @@
-// Safetensors files, checkpoints, and the state that they put back.
+// Fuzz targets: safetensors files, checkpoints, and restored state.
 #include <algorithm>
 #include <cstdint>
 
@@ -61,7 +61,7 @@ void restore_run(const Checkpoint& checkpoint, const config::GanConfig& config) 
     } catch (const Error&) {
         hold(false, "an alarm refuses the state that it saved");
     }
-    hold(json::dump(json::Value(alarm.state())) == json::dump(saved), "an alarm's state reads back otherwise");
+    hold(json::dump(json::Value(alarm.state())) == json::dump(saved), "an alarm's state changes when it is read back");
 }
 
 // Two trainings of a few numbers, on images that are all there.
@@ -102,10 +102,10 @@ void run_safetensors(const std::string& bytes) {
     write_safetensors(again, content);
     const Safetensors read = read_safetensors(again);
     hold(read.arrays.size() == content.arrays.size() && read.metadata == content.metadata,
-         "a file that was written reads back otherwise");
+         "a written file changes when it is read back");
 }
 
-// A checkpoint of any model: what its own configuration declares is built, and gets its state.
+// A checkpoint of any model: builds the networks of its configuration and restores their state.
 void run_checkpoint(const std::string& bytes) {
     const Checkpoint checkpoint = load_checkpoint(file_of(framed(bytes), "fuzz.safetensors"));
     const config::ModelConfig model = config_of(checkpoint);
@@ -126,7 +126,7 @@ void run_checkpoint(const std::string& bytes) {
     restore_run(checkpoint, config);
 }
 
-// A checkpoint of one of two small models, as --resume restores it; what was restored is saved again with the same bytes.
+// A checkpoint of one of two small models, restored as by --resume. Saving it again must give the same bytes.
 void run_restore(const std::string& bytes) {
     static Tiny tiny;
     const Checkpoint checkpoint = load_checkpoint(file_of(framed(bytes), "fuzz.safetensors"));
@@ -135,7 +135,7 @@ void run_restore(const std::string& bytes) {
     restore(checkpoint, trainer);
     for (const Array& array : checkpoint_of(trainer, {}).arrays) {
         const Array* then = checkpoint.content.find(array.name);
-        hold(then && (then->dtype != array.dtype || then->data == array.data), "a state that was restored is saved otherwise");
+        hold(then && (then->dtype != array.dtype || then->data == array.data), "a restored state changes when it is saved");
     }
     if (!is_classifier) restore_run(checkpoint, tiny.gan_config);
 }

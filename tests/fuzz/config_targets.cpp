@@ -1,4 +1,4 @@
-// What people write: model files, settings, expressions, tables; and the networks that they declare.
+// Fuzz targets: model files, settings, expressions, tables, and the networks that they declare.
 #include <sstream>
 
 #include "base/error.h"
@@ -31,15 +31,14 @@ Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape
 
 void run_json(const std::string& bytes) {
     const std::string text = json::dump(json::parse(bytes, "fuzz.json"));
-    hold(json::dump(json::parse(text, "again.json")) == text, "what was written reads back otherwise");
+    hold(json::dump(json::parse(text, "again.json")) == text, "written JSON changes when it is read back");
 }
 
 void run_model(const std::string& bytes) {
     const config::ModelConfig config = config::parse_model(bytes, file_of(bytes, "fuzz.json"), {});
     const std::string effective = json::dump(config::shared(config).effective);
     const config::ModelConfig again = config::parse_model(effective, "config.json", {});
-    hold(json::dump(config::shared(again).effective) == effective,
-         "an effective configuration is read otherwise than it was written");
+    hold(json::dump(config::shared(again).effective) == effective, "an effective configuration changes when it is read back");
 }
 
 void run_settings(const std::string& bytes) {

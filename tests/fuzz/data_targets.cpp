@@ -1,4 +1,4 @@
-// What comes from elsewhere: images, archives of them, arrays of bytes, the cache.
+// Fuzz targets: images, archives of images, arrays of bytes, the cache.
 #include <cstring>
 
 #include "base/error.h"
@@ -23,7 +23,7 @@ void run_image(const std::string& bytes) {
     try {
         const Picture picture = decode_image({bytes.begin(), bytes.end()}, {.max_pixels = most_pixels});
         hold(picture.H * picture.W <= most_pixels && int64_t(picture.bytes.size()) == picture.H * picture.W * picture.C,
-             "a picture whose pixels are not as many as its extents say");
+             "the number of pixels of a picture differs from its extents");
     } catch (const BrokenImage&) {
     }
 }
@@ -33,10 +33,10 @@ void run_archive(const std::string& bytes) {
     int64_t files = 0;
     source->read(0, int64_t(source->names().size()), threads(),
                  [&](std::vector<ImageFile>& some) { files += int64_t(some.size()); });
-    hold(files == int64_t(source->names().size()), "an archive that hands over another number of files than it names");
+    hold(files == int64_t(source->names().size()), "an archive returns another number of files than it lists");
 }
 
-// The first byte chooses options, the rest is an archive.
+// The first byte selects options, the rest is an archive.
 void run_set(const std::string& bytes) {
     const int choice = bytes.empty() ? 0 : uint8_t(bytes[0]);
     DatasetOptions options{.set = "folder", .path = file_of(bytes.substr(bytes.empty() ? 0 : 1), "fuzz.archive")};
@@ -50,7 +50,8 @@ void run_set(const std::string& bytes) {
     options.max_bytes = most_bytes;
     const Dataset set = load_images(options, threads());
     hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C, "a set whose pixels are not as many as it says");
-    hold(set.labels.empty() || int64_t(set.labels.size()) == set.count, "a set whose labels are not as many as its images");
+    hold(set.labels.empty() || int64_t(set.labels.size()) == set.count,
+         "the number of labels of a set differs from the number of its images");
 }
 
 void run_cache(const std::string& bytes) {

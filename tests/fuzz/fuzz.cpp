@@ -1,4 +1,4 @@
-// libFuzzer's entry: one program for all targets, GANNET_FUZZ names one. Built and run by `make fuzz`.
+// libFuzzer's entry point: one program for all targets; GANNET_FUZZ selects one. Built and run by `make fuzz`.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// Networks of any configuration that are small enough to be built for each input.
+// Builds the networks of any configuration that are small enough to be built for each input.
 #pragma once
 #include <vector>
 
@@ -6,7 +6,7 @@
 
 namespace gannet::fuzz {
 
-// Throws Error where the network would have more than a million parameters; until then no memory is taken.
+// Throws Error, before it allocates memory, if the network would have more than a million parameters.
 Network built(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
               const config::BuildOptions& options);
 

@@ -1,4 +1,4 @@
-// Gives files to a target, each in a process of its own that may take 1 s of processor time and 1 GB of address space:
+// Runs a target on files, each in a separate process limited to 1 s of processor time and 1 GB of address space:
 // replay TARGET FILE|FOLDER... The last line is `N passed, N failed, N skipped`.
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -31,7 +31,7 @@ constexpr rlim_t seconds = 1, bytes = 1000000000;
     ::setrlimit(RLIMIT_AS, &memory);
 #endif
     ::setrlimit(RLIMIT_CORE, &no_dumps);
-    ::alarm(60);  // of one that waits
+    ::alarm(60);  // for a process that waits
     int status = 0;
     try {
         target.run(content);
@@ -51,7 +51,7 @@ constexpr rlim_t seconds = 1, bytes = 1000000000;
     std::exit(status);
 }
 
-// Why it failed; "" if it did not.
+// The reason of a failure, or "".
 std::string tried(const fuzz::Target& target, const std::string& content) {
     const pid_t child = ::fork();
     if (child < 0) return "cannot fork";

@@ -1,4 +1,4 @@
-// What runs leave and later commands read: logs, histories. Checkpoints are in checkpoint_targets.cpp.
+// Fuzz targets: logs and histories of runs. Checkpoints are in checkpoint_targets.cpp.
 #include <cstdint>
 #include <filesystem>
 
@@ -15,7 +15,7 @@ void run_log(const std::string& bytes) {
     const std::string file = file_of(bytes, "log.jsonl");
     RunLog::resume(file, 100).write({{"step", int64_t(101)}});
     RunLog::resume(file, 101).write({{"step", int64_t(102)}});
-    hold(read_file(file).ends_with("{\"step\": 101}\n{\"step\": 102}\n"), "a log does not end in what was written");
+    hold(read_file(file).ends_with("{\"step\": 101}\n{\"step\": 102}\n"), "a log does not end with the written rows");
 }
 
 namespace {

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Made at the first use, and gone when the process ends.
+// Created at the first use, removed when the process ends.
 struct Folder {
     std::string path;
     pid_t owner = ::getpid();

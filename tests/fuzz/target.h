@@ -1,5 +1,5 @@
-// What the fuzzers call: each reader and each builder takes any bytes. It may refuse them with an Error; whatever else happens
-// (another exception, a signal, a finding of a sanitizer, much time or memory) is a fault.
+// Fuzz targets: each reader and each builder accepts any bytes. It may refuse them with an Error. Anything else (another
+// exception, a signal, a sanitizer report, much time or memory) is a fault.
 #pragma once
 #include <functional>
 #include <stdexcept>
@@ -14,10 +14,10 @@ struct Target {
 };
 const std::vector<Target>& targets();
 
-// The bytes as a file NAME in a folder of this process's own, in memory; its path.
+// Writes the bytes to a file NAME in a folder of this process, in memory. Returns the path.
 std::string file_of(const std::string& bytes, const std::string& name);
 
-// What a target found out that should always hold.
+// Fails with the message `what` if a condition does not hold.
 inline void hold(bool holds, const char* what) {
     if (!holds) throw std::logic_error(what);
 }
