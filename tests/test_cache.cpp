@@ -1,4 +1,4 @@
-// The cache of decoded images: what is left behind, how much there may be, and whom it trusts.
+// The cache of decoded images: temporary files, the size limit, and which files it trusts.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/file.h>

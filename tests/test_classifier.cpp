@@ -1,4 +1,4 @@
-// Classifiers: what a file may say, training, checkpoints, what is read in images.
+// Classifiers: model files, training, checkpoints, predictions.
 #include <doctest/doctest.h>
 
 #include "base/files.h"

@@ -1,4 +1,4 @@
-// The command line's values and complaints, and the exit status of programs.
+// Values and errors of the command line, and the exit status of programs.
 #include <doctest/doctest.h>
 
 #include <cstdio>

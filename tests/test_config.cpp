@@ -1,4 +1,4 @@
-// The model file: what is read, what is refused and in which words. Programs run from the repository root.
+// The model file: valid files, invalid files and their messages. Programs run from the repository root.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -35,7 +35,7 @@ std::string error_with(const std::vector<std::string>& settings, const std::stri
 
 AdamParameters adam_of(const GanConfig& model) { return std::get<AdamParameters>(model.generator_optimizer.parameters); }
 
-// How many numbers a network holds: trainable ones, and the batch norms' statistics.
+// The number of values of a network: parameters and batch norm statistics.
 struct Count {
     int64_t trainable = 0, statistics = 0;
 };
@@ -69,7 +69,7 @@ Count count(const std::vector<LayerConfig>& layers, int64_t H, int64_t W, int64_
 
 }  // namespace
 
-TEST_CASE("files that are none") {
+TEST_CASE("files that are not model files") {
     const TemporaryFolder folder;
     CHECK(error_of([&] { load_model(folder / "none.json", {}); }) ==
           "cannot open the file: No such file or directory (" + (folder / "none.json") + "): check the path");
@@ -85,8 +85,8 @@ TEST_CASE("files that are none") {
     CHECK_NOTHROW(load_model(folder.write("dos.json", "{\r\n\"seed\": 3,\r\n" + model_text().substr(1)), {}));
 }
 
-// Each names on its first line what its error must say.
-TEST_CASE("every bad model is refused with the right message") {
+// The first line of each file has its expected error.
+TEST_CASE("every invalid model is refused with the expected message") {
     int files = 0;
     for (const auto& entry : std::filesystem::directory_iterator("tests/bad_models")) {
         const std::string file = entry.path().generic_string();
@@ -126,14 +126,15 @@ TEST_CASE("defaults") {
     CHECK(m.generator[0].keys.is_image("units"));
     CHECK_FALSE(m.generator[0].keys.has("init"));
     CHECK(adam_of(m) == AdamParameters{0.9, 0.999, 1e-8, 0});
-    CHECK(m.generator[0].keys.where("bias") == "generator[0].bias, m.json:2");  // a default: where it would stand
+    CHECK(m.generator[0].keys.where("bias") ==
+          "generator[0].bias, m.json:2");  // a default has the place where it would be written
     CHECK(has(error_of([&] { m.generator[0].keys.integer("units"); }),
               "'units' is \"image\", but must be an integer (generator[0].units, m.json:2)"));
     CHECK(has(error_of([&] { m.generator[0].keys.text("init"); }), "'init' is not given (generator[0].init, m.json:2)"));
     CHECK(read(model_text(R"("seed": 9223372036854775807, "name": "x", )")).name == "x");
     CHECK(read(model_text(R"("batch": null, "latent": null, )")).batch == 64);
     CHECK(read(model_text("", R"({"layer": "linear", "units": 1e3})")).generator[0].keys.integer("units") == 1000);
-    // the one default that depends on another key
+    // the only default that depends on another key
     CHECK_FALSE(read(model_text("", "{\"layer\": \"relu\"}", R"({"loss": "wasserstein"})")).objective.mean_of_parts);
 }
 
@@ -175,7 +176,7 @@ TEST_CASE("repeat and residual") {
     CHECK(identity.generator[0].lists.at("shortcut").empty());
 }
 
-// The line that an error names may be innocent, where a setting is what does not fit.
+// A setting may be the cause, not the line that the error names.
 TEST_CASE("an error of keys that do not go together names the settings") {
     const auto error = [](const Settings& settings) { return error_of([&] { load_model("models/vanilla.json", settings); }); };
     CHECK(has(error({"log_every=3", "objective.loss=hinge"}), "the discriminator ends in a sigmoid (discriminator["));
@@ -278,7 +279,7 @@ TEST_CASE("--set") {
     CHECK(error_with({"bad\nkey=1"}).find('\n') == std::string::npos);
 }
 
-TEST_CASE("--set: the key decides what a value is") {
+TEST_CASE("--set: the key determines the type of a value") {
     const auto set = [](const std::vector<std::string>& settings) { return load_gan("models/wgan.json", settings); };
     for (const char* name : {"2024", "true", "1e-4", "[1]", "a b=c", "{}", "+-", "#5"}) {
         CAPTURE(name);
@@ -307,14 +308,14 @@ TEST_CASE("--set: the key decides what a value is") {
     CHECK(set({"data.background=007"}).data.images.background == "007");
 }
 
-// What a test puts into the environment.
+// Sets an environment variable for a test.
 struct Home {
     std::string before = std::getenv("HOME") ? std::getenv("HOME") : "";
     explicit Home(const std::string& home) { ::setenv("HOME", home.c_str(), 1); }
     ~Home() { ::setenv("HOME", before.c_str(), 1); }
 };
 
-TEST_CASE("paths are relative to their file, and become absolute") {
+TEST_CASE("paths are relative to their file and become absolute") {
     const TemporaryFolder folder;
     for (const char* inner : {"inner", "pictures", "inner/more"}) std::filesystem::create_directory(folder / inner);
     std::filesystem::create_directory_symlink("inner/more", folder / "link");
@@ -387,7 +388,7 @@ TEST_CASE("base") {
         for (const LayerConfig& layer : m.generator) all += layer.type + " ";
         return all;
     };
-    // it is the base, but for its name
+    // equal to the base except for its name
     GanConfig m = load(R"({"base": "../first.json"})");
     CHECK(m.name == "over");
     CHECK(m.batch == 8);
@@ -410,7 +411,7 @@ TEST_CASE("base") {
     CHECK(m.generator[0].keys.integer("units") == 5);
     CHECK(m.generator[5].keys.number("p") == 0.25);
     CHECK(m.generator[5].keys.where("p") == "generator[3][0].p, " + folder / "inner/over.json" + ":3");
-    // what the command line changes comes last
+    // settings of the command line are applied last
     m = load(R"({"base": "../first.json", "set": {"generator.1": null}})",
              {"generator.0.units=7", "generator.1=null", "batch=9"});
     CHECK(types(m) == "linear linear ");
@@ -494,7 +495,7 @@ TEST_CASE("optimizers of each network") {
     CHECK(m.discriminator_optimizer.lr == 1e-4);
     CHECK(std::get<RmspropParameters>(m.discriminator_optimizer.parameters) == RmspropParameters{0.99, 1e-8, 0, 0, false});
     CHECK(adam_of(m).eps == 1e-6);
-    // the two may say it all
+    // the two networks' sections may have all keys
     m = with(
         R"({"generator": {"type": "adam", "lr": 1},
             "discriminator": {"type": "sgd", "lr": 2, "momentum": 0.9, "nesterov": true}})");
@@ -587,7 +588,7 @@ TEST_CASE("the effective file is the same model") {
 }
 
 // Counts from the seeds' own tables: references of seeds 001 and 002, and PyTorch's for the others.
-TEST_CASE("the models hold as many parameters as they should") {
+TEST_CASE("the models have the expected parameter counts") {
     const auto check = [](const std::string& name, Count generator, Count discriminator, int64_t side = 28,
                           int64_t channels = 1) {
         CAPTURE(name);
@@ -608,7 +609,7 @@ TEST_CASE("the models hold as many parameters as they should") {
     check("wgan-gp64", {3'576'704, 1'920}, {2'763'776, 0}, 64, 3);
 }
 
-TEST_CASE("damaged models are read or refused, never worse") {
+TEST_CASE("damaged models are read or refused without a crash") {
     std::ifstream in("models/wgan.json");
     const std::string whole((std::istreambuf_iterator<char>(in)), {});
     REQUIRE_FALSE(whole.empty());

@@ -1,4 +1,4 @@
-// What a model file is made of: JSON values with their places, expressions, words.
+// Parts of a model file: JSON values with their places, expressions, words.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -53,7 +53,7 @@ TEST_CASE("json: a byte that is not UTF-8 is written as surrogateescape does, an
     }
     CHECK(back(all) == all);
     CHECK(back(std::string(all.rbegin(), all.rend())) == std::string(all.rbegin(), all.rend()));
-    // longer than need be, a surrogate, above U+10FFFF, cut short
+    // overlong, a surrogate, above U+10FFFF, truncated
     for (const char* text : {"\xc0\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf0\x9f\x98",
                              "\xc3(", "\xf4\x8f\xbf\xbe"})
         CHECK(back(text) == text);

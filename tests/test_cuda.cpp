@@ -1,5 +1,5 @@
-// The GPU beside the CPU: gradients of first and second order, training, graphs, memory. Runs on a GPU, on the CPU test shim
-// (make simt) and on an emulator of the CUDA runtime alike; tests/test_parity.cpp has the table's parity with references.
+// The GPU compared with the CPU: gradients of first and second order, training, graphs, memory. Runs on a GPU, on the CPU test
+// shim (make simt) and on an emulator of the CUDA runtime alike; tests/test_parity.cpp has the table's parity with references.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,7 +65,7 @@ double relative_error(const Values& a, const Values& b, double least) {
 // of a normalisation over two values is 1e-5 of its terms) it is 2e-5 of the terms' size, which is 1, and more in third order: a
 // bias's gradient is 0.2 there, where its 100 terms are about 10. The CPU computes without Winograd, which has larger errors
 // (tests/test_winograd.cpp).
-TEST_CASE("cuda: gradients of every order are the CPU's") {
+TEST_CASE("cuda: gradients of every order agree with the CPU's") {
     if (no_gpu()) return;
     const Device cpu = Device::cpu().with({.exact_convolutions = true});
     for (const OpCase& c : op_cases()) {

@@ -32,7 +32,7 @@ Tensor random_like(const Tensor& x, const std::string& name, int index) {
     return Tensor::from(draw(symmetric, x.size(), name, index), x.shape(), x.device());
 }
 
-// Which outputs depend on the inputs.
+// The outputs that depend on the inputs.
 std::vector<std::size_t> dependent(const Build& f, const Tensors& xs) {
     const Recording on(true);
     const Tensors ys = f(xs);

@@ -39,7 +39,7 @@ TEST_CASE("history: a track keeps every value while they are few, then minima an
     CHECK(std::isnan(at(80000)));
     CHECK(track.means().x[0] == 64.5);
     CHECK(track.means().y[1] == doctest::Approx(0).epsilon(0.02));
-    CHECK(usual_range(y, track.sample()).high < 4);  // a spike does not choose the axis
+    CHECK(usual_range(y, track.sample()).high < 4);  // a spike does not determine the axis
 
     Track huge;
     for (int i = 0; i < 100000; ++i) huge.add(i, 1.7e308);

@@ -1,4 +1,4 @@
-// Memory that is asked for before it is taken. How much is free is what a test says.
+// The memory budget: memory is requested before it is allocated. Tests set the amount of free memory.
 #include <doctest/doctest.h>
 #include <malloc.h>
 #include <sys/wait.h>
@@ -230,7 +230,7 @@ TEST_CASE("memory budget: an image that does not fit is named, also if broken im
     std::filesystem::remove(p.folder / "set/1.png");
     options.free = always(30 * MB);
     CHECK(has(error_of([&] { dataset_info(options); }), "an image of 4000 x 3000 pixels takes 38 MB"));
-    // The advice helps.
+    // Following the advice helps.
     options = p.options();
     options.free = always(30 * MB);
     options.skip_broken = true;

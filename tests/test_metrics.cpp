@@ -137,7 +137,7 @@ TEST_CASE("metrics: nearest neighbours against plain loops") {
             CHECK(to_others[std::size_t(i)] == doctest::Approx(plain_nearest(image, images, size, i)).epsilon(1e-12));
         }
     }
-    // black beside white, the largest sums that there are
+    // black and white: the largest possible sums
     const std::vector<uint8_t> black(200000, 0), white(200000, 255);
     CHECK(nearest_distances(black, white, 200000, threads())[0] == doctest::Approx(std::sqrt(200000.0)));
     CHECK(nearest_distances(black, black, 200000, threads())[0] == 0);  // itself counts among others' images

@@ -1,4 +1,4 @@
-// Networks: values are handed to a pass.
+// Networks: parameters and buffers are arguments of a pass.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// .npy files: what numpy.save writes, and damage of every kind.
+// .npy files: files of numpy.save, and every kind of damage.
 #include <doctest/doctest.h>
 
 #include <string>

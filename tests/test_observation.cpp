@@ -1,4 +1,4 @@
-// What a run says of itself: observations, and the collapse alarm.
+// Observations of a run, and the collapse alarm.
 #include <doctest/doctest.h>
 
 #include <algorithm>

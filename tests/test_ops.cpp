@@ -1,4 +1,4 @@
-// What the table of cases cannot say: closed forms, special values, empty tensors, destinations, errors.
+// Tests beyond the table of cases: closed forms, special values, empty tensors, destinations, errors.
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Whole runs, interrupted after every step and resumed: every file is that of a run which was not.
+// Whole runs, interrupted after every step and resumed: every file equals that of an uninterrupted run.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <unistd.h>

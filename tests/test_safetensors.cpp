@@ -1,4 +1,4 @@
-// Safetensors: round trip, files that are none, random damage.
+// Safetensors: round trip, other files, random damage.
 #include <doctest/doctest.h>
 
 #include <cmath>

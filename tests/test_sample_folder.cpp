@@ -1,4 +1,4 @@
-// What a folder of samples holds before new ones come.
+// The content of a folder of samples before new samples are written.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>

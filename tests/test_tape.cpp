@@ -17,7 +17,7 @@ Tensor leaf(std::vector<real> values) {
 }
 using List = std::vector<real>;
 
-// The identity, whose rule writes down that it was visited, what it was asked and where it was to write.
+// The identity, with a rule that records its visits, arguments and destinations.
 struct Visits {
     int count = 0;
     std::vector<bool> needs;
@@ -143,7 +143,7 @@ TEST_CASE("gradients land in their destinations") {
     CHECK((std::isnan(rest[0]) && std::isnan(rest[1])));
 }
 
-TEST_CASE("one x, several ways to use it") {
+TEST_CASE("one x, several uses") {
     const Tensor x = leaf({1, 2, 3});
     CHECK(grad({sum(mul(mul(x, x), x))}, {x})[0].to_host() == List{3, 12, 27});
     CHECK(grad({x}, {x}, {Tensor::from({4, 5, 6}, {3})})[0].to_host() == List{4, 5, 6});
@@ -231,7 +231,7 @@ TEST_CASE("no tensor outlives its scope, in any order") {
     CHECK(live_tensors() == before);
 }
 
-TEST_CASE("an output that a rule needs is there after everybody else dropped it, for every derivative") {
+TEST_CASE("an output that a rule needs outlives all other handles, for every derivative") {
     const int64_t before = live_tensors();
     {
         const Tensor x = leaf({1, -2, 3, 1, 2, -1}), w = leaf({1, 2, -1, 0, 1, 3}), bias = leaf({1, -1});
@@ -260,7 +260,7 @@ TEST_CASE("an output that a rule needs is there after everybody else dropped it,
     CHECK(live_tensors() == before);
 }
 
-TEST_CASE("a graph of many ops in a row is walked and freed without a deep stack") {
+TEST_CASE("a long chain of ops is traversed and freed without a deep stack") {
     const int64_t before = live_tensors();
     {
         const Tensor x = leaf({1});

@@ -1,4 +1,4 @@
-// Whole training runs: against PyTorch's numbers, against themselves, and by their bookkeeping.
+// Whole training runs: agreement with PyTorch, reproducibility, bookkeeping.
 #include <doctest/doctest.h>
 
 #include <cmath>

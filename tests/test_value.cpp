@@ -1,4 +1,4 @@
-// What JSON text costs: memory in proportion to it, time too, and limits that are named.
+// The cost of JSON text: memory and time proportional to its size, and limits with clear errors.
 #include <doctest/doctest.h>
 #include <malloc.h>
 

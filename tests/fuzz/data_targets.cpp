@@ -49,7 +49,8 @@ void run_set(const std::string& bytes) {
     options.max_pixels = most_pixels;
     options.max_bytes = most_bytes;
     const Dataset set = load_images(options, threads());
-    hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C, "a set whose pixels are not as many as it says");
+    hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C,
+         "the number of pixels of a set differs from its extents");
     hold(set.labels.empty() || int64_t(set.labels.size()) == set.count,
          "the number of labels of a set differs from the number of its images");
 }
@@ -60,7 +61,8 @@ void run_cache(const std::string& bytes) {
     uint64_t key = 0;
     if (bytes.size() >= 24) std::memcpy(&key, bytes.data() + 16, sizeof key);  // the file's own: a key is easily checked
     if (read_cache(file_of(bytes, "fuzz.images"), key, set, lines))
-        hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C, "a set whose pixels are not as many as it says");
+        hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C,
+             "the number of pixels of a set differs from its extents");
 }
 
 void run_idx(const std::string& bytes) {
