@@ -151,7 +151,7 @@ holds "r['nearest_training_distance']['min'] == 0 and any('no test split' in w f
 mkdir -p many/a many/b && cp grids/0000*.png many/a && cp grids/0001*.png many/b
 runs "$train" classifier.json --out by-many --set data.path=many --set data.set=folder --set data.size=28 --set data.channels=1 --set batch=5 --steps 2 --set classifier.1.units=4
 runs "$evaluate" gan -n 150 --classifier by-many # of 150 images 15 are held out, for 4 features
-holds "0 <= r['frechet'] < r['frechet_floor'] and all('other images' not in w for w in r['warnings'])"
+holds "0 <= r['frechet'] < r['frechet_floor'] and all('differ from' not in w for w in r['warnings'])"
 cp mixed/56-0.png many/b
 runs "$evaluate" gan -n 150 --classifier by-many
 holds "'many: now 151 of' in r['warnings'][0]"
