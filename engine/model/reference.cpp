@@ -81,9 +81,9 @@ FREE_KEYS.
 A change of any other key is refused. The images are compared by a hash of their pixels, so they may be moved:
 `--resume RUN --set data.path=PATH`.
 
-**Paths.** A relative path in a file is relative to the folder of that file; in `--set` and in a pipe it is relative to the working
-directory. `~` and `~user` at its start are home directories. A run's `config.json` has absolute paths, without `.` and `..`; symbolic
-links are kept. Earlier versions wrote relative paths there: `--resume` takes them as relative to the working directory, as those versions
+**Paths.** A relative path in a file is relative to the folder of that file; in `--set`, or in a file read from a pipe,
+it is relative to the working directory. `~` and `~user` at its start are home directories. A run's `config.json` has absolute paths,
+without `.` and `..`; symbolic links are kept. Earlier versions wrote relative paths there: `--resume` takes them as relative to the working directory, as those versions
 did. In JSON that the program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to `\udcff`, as in Python's
 `surrogateescape`; it is read back as that byte.
 

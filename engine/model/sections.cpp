@@ -29,10 +29,11 @@ const ObjectSpec& file_spec() {
              .required = true,
              .object = &objective_spec()},
             {.name = "optimizer", .kind = Kind::anything, .doc = "the update rule of the parameters", .required = true},
-            integer("batch", 64, 1, 1e6, "number of real images in a batch, and of fake images"),
-            free_at_resume(integer("steps", {}, 1, 1e12,
-                                   "length of the training in steps; one step is `critic_steps` updates of the discriminator and "
-                                   "`generator_steps` of the generator")),
+            integer("batch", 64, 1, 1e6, "number of real images in a batch; a GAN has as many fake images"),
+            free_at_resume(
+                integer("steps", {}, 1, 1e12,
+                        "length of the training in steps; a GAN's step is `critic_steps` updates of the discriminator and "
+                        "`generator_steps` of the generator, a classifier's is one update")),
             free_at_resume(integer("epochs", {}, 1, 1e9, "length of the training in passes over the data")),
             integer("seed", 0, 0, no_limit, "seed of all random numbers; the same seed gives the same bits"),
             free_at_resume(section("samples", samples_spec(), "the grids of samples")),
@@ -47,7 +48,8 @@ const ObjectSpec& file_spec() {
             free_at_resume(number("checkpoint_every", 300.0, 0, 1e9, "seconds between checkpoints")),
             boolean("fuse", true, "compute neighbouring layers with one fused kernel where possible"),
             boolean("share_scores", true,
-                    "with `fakes: reuse` and the generator first, both updates share one forward pass of the discriminator on "
+                    "with `fakes: reuse` and `update_order: generator_first`, both updates share one forward pass of the "
+                    "discriminator on "
                     "the fakes, unless it has dropout; the bits are the same, except with `join_batches`"),
             boolean("join_batches", true,
                     "the discriminator takes real and fake images as one batch if none of its layers couples samples or draws "
@@ -55,7 +57,8 @@ const ObjectSpec& file_spec() {
                     "difference of the gradient norm is below 1e-4"),
             boolean("allow_size_mismatch", false,
                     "allow generated images of a different size than the data's, if the discriminator accepts both; only for "
-                    "reproducing published networks with this mistake, because the size alone tells them apart"),
+                    "reproducing published networks with this mistake, because the discriminator can then tell real from fake by "
+                    "the size alone"),
         }};
     return spec;
 }
@@ -193,7 +196,8 @@ const ObjectSpec& compute_spec() {
             word("precision", "fp32", words(precisions),
                  "precision of the factors of matrix products and convolutions: `fp32`, or `tf32` or `bf16` on the tensor "
                  "cores of a GPU (sm_80 and later), where convolutions that are not one matrix product stay fp32"),
-            word("storage", "fp32", words(storages), "how activations and packed weights are stored; no device has `bf16` yet"),
+            word("storage", "fp32", words(storages),
+                 "how activations and packed weights are stored; no device supports `bf16` yet"),
         }};
     return spec;
 }

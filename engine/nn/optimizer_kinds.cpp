@@ -26,7 +26,7 @@ Key betas_key(double beta1, double beta2, const char* doc) {
             .length = 2,
             .below_max = true};
 }
-Key decay_key(const char* doc = "weight decay: this times the weight is added to its gradient") {
+Key decay_key(const char* doc = "weight decay: adds this value times the weight to its gradient") {
     return config::number("weight_decay", 0, 0, 1e3, doc);
 }
 // The upper limit itself is not allowed.
@@ -44,7 +44,7 @@ Key eps_key() {
             .max = 1,
             .above_min = true};
 }
-Key momentum_key() { return share_key("momentum", 0, "momentum: share of the previous update in the next one"); }
+Key momentum_key() { return share_key("momentum", 0, "momentum: factor of the previous update in the next one"); }
 
 OptimizerKind adam() {
     return {.spec = {"adam",
@@ -122,8 +122,8 @@ OptimizerKind lion() {
                  "Lion (arXiv 2302.06675): moves each weight by `lr`, up or down. The paper uses a learning rate 3 to 10 times "
                  "lower than Adam's, and a weight decay 3 to 10 times higher.",
                  {type_key("lion"), lr_key(),
-                  betas_key(0.9, 0.99, "shares of the average of gradients in the direction, and in the next average"),
-                  decay_key("weight decay: this times the weight is added to the direction")}},
+                  betas_key(0.9, 0.99, "factor of the average of gradients in the update, and decay rate of this average"),
+                  decay_key("decoupled weight decay: also subtracts `lr` times this value times the weight")}},
         .parse = [](const Object& keys) -> Parameters {
             const std::vector<double> betas = keys.numbers("betas");
             return LionParameters{betas[0], betas[1], keys.number("weight_decay")};

@@ -90,9 +90,9 @@ std::vector<LayerKind> activation_layers() {
         layer(ActivationKind::sigmoid, "`1 / (1 + exp(-x))`: output between 0 and 1."),
         layer(ActivationKind::gelu,
               "`x` times the probability that a standard normal number is below `x`: `x (1 + erf(x / sqrt(2))) / 2` (arXiv "
-              "1606.08415). Training keeps its input beside its output."),
+              "1606.08415). Training stores both its input and its output."),
         layer(ActivationKind::silu,
-              "`x / (1 + exp(-x))`, also called swish (arXiv 1702.03118). Training keeps its input beside its output."),
+              "`x / (1 + exp(-x))`, also called swish (arXiv 1702.03118). Training stores both its input and its output."),
     };
 }
 
