@@ -63,7 +63,7 @@ holds "list(r) == ['samples', 'source', 'classifier', 'shares', 'modes', 'entrop
 holds "r['samples'] == 150 and r['source'] == 'gan' and r['classifier'] == 'runs/classifier-mnist/checkpoint.safetensors'"
 holds "len(r['shares']) == 10 and abs(sum(r['shares']) - 1) < 1e-9 and r['modes'] == sum(s >= 0.01 for s in r['shares'])"
 holds "abs(r['entropy'] + sum(s * math.log(s) for s in r['shares'] if s)) < 1e-9 and 0.1 < r['mean_confidence'] <= 1"
-holds "r['frechet'] > 3 * r['frechet_floor'] > 0 and any('frechet_floor is of 200' in w for w in r['warnings'])"
+holds "r['frechet'] > 3 * r['frechet_floor'] > 0 and any('frechet_floor uses 200' in w for w in r['warnings'])"
 holds "0 < r['nearest_training_distance']['min'] <= r['nearest_training_distance']['median'] and 4 < r['nearest_training_distance']['data_median'] < 9"
 holds "0 <= r['duplicates'] <= 1 and 1 < r['duplicate_distance'] < 4"
 runs "$evaluate" gan/checkpoint.safetensors -n 150 --seed 1 --threads 1 --classifier runs/classifier-mnist/checkpoint.safetensors --device cpu
