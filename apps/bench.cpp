@@ -34,7 +34,7 @@ std::vector<const bench::KernelCase*> select(const std::string& pattern) {
 void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device device, const std::string& why_cpu, double seconds,
                    bool json) {
     const bench::Peaks peaks = bench::find_peaks(device);
-    const std::string name = device.name() + (why_cpu.empty() ? "" : ", as " + why_cpu);
+    const std::string name = device.name() + (why_cpu.empty() ? "" : ", because " + why_cpu);
     if (!json)
         std::printf("on %s; %d threads\npeaks: %s\n%s", name.c_str(), device.threads().size(), bench::text(peaks).c_str(),
                     bench::kernel_header(device).c_str());
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
             throw Error("nothing to measure", "command line",
                         "give a model file, as in: ./apps/bench models/wgan.json, or --kernels");
         if (steps && (*steps < 1 || *steps > 1000000))
-            throw Error("--steps " + std::to_string(*steps), "command line", "use 1 to 1,000,000");
+            throw Error("--steps " + std::to_string(*steps) + " is out of range", "command line", "use 1 to 1,000,000");
         if (seconds && !(*seconds >= 0 && *seconds <= 3600))
             throw Error("--seconds " + std::to_string(*seconds), "command line", "use 0 to 3600");
 

@@ -138,7 +138,8 @@ int main(int argc, char** argv) {
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");
         line.option("--threads", threads, "T", threads_help);
         if (!line.parse(count, arguments)) return 0;
-        if (n && (*n < 1 || *n > 1000000)) throw Error("-n " + std::to_string(*n), "command line", "use 1 to 1,000,000");
+        if (n && (*n < 1 || *n > 1000000))
+            throw Error("-n " + std::to_string(*n) + " is out of range", "command line", "use 1 to 1,000,000");
 
         const Device chosen = choose_device(device, threads);
         const SampleSource source(path);

@@ -87,7 +87,8 @@ int main(int argc, char** argv) {
         line.option("--threads", threads, "T", threads_help);
         line.flag("--exact", exact, "computes convolutions without Winograd, as with the key \"cpu\": {\"exact\": true}");
         if (!line.parse(count, arguments)) return 0;
-        if (n < 1 || n > 1000000) throw Error("-n " + std::to_string(n), "command line", "use 1 to 1,000,000");
+        if (n < 1 || n > 1000000)
+            throw Error("-n " + std::to_string(n) + " is out of range", "command line", "use 1 to 1,000,000");
         if (line.given("--interpolate") && (interpolate < 2 || interpolate > 1000))
             throw Error("--interpolate " + std::to_string(interpolate), "command line", "use 2 to 1000");
         if (interpolate * n > 1000000)
@@ -111,7 +112,8 @@ int main(int argc, char** argv) {
         const bool folder = out.ends_with('/') || is_folder(out);
         const int64_t images = interpolate ? n * interpolate : n;
         if (!folder && !out.ends_with(".png"))
-            throw Error("--out " + out, "command line", "end it in .png for a grid, or in / for a folder of images");
+            throw Error("--out " + out + " is neither a PNG file nor a folder", "command line",
+                        "end it in .png for a grid, or in / for a folder of images");
         if (folder && image.C != 1 && image.C != 3)
             throw Error("the generator produces points, not images", "command line",
                         "give --out FILE.png, a picture of all of them");

@@ -71,12 +71,12 @@ refuses "bad/train-images" "$summary" gan.json --set data.set=mnist --set data.p
 
 # ---- shapes before images ------------------------------------------------------------------------------------------------------
 wrong=(--set 'generator.0.units=100' --set 'generator.2={"layer": "reshape", "shape": [1, 10, 10]}')
-refuses_at_once "the generator makes \(1, 10, 10\), the data are \(1, 16, 16\)" "$train" gan.json --out never "${wrong[@]}"
+refuses_at_once "the generator outputs \(1, 10, 10\), but the data are \(1, 16, 16\)" "$train" gan.json --out never "${wrong[@]}"
 refuses_at_once "a step needs at least" "$train" "$root/models/wgan.json" --set batch=60000 --set discriminator.2.channels=40000 --out never
 mkdir photos && echo "no image" >photos/broken.png
-refuses_at_once "the generator makes \(1, 10, 10\), the data are \(1, 16, 16\)" "$train" gan.json --out never "${wrong[@]}"
+refuses_at_once "the generator outputs \(1, 10, 10\), but the data are \(1, 16, 16\)" "$train" gan.json --out never "${wrong[@]}"
 refuses "a broken image" "$train" gan.json --out never
-refuses_at_once "the generator makes \(1, 28, 28\), the data are \(1, 128, 128\)" \
+refuses_at_once "the generator outputs \(1, 28, 28\), but the data are \(1, 128, 128\)" \
     "$train" "$root/models/dcgan.json" --set data.size=128 --out never
 check "nothing was made" test ! -e never
 

@@ -183,7 +183,7 @@ this is a GAN, not a classifier|gan --classifier gan
 no such run or checkpoint \(nowhere\)|gan --classifier nowhere
 --seed without a generator|grids --seed 3
 first 201 images are requested, there are 200|twins.npy -n 201
--n 0 .*1 to 1,000,000|gan -n 0
+-n 0 is out of range .*1 to 1,000,000|gan -n 0
 -n -3|gan -n -3
 --count "many" cannot be used|gan -n many
 --device "tpu" is not known|gan --device tpu

@@ -100,7 +100,7 @@ done
     printf ']}'
 } >advice.json
 begin=$(date +%s%N)
-refuses "the generator makes .* the data are" timeout 60 "$summary" advice.json
+refuses "the generator outputs .* the data are" timeout 60 "$summary" advice.json
 check "the advice about 200 transposed convolutions within 5 s" test $((($(date +%s%N) - begin) / 1000000)) -lt 5000
 
 # ---- a container's memory limit -----------------------------------------------------------------------------------------

@@ -208,7 +208,7 @@ unexpected argument "more"|tiny.json more
 'batch' is 1000000000, out of range|tiny.json --set batch=1000000000
 99999999999999999999 is too big|tiny.json --set batch=99999999999999999999
 'batch' is -8, out of range|tiny.json --set batch=-8
-data set has 64 images, a batch 65.*lower `batch`|tiny.json --set batch=65
+data set has 64 images, fewer than a batch of 65.*lower `batch`|tiny.json --set batch=65
 'units' is -1, out of range|tiny.json --set generator.0.units=-1
 'units' is 9000000000000000000, out of range|tiny.json --set generator.0.units=9000000000000000000
 out of memory.*lower|tiny.json --set discriminator.1.units=2000000000
@@ -228,9 +228,9 @@ END
 mkdir few && folder=(tiny.json --out never --set data.set=folder --set data.size=28 --set data.cache=false)
 refuses_at_once "the folder is empty \($work/few, data.path,.*PNG or JPEG" "$train" "${folder[@]}" --set data.path=few
 cp "$root"/tests/images/grey8.png few
-refuses "data set has 1 image, a batch 8 \\($work/few," "$train" "${folder[@]}" --set data.path=few
+refuses "data set has 1 image, fewer than a batch of 8 \\($work/few," "$train" "${folder[@]}" --set data.path=few
 cp "$root"/tests/images/rgb.png few
-refuses "data set has 2 images, a batch 8 \($work/few,.*lower \`batch\`" "$train" "${folder[@]}" --set data.path=few
+refuses "data set has 2 images, fewer than a batch of 8 \($work/few,.*lower \`batch\`" "$train" "${folder[@]}" --set data.path=few
 { cp few/rgb.png few/copy.png && head -c 1000000 /dev/zero >few/zeros && tar czf few.tgz few; } || bad "no archive"
 refuses_at_once "unpacks to more than 900,000 \($work/few.tgz, data.path,.*data.max_bytes" "$train" "${folder[@]}" --set data.path=few.tgz --set data.max_bytes=900000
 # A channel count that needs terabytes, twice.
@@ -267,8 +267,8 @@ refuses_at_once "noise.json" "$train" noise.json --out never
 edit fit.json 's/"units": "image"/"units": 100/'
 refuses_at_once "\(100\).*\(1, 28, 28\)" "$train" fit.json --out never
 edit fit.json '/"reshape"/d; s/"tanh" },/"tanh" }/'
-refuses_at_once "makes \(784\), the data are \(1, 28, 28\) .*fit.json.*reshape" "$train" fit.json --out never
-refuses_at_once "makes \(1, 7, 7\), the data are \(1, 28, 28\) .*convolutions.json" "$train" convolutions.json --out never \
+refuses_at_once "outputs \(784\), but the data are \(1, 28, 28\) .*fit.json.*reshape" "$train" fit.json --out never
+refuses_at_once "outputs \(1, 7, 7\), but the data are \(1, 28, 28\) .*convolutions.json" "$train" convolutions.json --out never \
     --set generator.3.stride=1 --set generator.3.kernel=3 --set generator.5.stride=1 --set generator.5.kernel=3
 edit end.json 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 1 }, { "layer": "sigmoid" }/'
 refuses_at_once "'bce_with_logits' has its own sigmoid.*end.json:18\): remove the layer" "$train" end.json --out never
@@ -508,7 +508,7 @@ runs "$generate" run -n 2 --interpolate 4 --out between.png
 check "two rows of four" has_size between.png 122x62
 runs "$generate" isa-scalar -n 3 --out convolutions.png
 check "two rows of two" has_size convolutions.png 62x62
-refuses_at_once "-n 0" "$generate" run -n 0
+refuses_at_once "-n 0 is out of range" "$generate" run -n 0
 refuses_at_once "-n 2000000" "$generate" run -n 2000000
 refuses_at_once "interpolate 1" "$generate" run --interpolate 1
 refuses_at_once "1000 rows of 1001 images|interpolate 1001" "$generate" run -n 1000 --interpolate 1001
@@ -535,8 +535,8 @@ refuses_at_once "a step needs at least" "$train" "$root/models/wgan.json" --set 
 edit end.json 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 1 }, { "layer": "sigmoid" }, { "layer": "dropout" }/'
 refuses_at_once "has its own sigmoid" "$train" end.json --out never
 refuses_at_once "--trace-steps requires --trace .*give both" "$train" tiny.json --trace-steps 2 --out never
-refuses_at_once "end it in .png" "$generate" run --out run/config.json
-refuses_at_once "steps already" "$train" --resume run --steps 1
+refuses_at_once "--out run/config.json is neither a PNG file nor a folder.*end it in .png" "$generate" run --out run/config.json
+refuses_at_once "steps already, more than the 1 requested" "$train" --resume run --steps 1
 check "nothing was made" test ! -e never
 mkdir pipe && mkfifo pipe/$X
 refuses_at_once "not a file" timeout 20 "$train" tiny.json --set data.path=pipe --out never

@@ -54,7 +54,7 @@ for signal in TERM USR1 TERM HUP TERM; do kill -$signal $run_id && sleep 0.05; d
 wait $run_id
 check "many signals, one end" test $? -eq 130
 check "the step is finished and saved" test "$(step_of patient)" = 1
-check "one line about it" test "$(grep -c 'finishing this step' err)" -eq 1
+check "one line about it" test "$(grep -c 'received a signal to end: finishing this step' err)" -eq 1
 # stderr that nobody reads any more.
 "$train" "${endless[@]}" --steps 100000000 --out headless 2> >(head -n 1 >/dev/null) >/dev/null </dev/null &
 launched

@@ -82,14 +82,14 @@ errors() {
     says 'CPU test shim, sm_80: out of memory, while allocating 16 MiB; its memory is full.*--device cpu' env SIMT_MEMORY=10000000 $cuda
     wanted=0
     for call in 1 2 3 4 5 6 7 8 9; do
-        says 'steps on cpu .*, as .*(busy or unavailable)' \
+        says 'steps? on cpu .*, because .*(busy or unavailable)' \
             env SIMT_FAIL=any:$call:46 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     done
-    says 'steps on cpu .*, as .*out of memory, while allocating 16 MiB; its memory is full' \
+    says 'steps? on cpu .*, because .*out of memory, while allocating 16 MiB; its memory is full' \
         env SIMT_MEMORY=10000000 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     # The first allocation after the start is tried again.
     says 'steps on cuda' env SIMT_FAIL=cudaMalloc:2:2 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
-    says 'steps on cpu .*, as no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
+    says 'steps? on cpu .*, because no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
     says 'steps on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     echo "$good passed, $bad failed, 0 skipped"
     [ $bad -eq 0 ]

@@ -72,7 +72,7 @@ ModelReport bench_model(const config::GanConfig& given, Device device, const Mod
     config.objective.warm_up.reset();  // times the steps after the warm-up phase
     ModelReport r;
     r.name = config.name;
-    r.device = device.name() + (options.why_cpu.empty() ? "" : ", as " + options.why_cpu);
+    r.device = device.name() + (options.why_cpu.empty() ? "" : ", because " + options.why_cpu);
     r.processor = processor();
     r.threads = device.threads().size();
     r.batch = config.batch;

@@ -10,11 +10,11 @@ std::string range_text(int64_t first, int64_t count) {
 }
 
 std::string batch_text(const Update& update, const Batch& b, int64_t size) {
-    std::string text = b.reuse < 0 ? "fresh fakes" : "kept fakes " + std::to_string(b.reuse);
-    if (b.keep) text += ", kept";
+    std::string text = b.reuse < 0 ? "fresh fakes" : "kept fakes, batch " + std::to_string(b.reuse);
+    if (b.keep) text += ", kept for a later update";
     if (update.net == Net::discriminator) {
         static constexpr const char* words[] = {"real and fake images in two passes", "real and fake images in one pass",
-                                                "real images in one pass, fakes' scores from the generator's update",
+                                                "real images in one pass; the fakes' scores are those of the generator's update",
                                                 "real and fake images in two passes, one loss of both"};
         text += std::string("; ") + words[int(b.scores)];
     } else if (b.images >= 0) {

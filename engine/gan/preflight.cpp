@@ -43,7 +43,7 @@ void check_networks(const config::GanConfig& config, const Network& generator, c
     const bool mismatch = config.allow_size_mismatch && !generator.out().vector && generator.out().C == image.C;
     if (generator.out() != image && !mismatch) {
         const auto [place, to_do] = generator_advice(config, generator, image);
-        throw Error("the generator makes " + generator.out().str() + ", the data are " + image.str(), place, to_do);
+        throw Error("the generator outputs " + generator.out().str() + ", but the data are " + image.str(), place, to_do);
     }
     if (discriminator.out().size() != 1)
         throw Error("the discriminator ends in " + discriminator.out().str() + ", not in one score",

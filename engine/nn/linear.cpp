@@ -99,8 +99,8 @@ struct Convolution : Product {
                     double(s.OC * s.R * s.S), out.C);
     }
     [[noreturn]] void no_output(const Site& site, int64_t H, int64_t W) const {
-        throw Error("'" + type + "' with kernel " + std::to_string(shape.R) + " makes " + std::to_string(H) + "x" +
-                        std::to_string(W) + " of its input " + in.str(),
+        throw Error("'" + type + "' with kernel " + std::to_string(shape.R) + " has an output of " + std::to_string(H) + "x" +
+                        std::to_string(W) + " for its input " + in.str(),
                     site.keys().where("kernel"), "use a smaller kernel, a smaller stride or more padding");
     }
     ConvShape of(int64_t N) const {

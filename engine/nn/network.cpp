@@ -61,9 +61,9 @@ void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& 
     need_same(parameters_, parameters, in_, in);
     need_same(buffers_, buffers, in_, in);
     if (other.out != root_.out)
-        throw Error(
-            "the " + name() + " makes " + root_.out.str() + " of " + in_.str() + ", but " + other.out.str() + " of " + in.str(),
-            name(), "end it in a layer that gives one score for both");
+        throw Error("the " + name() + " outputs " + root_.out.str() + " for " + in_.str() + ", but " + other.out.str() + " for " +
+                        in.str(),
+                    name(), "end it in a layer that gives one score for both");
     other_in_ = in;
     other_ = std::move(other);
 }

@@ -21,7 +21,7 @@ void check_size(const Module& layer, const config::LayerConfig& config) {
     const SampleShape& s = layer.out;
     if (s.H > most_pixels || s.W > most_pixels || s.C > most_values ||
         double(s.H) * double(s.W) * double(s.C) > double(most_values))
-        throw Error("'" + layer.type + "' makes " + s.str() + " of each sample, more than 2^31 values or 65,536 pixels a side",
+        throw Error("'" + layer.type + "' outputs " + s.str() + " for each sample, more than 2^31 values or 65,536 pixels a side",
                     config.keys.where(), "lower its size");
 }
 

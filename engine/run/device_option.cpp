@@ -33,7 +33,8 @@ Device device_of(const std::string& name, int threads, std::string* why_cpu) {
 
 Device choose_device(const std::string& name, int64_t threads, std::string* why_cpu) {
     if (threads < 0 || threads > 1024)
-        throw Error("--threads " + std::to_string(threads), "command line", "use 1 to 1024, or 0 for the default");
+        throw Error("--threads " + std::to_string(threads) + " is out of range", "command line",
+                    "use 1 to 1024, or 0 for the default");
     const Device device = device_of(name, int(threads), why_cpu);
     device.threads().start();  // complains before anything is written
     return device;

@@ -147,8 +147,8 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     else if (!options.init.empty()) start_from(options.init, *trainer);
     const int64_t total = total_steps(config, *trainer);
     if (total < trainer->step_count() && !options.resume_if_exists)
-        throw Error("the run has " + std::to_string(trainer->step_count()) + " steps already, " + std::to_string(total) +
-                        " are asked for",
+        throw Error("the run has " + std::to_string(trainer->step_count()) + " steps already, more than the " +
+                        std::to_string(total) + " requested",
                     folder->path(), "give --steps " + std::to_string(trainer->step_count()) + " or more");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
     if (options.dry_run) return print_plan(config, trainer->image(), data.count, device);
@@ -167,8 +167,8 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     }
     if (!folder->locked())
         say("gannet: warning: the file system has no locks (" + folder->path() + "): do not start a second program on this run");
-    say(config.name + ": " + grouped(total) + " steps on " + device.name() +
-        (options.why_cpu.empty() ? "" : ", as " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
+    say(config.name + ": " + counted(total, "step", "steps") + " on " + device.name() +
+        (options.why_cpu.empty() ? "" : ", because " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
         counted(data.count, "image", "images") + " of " + (config.data.images.path.empty() ? data.name : data.source) +
         "; writing " + folder->path());
     return make_run(*trainer, std::move(test), *folder, checkpoint ? &*checkpoint : nullptr)->train(options);

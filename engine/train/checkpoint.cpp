@@ -85,7 +85,7 @@ std::string first_not_finite(const Safetensors& content) {
 }
 
 void check_is_run(const std::string& folder) {
-    const char* const to_do = "give the folder of a run, as runs/MODEL";
+    const char* const to_do = "give the folder of a run, such as runs/MODEL";
     if (!exists(folder)) throw Error("no such run", folder, to_do);
     if (!exists(folder + "/config.json")) throw Error("not the folder of a run: it has no config.json", folder, to_do);
     for (const char* name : {"config.json", "log.jsonl", checkpoint_name}) check_is_file(folder + "/" + name);
