@@ -26,7 +26,7 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
 struct Cleared {
     int64_t files = 0, bytes = 0, used = 0;  // removed, and how many were in use
 };
-Cleared clear_cache();  // throws Error where the folder cannot be listed
+Cleared clear_cache();  // throws Error where the folder cannot be listed or a file cannot be removed
 
 // Below: for data/cache*.cpp
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -39,20 +40,25 @@ std::vector<Kept> list(const std::string& folder, std::error_code& error) {
             name.find_first_not_of("0123456789abcdef") != digits || (name.size() > whole && name[whole] != '.'))
             continue;
         struct stat info {};
-        if (::lstat(entry->path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+        if (::lstat(entry->path().c_str(), &info) != 0) {
+            if (errno == ENOENT) continue;  // another program has removed it
+            error = std::error_code(errno, std::generic_category());
+            return {};
+        }
+        if (!S_ISREG(info.st_mode)) continue;
         all.push_back({entry->path().string(), int64_t(info.st_size), info.st_mtim, name.size() > whole});
     }
     std::sort(all.begin(), all.end(), [](const Kept& a, const Kept& b) { return earlier(a.used, b.used); });
     return all;
 }
 
-// Returns false if a program is reading or writing it.
-bool remove(const Kept& kept) {
+// Returns 0, EWOULDBLOCK if a program is reading or writing it, or another error number.
+int remove(const Kept& kept) {
     const int file = ::open(kept.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (file < 0) return false;
-    const bool removed = ::flock(file, LOCK_EX | LOCK_NB) == 0 && ::unlink(kept.path.c_str()) == 0;
+    if (file < 0) return errno;
+    const int error = ::flock(file, LOCK_EX | LOCK_NB) == 0 && ::unlink(kept.path.c_str()) == 0 ? 0 : errno;
     ::close(file);
-    return removed;
+    return error;
 }
 
 }  // namespace
@@ -88,10 +94,10 @@ int make_room(const std::string& folder, int64_t more, int64_t limit) {
     std::error_code error;
     std::vector<Kept> all = list(folder, error);
     if (error) return error.value();
-    std::erase_if(all, [](const Kept& kept) { return kept.temporary && remove(kept); });
+    std::erase_if(all, [](const Kept& kept) { return kept.temporary && remove(kept) == 0; });
     for (const Kept& kept : all) more += kept.bytes;
     for (const Kept& kept : all)
-        if (more > limit && !kept.temporary && remove(kept)) more -= kept.bytes;
+        if (more > limit && !kept.temporary && remove(kept) == 0) more -= kept.bytes;
     return 0;
 }
 
@@ -101,10 +107,15 @@ Cleared clear_cache() {
     const std::vector<Kept> all = list(cache_folder(), error);
     if (error && error != std::errc::no_such_file_or_directory)
         throw_file_error("list the folder", cache_folder(), error.value());
+    std::string kept_file;
+    int why = 0;
     for (const Kept& kept : all) {
-        if (remove(kept)) ++cleared.files, cleared.bytes += kept.bytes;
-        else ++cleared.used;
+        const int failed = remove(kept);
+        if (failed == 0) ++cleared.files, cleared.bytes += kept.bytes;
+        else if (failed == EWOULDBLOCK) ++cleared.used;
+        else if (failed != ENOENT) kept_file = kept.path, why = failed;
     }
+    if (why) throw_file_error("remove", kept_file, why);
     return cleared;
 }
 

@@ -7,6 +7,7 @@
 
 #include "data/cache.h"
 #include "tests/image_sets.h"
+#include "tests/nobody.h"
 #include "tests/skip.h"
 #include "tests/threads.h"
 
@@ -130,6 +131,22 @@ TEST_CASE("cache: a folder that cannot be listed is an error, one that is not th
     fs::create_directories(p.folder / "cache");
     std::ofstream(cache_folder()) << "a file";
     CHECK(has(error_of(clear_cache), "cannot list the folder: Not a directory (" + cache_folder() + ")"));
+}
+
+TEST_CASE("cache: a folder that cannot be entered or changed is an error, not an empty one") {
+    const Pictures p;
+    fs::permissions(p.folder.path, fs::perms(0755));
+    keep(1);
+    if (!AsNobody().works()) return skipped("cannot give up root's rights");
+    const auto refused = [&](int mode) {
+        fs::permissions(cache_folder(), fs::perms(mode));
+        const AsNobody nobody;
+        return error_of(clear_cache);
+    };
+    CHECK(has(refused(0444), "cannot list the folder: Permission denied (" + cache_folder() + ")"));
+    CHECK(has(refused(0555), "cannot remove: Permission denied (" + cache_file(1) + ")"));
+    fs::permissions(cache_folder(), fs::perms(0755));
+    CHECK(clear_cache().files == 1);
 }
 
 TEST_CASE("cache: a file that others could have written is not trusted") {

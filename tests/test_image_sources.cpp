@@ -9,6 +9,7 @@
 #include "data/archive_tree.h"
 #include "data/source.h"
 #include "tests/image_sets.h"
+#include "tests/nobody.h"
 #include "tests/skip.h"
 #include "tests/threads.h"
 
@@ -80,21 +81,6 @@ std::string zip_of(const std::string& file, const std::vector<ZipName>& names) {
 std::vector<std::string> names_in(const std::string& file, bool skip_broken = false) {
     return ImageSource::open(file, {1 << 20, 1 << 30, skip_broken})->names();
 }
-
-// Root may do what others may not.
-class AsNobody {
-public:
-    AsNobody() : root_(::geteuid() == 0) {
-        if (root_) works_ = ::seteuid(65534) == 0;
-    }
-    ~AsNobody() {
-        if (root_ && works_) REQUIRE(::seteuid(0) == 0);
-    }
-    bool works() const { return works_; }
-
-private:
-    bool root_, works_ = true;
-};
 
 }  // namespace
 
