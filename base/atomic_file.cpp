@@ -68,10 +68,13 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
 }
 
 void AtomicFile::open_temporary() {
+    // A file that replaces a private one is private from its first byte; commit() gives it the old mode.
+    struct stat old {};
+    const mode_t mode = ::stat(path_.c_str(), &old) == 0 ? 0600 : 0666;
     for (int number = 0; number < most_writers; ++number) {
         temporary_ = temporary_name(path_, number);
         remove_if_dead(temporary_);
-        file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (file_ < 0 && errno == EEXIST) continue;
         if (file_ < 0) throw_file_error("write", path_, errno);
         // Another program may have removed the file before it was locked.

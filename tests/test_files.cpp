@@ -124,7 +124,10 @@ TEST_CASE("files: a replaced file keeps its mode") {
     CHECK(mode("new") == 0640);
     for (const int kept : {0600, 0444, 0666}) {
         ::chmod((folder / "new").c_str(), mode_t(kept));
-        atomic_write(folder / "new", "y");
+        AtomicFile file(folder / "new");
+        file.write("y", 1);
+        CHECK(mode(".new.gannet-0") == 0600);  // the new content of a private file
+        file.commit();
         CHECK(mode("new") == kept);
     }
     ::umask(mask);
