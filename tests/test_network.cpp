@@ -7,6 +7,8 @@
 
 #include "engine/autograd/tape.h"
 #include "engine/nn/network.h"
+#include "tests/skip.h"
+#include "tests/temporary.h"
 #include "tests/training_cases.h"
 
 using namespace gannet;
@@ -67,6 +69,23 @@ TEST_CASE("network: parameters and buffers have the right offsets in the flat te
         CHECK(variance.offset == mean.offset + mean.size());  // as the kernels want them
         CHECK(mean.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(mean.size()), 0));
         CHECK(variance.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(variance.size()), 1));
+    }
+}
+
+TEST_CASE("network: an input of another device is refused") {
+    const config::GanConfig config = small_config("dcgan");
+    const SampleShape image{28, 28, 1, false}, in = config.latent.shape();
+    const Device best = Device::cpu(), scalar = best.on_cpu(Backend::cpu_scalar);
+    const DeviceValue<Counters> start(best);
+    for (const auto& [own, other] : {std::pair(best, scalar), std::pair(scalar, best)}) {
+        if (own.backend() == other.backend()) return skipped("this CPU has one instruction set only");
+        const Network network(Net::generator, config.generator, in, image, config, own);
+        const auto refused = [&](const Device& device) {
+            return error_of([&] { network.forward({Tensor::full(in.batch(4), 0, device)}, {.counters = start.data()}); });
+        };
+        CHECK(refused(own) == "");
+        CHECK(
+            has(refused(other), "its input is on " + other.name() + ", its parameters are on " + own.name() + " (generator): "));
     }
 }
 

@@ -86,6 +86,9 @@ void Network::initialise(uint64_t seed) {
 Tensor Network::forward(const Inputs& inputs, const Pass& given) const {
     std::vector<StatisticsUpdate> updates;
     Pass pass = given;
+    if (const Device& on = inputs.x.device(); on.backend() != device_.backend() || &on.hardware() != &device_.hardware())
+        throw Error("its input is on " + on.name() + ", its parameters are on " + device_.name(), name(),
+                    "create the input on the network's device");
     if (!pass.parameters) pass.parameters = &values_;
     if (!pass.buffers) pass.buffers = &flat_buffers_;
     if (!pass.updates) pass.updates = &updates;
