@@ -125,8 +125,8 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     model.generator = expander.expand(file.value("generator"));
     model.discriminator = expander.expand(file.value("discriminator"));
     Optimizers optimizers = read_optimizers(file.value("optimizer"));
-    model.generator_optimizer = std::move(optimizers.generator);
-    model.discriminator_optimizer = std::move(optimizers.discriminator);
+    model.generator_optimizer = optimizers.generator;
+    model.discriminator_optimizer = optimizers.discriminator;
 
     model.effective = effective_file(model, file, variables,
                                      {{"generator", layers_value(model.generator)},
@@ -146,7 +146,7 @@ ClassifierConfig read_classifier(const Object& file, const std::string& path, co
         if (const Value* other = optimizer.find(network); other && !other->is_null())
             throw Error("a classifier has no " + std::string(network), other->where(), "remove the key");
     Optimizers optimizers = read_optimizers(optimizer);
-    model.optimizer = std::move(optimizers.generator);
+    model.optimizer = optimizers.generator;
     model.effective = effective_file(
         model, file, variables, {{"classifier", layers_value(model.classifier)}, {"optimizer", std::move(optimizers.effective)}});
     check_data(model);
