@@ -88,9 +88,9 @@ errors() {
     says 'steps? on cpu .*, because .*out of memory, while allocating 16 MiB; its memory is full' \
         env SIMT_MEMORY=10000000 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     # The first allocation after the start is tried again.
-    says 'steps on cuda' env SIMT_FAIL=cudaMalloc:2:2 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
+    says '1 step on cuda' env SIMT_FAIL=cudaMalloc:2:2 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     says 'steps? on cpu .*, because no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
-    says 'steps on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
+    says '1 step on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     echo "$good passed, $bad failed, 0 skipped"
     [ $bad -eq 0 ]
 }
