@@ -120,8 +120,8 @@ runs "$generate" whole -n 2 --out two.png
 rm -r moved
 refuses_at_once "does not exist \\($here/moved, data.path, .*--data PATH" "$evaluate" whole --classifier classifier -n 50
 runs "$evaluate" whole --classifier classifier -n 50 --data away
-check "the same images" test "$(grep -c 'other images or labels' out)" -eq 0
+check "the same images" test "$(grep -c 'images or labels that differ' out)" -eq 0
 runs "$evaluate" whole --classifier classifier -n 50 --data relabelled
-check "other labels give a warning" grep -q 'other images or labels' out
+check "other labels give a warning" grep -q 'images or labels that differ' out
 
 counts
