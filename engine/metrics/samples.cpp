@@ -116,7 +116,7 @@ Samples SampleSource::of_folder(const std::optional<SampleShape>& image, ThreadP
         return samples;
     } catch (const LackOfMemory& error) {
         throw error.with_advice("give the program more memory, or smaller images");
-    } catch (const Error& error) {  // its advice names keys of a model file, but there is no model file here
+    } catch (const Error& error) {  // omit its advice: it names keys of a model file, and there is none here
         throw error.with_advice("give a folder of valid PNG or JPEG images of the same size");
     }
 }
