@@ -71,23 +71,4 @@ void write_png(const std::string& path, const Image& image) {
     write_png(path, image.bytes.data(), image.H, image.W, image.C);
 }
 
-Image read_png(const std::string& path) {
-    const std::string content = read_file(path);
-    png_image png{};
-    png.version = PNG_IMAGE_VERSION;
-    const auto fail = [&] {
-        const std::string reason = png.message;
-        png_image_free(&png);
-        throw Error("cannot read the PNG: " + reason, path, "give a valid PNG file");
-    };
-    if (!png_image_begin_read_from_memory(&png, content.data(), content.size())) fail();
-    const bool colour = png.format & PNG_FORMAT_FLAG_COLOR;
-    png.format = colour ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    Image image{int64_t(png.height), int64_t(png.width), colour ? 3 : 1, {}};
-    image.bytes.resize(PNG_IMAGE_SIZE(png));
-    const png_color black{0, 0, 0};
-    if (!png_image_finish_read(&png, &black, image.bytes.data(), 0, nullptr)) fail();
-    return image;
-}
-
 }  // namespace gannet

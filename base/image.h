@@ -1,4 +1,4 @@
-// Images of bytes: from values, as grids, to and from PNG files.
+// Images of bytes: from values, as grids, to PNG files.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -25,8 +25,5 @@ Image picture_of(const std::vector<uint8_t>& pixels, int64_t rows, int64_t colum
 // written.
 void write_png(const std::string& path, const uint8_t* bytes, int64_t H, int64_t W, int64_t C);
 void write_png(const std::string& path, const Image& image);
-
-// Grey or colour; palettes are expanded, transparency is dropped.
-Image read_png(const std::string& path);
 
 }  // namespace gannet

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace gannet {
 
@@ -11,6 +12,9 @@ std::size_t character_at(const std::string& text, std::size_t at);
 // For names from untrusted sources. Control characters, including C1, and bytes that are not UTF-8 are written as \n or \x9b.
 // Texts longer than `longest` bytes are cut.
 std::string printable(const std::string& text, std::size_t longest = 200);
+
+// The word of `words` that is closest to `word`; "" if none is close. Case, '-' and '_' do not count.
+std::string nearest(const std::string& word, const std::vector<std::string>& words);
 
 // 1234567: "1,234,567"
 inline std::string grouped(int64_t n) {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "data/idx.h"
 #include "data/image_set.h"
 #include "data/picture.h"
@@ -34,31 +34,13 @@ const NamedSet sets[] = {
 
 constexpr int64_t largest_size = 4096;
 
-std::size_t edits(const std::string& a, const std::string& b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t(0));
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
-}
-
 const NamedSet& find_set(const DatasetOptions& options) {
     for (const NamedSet& set : sets)
         if (options.set == set.name) return set;
     const std::vector<std::string> names = dataset_names();
-    std::string known, best = names.front();
-    for (const std::string& name : names) {
-        known += (known.empty() ? "" : ", ") + name;
-        if (edits(options.set, name) < edits(options.set, best)) best = name;
-    }
-    const std::string hint = edits(options.set, best) <= 4 ? "did you mean \"" + best + "\"? " : "";
+    std::string known;
+    for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
+    const std::string best = nearest(options.set, names), hint = best.empty() ? "" : "did you mean \"" + best + "\"? ";
     throw Error("unknown data set \"" + options.set + "\"", options.where("set"), hint + "the sets are " + known);
 }
 

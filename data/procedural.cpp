@@ -129,4 +129,12 @@ Dataset procedural_set(const DatasetOptions& options, ThreadPool& threads) {
     return set;
 }
 
+Dataset noise_images(int64_t count, int64_t H, int64_t W, int64_t C) {
+    Dataset data{.name = "noise", .source = "noise", .count = count, .H = H, .W = W, .C = C};
+    data.pixels.resize(std::size_t(count * H * W * C));
+    uint32_t state = 1;  // linear congruential generator of Numerical Recipes; its quality does not matter here
+    for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
+    return data;
+}
+
 }  // namespace gannet

@@ -17,4 +17,7 @@ std::vector<std::string> procedural_names();
 Dataset procedural_set(const DatasetOptions& options, ThreadPool& threads);
 DatasetInfo procedural_info(const DatasetOptions& options);
 
+// Images of noise without labels, to measure speed with.
+Dataset noise_images(int64_t count, int64_t H, int64_t W, int64_t C);
+
 }  // namespace gannet

@@ -15,12 +15,14 @@
 #include "base/files.h"
 #include "base/image.h"
 #include "base/safetensors.h"
+#include "data/decode.h"
 #include "engine/gan/sampler.h"
 #include "engine/model/model.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/log.h"
 #include "engine/run/progress.h"
 #include "engine/run/run_folder.h"
+#include "tests/image_files.h"
 #include "tests/skip.h"
 #include "tests/small_disk.h"
 #include "tests/temporary.h"
@@ -193,23 +195,18 @@ TEST_CASE("files: unwritable folders") {
     CHECK(has(error_of([&] { RunFolder::create("m", folder / "plain/run", "{}"); }), "plain"));
 }
 
-TEST_CASE("image: PNG round trip, damaged PNG, sizes") {
+TEST_CASE("image: PNG round trip, sizes") {
     TemporaryFolder folder;
     const std::string file = folder / "a.png";
     for (int64_t C : {1, 3}) {
         Image image{5, 7, C, {}};
         for (int64_t i = 0; i < 35 * C; ++i) image.bytes.push_back(uint8_t(i * 37));
         write_png(file, image);
-        const Image back = read_png(file);
+        const Picture back = decode_image(bytes_of(file), {});
         CHECK(back.H == 5);
         CHECK(back.W == 7);
         CHECK(back.C == C);
         CHECK(back.bytes == image.bytes);
-    }
-    const std::string good = read_file(file);
-    for (std::size_t length = 0; length + 12 < good.size(); length += 3) {  // without the end mark it still decodes
-        folder.write("a.png", good.substr(0, length));
-        CHECK(has(error_of([&] { read_png(file); }), "cannot read the PNG"));
     }
     CHECK(has(error_of([&] { write_png(file, Image{2, 2, 2, std::vector<uint8_t>(8)}); }), "2 x 2 x 2"));
     CHECK(has(error_of([&] { write_png(file, Image{2, 2, 1, std::vector<uint8_t>(8)}); }), "8 bytes"));

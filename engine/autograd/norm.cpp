@@ -27,6 +27,18 @@ Tensors inputs_of(const Tensor& x, const Tensor& gamma, const Tensor& beta) {
     return gamma ? Tensors{x, gamma, beta} : Tensors{x};
 }
 
+// The arrays that a fused backward writes. Those of gamma and beta are empty without an affine map.
+struct Gradients {
+    explicit Gradients(const VjpArgs& v) : dx(allocate(v.in[0].shape(), v.in[0].device())) {
+        if (v.in.size() < 3) return;
+        gamma = v.in[1];
+        dgamma = allocate(gamma.shape(), dx.device(), v.into[1]);
+        dbeta = allocate(v.in[2].shape(), dx.device(), v.into[2]);
+    }
+    Tensors outputs() const { return gamma ? Tensors{dx, dgamma, dbeta} : Tensors{dx}; }
+    Tensor dx, gamma, dgamma, dbeta;
+};
+
 // Outputs {dx[, dgamma, dbeta]} of the fused backward, recorded over (x[, gamma, beta], dy).
 Tensors record_grad(const char* op, Tensors outputs, const VjpArgs& v, Composition composition, const RowsShape& s, real eps,
                     Activation act) {
@@ -76,18 +88,10 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
     Tensor y = allocate(x.shape(), device);
     RUN(device, batch_norm, y.data(), x.data(), stats.data(), data_or_null(gamma), data_or_null(beta), s, eps, act);
     return record("batch_norm", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
-        const Tensor &in = v.in[0], &dy = v.dout[0];
-        const bool has_affine = v.in.size() == 3;
-        Tensor dx = allocate(in.shape(), device), dgamma, dbeta;
-        if (has_affine) {
-            dgamma = allocate({s.cols}, device, v.into[1]);
-            dbeta = allocate({s.cols}, device, v.into[2]);
-        }
-        real *dg = has_affine ? dgamma.data() : nullptr, *db = has_affine ? dbeta.data() : nullptr;
-        const real* g = has_affine ? v.in[1].data() : nullptr;
-        RUN(device, batch_norm_grad, dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, eps, act);
-        return record_grad("batch_norm_grad", has_affine ? Tensors{dx, dgamma, dbeta} : Tensors{dx}, v, batch_norm_composition, s,
-                           eps, act);
+        const Gradients d(v);
+        RUN(device, batch_norm_grad, d.dx.data(), data_or_null(d.dgamma), data_or_null(d.dbeta), v.in[0].data(), v.out[0].data(),
+            v.dout[0].data(), stats.data(), data_or_null(d.gamma), s, eps, act);
+        return record_grad("batch_norm_grad", d.outputs(), v, batch_norm_composition, s, eps, act);
     });
 }
 
@@ -117,18 +121,10 @@ Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
     Tensor y = allocate(x.shape(), device), stats = Tensor::empty({2, s.rows}, device);
     RUN(device, layer_norm, y.data(), stats.data(), x.data(), data_or_null(gamma), data_or_null(beta), s, eps, act);
     return record("layer_norm", y, inputs_of(x, gamma, beta), [=](const VjpArgs& v) {
-        const Tensor &in = v.in[0], &dy = v.dout[0];
-        const bool has_affine = v.in.size() == 3;
-        Tensor dx = allocate(in.shape(), device), dgamma, dbeta;
-        if (has_affine) {
-            dgamma = allocate(v.in[1].shape(), device, v.into[1]);
-            dbeta = allocate(v.in[2].shape(), device, v.into[2]);
-        }
-        real *dg = has_affine ? dgamma.data() : nullptr, *db = has_affine ? dbeta.data() : nullptr;
-        const real* g = has_affine ? v.in[1].data() : nullptr;
-        RUN(device, layer_norm_grad, dx.data(), dg, db, in.data(), v.out[0].data(), dy.data(), stats.data(), g, s, act);
-        return record_grad("layer_norm_grad", has_affine ? Tensors{dx, dgamma, dbeta} : Tensors{dx}, v, layer_norm_composition, s,
-                           eps, act);
+        const Gradients d(v);
+        RUN(device, layer_norm_grad, d.dx.data(), data_or_null(d.dgamma), data_or_null(d.dbeta), v.in[0].data(), v.out[0].data(),
+            v.dout[0].data(), stats.data(), data_or_null(d.gamma), s, act);
+        return record_grad("layer_norm_grad", d.outputs(), v, layer_norm_composition, s, eps, act);
     });
 }
 

@@ -9,9 +9,6 @@
 namespace gannet::bench {
 namespace {
 
-// Calls a kernel with the arrays u.p of a Call u.
-#define CALL(...) [=](const Call& u) { RUN(u.device, __VA_ARGS__); }
-
 // Sizes of a batch: 28x28 images, the 14x14x64 of dcgan's first layer, dcgan64's 32x32x64.
 constexpr int64_t sizes[] = {64 * 28 * 28, 64 * 14 * 14 * 64, 128 * 32 * 32 * 64};
 
@@ -27,8 +24,8 @@ const RowsShape images[] = {{64, 28 * 28}, {64, 64 * 64 * 3}, {64, 14 * 14 * 64}
 std::string text(const RowsShape& s) { return std::to_string(s.rows) + "x" + std::to_string(s.cols); }
 
 template <class F>
-Rival loop(int64_t n, F f) {
-    return naive_rival([n, f](const Call& u) {
+Work loop(int64_t n, F f) {
+    return [n, f](const Call& u) {
         real* y = u.p[0];
         if constexpr (std::is_invocable_v<F>)
             for (int64_t i = 0; i < n; ++i) y[i] = f();
@@ -36,21 +33,16 @@ Rival loop(int64_t n, F f) {
             for (int64_t i = 0; i < n; ++i) y[i] = f(u.p[1][i]);
         else
             for (int64_t i = 0; i < n; ++i) y[i] = f(u.p[1][i], u.p[2][i]);
-    });
+    };
 }
 
 void add_maps(std::vector<KernelCase>& cases) {
     for (const int64_t n : sizes) {
-        const std::string shape = std::to_string(n);
+        const CasesOf at{cases, std::to_string(n)};
         // `f` is the formula for the plain loop, with one or two arguments.
-        const auto add = [&](const char* kernel, int inputs, double flops, std::function<void(const Call&)> run, auto f,
-                             const char* note = "") {
-            cases.push_back({kernel,
-                             shape + note,
-                             std::vector<Array>(std::size_t(inputs + 1), Array{n}),
-                             flops * double(n),
-                             std::move(run),
-                             {loop(n, f)}});
+        const auto add = [&](const char* kernel, int inputs, double flops, Work run, auto f, const char* note = "") {
+            CasesOf{cases, std::to_string(n) + note}.add(kernel, std::vector<Array>(std::size_t(inputs + 1), Array{n}),
+                                                         flops * double(n), std::move(run), loop(n, f));
         };
         add("fill", 0, 0, CALL(fill<real>, u.p[0], real(1), n), [] { return real(1); });
         add("copy", 1, 0, CALL(copy<real>, u.p[0], u.p[1], n), [](real a) { return a; });
@@ -91,8 +83,8 @@ void add_maps(std::vector<KernelCase>& cases) {
                 const real s = 1 / (1 + std::exp(-x));
                 return s * (1 + x * (1 - s)) * dy;
             });
-        cases.push_back({"norm2", shape, {{1}, {n}}, 2 * double(n), CALL(norm2<real>, u.p[0], u.p[1], n)});
-        cases.push_back({"accumulate_update", shape, {{n, 2}, {n}}, double(n), CALL(accumulate_update<real>, u.p[0], u.p[1], n)});
+        at.add("norm2", {{1}, {n}}, 2 * double(n), CALL(norm2<real>, u.p[0], u.p[1], n));
+        at.add("accumulate_update", {{n, 2}, {n}}, double(n), CALL(accumulate_update<real>, u.p[0], u.p[1], n));
     }
 }
 
@@ -100,46 +92,27 @@ void add_reductions(std::vector<KernelCase>& cases) {
     for (const RowsShape s : matrices) {
         const int64_t n = s.size();
         const double flops = double(n);
-        cases.push_back({"sum_rows",
-                         text(s),
-                         {{s.cols}, {n}},
-                         flops,
-                         CALL(sum_rows<real>, u.p[0], u.p[1], s),
-                         {naive_rival([s](const Call& u) { naive::sum_rows(u.p[0], u.p[1], s); })}});
-        cases.push_back({"expand_rows", text(s), {{n}, {s.cols}}, 0, CALL(expand_rows<real>, u.p[0], u.p[1], s)});
+        const CasesOf at{cases, text(s)};
+        at.add("sum_rows", {{s.cols}, {n}}, flops, CALL(sum_rows<real>, u.p[0], u.p[1], s),
+               [s](const Call& u) { naive::sum_rows(u.p[0], u.p[1], s); });
+        at.add("expand_rows", {{n}, {s.cols}}, 0, CALL(expand_rows<real>, u.p[0], u.p[1], s));
         const Activation a{ActivationKind::leaky_relu, real(0.2)};
-        cases.push_back({"bias_activation_grad",
-                         text(s),
-                         {{n}, {s.cols}, {n}, {n}},
-                         2 * flops,
-                         CALL(bias_activation_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], s, a)});
+        at.add("bias_activation_grad", {{n}, {s.cols}, {n}, {n}}, 2 * flops,
+               CALL(bias_activation_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], s, a));
     }
     for (const RowsShape s : images) {
         const int64_t n = s.size();
         const double flops = double(n);
-        cases.push_back({"sum_cols",
-                         text(s),
-                         {{s.rows}, {n}},
-                         flops,
-                         CALL(sum_cols<real>, u.p[0], u.p[1], s),
-                         {naive_rival([s](const Call& u) { naive::sum_cols(u.p[0], u.p[1], s); })}});
-        cases.push_back({"expand_cols", text(s), {{n}, {s.rows}}, 0, CALL(expand_cols<real>, u.p[0], u.p[1], s)});
-        cases.push_back({"row_norm", text(s), {{s.rows}, {n}}, 2 * flops, CALL(row_norm<real>, u.p[0], u.p[1], s)});
-        cases.push_back({"gradient_penalty",
-                         text(s),
-                         {{1}, {s.rows}, {n}},
-                         2 * flops,
-                         CALL(gradient_penalty<real>, u.p[0], u.p[1], u.p[2], real(1), real(10), s)});
-        cases.push_back({"gradient_penalty_grad",
-                         text(s),
-                         {{n}, {n}, {s.rows}, {1}},
-                         flops,
-                         CALL(gradient_penalty_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], real(1), real(10), s)});
-        cases.push_back({"interpolate",
-                         text(s),
-                         {{n}, {n}, {n}, {s.rows}},
-                         3 * flops,
-                         CALL(interpolate<real>, u.p[0], u.p[1], u.p[2], u.p[3], s)});
+        const CasesOf at{cases, text(s)};
+        at.add("sum_cols", {{s.rows}, {n}}, flops, CALL(sum_cols<real>, u.p[0], u.p[1], s),
+               [s](const Call& u) { naive::sum_cols(u.p[0], u.p[1], s); });
+        at.add("expand_cols", {{n}, {s.rows}}, 0, CALL(expand_cols<real>, u.p[0], u.p[1], s));
+        at.add("row_norm", {{s.rows}, {n}}, 2 * flops, CALL(row_norm<real>, u.p[0], u.p[1], s));
+        at.add("gradient_penalty", {{1}, {s.rows}, {n}}, 2 * flops,
+               CALL(gradient_penalty<real>, u.p[0], u.p[1], u.p[2], real(1), real(10), s));
+        at.add("gradient_penalty_grad", {{n}, {n}, {s.rows}, {1}}, flops,
+               CALL(gradient_penalty_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], real(1), real(10), s));
+        at.add("interpolate", {{n}, {n}, {n}, {s.rows}}, 3 * flops, CALL(interpolate<real>, u.p[0], u.p[1], u.p[2], u.p[3], s));
     }
 }
 
@@ -149,44 +122,28 @@ void add_norms(std::vector<KernelCase>& cases) {
     for (const RowsShape s : matrices) {
         const int64_t n = s.size(), c = s.cols;
         const double flops = double(n);
-        cases.push_back({"moments",
-                         text(s),
-                         {{2 * c}, {n}},
-                         4 * flops,
-                         CALL(moments<real>, u.p[0], u.p[1], s),
-                         {naive_rival([s](const Call& u) { naive::moments(u.p[0], u.p[1], s); })}});
-        cases.push_back({"batch_norm",
-                         text(s),
-                         {{n}, {n}, {2 * c}, {c}, {c}},
-                         2 * flops,
-                         CALL(batch_norm<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a),
-                         {naive_rival([s, eps](const Call& u) {
-                             naive::batch_norm(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, real(0.2));
-                         })}});
+        const CasesOf at{cases, text(s)};
+        at.add("moments", {{2 * c}, {n}}, 4 * flops, CALL(moments<real>, u.p[0], u.p[1], s),
+               [s](const Call& u) { naive::moments(u.p[0], u.p[1], s); });
+        at.add("batch_norm", {{n}, {n}, {2 * c}, {c}, {c}}, 2 * flops,
+               CALL(batch_norm<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a),
+               [s, eps](const Call& u) { naive::batch_norm(u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, real(0.2)); });
         // x, y and dy are read for the sums, and again for dx if they do not fit into the caches.
-        cases.push_back({"batch_norm_grad",
-                         text(s),
-                         {{n}, {c}, {c}, {n}, {n}, {n}, {2 * c}, {c}},
-                         9 * flops,
-                         CALL(batch_norm_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, eps, a)});
-        cases.push_back({"running_stats_update", text(s), {{2 * c, 2}, {2 * c}}, 6 * double(c), [s](const Call& u) {
-                             const RunningStats one{u.p[0], u.p[1], s, real(0.1)};
-                             RUN(u.device, running_stats_update, &one, 1);
-                         }});
+        at.add("batch_norm_grad", {{n}, {c}, {c}, {n}, {n}, {n}, {2 * c}, {c}}, 9 * flops,
+               CALL(batch_norm_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, eps, a));
+        at.add("running_stats_update", {{2 * c, 2}, {2 * c}}, 6 * double(c), [s](const Call& u) {
+            const RunningStats one{u.p[0], u.p[1], s, real(0.1)};
+            RUN(u.device, running_stats_update, &one, 1);
+        });
     }
     for (const RowsShape s : images) {
         const int64_t n = s.size(), r = s.rows, c = s.cols;
         const double flops = double(n);
-        cases.push_back({"layer_norm",
-                         text(s),
-                         {{n}, {2 * r}, {n}, {c}, {c}},
-                         6 * flops,
-                         CALL(layer_norm<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a)});
-        cases.push_back({"layer_norm_grad",
-                         text(s),
-                         {{n}, {c}, {c}, {n}, {n}, {n}, {2 * r}, {c}},
-                         9 * flops,
-                         CALL(layer_norm_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, a)});
+        const CasesOf at{cases, text(s)};
+        at.add("layer_norm", {{n}, {2 * r}, {n}, {c}, {c}}, 6 * flops,
+               CALL(layer_norm<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], s, eps, a));
+        at.add("layer_norm_grad", {{n}, {c}, {c}, {n}, {n}, {n}, {2 * r}, {c}}, 9 * flops,
+               CALL(layer_norm_grad<real>, u.p[0], u.p[1], u.p[2], u.p[3], u.p[4], u.p[5], u.p[6], u.p[7], s, a));
     }
 }
 

@@ -92,13 +92,10 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
     for (const Linear& l : linears) {
         const double flops = 2.0 * double(l.M) * double(l.in) * double(l.out);
         const auto add = [&](const char* pass, const MatmulShape& s) {
-            cases.push_back(
-                {"matmul",
-                 number(l.M) + "x" + number(l.in) + " -> " + number(l.out) + " " + pass,
-                 {{s.M * s.N}, {s.M * s.K}, {s.K * s.N}},
-                 flops,
-                 [s](const Call& u) { RUN(u.device, matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
-                 matmul_rivals(s)});
+            const CasesOf at{cases, number(l.M) + "x" + number(l.in) + " -> " + number(l.out) + " " + pass};
+            at.add("matmul", {{s.M * s.N}, {s.M * s.K}, {s.K * s.N}}, flops,
+                   CALL(matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}));
+            cases.back().rivals = matmul_rivals(s);
         };
         add("forward", {l.M, l.out, l.in, false, true});
         add("data gradient", {l.M, l.in, l.out, false, false});
@@ -113,34 +110,21 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
         const ConvShape few = part_of(s, flops);
         const double part = double(few.N) / double(s.N);
         using onednn::Pass;
-        cases.push_back(
-            {"conv2d",
-             shape,
-             {{y}, {x}, {w}},
-             flops,
-             [s](const Call& u) { RUN(u.device, conv2d<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
-             {naive_rival([few](const Call& u) { naive::conv2d(u.p[0], u.p[1], u.p[2], few); }, part),
-              onednn_rival(
-                  [s](const Call& u) { return onednn::conv2d(s, Pass::forward, u.p[1], u.p[0], u.device.threads().size()); })}});
-        cases.push_back(
-            {"conv2d_dgrad",
-             shape,
-             {{x}, {y}, {w}},
-             flops,
-             [s](const Call& u) { RUN(u.device, conv2d_dgrad<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}); },
-             {naive_rival([few](const Call& u) { naive::conv2d_dgrad(u.p[0], u.p[1], u.p[2], few); }, part),
-              onednn_rival([s](const Call& u) {
-                  return onednn::conv2d(s, Pass::data_gradient, u.p[0], u.p[1], u.device.threads().size());
-              })}});
-        cases.push_back({"conv2d_wgrad",
-                         shape,
-                         {{w}, {x}, {y}},
-                         flops,
-                         [s](const Call& u) { RUN(u.device, conv2d_wgrad<real>, u.p[0], u.p[1], u.p[2], s); },
-                         {naive_rival([few](const Call& u) { naive::conv2d_wgrad(u.p[0], u.p[1], u.p[2], few); }, part),
-                          onednn_rival([s](const Call& u) {
-                              return onednn::conv2d(s, Pass::weight_gradient, u.p[1], u.p[2], u.device.threads().size());
-                          })}});
+        // `image` and `result` are the arrays that oneDNN takes as the image and the output.
+        const auto add = [&](const char* kernel, std::vector<Array> arrays, Work run, auto naive, Pass pass, std::size_t image,
+                             std::size_t result) {
+            CasesOf{cases, shape}.add(kernel, std::move(arrays), flops, std::move(run));
+            cases.back().rivals = {naive_rival([few, naive](const Call& u) { naive(u.p[0], u.p[1], u.p[2], few); }, part),
+                                   onednn_rival([=](const Call& u) {
+                                       return onednn::conv2d(s, pass, u.p[image], u.p[result], u.device.threads().size());
+                                   })};
+        };
+        add("conv2d", {{y}, {x}, {w}}, CALL(conv2d<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}),
+            naive::conv2d, Pass::forward, 1, 0);
+        add("conv2d_dgrad", {{x}, {y}, {w}}, CALL(conv2d_dgrad<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}),
+            naive::conv2d_dgrad, Pass::data_gradient, 0, 1);
+        add("conv2d_wgrad", {{w}, {x}, {y}}, CALL(conv2d_wgrad<real>, u.p[0], u.p[1], u.p[2], s), naive::conv2d_wgrad,
+            Pass::weight_gradient, 1, 2);
     }
 }
 

@@ -69,9 +69,14 @@ KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks
     return result;
 }
 
-Rival naive_rival(std::function<void(const Call&)> run, double part) {
+Rival naive_rival(Work run, double part) {
     return {"naive", false,
             [run = std::move(run)](const Call& call) -> std::function<void()> { return [&run, &call] { run(call); }; }, part};
+}
+
+void CasesOf::add(const char* kernel, std::vector<Array> arrays, double flops, Work run, Work naive) const {
+    cases.push_back({kernel, shape, std::move(arrays), flops, std::move(run)});
+    if (naive) cases.back().rivals.push_back(naive_rival(std::move(naive)));
 }
 
 std::vector<std::string> rivals_on(Device device) {

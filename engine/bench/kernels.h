@@ -19,6 +19,8 @@ struct Call {
     OptimizerState* state;
 };
 
+using Work = std::function<void(const Call&)>;
+
 struct Array {
     int64_t size;       // in reals
     double passes = 1;  // how often a call moves it: 2 if it is read and written
@@ -36,7 +38,7 @@ struct KernelCase {
     std::string kernel, shape;
     std::vector<Array> arrays;
     double flops = 0;  // of the formula: additions and multiplications, 0 where functions or random bits are most of it
-    std::function<void(const Call&)> run;
+    Work run;
     std::vector<Rival> rivals = {};
 
     std::string name() const { return kernel + " " + shape; }
@@ -64,10 +66,21 @@ std::string kernel_header(Device device);
 std::string text(const KernelResult& result, Device device);
 json::Value json(const KernelResult& result);
 
-// A plain loop as a baseline.
-Rival naive_rival(std::function<void(const Call&)> run, double part = 1);
-
 // ---- the table's parts, one for each file
+// Calls a kernel with the arrays u.p of a Call u.
+#define CALL(...) [=](const Call& u) { RUN(u.device, __VA_ARGS__); }
+
+// A plain loop as a baseline.
+Rival naive_rival(Work run, double part = 1);
+
+// Adds cases of one shape to the table.
+struct CasesOf {
+    std::vector<KernelCase>& cases;
+    std::string shape;
+    // `naive`: a plain loop as a baseline, if there is one.
+    void add(const char* kernel, std::vector<Array> arrays, double flops, Work run, Work naive = {}) const;
+};
+
 void add_linear_cases(std::vector<KernelCase>& cases);
 void add_elementwise_cases(std::vector<KernelCase>& cases);
 void add_training_cases(std::vector<KernelCase>& cases);

@@ -7,9 +7,11 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "data/procedural.h"
 #include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
+#include "engine/metrics/nearest.h"
 
 namespace gannet::bench {
 namespace {
@@ -29,11 +31,7 @@ DatasetInfo image_size(const DatasetOptions& options) {
 Dataset random_images(const config::GanConfig& config) {
     const DatasetInfo info = image_size(config.data.images);
     const int64_t count = std::max(config.batch, std::min<int64_t>(8 * config.batch, 4096));
-    Dataset data{"random", "random images", count, info.H, info.W, info.C, {}, {}};
-    data.pixels.resize(std::size_t(data.count * data.H * data.W * data.C));
-    uint32_t state = 1;  // linear congruential generator of Numerical Recipes; its quality does not matter here
-    for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
-    return data;
+    return noise_images(count, info.H, info.W, info.C);
 }
 
 namespace {
@@ -45,11 +43,6 @@ double seconds_of_step(GanTrainer& trainer, Device device) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::vector<double> sorted(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values;
-}
-
 template <class... Values>
 std::string print(const char* format, Values... values) {
     char line[256];
@@ -59,13 +52,7 @@ std::string print(const char* format, Values... values) {
 
 }  // namespace
 
-// Linear interpolation between two values, as in numpy.quantile.
-double ModelReport::quantile(double q) const {
-    const std::vector<double> all = sorted(seconds);
-    const double at = q * double(all.size() - 1);
-    const auto below = std::size_t(at);
-    return all[below] + (at - double(below)) * (all[std::min(below + 1, all.size() - 1)] - all[below]);
-}
+double ModelReport::quantile(double q) const { return gannet::quantile(seconds, q); }
 
 ModelReport bench_model(const config::GanConfig& given, Device device, const ModelOptions& options) {
     config::GanConfig config = given;
@@ -81,9 +68,7 @@ ModelReport bench_model(const config::GanConfig& given, Device device, const Mod
     r.images_per_step = trainer.usual_plan().images;
     r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
     r.flops = step_flops(trainer);
-
     r.bytes = step_bytes(trainer);
-
     r.start = process_seconds();
     r.warm_up = device.is_cuda() ? 3 : 2;  // on a GPU the second step is captured and the third is the first replay
     for (int64_t i = 0; i < r.warm_up; ++i) seconds_of_step(trainer, device);

@@ -116,8 +116,6 @@ Object read_object(const Value& value, const ObjectSpec& spec, const Variables& 
 // The sizes that may be "image" and that `repeat` widens.
 bool is_width(const std::string& key);
 
-// The word of `words` that is closest to `word`; "" if none is close. Case, '-' and '_' do not count.
-std::string nearest(const std::string& word, const std::vector<std::string>& words);
 std::string number_text(double d);  // of a limit or a default: 64, 0.5, 1e12
 std::string join(const std::vector<std::string>& words, const std::string& last = " or ");  // "a, b or c"
 // The advice for a word that is not in `words`: "did you mean 'x'?", or `what` and all of them.

@@ -54,33 +54,13 @@ Value without_absent(const Value& object) {
 }
 
 // The contents of `file`, with the sections and lists as they were read.
-Value effective_file(const SharedConfig& model, const Object& file, const Variables& variables, const Members& read) {
+Value effective_file(const SharedConfig& model, const ObjectSpec& spec, const Object& file, const Variables& variables,
+                     const Members& read) {
+    static const char* const apart[] = {"base", "set", "name", "version", "variables"};  // of the file, not of the model
     Value out(Members{{"name", model.name}});
     if (!variables.empty()) out.at("variables") = variables;
-    for (const char* key : {"data",
-                            "latent",
-                            "init",
-                            "classifier",
-                            "generator",
-                            "discriminator",
-                            "objective",
-                            "optimizer",
-                            "batch",
-                            "steps",
-                            "epochs",
-                            "seed",
-                            "samples",
-                            "observe",
-                            "compute",
-                            "cpu",
-                            "cuda",
-                            "log_every",
-                            "checkpoint_every",
-                            "fuse",
-                            "share_scores",
-                            "join_batches",
-                            "allow_size_mismatch",
-                            "on_collapse"}) {
+    for (const std::string& key : spec.names()) {
+        if (std::find(std::begin(apart), std::end(apart), key) != std::end(apart)) continue;
         const auto own = std::find_if(read.begin(), read.end(), [&](const auto& member) { return member.first == key; });
         if (own != read.end()) out.at(key) = own->second;
         else if (file.all().find(key) && file.has(key))
@@ -128,7 +108,7 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     model.generator_optimizer = optimizers.generator;
     model.discriminator_optimizer = optimizers.discriminator;
 
-    model.effective = effective_file(model, file, variables,
+    model.effective = effective_file(model, file_spec(), file, variables,
                                      {{"generator", layers_value(model.generator)},
                                       {"discriminator", layers_value(model.discriminator)},
                                       {"objective", without_absent(effective_objective(model.objective))},
@@ -147,8 +127,9 @@ ClassifierConfig read_classifier(const Object& file, const std::string& path, co
             throw Error("a classifier has no " + std::string(network), other->where(), "remove the key");
     Optimizers optimizers = read_optimizers(optimizer);
     model.optimizer = optimizers.generator;
-    model.effective = effective_file(
-        model, file, variables, {{"classifier", layers_value(model.classifier)}, {"optimizer", std::move(optimizers.effective)}});
+    model.effective =
+        effective_file(model, classifier_file_spec(), file, variables,
+                       {{"classifier", layers_value(model.classifier)}, {"optimizer", std::move(optimizers.effective)}});
     check_data(model);
     return model;
 }

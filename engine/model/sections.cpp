@@ -11,29 +11,21 @@ const ObjectSpec& file_spec() {
         "One object. It must have exactly one of `steps` and `epochs`; `--steps` and `--epochs` replace either.",
         {
             text("base", {}, "another model file that is read first; this file then has only the differences (see above)"),
-            {.name = "set", .kind = Kind::anything, .doc = "with `base`: an object of paths as in `--set`, and their values"},
+            anything("set", "with `base`: an object of paths as in `--set`, and their values"),
             free_at_resume(text("name", {}, "name of the model and its run folder; default: the file's name")),
             free_at_resume(text("version", {}, "the version that wrote a run's `config.json`; ignored when read")),
-            {.name = "variables", .kind = Kind::anything, .doc = "an object of integers, or expressions of earlier variables"},
+            anything("variables", "an object of integers, or expressions of earlier variables"),
             section("data", data_spec(), "the real images"),
             section("latent", latent_spec(), "the generator's input"),
             section("init", init_spec(), "initial values of the parameters"),
-            {.name = "generator",
-             .kind = Kind::layers,
-             .doc = "its layers, from the latent vector to the image",
-             .required = true},
-            {.name = "discriminator", .kind = Kind::layers, .doc = "its layers, from the image to one value", .required = true},
-            {.name = "objective",
-             .kind = Kind::object,
-             .doc = "losses and schedule",
-             .required = true,
-             .object = &objective_spec()},
-            {.name = "optimizer", .kind = Kind::anything, .doc = "the update rule of the parameters", .required = true},
+            required(layers("generator", "its layers, from the latent vector to the image")),
+            required(layers("discriminator", "its layers, from the image to one value")),
+            required(object("objective", &objective_spec(), "losses and schedule")),
+            required(anything("optimizer", "the update rule of the parameters")),
             integer("batch", 64, 1, 1e6, "number of real images in a batch; a GAN has as many fake images"),
-            free_at_resume(
-                integer("steps", {}, 1, 1e12,
-                        "length of the training in steps; a GAN's step is `critic_steps` updates of the discriminator and "
-                        "`generator_steps` of the generator, a classifier's is one update")),
+            free_at_resume(integer("steps", {}, 1, 1e12,
+                                   "length of the training in steps; a GAN's step is `critic_steps` updates of the discriminator and "
+                                   "`generator_steps` of the generator, a classifier's is one update")),
             free_at_resume(integer("epochs", {}, 1, 1e9, "length of the training in passes over the data")),
             integer("seed", 0, 0, no_limit, "seed of all random numbers; the same seed gives the same bits"),
             free_at_resume(section("samples", samples_spec(), "the grids of samples")),
@@ -68,13 +60,11 @@ const ObjectSpec& classifier_file_spec() {
         ObjectSpec out = {
             "A classifier",
             "A file with the list `classifier` instead of the two of a GAN trains a network to predict the data set's labels, "
-            "by "
-            "softmax cross-entropy, and reports the accuracy on the test split after every epoch. `apps/evaluate` uses it to "
+            "by softmax cross-entropy, and reports the accuracy on the test split after every epoch. `apps/evaluate` uses it to "
             "measure samples.",
-            {{.name = "classifier",
-              .kind = Kind::layers,
-              .doc = "its layers, from the image to one score per label; the last is `linear` without an activation",
-              .required = true}}};
+            {required(layers("classifier",
+                             "its layers, from the image to one score per label; the last is `linear` without an "
+                             "activation"))}};
         for (const Key& key : file_spec().keys)
             for (const char* shared :
                  {"base", "set", "name", "version", "variables", "data", "init", "optimizer", "batch", "steps", "epochs", "seed",
@@ -91,13 +81,9 @@ const ObjectSpec& data_spec() {
         "",
         {
             word("set", "mnist", dataset_names(), "the data set"),
-            {.name = "path",
-             .kind = Kind::text,
-             .doc = "folder with its files, or, for the set `folder`, a folder or a tar or zip archive; empty: the standard "
-                    "places are searched",
-             .otherwise = "",
-             .is_path = true,
-             .free_at_resume = true},
+            free_at_resume(path(text("path", "",
+                                     "folder with its files, or, for the set `folder`, a folder or a tar or zip archive; empty: "
+                                     "the standard places are searched"))),
             word("split", "train", {"train", "test"}, "`train` or `test` split"),
             integer("size", 0, 0, 4096, "side of the square to resize to, in pixels; 0: keep the size"),
             integer("channels", 0, 0, 3,
@@ -144,8 +130,7 @@ const ObjectSpec& init_spec() {
     static const ObjectSpec spec = {
         "init",
         "`torch` is U(-b, b) with b = 1 / sqrt(fan in), PyTorch's default for weights and biases; `normal` is N(0, std); the "
-        "others are those of "
-        "Glorot and He.",
+        "others are those of Glorot and He.",
         {
             word("conv", "torch", words(weight_rules), "weights of `conv2d` and `conv_transpose2d`"),
             word("linear", "torch", words(weight_rules), "weights of `linear`"),
@@ -175,13 +160,11 @@ const ObjectSpec& samples_spec() {
 const ObjectSpec& observe_spec() {
     static const ObjectSpec spec = {
         "observe",
-        "Diagnostics in the log and `plots/`: histograms of the weights and of their gradients, the mean and "
-        "spread of "
-        "each layer's output, pixel mean, spread and variety of the samples and of the data, the discriminator's scores of both, "
+        "Diagnostics in the log and `plots/`: histograms of the weights and of their gradients, the mean and spread of each "
+        "layer's output, pixel mean, spread and variety of the samples and of the data, the discriminator's scores of both, "
         "and the gradient norm under a gradient penalty. They do not change the training. One observation, plots "
         "included, takes 16 ms of one thread with vanilla.json, 30 with dcgan.json, 41 with wgan.json: every 100 steps, 1.2, 0.5 "
-        "and "
-        "0.1 % of the time.",
+        "and 0.1 % of the time.",
         {
             integer("every", 0, 0, 1e12, "steps between observations; 0: about 50 per run, at least 100 steps apart"),
         }};
@@ -224,16 +207,13 @@ const ObjectSpec& cuda_spec() {
             word("precision", {}, words(precisions), "the old name of `compute.precision`; not both"),
             word("matmul", "auto", words(matmul_choices),
                  "GEMM implementation: `own` kernels, `cublas`, or `auto`, a fixed rule based on shape and GPU"),
-            {.name = "tune",
-             .kind = Kind::anything,
-             .doc = "a GEMM tuning table that `apps/bench MODEL --tune FILE` wrote on this GPU model; overrides `matmul` for the "
-                    "shapes that it lists. The run's `config.json` contains the table",
-             .is_path = true},
+            path(anything("tune",
+                          "a GEMM tuning table that `apps/bench MODEL --tune FILE` wrote on this GPU model; overrides `matmul` "
+                          "for the shapes that it lists. The run's `config.json` contains the table")),
             free_at_resume(word("data", "auto", words(cuda_data),
                                 "keep the images `resident` in the GPU's memory, or have them `streamed` to it during the "
                                 "training; `auto` streams a "
-                                "set that "
-                                "takes more than half of the free memory")),
+                                "set that takes more than half of the free memory")),
         }};
     return spec;
 }

@@ -68,19 +68,14 @@ const ObjectSpec& objective_spec() {
         "The two losses, and the schedule: a step is `critic_steps` updates of the discriminator and `generator_steps` of the "
         "generator.",
         {
-            {.name = "loss", .kind = Kind::text, .doc = docs_of_losses(), .required = true, .choices = names_of_losses()},
+            required(word("loss", {}, names_of_losses(), docs_of_losses().c_str())),
             word("generator_loss", "non_saturating", {"non_saturating", "saturating"},
                  "`non_saturating` maximises log D(G(z)), `saturating` minimises log(1 - D(G(z))); bce losses only"),
             word("discriminator_loss", "mean", {"mean", "sum"},
                  "`mean` or `sum` of the real and the fake part; with `wasserstein` always the sum"),
-            {.name = "bce_epsilon",
-             .kind = Kind::number,
-             .doc = "0: logarithms are clamped at -100, as in PyTorch; above 0: probabilities are clamped to this distance from "
-                    "0 and 1, as in Keras (1e-7); `bce` only",
-             .otherwise = 0.0,
-             .min = 0,
-             .max = 0.5,
-             .below_max = true},
+            below_max(number("bce_epsilon", 0.0, 0, 0.5,
+                             "0: logarithms are clamped at -100, as in PyTorch; above 0: probabilities are clamped to this "
+                             "distance from 0 and 1, as in Keras (1e-7); `bce` only")),
             number("real_label", 1.0, -1e3, 1e3, "label of real images; bce losses and `least_squares`"),
             number("fake_label", 0.0, -1e3, 1e3, "label of fake images; bce losses and `least_squares`"),
             integer("critic_steps", 1, 1, 2000, "updates of the discriminator per step"),
@@ -91,33 +86,26 @@ const ObjectSpec& objective_spec() {
                  "`fresh`: every update generates new fake images; `reuse`: the network updated second reuses the fakes of "
                  "the first network's last update (or of all its updates, if the total number of batches matches)"),
             section("accumulate", accumulate_spec(), "several batches per update"),
-            {.name = "gradient_penalty", .kind = Kind::object, .doc = "on the discriminator", .object = &penalty_spec()},
-            {.name = "weight_clip",
-             .kind = Kind::number,
-             .doc = "all parameters of the discriminator, including batch norm, are clamped to [-this, this] (arXiv 1701.07875)",
-             .min = 0,
-             .max = 1e6,
-             .above_min = true},
+            object("gradient_penalty", &penalty_spec(), "on the discriminator"),
+            above_min(number("weight_clip", {}, 0, 1e6,
+                             "all parameters of the discriminator, including batch norm, are clamped to [-this, this] (arXiv "
+                             "1701.07875)")),
             word("clip_when", "after", {"after", "before"},
                  "clip `after` each update of the discriminator, or `before` it, as in the paper's code"),
-            {.name = "critic_warm_up",
-             .kind = Kind::object,
-             .doc = "more updates of the discriminator in some steps",
-             .object = &warm_up_spec()},
+            object("critic_warm_up", &warm_up_spec(), "more updates of the discriminator in some steps"),
         }};
     return spec;
 }
 
 const ObjectSpec& overrides_spec() {
-    static const ObjectSpec spec = {
-        "optimizer",
-        "The keys of its `type`, and overrides for one network. An override of `type` starts from "
-        "that type's defaults; only `lr` is kept.",
-        {
-            {.name = "type", .kind = Kind::text, .doc = "the rule of the update", .required = true, .choices = optimizer_names()},
-            {.name = "generator", .kind = Kind::object, .doc = "overrides for the generator"},
-            {.name = "discriminator", .kind = Kind::object, .doc = "overrides for the discriminator"},
-        }};
+    static const ObjectSpec spec = {"optimizer",
+                                    "The keys of its `type`, and overrides for one network. An override of `type` starts from "
+                                    "that type's defaults; only `lr` is kept.",
+                                    {
+                                        required(word("type", {}, optimizer_names(), "the rule of the update")),
+                                        object("generator", nullptr, "overrides for the generator"),
+                                        object("discriminator", nullptr, "overrides for the discriminator"),
+                                    }};
     return spec;
 }
 

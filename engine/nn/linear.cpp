@@ -2,21 +2,19 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "engine/config/keys.h"
 #include "engine/nn/registry.h"
 
 namespace gannet {
 
 using config::Key;
-using config::Kind;
 using config::WeightRule;
 
 namespace {
 
 Key init_key(const char* section) {
-    return {.name = "init",
-            .kind = Kind::text,
-            .doc = std::string("initial weights; default: `init.") + section + "`",
-            .choices = config::words(config::weight_rules)};
+    const std::string doc = std::string("initial weights; default: `init.") + section + "`";
+    return config::word("init", {}, config::words(config::weight_rules), doc.c_str());
 }
 
 Init weight_init(WeightRule rule, double fan_in, double fan_out, double std) {
@@ -156,20 +154,14 @@ struct ConvTranspose2d final : Convolution {
 };
 
 constexpr Traits product{.family = Family::product, .linear = true};
-constexpr double most = 65536;  // channels, units, kernel
 
 std::vector<Key> conv_keys() {
     return {
-        {.name = "channels", .kind = Kind::size, .doc = "output channels, or `\"image\"`: those of the data", .required = true},
-        {.name = "kernel", .kind = Kind::size, .doc = "height and width of the filter", .required = true, .max = 1024},
-        {.name = "stride", .kind = Kind::size, .doc = "", .otherwise = 1, .max = 1024},
-        {.name = "padding",
-         .kind = Kind::integer,
-         .doc = "zeros around the image, on each side",
-         .otherwise = 0,
-         .min = 0,
-         .max = 1024},
-        {.name = "bias", .kind = Kind::boolean, .doc = "add a learned value to each channel", .otherwise = true},
+        required(config::size("channels", {}, config::no_limit, "output channels, or `\"image\"`: those of the data")),
+        required(config::size("kernel", {}, 1024, "height and width of the filter")),
+        config::size("stride", 1, 1024, ""),
+        config::integer("padding", 0, 0, 1024, "zeros around the image, on each side"),
+        config::boolean("bias", true, "add a learned value to each channel"),
         init_key("conv"),
     };
 }
@@ -179,13 +171,8 @@ std::vector<Key> conv_keys() {
 LayerKind linear_layer() {
     return {{"linear",
              "Every output is a weighted sum of all inputs: `y = x W^T + b`. The input must be a vector.",
-             {{.name = "units",
-               .kind = Kind::size,
-               .doc = "outputs, or `\"image\"`: the number of values of an image",
-               .required = true,
-               .max = most * most},
-              {.name = "bias", .kind = Kind::boolean, .doc = "add a learned value to each output", .otherwise = true},
-              init_key("linear")}},
+             {required(config::size("units", {}, 65536.0 * 65536, "outputs, or `\"image\"`: the number of values of an image")),
+              config::boolean("bias", true, "add a learned value to each output"), init_key("linear")}},
             product,
             make_module<Linear>};
 }
@@ -201,12 +188,8 @@ LayerKind conv2d_layer() {
 LayerKind conv_transpose2d_layer() {
     auto keys = conv_keys();
     keys[2].doc = "step between inputs: 2 doubles the image";
-    keys.insert(keys.begin() + 4, {.name = "output_padding",
-                                   .kind = Kind::integer,
-                                   .doc = "rows and columns added at the bottom and right; below `stride`",
-                                   .otherwise = 0,
-                                   .min = 0,
-                                   .max = 1024});
+    keys.insert(keys.begin() + 4,
+                config::integer("output_padding", 0, 0, 1024, "rows and columns added at the bottom and right; below `stride`"));
     return {{"conv_transpose2d",
              "Transposed convolution. The output size is `(in - 1) stride - 2 padding + kernel + output_padding`. A vector of F "
              "values is treated as F channels of 1x1.",

@@ -126,24 +126,23 @@ int64_t Network::parameter_count() const {
     return n;
 }
 
-std::vector<real> to_torch(const Tensor& value, const TransposeShape& layout) {
-    const std::vector<real> inside = value.to_host();
-    std::vector<real> outside(inside.size());
-    for (int64_t b = 0; b < layout.batch; ++b)
-        for (int64_t i = 0; i < layout.rows; ++i)
-            for (int64_t j = 0; j < layout.cols; ++j)
-                outside[std::size_t((b * layout.cols + j) * layout.rows + i)] =
-                    inside[std::size_t((b * layout.rows + i) * layout.cols + j)];
-    return outside;
+namespace {
+
+std::vector<real> transposed(const std::vector<real>& x, const TransposeShape& s) {
+    std::vector<real> y(x.size());
+    for (int64_t b = 0; b < s.batch; ++b)
+        for (int64_t i = 0; i < s.rows; ++i)
+            for (int64_t j = 0; j < s.cols; ++j)
+                y[std::size_t((b * s.cols + j) * s.rows + i)] = x[std::size_t((b * s.rows + i) * s.cols + j)];
+    return y;
 }
 
+}  // namespace
+
+std::vector<real> to_torch(const Tensor& value, const TransposeShape& layout) { return transposed(value.to_host(), layout); }
+
 void from_torch(const Tensor& value, const TransposeShape& layout, const std::vector<real>& data) {
-    std::vector<real> inside(data.size());
-    for (int64_t b = 0; b < layout.batch; ++b)
-        for (int64_t i = 0; i < layout.rows; ++i)
-            for (int64_t j = 0; j < layout.cols; ++j)
-                inside[std::size_t((b * layout.rows + i) * layout.cols + j)] =
-                    data[std::size_t((b * layout.cols + j) * layout.rows + i)];
+    const std::vector<real> inside = transposed(data, {layout.batch, layout.cols, layout.rows});
     value.device().copy_from_host(value.raw(), inside.data(), inside.size() * sizeof(real));
 }
 

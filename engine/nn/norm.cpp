@@ -1,9 +1,7 @@
+#include "engine/config/keys.h"
 #include "engine/nn/registry.h"
 
 namespace gannet {
-
-using config::Key;
-using config::Kind;
 
 namespace {
 
@@ -61,8 +59,8 @@ struct LayerNorm final : Norm {
     }
 };
 
-Key eps_key() { return {.name = "eps", .kind = Kind::number, .doc = "added to the variance", .otherwise = 1e-5, .min = 0}; }
-Key affine_key() { return {.name = "affine", .kind = Kind::boolean, .doc = "learn a scale and a shift", .otherwise = true}; }
+config::Key eps_key() { return config::number("eps", 1e-5, 0, config::no_limit, "added to the variance"); }
+config::Key affine_key() { return config::boolean("affine", true, "learn a scale and a shift"); }
 
 }  // namespace
 
@@ -70,13 +68,9 @@ LayerKind batch_norm_layer() {
     return {{"batch_norm",
              "Normalises each channel to mean 0 and variance 1 over the batch (arXiv 1502.03167).",
              {eps_key(),
-              {.name = "momentum",
-               .kind = Kind::number,
-               .doc = "momentum of the running statistics, `running = (1 - momentum) running + momentum batch` (Keras uses 1 - "
-                      "momentum)",
-               .otherwise = 0.1,
-               .min = 0,
-               .max = 1},
+              config::number("momentum", 0.1, 0, 1,
+                             "momentum of the running statistics, `running = (1 - momentum) running + momentum batch` (Keras "
+                             "uses 1 - momentum)"),
               affine_key()}},
             {.family = Family::norm, .linear = true, .curved = true, .couples_samples = true},
             make_module<BatchNorm>};

@@ -12,10 +12,8 @@ using Parameters = OptimizerParameters;
 using Update = OptimizerUpdate;
 
 // Keys that several have.
-Key type_key(const char* type) {
-    return {.name = "type", .kind = Kind::text, .doc = "the rule of the update", .required = true, .choices = {type}};
-}
-Key lr_key() { return {.name = "lr", .kind = Kind::number, .doc = "learning rate", .required = true, .min = 0, .max = 1e3}; }
+Key type_key(const char* type) { return required(config::word("type", {}, {type}, "the rule of the update")); }
+Key lr_key() { return required(config::number("lr", {}, 0, 1e3, "learning rate")); }
 Key betas_key(double beta1, double beta2, const char* doc) {
     return {.name = "betas",
             .kind = Kind::numbers,
@@ -29,21 +27,10 @@ Key betas_key(double beta1, double beta2, const char* doc) {
 Key decay_key(const char* doc = "weight decay: adds this value times the weight to its gradient") {
     return config::number("weight_decay", 0, 0, 1e3, doc);
 }
-// The upper limit itself is not allowed.
 Key share_key(const char* name, double otherwise, const char* doc) {
-    Key key = config::number(name, otherwise, 0, 1, doc);
-    key.below_max = true;
-    return key;
+    return below_max(config::number(name, otherwise, 0, 1, doc));
 }
-Key eps_key() {
-    return {.name = "eps",
-            .kind = Kind::number,
-            .doc = "added to the square root in the denominator",
-            .otherwise = 1e-8,
-            .min = 0,
-            .max = 1,
-            .above_min = true};
-}
+Key eps_key() { return above_min(config::number("eps", 1e-8, 0, 1, "added to the square root in the denominator")); }
 Key momentum_key() { return share_key("momentum", 0, "momentum: factor of the previous update in the next one"); }
 
 OptimizerKind adam() {

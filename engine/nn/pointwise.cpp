@@ -1,9 +1,8 @@
 // Activations and dropout.
+#include "engine/config/keys.h"
 #include "engine/nn/registry.h"
 
 namespace gannet {
-
-using config::Kind;
 
 namespace {
 
@@ -59,18 +58,12 @@ struct Dropout final : Module {
 }  // namespace
 
 LayerKind dropout_layer() {
-    return {
-        {"dropout",
-         "During training, sets values to zero with probability `p` and divides the others by `1 - p`.",
-         {{.name = "p",
-           .kind = Kind::number,
-           .doc = "probability of setting a value to zero; below 1",
-           .otherwise = 0.5,
-           .min = 0,
-           .max = 0.999},
-          {.name = "channelwise", .kind = Kind::boolean, .doc = "drop whole channels (torch's Dropout2d)", .otherwise = false}}},
-        {.linear = true, .stochastic = true},
-        make_module<Dropout>};
+    return {{"dropout",
+             "During training, sets values to zero with probability `p` and divides the others by `1 - p`.",
+             {config::number("p", 0.5, 0, 0.999, "probability of setting a value to zero; below 1"),
+              config::boolean("channelwise", false, "drop whole channels (torch's Dropout2d)")}},
+            {.linear = true, .stochastic = true},
+            make_module<Dropout>};
 }
 
 // One line for each row of kernels/activation.h: what the reference page says, and keys.
@@ -83,9 +76,8 @@ std::vector<LayerKind> activation_layers() {
     };
     return {
         layer(ActivationKind::relu, "`max(x, 0)`."),
-        layer(
-            ActivationKind::leaky_relu, "`x` if positive, else `slope x`.",
-            {{.name = "slope", .kind = Kind::number, .doc = "slope for negative inputs", .otherwise = 0.2, .min = 0, .max = 1}}),
+        layer(ActivationKind::leaky_relu, "`x` if positive, else `slope x`.",
+              {config::number("slope", 0.2, 0, 1, "slope for negative inputs")}),
         layer(ActivationKind::tanh, "Output between -1 and 1: the usual last layer of a generator."),
         layer(ActivationKind::sigmoid, "`1 / (1 + exp(-x))`: output between 0 and 1."),
         layer(ActivationKind::gelu,

@@ -1,10 +1,9 @@
 // Layers without arithmetic, and those that hold lists.
 #include "base/error.h"
+#include "engine/config/keys.h"
 #include "engine/nn/registry.h"
 
 namespace gannet {
-
-using config::Kind;
 
 namespace {
 
@@ -102,7 +101,7 @@ constexpr Traits arranges{.family = Family::arrangement, .linear = true};
 LayerKind upsample_layer() {
     return {{"upsample",
              "Repeats each pixel `scale` x `scale` times (nearest neighbour).",
-             {{.name = "scale", .kind = Kind::size, .doc = "factor of height and width", .otherwise = 2, .max = 64}}},
+             {config::size("scale", 2, 64, "factor of height and width")}},
             {.linear = true},
             make_module<Upsample>};
 }
@@ -115,7 +114,7 @@ LayerKind reshape_layer() {
     return {{"reshape",
              "Gives the same values another shape, in (C,H,W) order.",
              {{.name = "shape",
-               .kind = Kind::integers,
+               .kind = config::Kind::integers,
                .doc = "`[C, H, W]`, `[F]` or `\"image\"`, the shape of the data",
                .required = true}}},
             arranges,
@@ -125,14 +124,9 @@ LayerKind reshape_layer() {
 LayerKind repeat_layer() {
     return {{"repeat",
              "Repeats a list of layers. It is expanded before layers are numbered and built.",
-             {{.name = "times", .kind = Kind::size, .doc = "number of repetitions", .required = true, .max = 10000},
-              {.name = "widen",
-               .kind = Kind::number,
-               .doc = "each repetition multiplies `channels` and `units` inside by this factor",
-               .otherwise = 1,
-               .min = 1e-3,
-               .max = 1e3},
-              {.name = "layers", .kind = Kind::layers, .doc = "the list of layers", .required = true}}},
+             {required(config::size("times", {}, 10000, "number of repetitions")),
+              config::number("widen", 1.0, 1e-3, 1e3, "each repetition multiplies `channels` and `units` inside by this factor"),
+              required(config::layers("layers", "the list of layers"))}},
             {.repeats = true},
             nullptr};
 }
@@ -140,11 +134,8 @@ LayerKind repeat_layer() {
 LayerKind residual_layer() {
     return {{"residual",
              "`main(x) + shortcut(x)`: two lists with the same output shape.",
-             {{.name = "main", .kind = Kind::layers, .doc = "the layers of the main path", .required = true},
-              {.name = "shortcut",
-               .kind = Kind::layers,
-               .doc = "the layers of the shortcut; `[]` is the identity",
-               .otherwise = json::List{}}}},
+             {required(config::layers("main", "the layers of the main path")),
+              config::layers("shortcut", "the layers of the shortcut; `[]` is the identity", json::List{})}},
             {},
             make_module<Residual>};
 }

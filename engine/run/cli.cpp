@@ -104,7 +104,7 @@ struct CommandLine::State {
         for (const std::string& word : app.remaining()) {
             if (!is_flag(word) || word == "--") continue;
             const std::string name = word.substr(0, word.find('='));
-            const std::string near = config::nearest(name, flags);
+            const std::string near = nearest(name, flags);
             throw Error("unknown option " + name, "command line",
                         (near.empty() ? "" : "did you mean " + near + "? ") + "`" + program + " --help` lists all");
         }

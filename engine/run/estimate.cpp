@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/procedural.h"
 #include "engine/run/networks.h"
 #include "engine/run/progress.h"
 #include "engine/run/training.h"
@@ -63,10 +64,7 @@ int64_t small_batch(const Config& config, const Networks& nets) {
 
 // Images of noise, a batch of them.
 Dataset noise(int64_t count, const SampleShape& image, int64_t classes) {
-    Dataset data{.name = "noise", .source = "noise", .count = count, .H = image.H, .W = image.W, .C = image.C};
-    data.pixels.resize(std::size_t(count * image.size()));
-    uint32_t state = 1;  // any random generator suffices: Numerical Recipes' linear congruential generator
-    for (uint8_t& pixel : data.pixels) pixel = uint8_t((state = state * 1664525 + 1013904223) >> 24);
+    Dataset data = noise_images(count, image.H, image.W, image.C);
     for (int64_t i = 0; i < count && classes > 0; ++i) data.labels.push_back(uint8_t(i % std::min<int64_t>(classes, 256)));
     return data;
 }

@@ -16,19 +16,8 @@ std::size_t size_of(Dtype dtype) {
         case Dtype::f32: return 4;
         case Dtype::f64: return 8;
         case Dtype::u8: return 1;
-        case Dtype::i32: return 4;
     }
     return 0;
-}
-
-std::string name_of(Dtype dtype) {
-    switch (dtype) {
-        case Dtype::f32: return "f32";
-        case Dtype::f64: return "f64";
-        case Dtype::u8: return "u8";
-        case Dtype::i32: return "i32";
-    }
-    return "";
 }
 
 int64_t Shape::elements() const {

@@ -9,15 +9,13 @@
 
 namespace gannet {
 
-enum class Dtype : uint8_t { f32, f64, u8, i32 };
+enum class Dtype : uint8_t { f32, f64, u8 };
 std::size_t size_of(Dtype dtype);
-std::string name_of(Dtype dtype);
 template <class T>
 constexpr Dtype dtype_of() {
     if constexpr (std::is_same_v<T, float>) return Dtype::f32;
     if constexpr (std::is_same_v<T, double>) return Dtype::f64;
     if constexpr (std::is_same_v<T, uint8_t>) return Dtype::u8;
-    if constexpr (std::is_same_v<T, int32_t>) return Dtype::i32;
 }
 
 // Extents, outermost first. A scalar has no axes.
