@@ -158,7 +158,10 @@ GANNET_HD double log1p(double x) { return std::log1p(x); }
 GANNET_HD double tanh(double x) { return std::tanh(x); }
 GANNET_HD double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 GANNET_HD Normal<double> normal(double x) {
-    return {std::erfc(x * -0.707106781186547524) / 2, std::exp(-x * x / 2) * 0.398942280401432678};
+    // Far from 0 both change quickly: `lost` and `rest` are what rounding takes from z = -x / sqrt(2) and from x^2.
+    const double z = x * -0.70710678118654757, lost = std::fma(x, -0.70710678118654757, -z) + x * 4.8336466567264567e-17;
+    const double square = x * x, rest = std::fma(x, x, -square), pdf = std::exp(square * -0.5) * 0.398942280401432678;
+    return {(std::erfc(z) - lost * pdf * 2.82842712474619010) / 2, pdf - pdf * rest * 0.5};
 }
 GANNET_HD double softplus(double x) { return (x > 0 ? x : 0) + std::log1p(std::exp(-std::fabs(x))); }
 GANNET_HD void sincos_turns(double u, double& sine, double& cosine) {
