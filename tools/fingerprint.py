@@ -90,6 +90,7 @@ SCHEDULES = {
     "penalty-accumulate": [*PENALTY, "objective.accumulate={\"discriminator\":2}"],
     "rmsprop": ["optimizer={\"type\":\"rmsprop\",\"lr\":1e-3}"],
     "sgd": ["optimizer={\"type\":\"sgd\",\"lr\":1e-2,\"momentum\":0.9}"],
+    "lion": ["optimizer={\"type\":\"lion\",\"lr\":1e-3,\"betas\":[0.9,0.99],\"weight_decay\":0.1}"],
     "optimizers": ["optimizer.generator={\"type\":\"rmsprop\",\"lr\":1e-3}", "optimizer.discriminator.betas=[0.0,0.9]"],
     "uniform": ["latent.distribution=uniform", "init={\"conv\":\"normal\",\"linear\":\"glorot_uniform\",\"gamma_std\":0.02}"],
 }
