@@ -129,6 +129,21 @@ runs env GANNET_THREADS=3 "$train" convolutions.json --out three
 same one/$last two/$last
 same one/$last three/$last
 same one/samples/step_000003.png three/samples/step_000003.png
+threads_of() { # expected number, GANNET_THREADS, options: the threads of a training that has logged some steps
+    local run=threads-$1-$2 found
+    GANNET_THREADS=$2 "$train" convolutions.json --device cpu --out $run --steps 100000000 --set log_every=1 "${@:3}" >out 2>err </dev/null &
+    launched
+    wait_for 60 lines_in $run/log.jsonl 3 || bad "$run makes no steps"
+    found=$(find /proc/$run_id/task -mindepth 1 -maxdepth 1 | wc -l)
+    kill -TERM $run_id
+    wait $run_id
+    check "$run ran until then" test $? -eq 130
+    check "$run has $1 threads" test "$found" -eq "$1"
+}
+threads_of 1 "" --threads 1
+threads_of 3 "" --threads 3
+threads_of 3 3
+threads_of 1 3 --threads 1
 refuses "GANNET_THREADS" env GANNET_THREADS=many "$train" tiny.json --out never
 refuses "GANNET_THREADS" env GANNET_THREADS=0 "$train" tiny.json --out never
 runs "$train" tiny.json --out seeded --seed 3
