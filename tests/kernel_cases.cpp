@@ -57,7 +57,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
             {"div", l, binary, CALL(div<real>, p[0], p[1], p[2], n), map2([](double a, double b) { return a / b; }), 1});
         cases.push_back({"affine", l, unary, CALL(affine<real>, p[0], p[1], 2, real(-0.75), n),
                          map1([](double x) { return 2 * x - 0.75; }), 1});
-        // powers and logarithms over the whole range of float
+        // exp and log over the whole range of float
         cases.push_back({"exp",
                          l,
                          {out(n), in(n, {-87, 88})},
@@ -97,7 +97,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
                          map2([](double x, double dy) { return std::fabs(x) < 0.5 ? dy : 0; }),
                          0});
         for (const Activation act : activations()) {
-            // below -13 gelu is a denormal number, which has fewer digits
+            // gelu(x) is denormal in float below x = -13, with fewer digits
             const Draw inputs = act.kind == ActivationKind::gelu ? Draw{-12, 30} : Draw{-30, 30};
             cases.push_back({"activation",
                              l + " " + text(act),
@@ -222,7 +222,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
         const auto labels = [s](Lists& x, int which) {
             for (int64_t i = 0; i < s.rows; ++i) x[std::size_t(which)][std::size_t(i)] = double(i * 7 % s.cols);
         };
-        if (s.cols > 1) {  // of a single column it is 0: nothing to be relative to
+        if (s.cols > 1) {  // with a single column the loss is 0 and has no relative error
             cases.push_back({"cross_entropy",
                              l,
                              {out1, out(s.rows), in(n), in(s.rows)},
@@ -319,7 +319,7 @@ void add_elementwise_kernels(std::vector<KernelCase>& cases) {
 void add_layer_kernels(std::vector<KernelCase>& cases) {
     const real* const none = nullptr;
     const Activation leaky{ActivationKind::leaky_relu, real(0.25)}, tanh{ActivationKind::tanh, 0};
-    // y, moments, two operands, bias: with all of them, and with none of the optional ones
+    // Blocks: y, moments, two operands, bias. One case without the optional ones (moments, bias), one with them.
     const auto layer = [&](const char* kernel, const std::string& l, int64_t y, int64_t channels, int64_t a, int64_t b,
                            double terms, auto call, auto product) {
         const RowsShape rows{y / channels, channels};
@@ -402,7 +402,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                          [s](const Lists& x) { return Lists{reference::moments(x[1], s, true)}; },
                          4,
                          double(s.rows)});
-        // the rounding of the mean, 1000 in 1, is in the variance; a kernel that took E[x^2] - E[x]^2 would be off by millions
+        // The rounding error of the mean, 1000, enters the variance. Computing E[x^2] - E[x]^2 would be off by millions of ulps.
         cases.push_back({"moments",
                          l + " far from zero",
                          {out(2 * c), in(n, {1000, 1001})},
@@ -439,10 +439,11 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                  16,
                  row_terms});
             for (const bool by_column : {true, false}) {
-                if (by_column ? s.rows == 1 : s.cols == 1) continue;  // the gradient is zero but for rounding
+                if (by_column ? s.rows == 1 : s.cols == 1) continue;  // the gradient is zero up to rounding error
                 const std::string kernel = by_column ? "batch_norm_grad" : "layer_norm_grad";
                 const int64_t groups = by_column ? s.cols : s.rows;
-                // blocks: dx, dgamma, dbeta, x, y, dy, statistics, gamma; without affine: dx, x, dy, statistics and nulls
+                // blocks: dx, dgamma, dbeta, x, y, dy, statistics, gamma; without affine: dx, x, dy, statistics, and null
+                // pointers
                 if (form) {
                     cases.push_back(
                         {kernel,

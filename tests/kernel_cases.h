@@ -1,5 +1,5 @@
-// Cases of the contract's kernels on raw pointers, for what the op table cannot test (guards, null arguments, optimizers, random
-// draws, data). This table must name every function that kernels/contract declares; op_cases.h is the table of ops.
+// Cases of the contract's kernels on raw pointers, for what the op table (op_cases.h) cannot test: guards, null arguments,
+// optimizers, random draws, data. Every function declared in kernels/contract must have a case here.
 #pragma once
 #include <functional>
 #include <string>
@@ -21,9 +21,9 @@ struct KernelCase {
     std::string kernel, label;
     std::vector<Block> blocks;  // its arrays, in the order of `run` and `reference`
     std::function<void(Device, const std::vector<real*>&)> run;
-    std::function<Lists(const Lists&)> reference;  // all blocks before -> the written ones after
+    std::function<Lists(const Lists&)> reference;  // all blocks before the call -> written blocks after it
     double ulps = 4, terms = 0;                    // see OpCase
-    std::function<void(Lists&)> prepare = {};      // makes inputs that depend on others (outputs, statistics)
+    std::function<void(Lists&)> prepare = {};      // computes inputs that depend on others (outputs, statistics)
 
     std::string name() const { return kernel + " " + label; }
 };

@@ -1,4 +1,4 @@
-// Kernel cases of random.inl, optimizer.inl and the way from bytes to a batch.
+// Kernel cases of random.inl, optimizer.inl and the kernels that turn bytes into a batch.
 #include <cmath>
 
 #include "kernels/philox.h"
@@ -48,7 +48,7 @@ void add_draws(std::vector<KernelCase>& cases) {
                          },
                          1,
                          1});
-        // near zero a cosine's error is that of its angle
+        // Near its zeros, a cosine has the absolute error of its angle.
         cases.push_back({"normal",
                          l,
                          {out(s.size())},
@@ -102,7 +102,7 @@ void add_gathers(std::vector<KernelCase>& cases) {
     };
     const Row rows[] = {{1, 1, 1, 0, 1, true},      {7, 6, 5, 0, 3, true},
                         {7, 6, 5, 1, 13, false},    {100, 96, 33, 20, 32, true},
-                        {33, 31, 784, 3, 70, true}, {9, 8, 4100, 2, 9, true},  // more bytes than one block takes
+                        {33, 31, 784, 3, 70, true}, {9, 8, 4100, 2, 9, true},  // more bytes than one block reads
                         {9, 8, 8195, 2, 9, true},   {9, 8, 12288, 2, 9, false}};
     for (const Row& r : rows) {
         const GatherShape s{r.count, r.usable, r.per_image, r.first, r.batch, 99, real(2) / 255, -1, r.shuffle};
@@ -131,7 +131,7 @@ void add_gathers(std::vector<KernelCase>& cases) {
     }
 }
 
-// A run of an optimizer's kernel at the t-th update; blocks w, m, v or part of them, then the gradient.
+// The optimizer's state at update t. Blocks of a case: w, m, v (those in use), then the gradient.
 OptimizerState state_at(int64_t t, double beta1, double beta2) {
     return {0.02, t, 1 - std::pow(beta1, t), 1 - std::pow(beta2, t)};
 }

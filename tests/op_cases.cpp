@@ -94,41 +94,41 @@ std::vector<ConvShape> conv_shapes() {
     };
     // If (H + 2 padding - R) is not a multiple of the stride, the adjoint has an output padding.
     static const Row rows[] = {
-        {1, 1, 1, 1, 1, 1, 1, 1, 0},      // one of everything
-        {2, 5, 7, 3, 2, 3, 3, 1, 1},      // at most four channels out: dot products
-        {3, 7, 5, 1, 5, 2, 3, 1, 0},      // five: tiles
-        {2, 6, 5, 5, 4, 3, 2, 2, 1},      // and the same switch of the adjoint
+        {1, 1, 1, 1, 1, 1, 1, 1, 0},      // all sizes 1
+        {2, 5, 7, 3, 2, 3, 3, 1, 1},      // at most 4 output channels: dot products
+        {3, 7, 5, 1, 5, 2, 3, 1, 0},      // 5 output channels: tiles
+        {2, 6, 5, 5, 4, 3, 2, 2, 1},      // the same switch in the adjoint
         {2, 11, 7, 2, 3, 3, 3, 2, 1},     //
         {1, 13, 11, 3, 7, 5, 5, 2, 2},    //
-        {2, 7, 7, 5, 1, 7, 7, 1, 0},      // an image to a point
+        {2, 7, 7, 5, 1, 7, 7, 1, 0},      // 7x7 to 1x1
         {2, 7, 7, 5, 11, 7, 7, 3, 3},     //
         {1, 9, 8, 3, 5, 4, 4, 2, 1},      // output padding on one axis
         {2, 11, 13, 7, 3, 3, 2, 3, 1},    //
-        {2, 4, 4, 11, 13, 4, 4, 1, 0},    // a latent to an image, in the adjoint
-        {2, 3, 3, 4, 5, 1, 1, 2, 0},      // stride beyond the kernel: pixels that nobody reads
+        {2, 4, 4, 11, 13, 4, 4, 1, 0},    // latent to image, in the adjoint
+        {2, 3, 3, 4, 5, 1, 1, 2, 0},      // stride larger than the kernel: unused pixels
         {2, 7, 7, 5, 6, 2, 2, 3, 0},      //
-        {1, 3, 2, 2, 3, 2, 2, 1, 3},      // padding beyond the kernel: outputs that read nothing
-        {2, 5, 5, 17, 33, 3, 3, 1, 1},    // wide: one panel and more
+        {1, 3, 2, 2, 3, 2, 2, 1, 3},      // padding larger than the kernel: outputs of padding only
+        {2, 5, 5, 17, 33, 3, 3, 1, 1},    // full panels and a partial one
         {3, 6, 6, 33, 17, 4, 4, 2, 1},    //
-        {2, 3, 3, 64, 70, 3, 3, 1, 1},    // depth beyond one block of k
+        {2, 3, 3, 64, 70, 3, 3, 1, 1},    // K larger than one block
         {1, 4, 4, 70, 64, 4, 4, 2, 1},    //
-        {2, 10, 9, 3, 64, 5, 5, 2, 2},    // few channels to many, and back
+        {2, 10, 9, 3, 64, 5, 5, 2, 2},    // few channels to many, and many to few
         {2, 10, 9, 64, 3, 5, 5, 2, 2},    //
-        {3, 28, 28, 2, 6, 3, 3, 1, 1},    // many pixels: several tasks, and slices of the filter's gradient
+        {3, 28, 28, 2, 6, 3, 3, 1, 1},    // many pixels: several tasks, sliced filter gradient
         {6, 16, 16, 20, 70, 4, 4, 2, 1},  //
-        {40, 7, 5, 1, 1, 3, 3, 1, 1},     // many samples of little work
-        // 4x4 filters of stride 2 and channels in sixteens: Winograd, where tiles of 4x4 outputs fit well
+        {40, 7, 5, 1, 1, 3, 3, 1, 1},     // many small samples
+        // 4x4 filters, stride 2, channels a multiple of 16: Winograd, where tiles of 4x4 outputs fit well
         {1, 8, 8, 32, 32, 4, 4, 2, 1},    // one tile
-        {5, 8, 8, 48, 32, 4, 4, 2, 1},    // 192 channels of space to depth: panels across parities
-        {3, 14, 15, 32, 48, 4, 4, 2, 1},  // 7 x 7 outputs: one tile of its own form; an output padding
-        {1, 26, 28, 32, 32, 4, 4, 2, 1},  // 13 x 14: four of them, which overlap and hang over
-        {2, 14, 8, 48, 48, 4, 4, 2, 1},   // 7 x 4: tiles of 4x4 that hang over
-        {2, 10, 10, 80, 64, 4, 4, 2, 1},  // 5 x 5: they would hang over too far
+        {5, 8, 8, 48, 32, 4, 4, 2, 1},    // 192 channels after space-to-depth: panels span parities
+        {3, 14, 15, 32, 48, 4, 4, 2, 1},  // 7x7 outputs: one 7x7 tile; output padding
+        {1, 26, 28, 32, 32, 4, 4, 2, 1},  // 13x14 outputs: four 7x7 tiles, partial at the edge
+        {2, 14, 8, 48, 48, 4, 4, 2, 1},   // 7x4 outputs: partial 4x4 tiles
+        {2, 10, 10, 80, 64, 4, 4, 2, 1},  // 5x5 outputs: 4x4 tiles would waste too much
         {2, 8, 8, 31, 33, 4, 4, 2, 1},    // odd channels
-        {2, 8, 8, 16, 64, 4, 4, 2, 1},    // few
-        {3, 18, 10, 32, 32, 4, 4, 2, 0},  // no padding, and two
-        {2, 14, 14, 48, 48, 4, 4, 2, 2},  //
-        {2, 9, 8, 288, 32, 4, 4, 2, 1},   // deeper than a run of channels and than a block of k
+        {2, 8, 8, 16, 64, 4, 4, 2, 1},    // few channels
+        {3, 18, 10, 32, 32, 4, 4, 2, 0},  // padding 0
+        {2, 14, 14, 48, 48, 4, 4, 2, 2},  // padding 2
+        {2, 9, 8, 288, 32, 4, 4, 2, 1},   // K larger than a run of channels and than one block
         {70, 8, 8, 32, 32, 4, 4, 2, 1},   // two chunks of tiles
     };
     std::vector<ConvShape> shapes;

@@ -12,17 +12,17 @@ std::string yes(bool on, const char* what) { return on ? std::string(" ") + what
 Values optional(const Lists& x, std::size_t i) { return i < x.size() ? x[i] : Values(); }
 Tensor optional(const Tensors& x, std::size_t i) { return i < x.size() ? x[i] : Tensor(); }
 
-// A fused layer's y, and its moments if wanted.
+// The outputs of a fused layer: y and, if `moments`, its moments.
 struct Fused {
     bool bias, moments;
     Activation act;
     std::string label() const {
         return yes(bias, "bias") + (act.kind == ActivationKind::none ? "" : " " + text(act)) + yes(moments, "moments");
     }
-    // Outputs of tanh and sigmoid, bounded by 1, contain the rounding of a sum of K terms of size sqrt(K) / 3. A variance has
-    // twice the relative error of the deviations that it squares.
+    // The outputs of tanh and sigmoid are bounded by 1 but carry the rounding error of their input, a sum of K terms of size
+    // sqrt(K) / 3. A variance has twice the relative error of the deviations.
     double terms(double K) const { return K * (act.kind == ActivationKind::none ? 1 : std::max(1.0, K / 9)) * (moments ? 4 : 1); }
-    // The outputs of f(moments)
+    // Calls f with a pointer to the moments, or null, and returns all outputs.
     template <class F>
     Tensors outputs(F f) const {
         Tensor mean_var;
@@ -30,7 +30,7 @@ struct Fused {
         if (moments) y.push_back(mean_var);
         return y;
     }
-    // The same from the plain product: bias, activation and moments as ops of their own
+    // The same outputs from the matrix product or convolution, with bias, activation and moments as separate ops.
     Tensors compose(const Tensor& product, const Tensor& b) const {
         const int64_t channels = product.dim(-1);
         const RowsShape s{product.size() / channels, channels};
@@ -47,7 +47,7 @@ struct Fused {
     }
 };
 
-// The first shapes of a list get every fused form, the others one each in turn.
+// The first `complete` shapes of a list use every fused form, the others two forms each.
 std::vector<Fused> fused_forms(int index, int complete) {
     std::vector<Fused> forms;
     for (const Activation act : activations())
@@ -60,7 +60,7 @@ void add_matmuls(std::vector<OpCase>& cases) {
     struct Row {
         int64_t M, N, K;
     };
-    // at most four columns: dot products; more than 96 rows, 64 columns or 256 deep: several blocks; 2048 deep: slices of K
+    // up to 4 columns: dot products; above 96 rows, 64 columns or K = 256: several blocks; K of 2048 or more: slices of K
     const Row rows[] = {{1, 1, 1},    {2, 3, 5},   {7, 1, 13},     {5, 4, 31},   {11, 5, 7},  {13, 33, 11},
                         {31, 33, 33}, {3, 2, 700}, {130, 70, 300}, {7, 9, 2100}, {300, 3, 40}};
     for (const Row& r : rows)
@@ -160,7 +160,7 @@ using Norm = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, const RowsS
 
 void add_norms(std::vector<OpCase>& cases) {
     const double eps = 1e-5;
-    // narrow, tiled and sliced, as for sum_rows; one row; two rows, whose variances may be small
+    // narrow, tiled and sliced, as for sum_rows; one row; two rows, whose variance may be small
     const RowsShape shapes[] = {{1, 3}, {2, 1}, {5, 3}, {7, 5}, {13, 33}, {31, 11}, {66, 17}, {40, 530}, {9001, 3}, {1100, 40}};
     int index = 0;
     for (const RowsShape& s : shapes) {
@@ -169,8 +169,9 @@ void add_norms(std::vector<OpCase>& cases) {
             for (const bool affine : {false, true})
                 for (const bool by_column : {true, false}) {
                     if (!complete && (index + int(act.kind)) % 5 != 0) continue;
-                    if (!by_column && s.cols == 1) continue;  // a row of one value has no deviation
-                    // of 9001 rows of three values some are nearly equal, and rounding then decides where on a curve they land
+                    if (!by_column && s.cols == 1) continue;  // the variance of a single value is zero
+                    // Of 9001 rows of three values, some are nearly constant. Rounding then decides where on a curve their values
+                    // lie.
                     if (!by_column && s.rows == 9001 && !row_of(act.kind).piecewise_linear) continue;
                     std::vector<Input> inputs{{{s.rows, s.cols}, {-2, 2}, by_column ? Use::whole : Use::batched}};
                     if (affine) inputs.push_back({{s.cols}, positive}), inputs.push_back({{s.cols}});
@@ -196,7 +197,8 @@ void add_norms(std::vector<OpCase>& cases) {
                     c.composition = [=](const Tensors& x) {
                         return Tensors{composed(x[0], optional(x, 1), optional(x, 2), rows(x[0]), real(eps), act)};
                     };
-                    // Of one row the gradient is zero but for rounding; of many values some lie at a kink, where it jumps.
+                    // With one row, the gradient is zero up to rounding error. With many values, some lie at a kink, where the
+                    // gradient jumps.
                     const ActivationRow& row = row_of(act.kind);
                     const bool smooth = !row.piecewise_linear || act.kind == ActivationKind::none;
                     const bool third = row.needs_input || act.kind == ActivationKind::tanh;
@@ -204,7 +206,7 @@ void add_norms(std::vector<OpCase>& cases) {
                     cases.push_back(c);
                     if (c.orders == 0) continue;
 
-                    // the backward as an op of its own: inputs (x[, gamma, beta], dy), outputs {dx[, dgamma, dbeta]}
+                    // The backward as a separate op: inputs (x[, gamma, beta], dy), outputs {dx[, dgamma, dbeta]}
                     inputs.push_back({{s.rows, s.cols}, symmetric, Use::whole});
                     inputs[0].use = Use::whole;  // dgamma and dbeta are sums over samples
                     const auto backward = [](Build forward) {
@@ -254,7 +256,7 @@ void add_norms(std::vector<OpCase>& cases) {
                  },
                  16, 4});
         }
-    // batch norm by the moments that a convolution left: its gradient must not take them for constants
+    // Batch norm with the moments computed by a convolution: its gradient must not treat them as constants.
     const ConvShape s = conv_shapes()[4];
     const RowsShape rows{s.N * s.P * s.Q, s.OC};
     const auto reference = [=](const Lists& x) {
@@ -282,7 +284,7 @@ void add_norms(std::vector<OpCase>& cases) {
 
 // ---- losses ----------------------------------------------------------------------------------------------------------
 
-// A loss and its backward, which takes (scores, dout).
+// A loss, and its backward with inputs (scores, dout).
 void add_with_backward(std::vector<OpCase>& cases, const OpCase& c, std::function<Values(const Values&, double)> slope) {
     cases.push_back(c);
     const auto backward = [](Build forward) {
@@ -394,7 +396,7 @@ void add_cross_entropies(std::vector<OpCase>& cases) {
                  16,
                  double(s.rows + s.cols)};
         c.composition = [given](const Tensors& x) { return Tensors{cross_entropy_composition(x[0], given(x[0]))}; };
-        c.least = 1;  // a row's log sum less a score: near 0 where that score is the largest
+        c.least = 1;  // log-sum-exp minus a score cancels where that score is the largest
         add_with_backward(
             cases, c, [s, numbers](const Values& x, double dout) { return reference::cross_entropy_grad(x, numbers, s, dout); });
     }

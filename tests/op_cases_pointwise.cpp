@@ -9,9 +9,9 @@ namespace gannet::tests {
 namespace {
 
 const Shape shapes[] = {{1}, {7}, {3, 5}, {33, 31}, {2, 3, 5, 7}};
-const Shape large{13, 1309};  // beyond one block of the elementwise kernels
+const Shape large{13, 1309};  // larger than one block of the elementwise kernels
 
-// Every shape, for ops of any shape. Axis 0 counts samples.
+// All test shapes; axis 0 is the batch.
 std::vector<Shape> all_shapes() {
     std::vector<Shape> all(std::begin(shapes), std::end(shapes));
     all.push_back(large);
@@ -26,7 +26,7 @@ void add_unary(std::vector<OpCase>& cases) {
         double (*reference)(double);
         double ulps;
     };
-    // ulps: measured bounds of kernels/math.h in float, rounded up; the library's in double are within them
+    // ulps: measured error bounds of kernels/math.h in float, rounded up; the standard library in double is within them
     const Row rows[] = {
         {"exp", "", {-5, 5}, [](const Tensor& x) { return exp(x); }, [](double x) { return std::exp(x); }, 4},
         {"log", "", {0.1, 9}, [](const Tensor& x) { return log(x); }, [](double x) { return std::log(x); }, 4},
@@ -58,7 +58,7 @@ void add_unary(std::vector<OpCase>& cases) {
         for (const Shape& shape : all_shapes()) {
             const auto f = row.f;
             const auto g = row.reference;
-            // 2 - 3x cancels: its error is of the terms' size, so one `term` there
+            // 2 - 3x cancels: its error is relative to the terms, hence one `term`
             cases.push_back({row.op,
                              std::string(row.options) + shape.str(),
                              {{shape, row.draw, Use::batched}},
@@ -111,7 +111,7 @@ void add_activations(std::vector<OpCase>& cases) {
                              [act](const Tensors& x) { return Tensors{activation(x[0], act)}; },
                              [act](const Lists& x) { return Lists{reference::activate(x[0], act)}; },
                              4});
-            // 1 - y^2 and y (1 - y) cancel by at most 1 / 0.05: up to 20 ulps
+            // 1 - y^2 and y (1 - y) cancel by a factor of at most 1 / 0.05: up to 20 ulps
             cases.push_back({"activation_grad",
                              text(act) + shape.str(),
                              {{shape, kept, Use::batched}, {shape, symmetric, Use::batched}},
@@ -136,7 +136,7 @@ void add_activations(std::vector<OpCase>& cases) {
 }
 
 void add_reductions(std::vector<OpCase>& cases) {
-    // narrow matrices are folded, wide ones cut in tiles, long ones in slices
+    // narrow matrices are folded, wide ones tiled, long ones sliced
     for (const RowsShape s : {RowsShape{1, 1},
                               {1, 7},
                               {7, 1},

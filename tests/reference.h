@@ -1,5 +1,5 @@
 // Naive references in double. Each implements a definition with one loop per sum and shares no formula with the kernels.
-// Sums are in long double, so a test measures the rounding of the kernel, not of the reference.
+// Sums are in long double, so a test measures the rounding error of the kernel, not of the reference.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -30,8 +30,7 @@ inline double activate(double x, Activation a) {
     return NAN;
 }
 
-// act'(x) from the derivative's definition in x, which is `kept` itself where the activation's row says `needs_input`, or else
-// act^-1(kept).
+// act'(x) by its definition in x, where x is `kept` if the activation's row says `needs_input`, else act^-1(kept).
 inline double slope_at(double kept, Activation a) {
     const double x = kept, y = kept;
     switch (a.kind) {
@@ -251,7 +250,7 @@ inline Values normalise(const Values& x, const Values& mean_var, const Values& g
     return y;
 }
 
-// {dx, dgamma, dbeta} of a normalisation with its own statistics and output y.
+// {dx, dgamma, dbeta} of a normalisation with output y that computes its own statistics.
 inline std::vector<Values> normalise_grad(const Values& x, const Values& y, const Values& dy, const Values& gamma,
                                           const RowsShape& s, double eps, Activation act, bool by_column) {
     const Values dz = map(y, dy, [act](double kept, double d) { return slope_at(kept, act) * d; });
@@ -281,7 +280,7 @@ inline double loss_value(double x, const LossForm& form) {
     }
     return NAN;
 }
-// With its weight.
+// Derivative of the weighted loss.
 inline double loss_slope(double x, const LossForm& form) {
     const double t = form.target, eps = form.epsilon, w = form.weight;
     switch (form.kind) {

@@ -1,5 +1,5 @@
-// The GPU compared with the CPU: gradients of first and second order, training, graphs, memory. Runs on a GPU, on the CPU test
-// shim (make simt) and on an emulator of the CUDA runtime alike; tests/test_parity.cpp has the table's parity with references.
+// Compares the GPU with the CPU: gradients of every order, training, graphs, memory. Runs on a GPU, on the CPU test shim (make
+// simt) and on an emulator of the CUDA runtime. tests/test_parity.cpp compares ops and kernels with references.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ bool no_gpu() {
     return !why.empty();
 }
 
-// First gradients of <outputs, fixed cotangents>, then the gradients of <first gradients, fixed cotangents>.
+// Gradients of <outputs, fixed cotangents>, then gradients of <those gradients, fixed cotangents>, up to order c.orders.
 std::vector<Values> gradients(const OpCase& c, Device device) {
     const Tensors inputs = make_inputs(c, device);
     std::vector<Values> lists;
@@ -51,7 +51,7 @@ std::vector<Values> gradients(const OpCase& c, Device device) {
     return lists;
 }
 
-// Root mean square error of b against a, relative to a's root mean square, or to `least` if that is larger.
+// Root mean square error of b, relative to the root mean square of a or to `least`, whichever is larger.
 double relative_error(const Values& a, const Values& b, double least) {
     if (a.size() != b.size()) return INFINITY;
     double difference = 0, size = least * least * double(a.size());
@@ -61,10 +61,10 @@ double relative_error(const Values& a, const Values& b, double least) {
 
 }  // namespace
 
-// Both compute in float and round differently: 2e-5 of each gradient's size. Where terms cancel (a case's `least`; the gradient
-// of a normalisation over two values is 1e-5 of its terms) it is 2e-5 of the terms' size, which is 1, and more in third order: a
-// bias's gradient is 0.2 there, where its 100 terms are about 10. The CPU computes without Winograd, which has larger errors
-// (tests/test_winograd.cpp).
+// CPU and GPU compute in float but round differently: the tolerance is 2e-5 of each gradient's size. Where terms cancel (`least`
+// of a case; the gradient of a normalisation over two values is 1e-5 of its terms) it is relative to the size of the terms, 1. So
+// it is in third order, where a bias gradient of 0.2 is the sum of 100 terms of about 10. The CPU computes without Winograd,
+// whose errors are larger (tests/test_winograd.cpp).
 TEST_CASE("cuda: gradients of every order agree with the CPU's") {
     if (no_gpu()) return;
     const Device cpu = Device::cpu().with({.exact_convolutions = true});
@@ -80,8 +80,8 @@ TEST_CASE("cuda: gradients of every order agree with the CPU's") {
     }
 }
 
-// 3 steps at reduced width and batch. A step's rounding error enters the next through the optimizer; Adam divides by the size of
-// the gradient, so that small gradients carry their relative error into the weights: 2e-3 after three steps.
+// 3 steps at reduced width and batch. The optimizer carries the rounding error of a step into the next. Adam divides by the size
+// of the gradient, so small gradients pass their relative error to the weights: 2e-3 after three steps.
 TEST_CASE("cuda: training follows the CPU's losses step by step") {
     if (no_gpu()) return;
     for (const std::string model : {"vanilla", "dcgan", "wgan", "keras-mlp"}) {
@@ -101,7 +101,7 @@ TEST_CASE("cuda: training follows the CPU's losses step by step") {
     }
 }
 
-TEST_CASE("cuda: streamed images are the resident ones") {
+TEST_CASE("cuda: streamed images equal resident images") {
     if (no_gpu()) return;
     for (const std::string graph : {"true", "false"}) {
         GanTrainer resident(small_config("dcgan", {"cuda.data=resident"}), few_images(), Device::cuda());
@@ -112,7 +112,7 @@ TEST_CASE("cuda: streamed images are the resident ones") {
             resident.step();
             streamed.step();
         }
-        streamed.set_position(Counters{3, streamed.images_before(3)});  // not what is under way
+        streamed.set_position(Counters{3, streamed.images_before(3)});  // not the batches that are being copied
         resident.set_position(Counters{3, streamed.images_before(3)});
         resident.step();
         streamed.step();
@@ -121,8 +121,8 @@ TEST_CASE("cuda: streamed images are the resident ones") {
     }
 }
 
-// Steps of 3 and of 2 batches: what a step takes does not begin at a multiple of its size.
-TEST_CASE("cuda: streamed images are the resident ones where steps take different numbers of them") {
+// Steps take 3 or 2 batches, so a step does not begin at a multiple of its size.
+TEST_CASE("cuda: streamed images equal resident images if the batches per step vary") {
     if (no_gpu()) return;
     const std::vector<std::string> settings = {"objective.critic_steps=2", "objective.fakes=fresh",
                                                "objective.critic_warm_up={\"critic_steps\": 3, \"steps\": 1, \"every\": 4}"};
@@ -140,7 +140,7 @@ TEST_CASE("cuda: streamed images are the resident ones where steps take differen
     }
 }
 
-TEST_CASE("cuda: a replayed step has the bits of an eager one, allocates nothing and leaves no tensor") {
+TEST_CASE("cuda: a replayed step equals an eager step bit for bit, allocates nothing and leaks no tensor") {
     if (no_gpu()) return;
     for (const std::string model : {"vanilla", "dcgan", "wgan"}) {
         CAPTURE(model);
@@ -169,8 +169,8 @@ TEST_CASE("cuda: a replayed step has the bits of an eager one, allocates nothing
     }
 }
 
-// Steps 0, 3 and 6 have three updates of the critic, the others two: two recordings, replayed in turn, share their memory.
-TEST_CASE("cuda: two kinds of recorded steps share memory and have the bits of eager ones") {
+// Steps 0, 3 and 6 have three critic updates, the others two: two graphs, replayed alternately, share memory.
+TEST_CASE("cuda: two kinds of recorded steps share memory and equal eager steps bit for bit") {
     if (no_gpu()) return;
     for (const std::string model : {"vanilla", "dcgan", "wgan"}) {
         CAPTURE(model);
@@ -192,7 +192,7 @@ TEST_CASE("cuda: two kinds of recorded steps share memory and have the bits of e
             const StepLosses a = eager.losses(), b = replayed.losses();
             CHECK(a.loss_d == b.loss_d);
             CHECK(a.loss_g == b.loss_g);
-            // Both kinds have run, neither is recorded.
+            // Both kinds of steps have run eagerly; neither is recorded yet.
             if (step == 1) held_bytes = Device::cuda().memory().held_bytes;
             if (step == 4) CHECK(Device::cuda().memory().held_bytes <= held_bytes + 1024);  // results of both kinds
         }
@@ -204,10 +204,10 @@ TEST_CASE("cuda: two kinds of recorded steps share memory and have the bits of e
     }
 }
 
-TEST_CASE("cuda: a recording that fails leaves nothing behind") {
+TEST_CASE("cuda: a failed recording leaks no memory") {
     if (no_gpu()) return;
     const Device device = Device::cuda();
-    constexpr int64_t size = 12'345'678;  // a size of its own
+    constexpr int64_t size = 12'345'678;  // a size that nothing else allocates
     const auto work = [&] { Tensor::full({size}, 1, device); };
     const auto calls = [&] { return device.memory().system_calls; };
     Tensor::full({size}, 1, device);
@@ -216,7 +216,7 @@ TEST_CASE("cuda: a recording that fails leaves nothing behind") {
         Workspace workspace(device);
         const Workspace::Demand demand = workspace.run(work);
         CHECK_THROWS_WITH(workspace.record([&] { work(), throw Error("no"); }, demand), "no");
-        CHECK_THROWS_AS(workspace.record([&] { Tensor::full({2 * size}, 1, device); }, demand), Error);  // more than it ran with
+        CHECK_THROWS_AS(workspace.record([&] { Tensor::full({2 * size}, 1, device); }, demand), Error);  // more than the demand
         const auto recorded = workspace.record(work, demand);
         REQUIRE(recorded);
         CHECK(recorded->kernels() == 1);
@@ -228,7 +228,7 @@ TEST_CASE("cuda: a recording that fails leaves nothing behind") {
     CHECK(device.memory().live_bytes == before.live_bytes);
 }
 
-TEST_CASE("cuda: memory of a step that is in use after it is a mistake, unless it is kept") {
+TEST_CASE("cuda: memory of a step that is still in use afterwards is an error, unless it is kept") {
     if (no_gpu()) return;
     const Device device = Device::cuda();
     Tensor left;
@@ -239,7 +239,7 @@ TEST_CASE("cuda: memory of a step that is in use after it is a mistake, unless i
     CHECK(left.to_host() == std::vector<real>{2, 2, 2});
     left = Tensor();
     workspace.run([&] { Tensor::full({3}, 1, device); });
-    {  // what outlives the workspace is everybody's memory afterwards
+    {  // memory that outlives the workspace returns to the pool
         Workspace other(device);
         other.run([&] { other.keep(left = Tensor::full({777'777}, 2, device)); });
     }
@@ -250,9 +250,9 @@ TEST_CASE("cuda: memory of a step that is in use after it is a mistake, unless i
 }
 
 #ifdef __SANITIZE_ADDRESS__
-// The pool's blocks outlive the tensors in them; AddressSanitizer knows of it by engine/tensor/pool.cpp. Each kernel runs in a
-// process of its own, which ends with another status if a mistake is found.
-TEST_CASE("cuda: kernels that touch released memory, or more than was asked for, are found") {
+// The pool's blocks outlive the tensors in them; engine/tensor/pool.cpp tells AddressSanitizer which bytes are in use. Each
+// kernel runs in a child process, which exits with a nonzero status on an error.
+TEST_CASE("cuda: kernels that access released memory or exceed an allocation are detected") {
     if (no_gpu()) return;
     const Device device = Device::cuda();
     const Tensor kept = Tensor::full({37}, 1, device), out = Tensor::empty({38}, device);

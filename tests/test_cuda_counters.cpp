@@ -1,5 +1,5 @@
-// What the CUDA kernels ask of a GPU's memory system, from an emulator that counts requests, sectors and shared-memory passes;
-// and how many kernels a training iteration launches.
+// Memory requests of the CUDA kernels, from an emulator that counts requests, sectors and shared-memory passes; and kernel
+// launches of a training iteration.
 #include <dlfcn.h>
 #include <doctest/doctest.h>
 
@@ -18,8 +18,8 @@ namespace {
 
 // ---- memory requests -------------------------------------------------------------------------------------------------
 
-// The emulator's functions, null elsewhere: counters of all kernels whose names contain `kernel` since start(1), -1 if there are
-// none.
+// Functions of the emulator; null elsewhere. counter() covers all kernels launched since start(1) whose names contain `kernel`;
+// it returns -1 if there are none.
 struct Profiler {
     double (*counter)(const char* kernel, const char* counter) = nullptr;
     void (*start)(int on) = nullptr;
@@ -33,16 +33,16 @@ struct Profiler {
 
 struct CountedCase {
     std::string kernel, shape;
-    std::vector<int64_t> sizes;  // of its arrays, in the order of p
+    std::vector<int64_t> sizes;  // of the arrays, in the order of p
     std::function<void(Device, const std::vector<real*>& p)> run;
-    std::string counted = "_kernel";  // in the names of those kernels of the call that count
+    std::string counted = "_kernel";  // only kernels with this in their names are counted
 };
 
 // A call of the contract on arrays p and device d.
 #define CALL(...) [=](Device d, const std::vector<real*>& p) { RUN(d, __VA_ARGS__); }
 
-// Runs each case on 16-byte aligned arrays and compares a counter with its limits: over all launches of the call, and of each
-// kernel that can be a part of it, which must not hide behind a larger one.
+// Runs each case on 16-byte aligned arrays and compares a counter with its limits, for all launches of the call and for each
+// auxiliary kernel alone, because a large kernel could hide the excess of a small one.
 void check_counter(const std::vector<CountedCase>& cases, const std::string& counter, double least = 0, double most = 1.05) {
     const Profiler profiler;
     if (!profiler || !Device::cuda_unusable().empty()) return skipped("no emulator that counts");
@@ -59,7 +59,7 @@ void check_counter(const std::vector<CountedCase>& cases, const std::string& cou
         }
         profiler.start(1);
         c.run(device, pointers);
-        arrays.back().rows(0, 1).to_host();  // waits
+        arrays.back().rows(0, 1).to_host();  // synchronises
         CHECK_MESSAGE(profiler.counter(c.counted.c_str(), "launches") >= 1, name, " was not launched");
         for (const std::string part : {c.counted.c_str(), "merge_", "add_slices_", "column_deviations_", "_sums_", "_slice_"}) {
             const double found = profiler.counter(part.c_str(), counter.c_str());
@@ -137,7 +137,7 @@ std::vector<CountedCase> batch_norms() {
                              CALL(batch_norm_grad<real>, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], s, real(1e-5), act)});
         }
     }
-    // Moments that begin in a product's epilogue, with k in one piece and in slices.
+    // Moments started in the epilogue of a matrix product, without and with split K.
     for (const MatmulShape s : {MatmulShape{1664, 1536, 32, false, true}, {64, 512, 1024, false, true}})
         cases.push_back({"matmul",
                          std::to_string(s.M) + "x" + std::to_string(s.N) + "x" + std::to_string(s.K) + " with moments",
@@ -221,7 +221,7 @@ std::vector<CountedCase> loss_cases() {
     return cases;
 }
 
-// Each size of tile, each form, cut along k and not; without tensor cores and with.
+// All tile sizes and transposed forms, with and without split K, with and without tensor cores.
 std::vector<CountedCase> products() {
     std::vector<CountedCase> cases;
     for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16})
@@ -253,10 +253,10 @@ std::vector<CountedCase> convolutions() {
         if (kernel == "conv2d_wgrad")
             cases.push_back({kernel, text(s), {w, x, y}, CALL(conv2d_wgrad<real>, p[0], p[1], p[2], s)});
     };
-    for (const ConvShape& s :
-         {ConvShape{8, 14, 14, 64, 7, 7, 128, 4, 4, 2, 1},  // of the DCGAN
-          ConvShape{4, 28, 28, 1, 14, 14, 64, 4, 4, 2, 1},  // from an image, and to one
-          ConvShape{4, 28, 28, 64, 14, 14, 3, 4, 4, 2, 1}, ConvShape{8, 8, 8, 32, 8, 8, 32, 3, 3, 1, 1}})  // unstrided
+    for (const ConvShape& s : {ConvShape{8, 14, 14, 64, 7, 7, 128, 4, 4, 2, 1},  // DCGAN
+                               ConvShape{4, 28, 28, 1, 14, 14, 64, 4, 4, 2, 1},  // one input channel
+                               ConvShape{4, 28, 28, 64, 14, 14, 3, 4, 4, 2, 1},  // few output channels
+                               ConvShape{8, 8, 8, 32, 8, 8, 32, 3, 3, 1, 1}})    // stride 1
         for (const char* kernel : {"conv2d", "conv2d_dgrad", "conv2d_wgrad"}) add_case(kernel, s);
     // The largest tiles.
     add_case("conv2d", {18, 64, 64, 8, 32, 32, 128, 2, 2, 2, 0});
@@ -275,7 +275,7 @@ std::vector<CountedCase> transposes() {
     return cases;
 }
 
-// A control: one float behind an aligned address, a warp's 128 bytes lie in five sectors instead of four.
+// Control: one float beyond an aligned address, the 128 bytes of a warp span five sectors instead of four.
 std::vector<CountedCase> misaligned() {
     const int64_t n = 64 * 784;
     return {{"add", "misaligned", {n + 1, n + 1, n + 1}, CALL(add<real>, p[0] + 1, p[1] + 1, p[2] + 1, n)}};
@@ -283,26 +283,26 @@ std::vector<CountedCase> misaligned() {
 
 }  // namespace
 
-TEST_CASE("counters: elementwise kernels touch no sector in vain") { check_counter(elementwise(), "global_excess"); }
-TEST_CASE("counters: batch norms touch no sector in vain") { check_counter(batch_norms(), "global_excess"); }
-TEST_CASE("counters: optimizers touch no sector in vain") { check_counter(optimizers(), "global_excess"); }
-TEST_CASE("counters: gathers touch no sector in vain") { check_counter(gathers(), "global_excess"); }
-TEST_CASE("counters: losses touch no sector in vain") { check_counter(loss_cases(), "global_excess"); }
+TEST_CASE("counters: elementwise kernels request no excess sectors") { check_counter(elementwise(), "global_excess"); }
+TEST_CASE("counters: batch norms request no excess sectors") { check_counter(batch_norms(), "global_excess"); }
+TEST_CASE("counters: optimizers request no excess sectors") { check_counter(optimizers(), "global_excess"); }
+TEST_CASE("counters: gathers request no excess sectors") { check_counter(gathers(), "global_excess"); }
+TEST_CASE("counters: losses request no excess sectors") { check_counter(loss_cases(), "global_excess"); }
 TEST_CASE("counters: matrix products have no bank conflicts") { check_counter(products(), "bank_conflict"); }
 TEST_CASE("counters: convolutions have no bank conflicts") { check_counter(convolutions(), "bank_conflict"); }
 TEST_CASE("counters: transposes have no bank conflicts") { check_counter(transposes(), "bank_conflict"); }
-TEST_CASE("counters: a misaligned read is seen") { check_counter(misaligned(), "global_excess", 1.2, 1.3); }
+TEST_CASE("counters: misaligned reads are counted") { check_counter(misaligned(), "global_excess", 1.2, 1.3); }
 
 // ---- launches --------------------------------------------------------------------------------------------------------
 
 namespace {
 
-// The fused layers of a network: entries of its plan, each a layer with the activation behind it; a reshape that moves no value
-// is none. A layer has up to three directions: forward; the gradient of its data, but for the first layer of a network whose
-// input needs none; the gradient of its weights, if it has any.
+// The fused layers of a network: entries of its plan, each a layer with the activation that follows it. A reshape that moves no
+// data does not count. A layer has up to three directions: forward, data gradient (not in the first layer of a network whose
+// input needs no gradient) and weight gradient (only with weights).
 struct FusedLayers {
     int all = 0, weighted = 0;
-    bool smooth = false;  // has second derivatives that are not zero
+    bool smooth = false;  // has nonzero second derivatives
 
     explicit FusedLayers(const Sequence& sequence) {
         for (const Sequence::Step& step : sequence.plan) {
@@ -325,22 +325,22 @@ struct Budget {
     int launches() const { return 2 * directions + 8 * updates; }
 };
 
-// The directions of all layers in a step. Each update has 8 launches besides, for images, latents, losses and optimizer.
+// Counts the directions of all layers in a step. Each update has 8 more launches, for images, latents, losses and optimizer.
 Budget budget(GanTrainer& trainer) {
     const Objective& o = trainer.objective();
     const FusedLayers g(trainer.generator().layers()), d(trainer.discriminator().layers());
     const int passes = (trainer.usual_plan().has(gan::Scores::joined) && !trainer.usual_plan().has(gan::Scores::shared))
                            ? 1
-                           : 2;  // of the reals and of the fakes
+                           : 2;  // reals and fakes separately
     Budget b;
     for (int i = 0; i < o.critic_steps; ++i, ++b.updates) {
         const bool reused = o.reuse_fakes && o.generator_first && i == 0;
         int of_batch = (reused ? 0 : g.forward()) + passes * (d.forward() + d.backward());
         if (reused && trainer.usual_plan().has(gan::Scores::shared)) of_batch -= d.forward();
         if (o.penalty) {
-            of_batch += d.forward() + d.data_gradient();  // scores of mixed images, and their gradient
-            of_batch += d.forward() + d.weighted;         // what the gradient's derivative is: forward again, and of the weights
-            if (d.smooth) of_batch += d.backward() + d.all;  // and through the scores
+            of_batch += d.forward() + d.data_gradient();     // scores of the mixed images, and their gradient
+            of_batch += d.forward() + d.weighted;            // derivative of that gradient: forward again, and weight gradients
+            if (d.smooth) of_batch += d.backward() + d.all;  // and back through the scores
         }
         b.directions += o.discriminator_batches * of_batch;
     }
@@ -353,7 +353,7 @@ Budget budget(GanTrainer& trainer) {
 
 }  // namespace
 
-// At most 2 launches for each fused layer and direction, and 8 for each update besides.
+// At most 2 launches per fused layer and direction, and 8 more per update.
 TEST_CASE("counters: launches of a training iteration") {
     const std::string why = Device::cuda_unusable();
     if (!why.empty()) return skipped(why.c_str());

@@ -22,7 +22,7 @@ using namespace gannet::tests;
 
 namespace {
 
-// To 11 significant bits, ties away from zero, or to 8, ties to even.
+// Rounds to TF32 (11 significant bits, ties away from zero) or BF16 (8 bits, ties to even).
 double rounded(double x, Precision precision) {
     if (precision == Precision::fp32 || x == 0) return x;
     const int bits = precision == Precision::tf32 ? 11 : 8;
@@ -45,7 +45,7 @@ struct Product {
           a(draw(symmetric, s.M * s.K, "product", int(s.N))),
           b(draw(symmetric, s.K * s.N, "product", int(s.M) + 5000)) {}
 
-    // `run` writes c; compares with the product of the rounded operands within `share` of the sum of |a| |b|.
+    // `run` writes c, which must equal the product of the rounded operands within `share` of the sum of |a| |b|.
     template <class F>
     void check(Precision precision, double share, F run) const {
         const Device gpu = Device::cuda();
@@ -76,7 +76,7 @@ TEST_CASE("cuda: matrix products on tensor cores are those of the rounded factor
     if (Device::cuda().stream()->capability < 80) return skipped("tensor cores are served from sm_80 on");
     const Device gpu = Device::cuda();
     const Stream stream = gpu.stream();
-    // small tiles, parallel slices of K, large tiles, slices one after the other
+    // small tiles, K slices in parallel, large tiles, K slices in sequence
     for (const auto& [M, N, K] : {std::array<int64_t, 3>{8, 12, 16},
                                   {36, 36, 64},
                                   {68, 68, 132},
@@ -96,7 +96,7 @@ TEST_CASE("cuda: matrix products on tensor cores are those of the rounded factor
                         return kernels::cuda::matmul_tensor<real>(c, nullptr, a, b, nullptr, product.s, N, {}, p, stream);
                     });
                 }
-    // What they do not serve is left alone.
+    // Unsupported shapes, alignments and precisions return false and write nothing.
     const Tensor x = Tensor::full({4096}, 1, Device::cuda()), y = Tensor::full({64}, 2, Device::cuda());
     for (const auto& [s, offset] :
          {std::pair{MatmulShape{8, 7, 8}, 0}, {MatmulShape{8, 8, 7}, 0}, {MatmulShape{8, 8, 0}, 0}, {MatmulShape{8, 8, 8}, 1}}) {
@@ -128,11 +128,11 @@ TEST_CASE("cuda: each matrix product is recorded once, and a table decides its i
     MatmulShape other = product.s;
     other.transpose_b = false;
     CHECK(choice(other, true) == MatmulChoice::automatic);
-    numerics.matmul = MatmulChoice::own;  // the setting goes before the table
+    numerics.matmul = MatmulChoice::own;  // the setting overrides the table
     CHECK(choice(product.s, true) == MatmulChoice::own);
 }
 
-TEST_CASE("cuda: devices with different settings work in turn in one process") {
+TEST_CASE("cuda: devices with different settings alternate in one process") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
     const Product product({8, 12, 16});
     const Device fp32 = Device::cuda(), bf16 = fp32.with({.precision = Precision::bf16});
@@ -171,7 +171,7 @@ TEST_CASE("cuda: matrix products by cuBLAS") {
         for (const bool tb : {false, true})
             for (const Precision p : {Precision::fp32, Precision::tf32, Precision::bf16}) {
                 const Product product({33, 31, 65, ta, tb});
-                // Its own rounding is not the project's: compared with exact factors.
+                // cuBLAS rounds the operands in its own way, so the reference uses exact operands.
                 product.check(Precision::fp32, matmul_error(p, 65), [&](real* c, const real* a, const real* b) {
                     return kernels::cuda::matmul_cublas<real>(c, nullptr, a, b, nullptr, product.s, 31, {}, MatmulChoice::cublas,
                                                               p, Device::cuda().stream());

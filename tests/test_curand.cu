@@ -1,12 +1,12 @@
-// The raw words of the project's Philox (kernels/philox.h) against those of cuRAND's device interface, bit for bit.
+// Compares the words of the project's Philox (kernels/philox.h) with those of cuRAND's device interface, bit for bit.
 //
-// cuRAND's state is the same 128-bit counter and 64-bit key behind two calls:
+// cuRAND has the same 128-bit counter and 64-bit key, set by two calls:
 //   key          = seed
 //   counter 0, 1 = offset / 4, low and high word       here: element / 4, sample
 //   counter 2, 3 = subsequence, low and high word      here: step, stream * 4096 + update
 // so draw(key, step, sample, block) is curand4 after
 //   curand_init(seed, subsequence = (stream << 12 | update) << 32 | step, offset = 4 * (sample << 32 | block)).
-// The offset counts words in 64 bits: a counter of 2^62 blocks or more is reached by further skipaheads.
+// The 64-bit offset counts words, so counters of 2^62 blocks or more need several skipaheads.
 #include <cuda_runtime.h>
 #include <curand_kernel.h>
 
@@ -26,11 +26,11 @@ struct Case {
     uint64_t seed;
 };
 struct Difference {
-    int raw, drawn;  // words that differ, of philox() and of draw()
+    int raw, drawn;  // differing words of philox() and of draw()
 };
 
 __device__ uint4 curand_words(const Case& c) {
-    constexpr uint64_t most = (uint64_t(1) << 62) - 1;  // blocks of one skipahead
+    constexpr uint64_t most = (uint64_t(1) << 62) - 1;  // most blocks of one skipahead
     curandStatePhilox4_32_10_t state;
     curand_init(c.seed, uint64_t(c.counter[3]) << 32 | c.counter[2], 0, &state);
     for (uint64_t blocks = uint64_t(c.counter[1]) << 32 | c.counter[0], skip; blocks > 0; blocks -= skip) {
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(128) compare_kernel(Difference* differences, c
     differences[i] = d;
 }
 
-// Corners of every word of the counter and of the key.
+// Extreme values of every word of the counter and of the key.
 std::vector<Case> corners() {
     const uint32_t words[] = {0, 1, 0x3FFFFFFF, 0x40000000, 0xFFFFFFFF};
     std::vector<Case> all;
@@ -66,7 +66,7 @@ std::vector<Case> corners() {
     return all;
 }
 
-// Ordinary ones, from a linear congruential generator.
+// Ordinary values, from a linear congruential generator.
 std::vector<Case> walk() {
     uint64_t x = 0x9E3779B97F4A7C15;
     const auto next = [&] { return x = x * 6364136223846793005u + 1442695040888963407u, uint32_t(x >> 32); };
@@ -82,7 +82,7 @@ void check(cudaError_t error) {
     if (error != cudaSuccess) throw Error(std::string("CUDA: ") + cudaGetErrorString(error), "test_curand", "");
 }
 
-// Adds to `passed` and `failed` one for philox() and one for draw().
+// Adds one result for philox() and one for draw() to `passed` or `failed`.
 void compare(const char* what, const std::vector<Case>& cases, int& passed, int& failed) {
     Case* input = nullptr;
     Difference* output = nullptr;

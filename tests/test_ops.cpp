@@ -33,7 +33,7 @@ void check_close(const Tensor& got, const std::vector<double>& expected, const c
                       " is ", values[i], ", not ", expected[i]);
 }
 
-// The penalty on the gradient of a critic's summed scores, as the trainer takes it.
+// The gradient penalty of a critic's summed scores, as the trainer computes it.
 Tensor penalty_of(const std::function<Tensor(const Tensor&)>& critic, const Tensor& x, const RowsShape& s) {
     const Tensors g = grad({sum(critic(x))}, {x}, {}, {.create_graph = true, .into = {}});
     return gradient_penalty(g[0], s);
@@ -52,7 +52,7 @@ TEST_CASE("gradient penalty of a linear critic: (|w| - 1)^2, gradient 2 (|w| - 1
     std::vector<double> expected;
     for (real v : weights) expected.push_back(2 * (norm - 1) * v / norm);
     check_close(d[0], expected, "gradient");
-    for (const Tensor& zero : {d[1], d[2]})  // the bias and the points play no part
+    for (const Tensor& zero : {d[1], d[2]})  // the penalty depends on neither b nor x
         if (zero)
             for (real v : zero.to_host()) CHECK(v == 0);
 }
@@ -148,14 +148,14 @@ TEST_CASE("special values: NaN stays, overflow and poles give infinity") {
     };
     for (const Device& device : devices())
         for (const Row& row : rows)
-            for (const int64_t n : {1, 40}) {  // the tail of a loop and its vectors
+            for (const int64_t n : {1, 40}) {  // remainder loop, vectorised loop
                 for (real v : row.f(Tensor::full({n}, row.x, device)).to_host())
                     CHECK_MESSAGE((std::isnan(row.expected) ? std::isnan(v) : v == row.expected), row.what, " of ", row.x, " on ",
                                   device.name(), " is ", v);
             }
 }
 
-TEST_CASE("a kernel refuses an activation that it cannot compute at its end") {
+TEST_CASE("a kernel rejects an activation that it cannot fuse") {
     for (const ActivationRow& row : activation_rows)
         for (const Device& device : devices()) {
             const Tensor x = Tensor::full({1, 1}, 1, device), y = Tensor::empty({1, 1}, device);
@@ -168,13 +168,13 @@ TEST_CASE("a kernel refuses an activation that it cannot compute at its end") {
         }
 }
 
-TEST_CASE("losses at their edges") {
+TEST_CASE("losses at extreme scores") {
     const auto loss_at = [](real x, LossForm form) { return double(loss(Tensor::full({1}, x), form).item()); };
     const auto slope_at = [](real x, LossForm form) {
         const Tensor s = Tensor::full({1}, x).set_requires_grad();
         return double(grad({loss(s, form)}, {s})[0].item());
     };
-    CHECK(loss_at(0, {LossKind::bce, 1, 0}) == doctest::Approx(100));  // torch's floor of the logarithm
+    CHECK(loss_at(0, {LossKind::bce, 1, 0}) == doctest::Approx(100));  // PyTorch clamps the logarithm at -100
     CHECK(loss_at(1, {LossKind::bce, 0, 0}) == doctest::Approx(100));
     CHECK(loss_at(1, {LossKind::bce, 1, 0}) == 0);
     CHECK(slope_at(0, {LossKind::bce, 1, 0}) == doctest::Approx(-1e12));
@@ -193,7 +193,7 @@ TEST_CASE("empty tensors and empty sums") {
     for (real v : sum_rows(none, {0, 3}).to_host()) CHECK(v == 0);
     CHECK(sum(none).item() == 0);
     CHECK(grad({sum(exp(none))}, {none})[0].size() == 0);
-    // no K: c = act(bias)
+    // K = 0: c = act(bias)
     const Tensor a = Tensor::full({2, 0}, 1), b = Tensor::full({3, 0}, 1), bias = Tensor::from({1, -2, 3}, {3});
     CHECK(linear(a, b, bias, {ActivationKind::relu, 0}).to_host() == std::vector<real>{1, 0, 3, 1, 0, 3});
     const ConvShape s{0, 4, 4, 3, 2, 2, 5, 3, 3, 1, 0};
@@ -207,7 +207,7 @@ TEST_CASE("ops with a destination write it, and gradients of parameters go there
     const Tensor a = random_tensor({2, 3}, "a"), into = Tensor::full({2, 3}, NAN);
     CHECK(add(a, a, into).data() == into.data());
     CHECK(sum_rows(a, {2, 3}, Tensor()).shape() == Shape{3});
-    // the rule of every op with parameters, asked for all of them at once
+    // Calls the rule of every op with parameters, with a destination for each of their gradients.
     int gradients = 0;
     for (const OpCase& c : op_cases()) {
         if (c.op != "matmul" && c.op != "linear" && c.op != "conv2d" && c.op != "conv2d_dgrad" && c.op != "batch_norm" &&

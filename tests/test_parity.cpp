@@ -1,5 +1,5 @@
-// Every op and every kernel against naive references in double, on every instruction set of the machine; the same bits for a
-// range of samples, for any number of threads, and again; and no op or kernel without a case.
+// Compares every op and every kernel with naive references in double, on every instruction set of the machine. Results must be
+// bit-identical for a range of samples, for any number of threads and in repeated runs. Every op and kernel must have a case.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -25,11 +25,11 @@ using namespace gannet::tests;
 
 namespace {
 
-// Values on either side of an array: with 17 it is aligned to nothing but its type, with 16 to the widest loads there are.
+// Guard values on either side of an array: 17 leave it aligned only to its element type, 16 to the widest loads.
 constexpr std::size_t guards[] = {17, 16};
 
-// An array in device memory between two guards of NaN. Each array has a NaN of its own: one that a kernel read beyond an input
-// and wrote beyond an output must not look like the guard that was there.
+// An array in device memory between two guards of NaN. Each array has its own NaN payload, so that a kernel that reads a guard of
+// an input and writes it over a guard of an output is detected.
 class Guarded {
 public:
     Guarded(Device device, const std::vector<real>& values, int index, std::size_t guard)
@@ -79,7 +79,7 @@ private:
 std::vector<real> to_real(const Values& values) { return std::vector<real>(values.begin(), values.end()); }
 Values to_double(const std::vector<real>& values) { return Values(values.begin(), values.end()); }
 
-// A case's arrays before the call; outputs are NaN.
+// The arrays of a case before the call; outputs are NaN.
 Lists before(const KernelCase& c) {
     Lists lists;
     for (const Block& block : c.blocks) {
@@ -91,7 +91,7 @@ Lists before(const KernelCase& c) {
     return lists;
 }
 
-// Runs it; returns the written arrays. `why` says what is wrong with the others and with the guards.
+// Runs the case and returns the written arrays. `why` describes changed inputs and guards.
 std::vector<std::vector<real>> run(const KernelCase& c, const Lists& lists, Device device, std::string& why,
                                    std::size_t guard = guards[0]) {
     std::vector<std::unique_ptr<Guarded>> arrays;
@@ -117,7 +117,7 @@ std::vector<std::vector<real>> to_host(const Tensors& xs) {
     return lists;
 }
 
-// Outputs and first gradients of a case, under fixed cotangents; `from` and `count` take a range of its samples.
+// Outputs and first gradients of a case for fixed cotangents; `from` and `count` select a range of its samples.
 struct Results {
     std::vector<std::vector<real>> outputs, gradients;
 };
@@ -129,7 +129,7 @@ Results evaluate(const OpCase& c, Device device, int64_t from = 0, int64_t count
     Tensors ys, dys, xs;
     for (const Tensor& y : outputs) {
         if (!y.requires_grad()) continue;
-        // a range's cotangent is the range of the whole's
+        // The cotangent of a range is that range of the whole cotangent.
         const int64_t per_row = y.shape().empty() || y.dim(0) == 0 ? y.size() : y.size() / y.dim(0);
         const std::vector<real> all =
             draw(symmetric, (from + (y.shape().empty() ? 1 : y.dim(0))) * per_row, c.name(), int(900 + ys.size()));
@@ -154,7 +154,7 @@ std::string read(const std::filesystem::path& path) {
     return text.str();
 }
 
-// All first groups of a pattern in the files of a folder.
+// First capture groups of all matches of a pattern in the files of a folder.
 std::set<std::string> names_in(const char* folder, const char* extension, const char* pattern) {
     std::set<std::string> names;
     const std::regex expression(pattern);
@@ -192,7 +192,7 @@ TEST_CASE("every op agrees with its reference on every instruction set") {
     }
 }
 
-TEST_CASE("every kernel agrees with its reference and writes its outputs alone") {
+TEST_CASE("every kernel agrees with its reference and writes only its outputs") {
     for (const KernelCase& c : kernel_cases()) {
         const Lists lists = before(c), expected = c.reference(lists);
         for (const Device& device : devices())
@@ -210,7 +210,7 @@ TEST_CASE("every kernel agrees with its reference and writes its outputs alone")
     }
 }
 
-TEST_CASE("a range of samples gives the same bits alone as within the batch") {
+TEST_CASE("a range of samples gives the same bits as the whole batch") {
     for (const OpCase& c : op_cases()) {
         if (!c.per_sample()) continue;
         int64_t samples = 0;
@@ -241,7 +241,7 @@ TEST_CASE("a range of samples gives the same bits alone as within the batch") {
     }
 }
 
-TEST_CASE("the same bits whatever the number of threads, and again") {
+TEST_CASE("results do not depend on the number of threads and are reproducible") {
     std::vector<Results> ops;
     std::vector<std::vector<std::vector<real>>> kernels;
     for (const int threads : {1, 2, 2, 3}) {
@@ -276,8 +276,8 @@ TEST_CASE("every op and every kernel has a case") {
     for (const KernelCase& c : kernel_cases()) kernels.insert(c.kernel);
     const std::set<std::string> ops = names_in("engine/autograd", ".cpp", "record(?:_grad|_layer)?\\(\"(\\w+)\"");
     const std::set<std::string> declared = names_in("kernels/contract", ".inl", "void (\\w+)\\(");
-    CHECK(ops.size() > 30);       // the pattern still finds them
-    CHECK(declared.size() > 50);  //
+    CHECK(ops.size() > 30);  // the patterns still match
+    CHECK(declared.size() > 50);
     for (const std::string& name : ops) CHECK_MESSAGE(named.contains(name), "no case in tests/op_cases*.cpp for the op ", name);
     for (const std::string& name : declared)
         CHECK_MESSAGE(kernels.contains(name), "no case in tests/kernel_cases*.cpp for the kernel ", name);

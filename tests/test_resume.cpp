@@ -20,7 +20,7 @@ using namespace gannet;
 
 namespace {
 
-// What a run says is not wanted here.
+// Discards stderr.
 struct Silence {
     int out = ::dup(2);
     Silence() {
@@ -34,7 +34,7 @@ struct Silence {
     }
 };
 
-// As long as it lives, a run ends after one step, as if Ctrl-C had been pressed in it.
+// Simulates Ctrl-C: while it exists, a run ends after one step.
 struct RaisedInterrupt {
     RaisedInterrupt() {
         const Silence silence;
@@ -44,7 +44,7 @@ struct RaisedInterrupt {
     ~RaisedInterrupt() { clear_interrupt(); }
 };
 
-// A GAN that makes 8x8 images in a moment, so formed that an alarm sounds.
+// A small GAN for 8x8 images. The settings of each case trigger a collapse alarm.
 const char* const model = R"({ "data": { "set": "mnist", "first": 64, "size": 8 }, "latent": { "size": 4 },
   "generator": [ { "layer": "linear", "units": 8 }, { "layer": "batch_norm" }, { "layer": "relu" }, { "layer": "dropout", "p": 0.1 },
     { "layer": "linear", "units": "image" }, { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
@@ -60,7 +60,7 @@ std::vector<json::Value> rows_of(const std::string& log) {
     return rows;
 }
 
-// By its path in the folder, what each file holds of that is to be equal. `seconds` and `img_per_s` of the log are not.
+// Maps each file's path in the folder to the content that must be equal, without `seconds` and `img_per_s` of the log.
 std::map<std::string, std::string> contents(const std::string& folder) {
     std::map<std::string, std::string> files;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
@@ -91,7 +91,7 @@ Outcome outcome_of(const TrainingOptions& options) {
     return outcome;
 }
 
-// One step at a time. `options` end as those of the last resume.
+// Resumes the run after every step. On return, `options` are those of the last resume.
 Outcome in_pieces(TrainingOptions& options, int& pieces) {
     for (pieces = 0; pieces < 100; ++pieces) {
         const RaisedInterrupt interrupted;
@@ -169,7 +169,7 @@ TEST_CASE("resume: a run interrupted after every step has the same files as an u
             CHECK(has(cut.error, "stopped at step") == (action == "stop"));
             check_equal(folder / "whole/run", folder / "cut/run");
             if (action == "stop")
-                CHECK(outcome_of(options).error == cut.error);  // a supervisor that repeats it does not train on
+                CHECK(outcome_of(options).error == cut.error);  // a supervisor that restarts the run does not train further
         }
 }
 
@@ -208,7 +208,7 @@ TEST_CASE("resume: a classifier interrupted after every step has the same files 
     check_equal(folder / "whole/run", folder / "cut/run");
 }
 
-TEST_CASE("resume: a run that could not write a row or a file of a step writes it when it is resumed") {
+TEST_CASE("resume: a row or file that could not be written is written when the run is resumed") {
     const TemporaryFolder folder;
     folder.write("model.json", model);
     TrainingOptions options;
@@ -236,7 +236,7 @@ TEST_CASE("resume: a run that could not write a row or a file of a step writes i
     }
 }
 
-TEST_CASE("resume: a checkpoint of a newer format is refused by its number") {
+TEST_CASE("resume: a checkpoint with a newer format number or damaged metadata is rejected") {
     const TemporaryFolder folder;
     folder.write("model.json", model);
     TrainingOptions options;
@@ -272,9 +272,10 @@ TEST_CASE("resume: a checkpoint of a newer format is refused by its number") {
 TEST_CASE("resume: a state that is not finite is not saved over a finite one") {
     const TemporaryFolder folder;
     folder.write("model.json", model);
-    const std::string steps = sizeof(real) == 4 ? "steps=30" : "steps=400";  // values grow by the same factor a step
+    // Values grow by a constant factor per step; double overflows later.
+    const std::string steps = sizeof(real) == 4 ? "steps=30" : "steps=400";
     for (const std::string action : {"warn", "stop"})
-        for (const std::string log_every : {"1", "1000"}) {  // where each row shows the loss, and where only the last save does
+        for (const std::string log_every : {"1", "1000"}) {  // detected in a log row, or only by the last save
             CAPTURE(action);
             CAPTURE(log_every);
             const std::string out = folder / ("run-" + action + log_every);
@@ -287,7 +288,7 @@ TEST_CASE("resume: a state that is not finite is not saved over a finite one") {
             const Outcome outcome = outcome_of(options);
             CAPTURE(outcome.error);
             CHECK(outcome.status == 1);
-            // With `stop` an infinite loss ends the run, which may come a step before the state is lost.
+            // With `stop`, an infinite loss may end the run one step before the state becomes infinite.
             const bool stopped = action == "stop" && log_every == "1" && has(outcome.error, "stopped at step ");
             if (!stopped) CHECK(has(outcome.error, "the training diverged: after step "));
             CHECK(has(outcome.error, "is not finite"));
@@ -301,6 +302,6 @@ TEST_CASE("resume: a state that is not finite is not saved over a finite one") {
                 CHECK(exists(out + "/plots/losses.svg"));
             }
             const std::string row = "{\"step\": " + std::to_string(checkpoint.position.step + 1) + ", \"epoch\"";
-            if (!stopped) CHECK(has(read_file(out + "/log.jsonl"), row));  // of the step that could not be saved
+            if (!stopped) CHECK(has(read_file(out + "/log.jsonl"), row));  // the step whose state was not saved
         }
 }

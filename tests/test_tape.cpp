@@ -1,4 +1,4 @@
-// The tape: which nodes grad() visits, where gradients land, several uses, several outputs, orders, memory, errors.
+// Tests of the tape: nodes that grad() visits, destinations, several uses and outputs, higher orders, memory, errors.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -17,7 +17,7 @@ Tensor leaf(std::vector<real> values) {
 }
 using List = std::vector<real>;
 
-// The identity, with a rule that records its visits, arguments and destinations.
+// An identity op whose backward rule records its calls, `needs` and its destination.
 struct Visits {
     int count = 0;
     std::vector<bool> needs;
@@ -34,7 +34,7 @@ Tensor probe(const Tensor& x, Visits& visits) {
     });
 }
 
-// x -> {2 x, 3 x}, one node
+// x -> {2 x, 3 x} as one node
 Tensors fork(const Tensor& x) {
     const Tensor a = scale(x.detach(), 2), b = scale(x.detach(), 3);
     return record("fork", Tensors{a.detach(), b.detach()}, {x}, [](const VjpArgs& v) {
@@ -51,7 +51,7 @@ TEST_CASE("grad visits only nodes between the ys and the xs") {
     const Tensor a = leaf({1, 2}), b = leaf({3, 4});
     Visits to_a, to_b, after, before;
     const Tensor h = probe(scale(a, 2), to_a), y = probe(add(h, probe(b, to_b)), after);
-    const Tensor aside = probe(scale(a, 5), before);  // leads to no y
+    const Tensor aside = probe(scale(a, 5), before);  // not an ancestor of y
 
     Tensors d = grad({sum(y)}, {a});
     CHECK(d[0].to_host() == List{2, 2});
@@ -60,7 +60,7 @@ TEST_CASE("grad visits only nodes between the ys and the xs") {
     CHECK(after.count == 1);
     CHECK(before.count == 0);
 
-    d = grad({sum(y)}, {h});  // what made h is older than h
+    d = grad({sum(y)}, {h});  // nodes before h are not visited
     CHECK(d[0].to_host() == List{1, 1});
     CHECK(to_a.count == 1);
     CHECK(to_b.count == 0);
@@ -78,25 +78,25 @@ TEST_CASE("a rule computes only the gradients that are needed") {
     CHECK(needs == std::vector<bool>{false, true});
 }
 
-TEST_CASE("gradients land in their destinations") {
+TEST_CASE("gradients are written to their destinations") {
     const Tensor flat = Tensor::full({6}, NAN), x = leaf({1, 2}), other = leaf({5, 6});
     const Tensor first = flat.rows(0, 2), second = flat.rows(2, 2);
     Visits visits;
-    SUBCASE("one use: the rule writes there itself") {
+    SUBCASE("one use: the rule writes to the destination") {
         const Tensors d = grad({sum(scale(probe(x, visits), 3))}, {x}, {}, {.create_graph = false, .into = {first}});
         CHECK(visits.into == first.data());
         CHECK(d[0].data() == first.data());
         CHECK(first.to_host() == List{3, 3});
     }
-    SUBCASE("several uses: the first rule writes there, the others are added") {
+    SUBCASE("several uses: the first rule writes to the destination, the others are added") {
         const Tensor before = add(mul(x, x), x);
-        const Tensor y = add(before, scale(probe(x, visits), 2));  // newest first: the probe's is the first contribution
+        const Tensor y = add(before, scale(probe(x, visits), 2));  // newest node first: the probe contributes first
         const Tensors d = grad({sum(y)}, {x}, {}, {.create_graph = false, .into = {first}});
         CHECK(visits.into == first.data());
         CHECK(d[0].data() == first.data());
         CHECK(first.to_host() == List{5, 7});
     }
-    SUBCASE("two uses in one op: one of them may write there") {
+    SUBCASE("two uses in one op: only one of them may write to the destination") {
         const Tensor y = record("pair", add(x.detach(), x.detach()).detach(), {x, x}, [](const VjpArgs& v) {
             CHECK(v.into[0]);
             CHECK(!v.into[1]);
@@ -105,7 +105,7 @@ TEST_CASE("gradients land in their destinations") {
         grad({sum(y)}, {x}, {}, {.create_graph = false, .into = {first}});
         CHECK(first.to_host() == List{3, 3});
     }
-    SUBCASE("several uses, of which one gives nothing: nothing waits for it") {
+    SUBCASE("several uses, one of them without a gradient") {
         const Tensor before = add(mul(x, x), x), h = probe(x, visits);
         const Tensor y = record("constant", h.detach(), {h}, [](const VjpArgs&) { return Tensors(1); });
         const Tensors d = grad({sum(add(before, y))}, {x}, {}, {.create_graph = false, .into = {first}});
@@ -113,22 +113,22 @@ TEST_CASE("gradients land in their destinations") {
         CHECK(d[0].data() == first.data());
         CHECK(first.to_host() == List{3, 5});
     }
-    SUBCASE("no use: zeros") {
+    SUBCASE("unused x: zeros") {
         const Tensors d = grad({sum(x)}, {other, x}, {}, {.create_graph = false, .into = {second, first}});
         CHECK(d[0].data() == second.data());
         CHECK(second.to_host() == List{0, 0});
         CHECK(first.to_host() == List{1, 1});
     }
-    SUBCASE("no use: left alone, if that is asked for") {
+    SUBCASE("unused x: unchanged if zero_absent is false") {
         grad({sum(x)}, {other, x}, {}, {.create_graph = false, .into = {second, first}, .zero_absent = false});
         CHECK(std::isnan(second.to_host()[0]));
         CHECK(first.to_host() == List{1, 1});
     }
-    SUBCASE("a rule without destinations: a copy") {
+    SUBCASE("a rule that ignores the destination: a copy") {
         grad({x}, {x}, {Tensor::from({7, 8}, {2})}, {.create_graph = false, .into = {first}});
         CHECK(first.to_host() == List{7, 8});
     }
-    SUBCASE("an x before another x") {
+    SUBCASE("one x is computed from another x") {
         const Tensor h = mul(x, x), y = mul(h, h);  // d/dh = 2h, d/dx = 4x^3
         grad({sum(y)}, {h, x}, {}, {.create_graph = false, .into = {first, second}});
         CHECK(first.to_host() == List{2, 8});
@@ -159,7 +159,7 @@ TEST_CASE("one x, several uses") {
     CHECK(both[1].to_host() == List{1, 2, 3});
 }
 
-TEST_CASE("an x without influence has an absent gradient") {
+TEST_CASE("the gradient of an unused x is absent") {
     const Tensor x = leaf({1}), y = leaf({2});
     const Tensors d = grad({sum(x)}, {y, x});
     CHECK(!d[0]);
@@ -194,7 +194,7 @@ TEST_CASE("gradients of gradients, to any order") {
     }
     const Tensor last = grad({sum(y)}, {x}, {}, {.create_graph = true, .into = {}})[0];
     CHECK((!last || last.item() == 0));
-    // inside a graph, a gradient is a function like any other
+    // a gradient in a graph can be differentiated like any other function
     const Tensor d = grad({sum(exp(x))}, {x}, {}, {.create_graph = true, .into = {}})[0];
     CHECK(double(grad({sum(mul(d, d))}, {x})[0].item()) == doctest::Approx(2 * std::exp(4.0)));
 }
@@ -210,7 +210,7 @@ TEST_CASE("without create_graph nothing is recorded") {
     CHECK(!recording());
 }
 
-TEST_CASE("no tensor outlives its scope, in any order") {
+TEST_CASE("no tensor outlives its scope, for gradients of any order") {
     const int64_t before = live_tensors();
     {
         const Tensor x = leaf({1, 2, 3, 4, 5, 6}), gamma = leaf({1, 2}), beta = leaf({0, 1});
@@ -231,7 +231,7 @@ TEST_CASE("no tensor outlives its scope, in any order") {
     CHECK(live_tensors() == before);
 }
 
-TEST_CASE("an output that a rule needs outlives all other handles, for every derivative") {
+TEST_CASE("a rule keeps the output that it needs alive, for derivatives of every order") {
     const int64_t before = live_tensors();
     {
         const Tensor x = leaf({1, -2, 3, 1, 2, -1}), w = leaf({1, 2, -1, 0, 1, 3}), bias = leaf({1, -1});
@@ -260,7 +260,7 @@ TEST_CASE("an output that a rule needs outlives all other handles, for every der
     CHECK(live_tensors() == before);
 }
 
-TEST_CASE("a long chain of ops is traversed and freed without a deep stack") {
+TEST_CASE("a long chain of ops is traversed and freed without deep recursion") {
     const int64_t before = live_tensors();
     {
         const Tensor x = leaf({1});
@@ -272,7 +272,7 @@ TEST_CASE("a long chain of ops is traversed and freed without a deep stack") {
     CHECK(live_tensors() == before);
 }
 
-TEST_CASE("an exception in a rule leaves nothing behind") {
+TEST_CASE("an exception in a rule leaks no tensors") {
     const int64_t before = live_tensors();
     {
         const Tensor x = leaf({1, 2});

@@ -59,11 +59,11 @@ double norm_of(const Tensor& x) {
 
 }  // namespace
 
-// The same draws, made by NumPy, went through PyTorch in float64 (tools/golden_train.py). The double build follows them to
-// 1e-9: the numbers move by less than 1e-13 when all weights move by a part in 1e15. They move by up to 4e-4 when the weights
-// move by a part in 1e7 (golden_train.py --sensitivity), so the float build, which rounds in every step, is held to 1e-3 at
-// first. Sooner or later a leaky ReLU's input passes zero on the other side of the rounding (dcgan: in step 21, whatever the
-// instruction set); from there on two runs part as any two would: losses by up to 1e-3, norms of gradients by up to an eighth.
+// tools/golden_train.py runs the same models in PyTorch in float64, with the same draws (made by NumPy). Tolerances come from
+// golden_train.py --sensitivity: a relative change of 1e-15 in all weights changes these numbers by less than 1e-13, so the
+// double build must agree to 1e-9. A change of 1e-7 changes them by up to 4e-4, so the float build must agree to 1e-3 at first.
+// In float, the input of some leaky ReLU eventually has another sign than in float64 (dcgan: in step 21 on every instruction
+// set). After that the runs diverge: losses by up to 1e-3, gradient norms by up to 1/8.
 TEST_CASE("training: 50 steps of each model agree with PyTorch in float64") {
     struct Limits {
         int from;
@@ -161,7 +161,8 @@ TEST_CASE("training: a step leaves no tensor behind, and a warm step asks the sy
 }
 
 TEST_CASE("training: fused forms and separate layers agree") {
-    // Rounding differs by a few ulp a layer; three steps let Adam's sign-like first updates spread it.
+    // Rounding differs by a few ulps per layer. Adam's first updates depend mostly on the gradient's sign and amplify the
+    // difference.
     const double tolerance = sizeof(real) == 8 ? 1e-9 : 2e-3;
     for (const std::string model : models) {
         CAPTURE(model);
@@ -180,7 +181,8 @@ TEST_CASE("training: fused forms and separate layers agree") {
     }
 }
 
-// One forward of the discriminator on the fakes serves both updates: the same bits as two, its running statistics included.
+// One forward pass of the discriminator on the fakes serves both updates. The bits, including the running statistics, must equal
+// those of two passes.
 TEST_CASE("training: shared scores do not change the bits") {
     const std::vector<std::vector<std::string>> schedules = {
         {"objective.update_order=generator_first"},
@@ -195,7 +197,7 @@ TEST_CASE("training: shared scores do not change the bits") {
             CAPTURE(model);
             CAPTURE(settings.size());
             settings.push_back("objective.fakes=reuse");
-            settings.push_back("join_batches=false");  // which rounds in another order
+            settings.push_back("join_batches=false");  // joined batches change the order of the sums
             GanTrainer shared(golden_config(model, settings), few_images(), Device::cpu());
             settings.push_back("share_scores=false");
             GanTrainer separate(golden_config(model, settings), few_images(), Device::cpu());
@@ -211,7 +213,7 @@ TEST_CASE("training: shared scores do not change the bits") {
         }
 }
 
-// Sums over the batch of both are rounded in another order than those of either: by about sqrt(2 batch) roundings.
+// Sums over the joined batch are rounded in another order than sums over each batch: an error of about sqrt(2 batch) roundings.
 TEST_CASE("training: real and fake images as one batch") {
     const double tolerance = sizeof(real) == 8 ? 1e-11 : 1e-4;
     for (const std::string model : {"vanilla", "wgan", "dcgan"}) {
@@ -226,8 +228,8 @@ TEST_CASE("training: real and fake images as one batch") {
         const StepLosses a = joined.losses(), b = separate.losses();
         CHECK(a.loss_d == doctest::Approx(b.loss_d).epsilon(tolerance));
         CHECK(a.grad_norm_d == doctest::Approx(b.grad_norm_d).epsilon(tolerance));
-        CHECK(a.grad_norm_g == doctest::Approx(b.grad_norm_g).epsilon(100 * tolerance));  // after an update of D
-        // batch norm couples samples: dcgan's batches stay apart
+        CHECK(a.grad_norm_g == doctest::Approx(b.grad_norm_g).epsilon(100 * tolerance));  // amplified by the update of D
+        // Batch norm couples samples, so dcgan's batches are not joined.
         const bool same =
             joined.discriminator().flat_gradients().to_host() == separate.discriminator().flat_gradients().to_host();
         CHECK(same == (model == "dcgan"));
@@ -272,8 +274,8 @@ TEST_CASE("training: every objective and schedule runs, moves both networks and 
     }
 }
 
-// Without layers that couple the samples of a batch, the mean over two batches of 4 is the mean over one of 8, and a draw
-// belongs to its sample, however the samples are batched.
+// If no layer couples the samples of a batch, the mean over two batches of 4 equals the mean over one batch of 8. The random
+// draws of a sample do not depend on the batch.
 TEST_CASE("training: accumulated batches equal one large batch") {
     std::vector<std::string> settings = {
         "generator=[{\"layer\": \"linear\", \"units\": \"image\"}, {\"layer\": \"tanh\"}, {\"layer\": \"reshape\", \"shape\": "
@@ -311,7 +313,7 @@ TEST_CASE("training: reused fakes are the same for both networks") {
     CHECK(trace.content.find("s0.d0.z")->data != trace.content.find("s0.g0.z")->data);
 }
 
-TEST_CASE("training: steps of an epoch") {
+TEST_CASE("training: epochs are converted to steps") {
     const auto steps_of = [](const std::vector<std::string>& settings) {
         const config::GanConfig config = golden_config("wgan", settings);
         return total_steps(config, GanTrainer(config, few_images(), Device::cpu()));  // 100 images
@@ -320,12 +322,12 @@ TEST_CASE("training: steps of an epoch") {
     CHECK(steps_of({"epochs=2", "batch=8", "objective.critic_steps=5"}) == 4);
     CHECK(steps_of({"epochs=1", "batch=50", "objective.critic_steps=5"}) == 1);
     CHECK(steps_of({"steps=17"}) == 17);
-    // 2 steps of 4 updates, the others of 1: 8 + 16
+    // 2 steps of 4 updates, then 16 steps of 1 update: 24 batches
     CHECK(steps_of({"epochs=2", "batch=8", "objective.critic_steps=1",
                     "objective.critic_warm_up={\"steps\": 2, \"every\": 0, \"critic_steps\": 4}"}) == 18);
 }
 
-TEST_CASE("training: a critic's warm-up") {
+TEST_CASE("training: critic steps during warm-up") {
     const Objective o =
         golden_config("wgan", {"objective.critic_steps=5", "objective.critic_warm_up={\"steps\": 25, \"every\": 500}"}).objective;
     int64_t before = 0;
@@ -347,7 +349,7 @@ TEST_CASE("training: a critic's warm-up") {
     CHECK(state_after(config, 5, folder / "half") == state_after(config, 5));
 }
 
-TEST_CASE("training: clipping before the update leaves what the update adds") {
+TEST_CASE("training: clipping before the update does not bound the updated weights") {
     const auto largest_after = [](const std::string& when) {
         GanTrainer trainer(golden_config("wgan", {"objective.gradient_penalty=null", "objective.weight_clip=0.01",
                                                   "objective.clip_when=" + when, "optimizer.lr=1e-3"}),
@@ -362,7 +364,7 @@ TEST_CASE("training: clipping before the update leaves what the update adds") {
     CHECK(largest_after("before") < 0.02);
 }
 
-TEST_CASE("optimizer: a decorator acts before the passes of an update and after the weights moved") {
+TEST_CASE("optimizer: decorators run before the passes of an update and after the weights are updated") {
     struct Watch : Decorator {
         Watch(const Network& watched, std::vector<std::string>& lines) : network(watched), log(lines) {}
         void before() override { note("before "); }
@@ -393,7 +395,7 @@ TEST_CASE("optimizer: a decorator acts before the passes of an update and after 
           std::vector<std::string>{"before 1", "before 1", "after 5", "after 4", "before 4", "before 4", "after 8", "after 4"});
 }
 
-TEST_CASE("checkpoint: another network's file is refused by the array that does not fit") {
+TEST_CASE("checkpoint: loading another network's file names the array that does not fit") {
     const TemporaryFolder folder;
     const std::string file = folder / "checkpoint.safetensors";
     state_after(golden_config("vanilla"), 1, "", file);
@@ -404,7 +406,7 @@ TEST_CASE("checkpoint: another network's file is refused by the array that does 
     check_same_config(load_checkpoint(file), golden_config("vanilla", {"steps=99", "samples.rows=2"}).effective);
 }
 
-TEST_CASE("checkpoint: a state that is not finite is refused by the first array that is not, wherever it is loaded") {
+TEST_CASE("checkpoint: loading a state that is not finite names the first such array") {
     const TemporaryFolder folder;
     const std::string file = folder / "checkpoint.safetensors";
     const config::GanConfig config = golden_config("vanilla");
@@ -427,7 +429,7 @@ TEST_CASE("checkpoint: a state that is not finite is refused by the first array 
         CHECK(has(error(with({"optimizer.discriminator.1.weight.exp_avg"}, bad)),
                   "'optimizer.discriminator.1.weight.exp_avg' has values"));
     }
-    // what generate and evaluate load
+    // generate and evaluate load one network; only its arrays are checked.
     const Checkpoint diverged = with({"discriminator.1.weight"}, NAN);
     load_state(diverged.content, file, trainer.generator(), nullptr);
     CHECK(has(error_of([&] { load_state(diverged.content, file, trainer.discriminator(), nullptr); }), "not finite"));
