@@ -20,7 +20,7 @@ inline std::vector<uint8_t> bytes_of(const std::string& file) {
     return {text.begin(), text.end()};
 }
 
-// Updates the checksum of the chunk at `at` after a change.
+// Updates the checksum of the chunk at `at`.
 inline void set_png_checksum(std::vector<uint8_t>& png, std::size_t at) {
     const auto big_endian = [&](std::size_t i) {
         return uint32_t(png[i]) << 24 | uint32_t(png[i + 1]) << 16 | uint32_t(png[i + 2]) << 8 | uint32_t(png[i + 3]);
@@ -29,7 +29,7 @@ inline void set_png_checksum(std::vector<uint8_t>& png, std::size_t at) {
     for (std::size_t i = 0; i < 4; ++i) png[at + 8 + length + i] = uint8_t(sum >> (24 - 8 * i));
 }
 
-// A grey PNG of eight bits whose pixel (y, x) is y * 25 + x * 7.
+// An 8-bit grey PNG whose pixel (y, x) is y * 25 + x * 7.
 inline std::vector<uint8_t> png_of(int64_t H, int64_t W, bool interlaced) {
     std::vector<uint8_t> file = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     const auto add_chunk = [&](const char* type, const std::vector<uint8_t>& data) {

@@ -1,4 +1,4 @@
-// Folders and archives of the fixtures in tests/images, made during a test.
+// Folders and archives of the fixtures in tests/images, created during a test.
 #pragma once
 #include <archive.h>
 #include <archive_entry.h>
@@ -15,7 +15,7 @@
 #include "tests/temporary.h"
 #include "tests/threads.h"
 
-// A folder of fixtures under other names, with its own cache.
+// A folder with renamed fixtures and its own cache.
 struct Pictures {
     TemporaryFolder folder;
     Pictures() { ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1); }
@@ -56,8 +56,8 @@ struct Pictures {
 // One entry of an unusual archive.
 struct Entry {
     std::string name, bytes;                  // a folder's name ends with '/'
-    std::string symlink = {}, hardlink = {};  // what it points to
-    int64_t claimed = 0;                      // a size that is not that of `bytes`, of the last entry
+    std::string symlink = {}, hardlink = {};  // targets of links
+    int64_t claimed = 0;                      // size in the header, if not that of `bytes`; only for the last entry
 };
 
 inline std::string pack_entries(const std::string& file, int (*format)(archive*), int (*filter)(archive*),
@@ -66,7 +66,7 @@ inline std::string pack_entries(const std::string& file, int (*format)(archive*)
     format(out);
     filter(out);
     archive_write_set_bytes_per_block(out, 0);
-    std::size_t room = 1 << 16, used = 0;  // an entry that lacks its bytes is filled up with zeros: only as far as this
+    std::size_t room = 1 << 16, used = 0;  // libarchive pads an entry with missing bytes with zeros up to this size
     for (const Entry& e : entries) room += 2 * e.bytes.size() + 4 * e.name.size() + 4096;
     std::vector<char> packed(room);
     REQUIRE(archive_write_open_memory(out, packed.data(), packed.size(), &used) == ARCHIVE_OK);
@@ -78,7 +78,7 @@ inline std::string pack_entries(const std::string& file, int (*format)(archive*)
         archive_entry_set_size(entry, e.claimed ? e.claimed : int64_t(e.bytes.size()));
         if (!e.symlink.empty()) archive_entry_set_symlink(entry, e.symlink.c_str());
         if (!e.hardlink.empty()) archive_entry_set_hardlink(entry, e.hardlink.c_str());
-        CHECK(archive_write_header(out, entry) >= ARCHIVE_WARN);  // of a name in no encoding
+        CHECK(archive_write_header(out, entry) >= ARCHIVE_WARN);  // warns if a name is in no encoding
         archive_write_data(out, e.bytes.data(), e.bytes.size());
         archive_entry_free(entry);
     }
@@ -98,7 +98,7 @@ inline std::set<std::string> all_files_of(const std::string& folder) {
     return all;
 }
 
-// The messages of loading a set, as one text.
+// Loads a set and returns its messages as one text.
 inline std::string said(gannet::DatasetOptions options, gannet::Dataset* set = nullptr) {
     std::string text;
     options.report.say = [&](const std::string& line) { text += line + "\n"; };

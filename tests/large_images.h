@@ -9,14 +9,14 @@
 #include <string_view>
 #include <vector>
 
-// after cstdio
+// must follow cstdio
 #include <jpeglib.h>
 
 constexpr std::string_view exif_turned("MM\0\x2a\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0", 26);  // orientation 6
 
 struct PngKind {
     int depth = 8, type = PNG_COLOR_TYPE_RGB;
-    bool interlaced = false, turned = false;  // what turns it follows the pixels
+    bool interlaced = false, turned = false;  // `turned`: the orientation follows the pixels
 };
 
 inline std::vector<uint8_t> large_png(int width, int height, const PngKind& kind) {
@@ -47,7 +47,7 @@ inline std::vector<uint8_t> large_png(int width, int height, const PngKind& kind
     return bytes;
 }
 
-// One row of 16-bit pixels with four channels: libpng keeps two rows of twice what the decoded picture takes.
+// One row of 16-bit pixels with four channels: libpng keeps two rows, each twice as large as the decoded picture.
 inline std::vector<uint8_t> wide_png(int width) { return large_png(width, 1, {.depth = 16, .type = PNG_COLOR_TYPE_RGB_ALPHA}); }
 
 struct JpegKind {
@@ -86,5 +86,5 @@ inline std::vector<uint8_t> large_jpeg(int width, int height, const JpegKind& ki
     return bytes;
 }
 
-// The decoder keeps two bytes for each coefficient of all the image.
+// The decoder keeps two bytes for each coefficient of the whole image.
 inline std::vector<uint8_t> progressive_jpeg(int side) { return large_jpeg(side, side, {.progressive = true}); }

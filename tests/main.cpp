@@ -8,7 +8,7 @@
 
 namespace {
 
-// doctest's summary, kept for the last line.
+// Keeps doctest's summary for the last line.
 struct Count : doctest::IReporter {
     static inline doctest::TestRunStats stats{};
     explicit Count(const doctest::ContextOptions&) {}

@@ -1,4 +1,4 @@
-// Runs code with little memory.
+// Runs code with limited memory.
 #pragma once
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -8,14 +8,14 @@
 #include <fstream>
 #include <new>
 
-// Sanitizers reserve any amount of address space.
+// Sanitizers reserve a large address space.
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool memory_can_be_limited = false;
 #else
 constexpr bool memory_can_be_limited = true;
 #endif
 
-// Whether `work` returns true in a separate process that may allocate `bytes` more than this one has.
+// Whether `work` returns true in a separate process that may allocate `bytes` more than the current process has.
 template <class Work>
 bool succeeds_within(std::size_t bytes, Work work) {
     const pid_t child = ::fork();

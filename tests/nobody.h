@@ -1,9 +1,9 @@
-// A user without rights, for tests of files that may not be read or written.
+// Runs code as a user without privileges, for tests of files without read or write permission.
 #pragma once
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-// Root may do what others may not.
+// Root ignores permissions, so this switches to the user nobody.
 class AsNobody {
 public:
     AsNobody() : root_(::geteuid() == 0) {

@@ -1,4 +1,4 @@
-// Rows of logs, and their plots.
+// Rows of logs, and the plots of such logs.
 #pragma once
 #include <cmath>
 #include <sstream>
@@ -30,7 +30,7 @@ inline std::string statistics(int step, int of) {
     return "{\"mean\":0,\"std\":1,\"min\":-1,\"max\":" + std::to_string(1 + 0.01 * of) + ",\"histogram\":[" + counts + "]}";
 }
 
-// An observation of networks with that many parameters each, plus `more`.
+// An observation of two networks with `parameters` parameters each, with the members `more`.
 inline std::string observation(int step, int parameters, const std::string& more) {
     std::string line = "{\"step\":" + std::to_string(step) + ",\"observed\":{" + more;
     for (const char* network : {"generator", "discriminator"}) {

@@ -1,4 +1,4 @@
-// Limits the size of files, like a full disk.
+// Limits the size of files, which acts like a full disk.
 #pragma once
 #include <sys/resource.h>
 

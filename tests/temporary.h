@@ -1,4 +1,4 @@
-// A folder that is removed with its variable, and the text of an expected Error.
+// A folder that is removed in its destructor, and the text of an expected Error.
 #pragma once
 #include <cstdlib>
 #include <filesystem>
@@ -25,13 +25,13 @@ struct TemporaryFolder {
     std::string operator/(const std::string& name) const { return path + "/" + name; }
     std::string write(const std::string& name, const std::string& content) const {
         const std::string file = path + "/" + name;
-        std::filesystem::remove(file);  // cutting an old file short makes some file systems sync it
+        std::filesystem::remove(file);  // some file systems sync a file that is truncated
         std::ofstream(file, std::ios::binary) << content;
         return file;
     }
 };
 
-// The text of the Error that the call threw, or "". Other exceptions pass through.
+// The text of the Error that the call throws, or "". Other exceptions are not caught.
 template <class Call>
 std::string error_of(Call call) {
     try {

@@ -1,4 +1,4 @@
-// The cache of decoded images: temporary files, the size limit, and which files it trusts.
+// The cache of decoded images: temporary files, the size limit, and the files that it trusts.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// An entry of a hundred thousand bytes, and its header.
+// An entry with 100,000 bytes of pixels.
 Dataset hundred_kilobytes() { return {.count = 10, .H = 100, .W = 100, .C = 1, .pixels = std::vector<uint8_t>(100000, 7)}; }
 
 void keep(uint64_t key) { CHECK(write_cache(cache_file(key), key, hundred_kilobytes(), {}) == ""); }
@@ -27,7 +27,7 @@ bool there(uint64_t key) {
     return read_cache(cache_file(key), key, set, lines) && set.pixels == hundred_kilobytes().pixels;
 }
 
-// Sets the time of last use to `seconds` ago, which read_cache alone would not do.
+// Sets the time of last use to `seconds` ago.
 void used_before(uint64_t key, int seconds) {
     fs::last_write_time(cache_file(key), fs::file_time_type::clock::now() - std::chrono::seconds(seconds));
 }
@@ -38,11 +38,11 @@ public:
     ~Limit() { ::unsetenv("GANNET_CACHE_GB"); }
 };
 
-int renamed = 0, renamed_unlocked = 0;  // files of the cache
+int renamed = 0, renamed_unlocked = 0;  // counts cache files
 
 }  // namespace
 
-// Before that of the C library.
+// Replaces the function of the C library.
 extern "C" int rename(const char* from, const char* to) noexcept {
     if (has(to, ".images")) {
         const int file = ::open(from, O_RDONLY | O_CLOEXEC);
@@ -53,7 +53,7 @@ extern "C" int rename(const char* from, const char* to) noexcept {
     return ::renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
-TEST_CASE("cache: a file is locked until it has its name") {
+TEST_CASE("cache: a file is locked until it is renamed") {
     const Pictures p;
     renamed = renamed_unlocked = 0;
     keep(1);
@@ -62,7 +62,7 @@ TEST_CASE("cache: a file is locked until it has its name") {
     CHECK(there(1));
 }
 
-TEST_CASE("cache: files of stopped writers are removed by the next writer, files being written are not") {
+TEST_CASE("cache: the next writer removes files of stopped writers, but not files being written") {
     const Pictures p;
     keep(1);
     const std::string dead = cache_file(2) + ".aB3xYz", alive = cache_file(3) + ".qwerty",
@@ -83,9 +83,9 @@ TEST_CASE("cache: files of stopped writers are removed by the next writer, files
 
 TEST_CASE("cache: the least recently used file is removed first, never one in use") {
     const Pictures p;
-    const Limit limit("0.00035");  // three of them
+    const Limit limit("0.00035");  // three entries
     for (const uint64_t key : {1, 2, 3}) keep(key), used_before(key, int(100 - 10 * key));
-    CHECK(there(1));  // the oldest, but now the last that was used
+    CHECK(there(1));  // the oldest, but now the most recently used
     keep(4);
     CHECK_FALSE(fs::exists(cache_file(2)));
     for (const uint64_t key : {1, 3, 4}) CHECK(fs::exists(cache_file(key)));
@@ -110,7 +110,7 @@ TEST_CASE("cache: a set that does not fit is not cached, and the run continues")
     p.add("1.png", "rgb.png");
     {
         const Limit limit("0.0001");
-        const Dataset set = hundred_kilobytes();  // and its header
+        const Dataset set = hundred_kilobytes();  // plus its header
         CHECK(has(write_cache(cache_file(1), 1, set, {}), "more than GANNET_CACHE_GB, 0 MB"));
         CHECK_FALSE(fs::exists(cache_file(1)));
     }
@@ -125,7 +125,7 @@ TEST_CASE("cache: a set that does not fit is not cached, and the run continues")
     }
 }
 
-TEST_CASE("cache: a folder that cannot be listed is an error, one that is not there is empty") {
+TEST_CASE("cache: a folder that cannot be listed is an error, a missing one is empty") {
     const Pictures p;
     CHECK(clear_cache().files == 0);
     fs::create_directories(p.folder / "cache");
@@ -162,7 +162,7 @@ TEST_CASE("cache: a file that others could have written is not trusted") {
     fs::rename(cache_file(1), p.folder / "elsewhere");
     fs::create_symlink(p.folder / "elsewhere", cache_file(1));
     CHECK_FALSE(there(1));
-    keep(1);  // replaces the link, not what it points to
+    keep(1);  // replaces the link, not its target
     CHECK(there(1));
     CHECK_FALSE(fs::is_symlink(cache_file(1)));
     if (::geteuid() != 0) return skipped("only root gives files away");
@@ -170,7 +170,7 @@ TEST_CASE("cache: a file that others could have written is not trusted") {
     CHECK_FALSE(there(1));
     fs::remove(cache_file(1));
     REQUIRE(::mkfifo(cache_file(1).c_str(), 0600) == 0);
-    CHECK_FALSE(there(1));  // and does not wait
+    CHECK_FALSE(there(1));  // does not block on the pipe
 }
 
 TEST_CASE("cache: its messages cannot control a terminal") {

@@ -15,7 +15,7 @@ using namespace gannet::config;
 
 namespace {
 
-// A complete model; `more` comes before the rest, as in "\"batch\": 8,".
+// A complete model; `more` is inserted before the rest, as in "\"batch\": 8,".
 std::string model_text(const std::string& more = "", const std::string& generator = R"({ "layer": "linear", "units": "image" })",
                        const std::string& objective = R"({ "loss": "hinge" })",
                        const std::string& optimizer = R"({ "type": "adam", "lr": 1e-4 })") {
@@ -27,7 +27,7 @@ std::string model_text(const std::string& more = "", const std::string& generato
 GanConfig read(const std::string& text, const std::vector<std::string>& settings = {}) {
     return gan_of(parse_model(text, "m.json", settings));
 }
-// A GAN's file.
+// Loads the file of a GAN.
 GanConfig load_gan(const std::string& file, const Settings& settings = {}) { return gan_of(load_model(file, settings)); }
 std::string error_with(const std::vector<std::string>& settings, const std::string& file = "models/wgan.json") {
     return error_of([&] { load_model(file, settings); });
@@ -94,8 +94,7 @@ TEST_CASE("defaults") {
     CHECK(m.generator[0].keys.is_image("units"));
     CHECK_FALSE(m.generator[0].keys.has("init"));
     CHECK(adam_of(m) == AdamParameters{0.9, 0.999, 1e-8, 0});
-    CHECK(m.generator[0].keys.where("bias") ==
-          "generator[0].bias, m.json:2");  // a default has the place where it would be written
+    CHECK(m.generator[0].keys.where("bias") == "generator[0].bias, m.json:2");  // a default has the place of its object
     CHECK(has(error_of([&] { m.generator[0].keys.integer("units"); }),
               "'units' is \"image\", but must be an integer (generator[0].units, m.json:2)"));
     CHECK(has(error_of([&] { m.generator[0].keys.text("init"); }), "'init' is not given (generator[0].init, m.json:2)"));
@@ -144,15 +143,15 @@ TEST_CASE("repeat and residual") {
     CHECK(identity.generator[0].lists.at("shortcut").empty());
 }
 
-// A setting may be the cause, not the line that the error names.
-TEST_CASE("an error of keys that do not go together names the settings") {
+// The cause may be a setting, not the line that the error names.
+TEST_CASE("an error about incompatible keys names the settings") {
     const auto error = [](const Settings& settings) { return error_of([&] { load_model("models/vanilla.json", settings); }); };
     CHECK(has(error({"log_every=3", "objective.loss=hinge"}), "the discriminator ends in a sigmoid (discriminator["));
     CHECK(has(error({"log_every=3", "objective.loss=hinge"}), ", with --set objective.loss=hinge): "));
-    CHECK_FALSE(has(error({"objective.loss=bce", "objective.bce_epsilon=-1"}), "with "));  // names its own
+    CHECK_FALSE(has(error({"objective.loss=bce", "objective.bce_epsilon=-1"}), "with "));  // the error names the setting itself
     CHECK(has(error({"steps=null", "epochs=null", "batch=8"}), "--set steps=null"));
     CHECK(has(error({"optimizer.lr=null"}), "with --set optimizer.lr=null): "));
-    CHECK_FALSE(has(error({"batch=8", "optimizer.lr=-1"}), "batch"));  // names its own
+    CHECK_FALSE(has(error({"batch=8", "optimizer.lr=-1"}), "batch"));  // the error names the setting itself
     Settings flags;
     flags.add("steps=-1", "--steps -1");
     CHECK(has(error(flags), "'steps' is -1, out of range (steps, --steps -1): "));
@@ -178,7 +177,7 @@ TEST_CASE("cuda.tune: a file's table becomes part of the configuration") {
     CHECK(products[0].shape.transpose_b);
     CHECK_FALSE(products[0].plain);
     CHECK(products[0].choice == MatmulChoice::cublas);
-    const GanConfig back = gan_of(parse_model(json::dump(m.effective), "config.json", {}));  // needs the file no more
+    const GanConfig back = gan_of(parse_model(json::dump(m.effective), "config.json", {}));  // does not need the table file
     CHECK(back.numerics.tuned.size() == 1);
     CHECK(load_gan("models/vanilla.json", {}).numerics.tuned.empty());
     const auto error = [&](const std::string& file) {
@@ -254,7 +253,7 @@ TEST_CASE("--set: the key determines the type of a value") {
         CHECK(set({"name=" + std::string(name)}).name == name);
         CHECK(set({"data.path=" + std::string(name)}).data.images.path == std::filesystem::current_path() / name);
     }
-    CHECK(set({"name=\"a\\tb c\"", "name=\"2024\""}).name == "2024");  // JSON text, too
+    CHECK(set({"name=\"a\\tb c\"", "name=\"2024\""}).name == "2024");  // JSON text is accepted, too
     CHECK(set({"name=2024", "name=null"}).name == "wgan");
     const auto lr = [&](const std::string& text) { return set({"optimizer.lr=" + text}).generator_optimizer.lr; };
     CHECK(lr(".001") == 0.001);
@@ -276,7 +275,7 @@ TEST_CASE("--set: the key determines the type of a value") {
     CHECK(set({"data.background=007"}).data.images.background == "007");
 }
 
-// Sets an environment variable for a test.
+// Sets HOME for a test.
 struct Home {
     std::string before = std::getenv("HOME") ? std::getenv("HOME") : "";
     explicit Home(const std::string& home) { ::setenv("HOME", home.c_str(), 1); }
@@ -295,7 +294,7 @@ TEST_CASE("paths are relative to their file and become absolute") {
     CHECK(with("../pictures/") == folder / "pictures");
     CHECK(with(".//a/./b/../c") == folder / "inner/a/c");
     CHECK(with(folder / "link") == folder / "link");                                   // links are kept
-    CHECK(with("../link/../../pictures") == folder / "inner/../link/../../pictures");  // which is not ../pictures
+    CHECK(with("../link/../../pictures") == folder / "inner/../link/../../pictures");  // not the same as ../pictures
     CHECK(with("") == "");
     CHECK(with("/") == "/");
     const Home home(folder / "home");
@@ -304,7 +303,7 @@ TEST_CASE("paths are relative to their file and become absolute") {
     CHECK(with("a/~") == folder / "inner/a/~");
     CHECK(with("~no such user/x") == folder / "inner/~no such user/x");
     CHECK(with("~root/x") == "/root/x");
-    // of a base from the base, of "set" from its file, of --set from the working folder
+    // Paths in a base are relative to the base, in "set" to its file, in --set to the working folder.
     const std::string here = std::filesystem::current_path().string();
     folder.write("base.json", model_text("\"data\": {\"path\": \"pictures\"},"));
     CHECK(path(R"({"base": "../base.json"})") == folder / "pictures");
@@ -316,12 +315,12 @@ TEST_CASE("paths are relative to their file and become absolute") {
     std::filesystem::copy(folder / "base.json", folder / "home.json");
     const Home outer(folder.path);
     CHECK(path(R"({"base": "~/home.json"})") == folder / "pictures");
-    // also of a table of matrix products
+    // The path of a table of matrix products.
     folder.write("inner/tune.json", R"({"gpu": "any", "precision": "fp32", "products": []})");
     CHECK(load_gan(folder.write("inner/t.json", model_text("\"cuda\": {\"tune\": \"tune.json\"},")), {})
               .effective.find("cuda")
               ->find("tune"));
-    // a run's configuration: earlier programs kept relative paths, from the working folder
+    // The configuration of an old run: earlier programs kept paths relative to the working folder.
     const std::string run = folder.write("inner/config.json", model_text("\"data\": {\"path\": \"pictures\"},"));
     CHECK(shared(load_run_config(run, {})).data.images.path == here + "/pictures");
     CHECK(read(model_text("\"data\": {\"path\": \"caf\\udce9\"},")).data.images.path == here + "/caf\xe9");
@@ -332,7 +331,7 @@ TEST_CASE("the identity of a run: the keys that determine its results") {
         return json::dump(identity(load_gan("models/wgan.json", settings).effective));
     };
     const std::string whole = identity_of({});
-    // tests/test_identity.sh has a row for every key that is free
+    // tests/test_identity.sh has a row for every key that is not part of the identity.
     CHECK(identity_of({"name=x", "data.path=x", "cuda.data=streamed", "samples.rows=1", "epochs=3", "on_collapse=stop"}) ==
           whole);
     for (const char* other : {"seed=1", "batch=2", "optimizer.lr=1", "data.range=[-1,1.5]", "data.split=test", "fuse=false",
@@ -362,7 +361,7 @@ TEST_CASE("base") {
     CHECK(m.batch == 8);
     CHECK(m.generator[0].keys.where("units") == "generator[0].units, " + folder / "first.json" + ":3");
     CHECK_FALSE(has(json::dump(m.effective), "base"));
-    // objects key by key, the rest as a whole; null takes away; steps and epochs replace each other
+    // Objects are merged key by key, other values are replaced; null removes a key; steps and epochs replace each other.
     m = load(R"({"base": "../first.json", "variables": {"a": 3}, "data": {"first": null, "range": [0, 1]}, "epochs": 2,
         "discriminator": [{"layer": "flatten"}, {"layer": "linear", "units": 1}]})");
     CHECK(m.generator[0].keys.integer("units") == 6);
@@ -371,7 +370,7 @@ TEST_CASE("base") {
     CHECK(m.epochs == 2);
     CHECK(m.steps == 0);
     CHECK(m.discriminator.size() == 2);
-    // "set" goes by the numbers of the base; a null takes an entry away, a list is put in its place
+    // The numbers in "set" count the layers of the base. null removes a layer; a list replaces a layer by several.
     m = load(R"({"base": "../first.json", "set": {"generator.0.units": "$a", "generator.1": null,
         "generator.2.layers.0": [{"layer": "layer_norm"}, {"layer": "relu"}], "generator[2].layers[1]": null,
         "generator.3": [{"layer": "dropout"}, {"layer": "linear", "units": 3}], "generator.3.0.p": 0.25, "variables.a": 5}})");
@@ -452,18 +451,18 @@ TEST_CASE("optimizers of each network") {
     CHECK(m.generator_optimizer.lr == 1e-4);
     CHECK(m.discriminator_optimizer.lr == 4e-4);
     CHECK(std::get<AdamParameters>(m.discriminator_optimizer.parameters).eps == 1e-6);
-    // a later change of the common keys still reaches both networks
+    // A later change of the common keys applies to both networks.
     m = gan_of(parse_model(json::dump(m.effective), "m.json", {"optimizer.eps=1e-5", "optimizer.lr=1"}));
     CHECK(std::get<AdamParameters>(m.discriminator_optimizer.parameters).eps == 1e-5);
     CHECK(m.discriminator_optimizer.lr == 4e-4);
     CHECK(m.generator_optimizer.lr == 1);
-    // another type begins with its own defaults, but for the learning rate
+    // Another type uses its own defaults, except for the learning rate.
     m = with(R"({"type": "adam", "lr": 1e-4, "eps": 1e-6, "discriminator": {"type": "rmsprop"}})");
     CHECK(m.discriminator_optimizer.kind->spec.name == "rmsprop");
     CHECK(m.discriminator_optimizer.lr == 1e-4);
     CHECK(std::get<RmspropParameters>(m.discriminator_optimizer.parameters) == RmspropParameters{0.99, 1e-8, 0, 0, false});
     CHECK(adam_of(m).eps == 1e-6);
-    // the two networks' sections may have all keys
+    // The sections of the two networks may contain all keys.
     m = with(
         R"({"generator": {"type": "adam", "lr": 1},
             "discriminator": {"type": "sgd", "lr": 2, "momentum": 0.9, "nesterov": true}})");
@@ -555,8 +554,7 @@ TEST_CASE("the effective file is the same model") {
     }
 }
 
-// Counts from the seeds' own tables: references of seeds 001 and 002, and PyTorch's for the others.
-TEST_CASE("damaged models are read or refused without a crash") {
+TEST_CASE("damaged models are read or rejected without a crash") {
     std::ifstream in("models/wgan.json");
     const std::string whole((std::istreambuf_iterator<char>(in)), {});
     REQUIRE_FALSE(whole.empty());
@@ -580,7 +578,7 @@ TEST_CASE("damaged models are read or refused without a crash") {
     }
 }
 
-// GANNET_WRITE_DOCS=1 makes the test write the page instead.
+// GANNET_WRITE_DOCS=1 makes the test write the page.
 TEST_CASE("docs/model-format.md is up to date") {
     const std::string page = model_reference();
     if (std::getenv("GANNET_WRITE_DOCS")) std::ofstream("docs/model-format.md") << page;

@@ -1,4 +1,4 @@
-// Parts of a model file: JSON values with their places, expressions, words.
+// Parts of a model file: JSON values and their places, expressions, nearest words.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -9,7 +9,7 @@
 using namespace gannet;
 using namespace gannet::config;
 
-TEST_CASE("json: values know their places") {
+TEST_CASE("json: values know their line and path") {
     const Value root =
         json::parse("{ // a comment\n  \"a\": [1,\n 2.5, {\"b\": null}], /* and\n one more */ \"c\":\n\n7\n}", "f.json");
     CHECK(root.place() == "f.json:1");
@@ -18,7 +18,7 @@ TEST_CASE("json: values know their places") {
     CHECK(a[0].where() == "a[0], f.json:2");
     CHECK(a[1].where() == "a[1], f.json:3");
     CHECK(a[2].find("b")->where() == "a[2].b, f.json:3");
-    CHECK(root.find("c")->where() == "c, f.json:6");  // a number that ends with its line
+    CHECK(root.find("c")->where() == "c, f.json:6");  // a number at the end of a line
     CHECK(root.find("d") == nullptr);
     CHECK(a[0].type_name() == "a number");
     CHECK(a[2].type_name() == "an object");
@@ -41,8 +41,8 @@ TEST_CASE("json: written values read back the same") {
     CHECK_NOTHROW(json::parse(json::dump(Value("\xff not UTF-8")), "x"));
 }
 
-// As Python's json.dumps(os.fsdecode(b"...")).
-TEST_CASE("json: a byte that is not UTF-8 is written as surrogateescape does, and comes back") {
+// Equals Python's json.dumps(os.fsdecode(b"...")).
+TEST_CASE("json: a byte that is not UTF-8 is written as surrogateescape and read back") {
     const auto back = [](const std::string& text) { return *json::parse(json::dump(Value(text)), "x").text(); };
     CHECK(json::dump(Value("caf\xe9/\xc3\xa9")) == "\"caf\\udce9/\xc3\xa9\"");
     CHECK(json::dump(Value("\xe2\x82")) == "\"\\udce2\\udc82\"");
@@ -60,9 +60,9 @@ TEST_CASE("json: a byte that is not UTF-8 is written as surrogateescape does, an
     const Value key = json::parse(json::dump(Members{{"\xe9", 1}}), "x");
     CHECK(key.find("\xe9") != nullptr);
     CHECK(*json::parse("\"\\uDCE9\"", "x").text() == "\xe9");
-    CHECK(*json::parse("\"\\\\udce9\"", "x").text() == "\\udce9");                           // a backslash, then letters
-    CHECK(*json::parse("\"\\ud83d\\udc80\"", "x").text() == "\xf0\x9f\x92\x80");             // a pair: a skull
-    CHECK(*json::parse("\"\\ud83d\\udc80\\udc80\"", "x").text() == "\xf0\x9f\x92\x80\x80");  // and a byte
+    CHECK(*json::parse("\"\\\\udce9\"", "x").text() == "\\udce9");                           // an escaped backslash, then letters
+    CHECK(*json::parse("\"\\ud83d\\udc80\"", "x").text() == "\xf0\x9f\x92\x80");             // a surrogate pair
+    CHECK(*json::parse("\"\\ud83d\\udc80\\udc80\"", "x").text() == "\xf0\x9f\x92\x80\x80");  // a surrogate pair and a byte
     for (const char* text : {"\"\\udc7f\"", "\"\\udd00\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\xe9\""})
         CHECK(has(error_of([&] { json::parse(text, "x"); }), "malformed JSON (x:1, column "));
     for (const char* text : {"\"\xf4\x8f\xbf\xbe\"", "\"\\udbff\\udffe\""})

@@ -1,4 +1,4 @@
-// Data sets: the embedded MNIST, damaged files of every kind, resize.
+// Data sets: the embedded MNIST, every kind of damaged file, resizing.
 #include <doctest/doctest.h>
 #include <zlib.h>
 
@@ -97,13 +97,13 @@ TEST_CASE("data: options out of range") {
     CHECK(has(error_of([&] { dataset_info(options); }), "2 channels"));
 }
 
-TEST_CASE("data: where files are looked for") {
+TEST_CASE("data: search for files") {
     TemporaryFolder folder;
     DatasetOptions options;
     options.path = folder.path;
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "no file train-images-idx3-ubyte[.gz] in " + folder.path));
     folder.write("train-images-idx3-ubyte", idx_file({2, 3, 4}, ramp(24)));
-    Dataset set = load_dataset(options, threads());  // no labels: they are optional
+    Dataset set = load_dataset(options, threads());  // labels are optional
     CHECK(set.count == 2);
     CHECK(set.H == 3);
     CHECK(set.W == 4);
@@ -112,7 +112,7 @@ TEST_CASE("data: where files are looked for") {
     folder.write("train-labels-idx1-ubyte", idx_file({3}, "abc"));
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "2 images but 3 labels"));
 
-    // GANNET_DATA stands for the folder data/.
+    // GANNET_DATA replaces the folder data/.
     std::filesystem::create_directories(folder / "mnist");
     folder.write("mnist/train-images.idx3-ubyte", gzip(idx_file({1, 2, 2}, "wxyz")));
     const char* old = std::getenv("GANNET_DATA");
@@ -158,7 +158,7 @@ TEST_CASE("data: damaged IDX files") {
     };
     CHECK(complaint(good) == "");
     CHECK(complaint(gzip(good)) == "");
-    CHECK(complaint(gzip(good.substr(0, 9)) + gzip(good.substr(9))) == "");  // members of gzip join
+    CHECK(complaint(gzip(good.substr(0, 9)) + gzip(good.substr(9))) == "");  // several gzip members are concatenated
 
     CHECK(has(complaint(""), "empty"));
     CHECK(has(complaint(good.substr(0, 3)), "ends inside its header"));
@@ -176,7 +176,7 @@ TEST_CASE("data: damaged IDX files") {
     CHECK(has(complaint(good + "x"), "has more bytes"));
     CHECK(has(complaint(idx_file({0, 3, 4}, "")), "0 x 3 x 4"));
     CHECK(has(complaint(idx_file({2, 0, 4}, "")), "2 x 0 x 4"));
-    // Extents whose product is terabytes, or overflows, must not be allocated.
+    // Extents whose product is terabytes or overflows must not be allocated.
     CHECK(has(complaint(idx_file({0xffffffff, 16384, 16384}, ramp(24))), "truncated"));
     CHECK(has(complaint(gzip(idx_file({0xffffffff, 16384, 16384}, ramp(24)))), "truncated"));
     CHECK(has(complaint(idx_file({0xffffffff, 0xffffffff, 0xffffffff}, ramp(24))), "sides of 1 to 16384"));
@@ -201,14 +201,14 @@ TEST_CASE("data: damaged IDX files") {
     CHECK(has(error_of([&] { read_idx(folder / "absent", 3); }), "cannot open"));
 }
 
-// The expected values are PIL's: Image.fromarray(v).resize((W, H), Image.BILINEAR), Pillow 13.0.
-TEST_CASE("data: resize equals PIL's") {
+// Expected values are from PIL: Image.fromarray(v).resize((W, H), Image.BILINEAR), Pillow 13.0.
+TEST_CASE("data: resizing equals PIL's") {
     std::vector<uint8_t> v;
     for (int y = 0; y < 5; ++y)
         for (int x = 0; x < 7; ++x) v.push_back(uint8_t((37 * y * y + 91 * x + 13 * x * y * y + 5) % 256));
     using Bytes = std::vector<uint8_t>;
     CHECK(resize_images(v.data(), 1, 5, 7, 1, 3, 3, threads()) == Bytes{104, 123, 123, 112, 147, 144, 111, 156, 68});
-    const Bytes wide = resize_images(v.data(), 1, 5, 7, 1, 2, 9, threads());  // here PIL rounds in the other order
+    const Bytes wide = resize_images(v.data(), 1, 5, 7, 1, 2, 9, threads());  // PIL rounds in another order here
     const Bytes expected{57, 86, 151, 182, 72, 151, 140, 120, 133, 97, 79, 130, 198, 168, 129, 96, 89, 110};
     for (std::size_t i = 0; i < 18; ++i) CHECK(std::abs(int(wide[i]) - int(expected[i])) <= 1);
     CHECK(resize_images(v.data(), 1, 5, 7, 1, 4, 1, threads()) == Bytes{109, 140, 135, 116});
@@ -220,7 +220,7 @@ TEST_CASE("data: resize equals PIL's") {
     CHECK(resize_images(v.data(), 1, 5, 7, 1, 4, 1, threads(), 3) ==
           Bytes{109, 109, 109, 140, 140, 140, 135, 135, 135, 116, 116, 116});
 
-    // Channels and images do not mix.
+    // Channels and images are resized independently.
     Bytes colour(2 * 35 * 3, 9);
     for (std::size_t i = 0; i < 35; ++i) colour[(35 + i) * 3 + 1] = v[i];
     const Bytes small = resize_images(colour.data(), 2, 5, 7, 3, 3, 3, threads()),

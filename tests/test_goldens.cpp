@@ -17,9 +17,9 @@ using Json = nlohmann::json;
 
 namespace {
 
-// Converts torch's extents and values to Gannet's, by the name of the layout.
+// Converts PyTorch's shapes and values to Gannet's, by the name of the layout.
 struct Layout {
-    std::vector<int> order;  // our axis k is torch's axis order[k]; empty: the same
+    std::vector<int> order;  // axis k is axis order[k] in PyTorch; empty: the same
 };
 Layout layout_of(const std::string& name) {
     if (name == "NCHW" || name == "OIHW" || name == "IOHW")
@@ -78,7 +78,7 @@ struct Case {
         REQUIRE_MESSAGE(row != std::end(activation_rows), name, " ", kind);
         return {row->kind, real(number("slope"))};
     }
-    // Relative to the tensor's largest value.
+    // The tolerance is relative to the largest value of the tensor.
     void check(const Tensor& got, const std::string& what, const std::string& layout, double tolerance) const {
         const std::vector<real> expected = get(what, layout).to_host(),
                                 values = got ? got.to_host() : std::vector<real>(expected.size(), 0);
@@ -95,7 +95,7 @@ struct Case {
 
 using Op = std::function<Tensors(const Case&, const Tensors&)>;
 
-// The shape of a convolution from its image (N,H,W,C) and the extents of its other side.
+// The shape of a convolution from its image (N,H,W,C) and the extents of its output.
 ConvShape conv_shape(const Case& c, const Tensor& image, int64_t P, int64_t Q, int64_t OC) {
     const int64_t kernel = int64_t(c.number("kernel"));
     return {image.dim(0),
@@ -160,7 +160,7 @@ Tensors critic_step(const Case& c, const Tensors& p) {
     return {add(sub(mean(critic(p, data[1])), mean(critic(p, data[0]))), penalty)};
 }
 
-// Three updates by the kernels. Outputs are the parameter after each update and the final moments.
+// Three updates by the optimizer kernels. Outputs are the parameter after each update and the final moments.
 Tensors optimizer_case(const Case& c, const Tensors& in) {
     const std::string type = c.about["params"]["type"];
     const Device device = in[0].device();
@@ -232,7 +232,7 @@ const std::map<std::string, Op> ops = {
          return Tensors{
              layer_norm(x[0], x[1], x[2], {x[0].dim(0), x[0].size() / x[0].dim(0)}, real(c.number("eps")), c.activation())};
      }},
-    // the mask is torch's; test_random.cpp tests the engine's draws
+    // The mask comes from PyTorch; test_random.cpp tests the engine's own draws.
     {"dropout",
      [](const Case& c, const Tensors& x) { return Tensors{scale(mul(x[0], c.constants()[0]), real(1 / (1 - c.number("p"))))}; }},
     {"upsample", [](const Case& c, const Tensors& x) { return Tensors{upsample_nearest(x[0], int64_t(c.number("scale")))}; }},
@@ -256,13 +256,14 @@ TEST_CASE("ops, gradients and second gradients agree with PyTorch") {
     std::set<std::string> used;
     for (const auto& [name, text] : file.metadata) {
         if (!name.starts_with("case.")) continue;
-        // 1 - 1e-7 differs between float and double, and the logarithm's slope there is 1e7
+        // 1 - 1e-7 differs between float and double, and the slope of the logarithm there is 1e7.
         if (sizeof(real) == 4 && name.starts_with("case.bce_edges")) continue;
         const Case c{name, Json::parse(text), file};
         const std::string op = c.about["op"], out_layout = c.about["out_layout"];
         REQUIRE_MESSAGE(ops.contains(op), "no op for ", name);
         used.insert(op);
-        // torch's own bce has a float 1e-12 in its backward and adds 1e-12 in its second backward: parts in 1e9 at p = 0.999
+        // PyTorch's bce uses a float 1e-12 in its backward and adds 1e-12 in its double backward: a relative error of 1e-9 at p =
+        // 0.999.
         const double first = sizeof(real) == 4 ? 2e-5
                              : op == "bce"     ? 2e-9
                                                : 1e-12,

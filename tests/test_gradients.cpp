@@ -1,5 +1,5 @@
-// Gradients of every order, over the table of op cases: against central differences (in double), and fused forms against
-// the same functions made of other ops.
+// Gradients of every order for the table of op cases: compared with central differences (in double), and fused forms compared
+// with compositions of other ops.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -11,7 +11,7 @@ using namespace gannet::tests;
 
 namespace {
 
-// The case as a function of its differentiable inputs alone.
+// The case as a function of its differentiable inputs only.
 Build of_differentiable(const Build& build, const OpCase& c, const Tensors& inputs) {
     return [&build, &c, inputs](const Tensors& xs) {
         Tensors all = inputs;
@@ -32,7 +32,7 @@ Tensor random_like(const Tensor& x, const std::string& name, int index) {
     return Tensor::from(draw(symmetric, x.size(), name, index), x.shape(), x.device());
 }
 
-// The outputs that depend on the inputs.
+// Indices of the outputs that depend on the inputs.
 std::vector<std::size_t> dependent(const Build& f, const Tensors& xs) {
     const Recording on(true);
     const Tensors ys = f(xs);
@@ -42,7 +42,7 @@ std::vector<std::size_t> dependent(const Build& f, const Tensors& xs) {
     return kept;
 }
 
-// (xs, dys) -> the gradients of f: a function whose own derivatives are f's second ones.
+// (xs, dys) -> the gradients of f. The derivatives of this function are the second derivatives of f.
 Build gradient_of(Build f, std::size_t count, std::vector<std::size_t> kept) {
     return [=](const Tensors& in) {
         const bool create = recording();
@@ -74,7 +74,7 @@ double dot(const std::vector<real>& a, const std::vector<real>& b, double* magni
     return double(total);
 }
 
-// <outputs, cotangents> at xs; adds the sum of the terms' magnitudes.
+// <outputs, cotangents> at xs; adds the sum of the magnitudes of the terms to `magnitude`.
 double value(const Build& f, const Tensors& xs, const std::vector<std::size_t>& kept, const Tensors& cotangents,
              double* magnitude) {
     const Recording off(false);
@@ -84,12 +84,12 @@ double value(const Build& f, const Tensors& xs, const std::vector<std::size_t>& 
     return total;
 }
 
-// The derivative in each x along a random direction, against central differences. A wrong element of n shifts the derivative by
-// about a n-th; the tolerance is 1e-7 of the terms' sum, plus what a difference of rounded values over so small a step can tell.
-// The step is small so that kinks (relu) are hardly ever crossed.
+// Compares the derivative in each x along a random direction with central differences. One wrong element of n changes the
+// derivative by about 1/n. The tolerance is 1e-7 of the sum of the terms' magnitudes, plus the rounding error of the difference
+// quotient. The step is so small that it hardly ever crosses a kink (relu).
 void check_derivative(const std::string& name, const Build& f, const Tensors& xs) {
     const std::vector<std::size_t> kept = dependent(f, xs);
-    if (kept.empty()) return;  // a constant gradient
+    if (kept.empty()) return;  // the gradient is constant
     const Recording on(true);
     const Tensors all = f(xs);
     Tensors ys, cotangents;
@@ -116,8 +116,8 @@ void check_derivative(const std::string& name, const Build& f, const Tensors& xs
     }
 }
 
-// The worst difference of two lists of tensors, in units of the tolerance times the largest value of each, or times 0.1 where
-// all cancel (a batch norm over two rows hardly depends on x).
+// The largest difference between two lists of tensors, in multiples of the tolerance. The tolerance is relative to the largest
+// value of each tensor, or to 0.1 if that is larger (where terms cancel, as in a batch norm over two rows).
 double difference(const Tensors& a, const Tensors& b, double tolerance) {
     if (a.size() != b.size()) return INFINITY;
     double worst = 0;
@@ -137,7 +137,7 @@ double difference(const Tensors& a, const Tensors& b, double tolerance) {
 
 }  // namespace
 
-// Differences need double; the float build runs the same rules in the other cases.
+// Central differences need double; other tests run the same rules in float.
 TEST_CASE("gradients of every order agree with central differences" * doctest::skip(sizeof(real) != sizeof(double))) {
     for (const OpCase& c : op_cases()) {
         const Tensors inputs = make_inputs(c, Device::cpu());
@@ -164,7 +164,7 @@ TEST_CASE("fused forms and compositions have the same values, gradients and seco
         Tensors at = differentiable(c, inputs);
         for (int order = 0; order <= c.orders; ++order) {
             const Recording on(order < c.orders);
-            // in float both round: second derivatives of a normalisation over few rows lose a few digits
+            // In float both forms round: second derivatives of a normalisation over few rows lose a few digits.
             const double tolerance = sizeof(real) == 8 ? 1e-11 : order == 0 ? 2e-5 : order == 1 ? 1e-4 : 2e-3;
             const double worst = difference(fused(at), composed(at), tolerance);
             CHECK_MESSAGE(worst <= 1, c.name(), ", order ", order, ": off by ", worst, " tolerances");

@@ -1,4 +1,4 @@
-// Data sets of image files (a folder, a tar, a zip), and the ones that are computed.
+// Data sets of image files (a folder, a tar, a zip), and computed data sets.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -42,7 +42,7 @@ TEST_CASE("image sets: a folder, a tar and a zip of the same files are the same 
     CHECK(info.C == 1);
 }
 
-TEST_CASE("image sets: decoded once, kept by content and settings") {
+TEST_CASE("image sets: images are decoded once and cached by content and settings") {
     const Pictures p;
     p.add("1.png", "rgb.png"), p.add("2.png", "rgba.png");
     DatasetOptions options = p.options();
@@ -56,9 +56,9 @@ TEST_CASE("image sets: decoded once, kept by content and settings") {
     CHECK(again.pixels != set.pixels);
     options.background = "white";
     fs::remove(p.folder / "set/1.png");
-    p.add("1.png", "rgb16.png");  // another content under the same name
+    p.add("1.png", "rgb16.png");  // other content under the same name
     CHECK(has(said(options, &again), "decoded"));
-    for (const auto& kept : fs::recursive_directory_iterator(p.folder / "cache"))  // damage to what is kept is found
+    for (const auto& kept : fs::recursive_directory_iterator(p.folder / "cache"))  // damage to cached files is detected
         if (kept.is_regular_file()) fs::resize_file(kept.path(), kept.file_size() - 1);
     CHECK(has(said(options), "decoded"));
     options.cache = false;
@@ -90,7 +90,7 @@ TEST_CASE("image sets: invalid sets") {
     options.first = 3;
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "the first 3 images are requested, there are 2"));
     p.add("3.jpg", "colour.jpg");
-    options = p.options(0);  // as they are: of several sizes
+    options = p.options(0);  // original sizes, which differ
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "images differ in size: "));
     options.path = p.folder / "none";
     CHECK_FALSE(error_of([&] { load_dataset(options, threads()); }).empty());
@@ -100,7 +100,7 @@ TEST_CASE("image sets: invalid sets") {
         options.path = path;
         const std::string info = error_of([&] { dataset_info(options); });
         const std::string message = error_of([&] { load_dataset(options, threads()); });
-        CHECK((info.empty() || info == message));  // with a size, no file is opened to know the shape
+        CHECK((info.empty() || info == message));  // if a size is given, dataset_info opens no file
         return message;
     };
     fs::create_directory(p.folder / "empty");
@@ -141,7 +141,7 @@ TEST_CASE("image sets: a crop larger than an image") {
     }
 }
 
-// A MiB of zeros is a kilobyte in either format.
+// A MiB of zeros compresses to about a kilobyte in both formats.
 TEST_CASE("image sets: zip bombs") {
     const Pictures p;
     const std::string image = read_text(fixture_file("rgb.png")), zeros(1 << 18, '\0');
@@ -156,17 +156,17 @@ TEST_CASE("image sets: zip bombs") {
         const std::string message = error_of([&] { load_dataset(options, threads()); });
         CHECK_MESSAGE(has(message, " bytes unpacks to more than 900,000 (" + file + ", data.path, m.json:3): "), message);
         CHECK_MESSAGE(has(message, "data.max_bytes"), message);
-        options.size = 0;  // the shape is then read from an image
+        options.size = 0;  // dataset_info then reads an image to know the shape
         CHECK(error_of([&] { dataset_info(options); }) == message);
         options.size = 16;
         options.max_bytes = 4 * int64_t(zeros.size()) + int64_t(image.size());
         CHECK(load_dataset(options, threads()).count == 1);
     }
-    options.max_bytes = 1;  // but not many times its own size
+    options.max_bytes = 1;  // does not matter for an archive that hardly expands
     options.path = pack_entries(p.folder / "set.tar", tar, plain, entries);
     CHECK(load_dataset(options, threads()).count == 1);
 
-    // By default a gibibyte, whatever is there.
+    // By default, any archive may unpack to a gibibyte.
     options = p.options();
     options.path = pack_entries(p.folder / "claims.tar", tar, plain, {{.name = "1.png", .bytes = image, .claimed = 1 << 30}});
     CHECK_FALSE(has(error_of([&] { load_dataset(options, threads()); }), "unpacks to"));
@@ -175,7 +175,7 @@ TEST_CASE("image sets: zip bombs") {
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "unpacks to more than 1,073,741,824"));
 }
 
-// No more of it is read than an image of max_pixels can take.
+// At most as many bytes are read as an image of max_pixels can take.
 TEST_CASE("image sets: a file larger than any image") {
     const Pictures p;
     p.add("1.png", "rgb.png");
@@ -194,7 +194,7 @@ TEST_CASE("image sets: a file larger than any image") {
     }
 }
 
-// Nothing is unpacked: a name is no more than a name, and a link leads to nothing but entries of the archive.
+// Nothing is unpacked to disk: names are only names, and links point only to entries of the archive.
 TEST_CASE("image sets: entries that point elsewhere") {
     const Pictures p;
     const std::string image = read_text(fixture_file("rgb.png")), grey = read_text(fixture_file("grey8.png"));
@@ -216,9 +216,9 @@ TEST_CASE("image sets: entries that point elsewhere") {
         Dataset set;
         const std::string lines = said(options, &set);
         CHECK_MESSAGE(has(lines, zipped ? "2 files ignored: 2 unresolved links" : "3 files ignored: 3 unresolved links"), lines);
-        REQUIRE(set.count == (zipped ? 4 : 5));  // with the hard link to 1.png
+        REQUIRE(set.count == (zipped ? 4 : 5));  // including the hard link to 1.png
         const std::vector<uint8_t> first(set.pixels.begin(), set.pixels.begin() + 16 * 16 * 3);
-        for (int64_t i = 1; i < set.count; ++i)  // never the grey one
+        for (int64_t i = 1; i < set.count; ++i)  // none is the grey image
             CHECK(std::equal(first.begin(), first.end(), set.pixels.begin() + i * 16 * 16 * 3));
         CHECK(all_files_of(p.folder.path) == before);
     }

@@ -1,4 +1,4 @@
-// Where images come from: names in archives, links, folders of systems and of runs, and what cannot be reached.
+// Sources of images: names in archives, links, system folders, run folders, and unreadable paths.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,9 +20,9 @@ namespace {
 
 std::string image() { return read_text(fixture_file("rgb.png")); }
 
-// A zip as other programs write it: names are bytes, which libarchive's own writer would convert.
+// Writes a zip as other programs do, with names as bytes; libarchive's writer would convert them.
 struct ZipName {
-    std::string name, unicode = {};  // `unicode`: Info-ZIP's extra field 0x7075
+    std::string name, unicode = {};  // `unicode` is Info-ZIP's extra field 0x7075
     bool utf8_flag = false;
     std::string symlink = {};
     bool deflated = false, size_follows = false;
@@ -90,8 +90,8 @@ TEST_CASE("image sources: names in a zip, in any encoding and under any locale")
                                                                 {"a.png"},
                                                                 {.name = "\xc3\xa9.png", .utf8_flag = true},
                                                                 {"\x82t\x82.png"},             // code page 437
-                                                                {"\xc3\xbc.png"},              // UTF-8 without saying so
-                                                                {"_.png", "\xe7\x8c\xab.png"}  // Info-ZIP
+                                                                {"\xc3\xbc.png"},              // UTF-8 without the flag
+                                                                {"_.png", "\xe7\x8c\xab.png"}  // Info-ZIP's extra field
                                                             });
     const std::vector<std::string> expected{"a.png", "\xc3\xa9.png", "\xc3\xa9t\xc3\xa9.png", "\xc3\xbc.png", "\xe7\x8c\xab.png"};
     const std::string before = std::setlocale(LC_ALL, nullptr);
@@ -110,7 +110,7 @@ TEST_CASE("image sources: names in a zip, in any encoding and under any locale")
     CHECK(load_dataset(options, threads()).classes == std::vector<std::string>{"caf\xc3\xa9", "\xe7\x8c\xab"});
 }
 
-TEST_CASE("image sources: names in a zip that differ only in how letters are composed are two names") {
+TEST_CASE("image sources: names in a zip that differ only in their Unicode composition are different names") {
     const Pictures p;
     const std::string composed = "\xc3\xa9", two = "e\xcc\x81";
     DatasetOptions options = p.options();
@@ -127,13 +127,13 @@ TEST_CASE("image sources: names in a zip that differ only in how letters are com
     CHECK_FALSE(has(said(options, &set), "ignored"));
     CHECK(set.classes == std::vector<std::string>{"a", "b", two, composed});
     CHECK(set.labels == std::vector<uint8_t>{0, 0, 0, 1, 2, 2, 3});
-    // A name may hold what begins a header, and be as long as can be.
+    // A name may contain the signature of a header, and be very long.
     const std::string header = std::string("PK\3\4") + "x/1.png", large = "x/" + std::string(3000, 'x') + two + ".png";
     CHECK(names_in(zip_of(p.folder / "long.zip", {{.name = large, .utf8_flag = true}, {.name = header, .utf8_flag = true}})) ==
           std::vector<std::string>{header, large});
 }
 
-TEST_CASE("image sources: links in a zip, however they are packed, lead to names of other letters only by their own") {
+TEST_CASE("image sources: links in a zip, however packed, match names byte for byte") {
     const Pictures p;
     const std::string composed = "\xc3\xa9", taken_apart = "e\xcc\x81";
     for (const bool deflated : {false, true})
@@ -156,16 +156,16 @@ TEST_CASE("image sources: links in a zip, however they are packed, lead to names
         }
 }
 
-TEST_CASE("image sources: names in an archive are those that unpacking gives") {
+TEST_CASE("image sources: names in an archive equal those of the unpacked files") {
     const Pictures p;
     const std::string file = pack_entries(p.folder / "names.tar", tar, plain,
                                           {{"a/./1.png", image()},
-                                           {"a//1.png", image()},  // the same once more
+                                           {"a//1.png", image()},  // the same file again
                                            {"b/../a/2.png", image()},
                                            {"../../c/3.png", image()},
                                            {"/c/4.png", image()},
                                            {.name = "c/5.png", .hardlink = "./a//1.png"},
-                                           {.name = "c/6.png", .symlink = "../../a/1.png"},  // out of the archive
+                                           {.name = "c/6.png", .symlink = "../../a/1.png"},  // points outside the archive
                                            {.name = "c/7.png", .symlink = "../a//./2.png"},
                                            {.name = "d/", .bytes = ""},
                                            {.name = "e", .symlink = "./a/"}});
@@ -179,7 +179,7 @@ TEST_CASE("image sources: names in an archive are those that unpacking gives") {
     CHECK(set.classes == std::vector<std::string>{"a", "c", "e"});
 }
 
-TEST_CASE("image sources: of a file and a link of one name the later counts") {
+TEST_CASE("image sources: if a file and a link have the same name, the later one is used") {
     const Pictures p;
     const std::string other = read_text(fixture_file("grey8.png"));
     DatasetOptions options = p.options();
@@ -200,7 +200,7 @@ TEST_CASE("image sources: of a file and a link of one name the later counts") {
     CHECK(std::equal(set.pixels.begin(), set.pixels.begin() + std::ptrdiff_t(set.pixels.size() / 2), expected.pixels.begin()));
 }
 
-TEST_CASE("image sources: links are followed in time that grows as they do") {
+TEST_CASE("image sources: links are resolved in linear time") {
     const auto follow = [](int64_t count) {
         const std::clock_t begin = std::clock();
         ArchiveTree tree("a.tar");
@@ -225,7 +225,7 @@ TEST_CASE("image sources: links are followed in time that grows as they do") {
     CHECK_MESSAGE(many < 40 * few + 0.5, few, " s and ", many, " s");
 }
 
-TEST_CASE("image sources: a name in a zip that holds a NUL cannot be read") {
+TEST_CASE("image sources: a name in a zip that contains a NUL cannot be read") {
     const Pictures p;
     DatasetOptions options = p.options();
     for (const bool utf8 : {false, true}) {
@@ -238,13 +238,13 @@ TEST_CASE("image sources: a name in a zip that holds a NUL cannot be read") {
     }
 }
 
-TEST_CASE("image sources: names in a tar are bytes, whatever the format") {
+TEST_CASE("image sources: names in a tar are bytes in every format") {
     const Pictures p;
-    // A letter, the same letter composed of two code points, and a byte that is not UTF-8
+    // A letter with a combining accent, the precomposed letter, and a byte that is not UTF-8.
     const std::vector<Entry> entries{{"e\xcc\x81.png", image()}, {"\xc3\xa9.png", image()}, {"\xff.png", image()}};
     const std::string before = std::setlocale(LC_ALL, nullptr);
     for (const auto format : {archive_write_set_format_pax, archive_write_set_format_gnutar, archive_write_set_format_ustar}) {
-        REQUIRE(std::setlocale(LC_ALL, "C.UTF-8"));  // or the pax format says that its names are bytes
+        REQUIRE(std::setlocale(LC_ALL, "C.UTF-8"));  // otherwise the pax format marks its names as bytes
         const std::string file = pack_entries(p.folder / "names.tar", format, plain, entries);
         for (const char* locale : {"C", "C.UTF-8"}) {
             REQUIRE(std::setlocale(LC_ALL, locale));
@@ -254,7 +254,7 @@ TEST_CASE("image sources: names in a tar are bytes, whatever the format") {
     }
 }
 
-TEST_CASE("image sources: an entry whose name cannot be read is named") {
+TEST_CASE("image sources: an error about an unreadable entry name gives the number of the entry") {
     const Pictures p;
     DatasetOptions options = p.options();
     options.path = zip_of(p.folder / "set.zip", {{"a.png"}, {"b.png"}, {.name = "\xff.png", .utf8_flag = true}});
@@ -271,10 +271,10 @@ TEST_CASE("image sources: an entry whose name cannot be read is named") {
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "none of its images can be read: entry 1 ("));
 }
 
-TEST_CASE("image sources: links in an archive give the files that they point to") {
+TEST_CASE("image sources: links in an archive yield the files that they point to") {
     const Pictures p;
     const std::string grey = read_text(fixture_file("grey8.png"));
-    std::vector<Entry> entries{{.name = "b/soft.png", .symlink = "../c/1.png"},  // before what it points to
+    std::vector<Entry> entries{{.name = "b/soft.png", .symlink = "../c/1.png"},  // before its target
                                {.name = "b/chain.png", .symlink = "./soft.png"},
                                {.name = "b/loop.png", .symlink = "loop.png"},
                                {.name = "b/climbs.png", .symlink = "../../c/1.png"},
@@ -299,19 +299,19 @@ TEST_CASE("image sources: links in an archive give the files that they point to"
         };
         for (int64_t i = 0; i < set.count; ++i) CHECK((pixels(i) == pixels(set.count - 1)) == (zipped || i >= 2));
     }
-    // A file that many links point to is counted as often.
+    // A file with many links is counted once per link.
     options.max_bytes = 1;
     entries = {{"1.png", std::string(1 << 18, '\0')}};
     for (int i = 0; i < 2000; ++i) entries.push_back({.name = std::to_string(i) + ".png", .hardlink = "1.png"});
     options.path = pack_entries(p.folder / "many.tgz", tar, gz, entries);
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "unpacks to more than "));
-    // What a tar has twice is not lost without a word.
+    // A repeated name in a tar is reported.
     options = p.options();
     options.path = pack_entries(p.folder / "twice.tar", tar, plain, {{"1.png", grey}, {"1.png", image()}});
     CHECK(has(said(options), "1 file ignored: 1 repeated name (1.png)"));
 }
 
-TEST_CASE("image sources: an archive with links gives what its folder gives") {
+TEST_CASE("image sources: an archive with links gives the same set as its folder") {
     const Pictures p;
     const auto link = [&](const std::string& target, const std::string& name) {
         const std::string at = p.folder / ("set/" + name);
@@ -321,13 +321,13 @@ TEST_CASE("image sources: an archive with links gives what its folder gives") {
     p.add("a/1.png", "rgb.png"), p.add("a/deep/2.png", "grey8.png"), p.add("z/w/4.png", "rgb.png");
     p.add("a/run/samples/reals.png", "rgb.png");
     for (const char* file : {"a/run/config.json", "a/run/log.jsonl"}) p.folder.write(std::string("set/") + file, "{}");
-    link("a", "b");                 // a folder of its own class
+    link("a", "b");                 // becomes a class
     link("../b/1.png", "c/1.png");  // through a linked folder
     link("../b/deep/../1.png", "c/5.png");
     link("../b/nothing/../1.png", "c/6.png");
     link("../a/1.png/../1.png", "c/7.png");
     link("../../set/a/1.png", "c/8.png");  // outside
-    link("..", "a/deep/up");               // in a circle
+    link("..", "a/deep/up");               // a cycle
     link("../../z/w", "a/deep/w");
     link("../../a", "z/w/back");
     link(".", "self");
@@ -343,7 +343,7 @@ TEST_CASE("image sources: an archive with links gives what its folder gives") {
         else if (found.is_directory()) entries.push_back({name + "/", ""});
         else entries.push_back({name, read_text(found.path())});
     }
-    // Images that cannot be opened are broken in a folder; an archive counts them.
+    // Images that cannot be opened are broken in a folder; in an archive they are counted as unresolved links.
     for (const char* dead : {"6", "7", "8"}) fs::remove(p.folder / ("set/c/" + std::string(dead) + ".png"));
     DatasetOptions options = p.options();
     Dataset folder, archive;
@@ -373,7 +373,7 @@ TEST_CASE("image sources: a hard link to a symbolic link, and links that multipl
     CHECK(set.count == 3);
     CHECK_MESSAGE(has(lines, "1 unresolved link (a/4.png -> a/none.png)"), lines);
 
-    // Each level doubles the ways in, or has a hundred times as many.
+    // Each level multiplies the number of paths by 2 or by 100.
     for (const int ways : {2, 100}) {
         std::vector<Entry> entries;
         for (int level = 0; level < 12; ++level)
@@ -391,7 +391,7 @@ TEST_CASE("image sources: a hard link to a symbolic link, and links that multipl
     CHECK(has(error_of([&] { load_dataset(options, threads()); }), "its links lead to far more files than it holds ("));
 }
 
-TEST_CASE("image sources: a path that no system has is refused at once") {
+TEST_CASE("image sources: a path that no file system supports is rejected at once") {
     const Pictures p;
     std::string deep;
     for (int i = 0; i < 20000; ++i) deep += "a/";
@@ -410,7 +410,7 @@ TEST_CASE("image sources: a path that no system has is refused at once") {
     CHECK(has(said(options), "20 files ignored: 20 .txt"));
 }
 
-TEST_CASE("image sources: links in a folder, two to one place and in a circle") {
+TEST_CASE("image sources: links in a folder: two to the same place, and a cycle") {
     const Pictures p;
     p.add("../faces/1.png", "rgb.png"), p.add("../faces/2.png", "grey8.png");
     fs::create_directories(p.folder / "set");
@@ -419,9 +419,9 @@ TEST_CASE("image sources: links in a folder, two to one place and in a circle") 
     CHECK(set.count == 4);
     CHECK(set.labels == std::vector<uint8_t>{0, 0, 1, 1});
     fs::create_directory_symlink(p.folder / "set", p.folder / "faces/up");
-    CHECK(names_in(p.folder / "set").size() == 4);  // not around again
+    CHECK(names_in(p.folder / "set").size() == 4);  // the cycle is not followed again
 
-    // Each level doubles the ways in.
+    // Each level doubles the number of paths.
     for (int i = 0; i < 12; ++i) {
         const std::string level = p.folder / ("many/" + std::to_string(i));
         fs::create_directories(level);
@@ -434,7 +434,7 @@ TEST_CASE("image sources: links in a folder, two to one place and in a circle") 
     CHECK(has(said(p.options()), "1 file ignored: 1 dead link (gone)"));
 }
 
-TEST_CASE("image sources: folders that systems keep are hidden") {
+TEST_CASE("image sources: system folders are hidden") {
     const Pictures p;
     p.add("a/1.png", "rgb.png"), p.add("b/2.png", "grey8.png");
     const std::vector<std::string> kept{
@@ -460,7 +460,7 @@ TEST_CASE("image sources: folders of runs in the data are ignored") {
     for (const char* file :
          {"runs/one/config.json", "runs/one/checkpoint.safetensors", "runs/two/config.json", "runs/two/log.jsonl"})
         p.folder.write(std::string("set/") + file, "{}");
-    p.add("mine/samples/3.png", "rgb.png");  // no run: only its words
+    p.add("mine/samples/3.png", "rgb.png");  // not a run folder, although the names match
     p.folder.write("set/mine/config.json", "{}");
     DatasetOptions options = p.options();
     Dataset set;
@@ -471,7 +471,7 @@ TEST_CASE("image sources: folders of runs in the data are ignored") {
     lines = said(options, &set);
     CHECK(set.count == 3);
     CHECK_MESSAGE(has(lines, ", 2 run folders"), lines);
-    CHECK(names_in(p.folder / "set/runs/one").size() == 1);  // named by the user
+    CHECK(names_in(p.folder / "set/runs/one").size() == 1);  // the user named the folder
 }
 
 TEST_CASE("image sources: folders that cannot be entered or listed") {
@@ -511,7 +511,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     CHECK(has(refused_as_nobody("mnist", "set"), "cannot reach it: Permission denied ("));
     fs::permissions(p.folder / "set", fs::perms(0755));
 
-    // Deeper than a path may be long
+    // Deeper than the maximum length of a path.
     const std::string part(250, 'x');
     const int start = ::open((p.folder / "set").c_str(), O_RDONLY | O_DIRECTORY);
     int at = ::dup(start);
@@ -529,7 +529,7 @@ TEST_CASE("image sources: folders that cannot be entered or listed") {
     CHECK(has(said(options), "1 unreadable folder or entry omitted: "));
 }
 
-TEST_CASE("image sources: entries that are not files are counted, each with its reason") {
+TEST_CASE("image sources: entries that are not files are counted by reason") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     REQUIRE(::mkfifo((p.folder / "set/pipe.png").c_str(), 0644) == 0);
@@ -538,7 +538,7 @@ TEST_CASE("image sources: entries that are not files are counted, each with its 
     CHECK(has(said(p.options()), "2 files ignored: 2 special files"));
 }
 
-TEST_CASE("image sources: why there are no labels") {
+TEST_CASE("image sources: the reason for missing labels") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     Dataset set = load_dataset(p.options(), threads());
@@ -561,5 +561,5 @@ TEST_CASE("image sources: why there are no labels") {
     CHECK(set.labels.back() == 255);
     for (int i = 0; i < 44; ++i) p.add("d" + std::to_string(i) + "/1.png", "rgb.png");
     CHECK(load_dataset(p.options(), threads()).no_labels == "300 class folders, at most 256");
-    CHECK(load_dataset(p.options(), threads()).no_labels == "300 class folders, at most 256");  // from the cache too
+    CHECK(load_dataset(p.options(), threads()).no_labels == "300 class folders, at most 256");  // also from the cache
 }

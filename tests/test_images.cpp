@@ -1,4 +1,4 @@
-// Decoding: PNG and JPEG files of every kind as PIL reads them, damaged ones, absurd ones. tests/images/make.py made the files.
+// Decoding: all kinds of PNG and JPEG files compared with PIL, damaged files, huge sizes. tests/images/make.py made the files.
 #include <doctest/doctest.h>
 
 #include <zlib.h>
@@ -42,7 +42,7 @@ int largest_difference(const Bytes& a, const Bytes& b) {
     return largest;
 }
 
-// Compares the files of a folder with what its expected.txt says PIL made of them; make.py has its format. How many there are.
+// Compares the files of a folder with PIL's results in its expected.txt (make.py documents the format). Returns their number.
 int compared_with_pil(const std::string& folder) {
     std::istringstream lines(read_text(folder + "/expected.txt"));
     int count = 0;
@@ -76,9 +76,9 @@ int orientation_of_exif(const Bytes& block) {
 
 }  // namespace
 
-TEST_CASE("images: every kind of file as PIL reads it, within one level") { CHECK(compared_with_pil("tests/images") > 50); }
+TEST_CASE("images: every kind of file equals PIL's result within one level") { CHECK(compared_with_pil("tests/images") > 50); }
 
-TEST_CASE("images: a corpus of files that PIL makes now, within one level of what it reads") {
+TEST_CASE("images: a corpus that PIL generates now equals PIL's result within one level") {
     const std::string python = "/usr/bin/python3";
     if (std::system((python + " -c 'import PIL' 2>/dev/null").c_str()) != 0)
         return skipped("no PIL in /usr/bin/python3 (Debian's package python3-pil)");
@@ -96,12 +96,12 @@ TEST_CASE("images: the eight EXIF orientations of one picture") {
         CAPTURE(orientation);
         REQUIRE(other.bytes.size() == first.bytes.size());
         CHECK(other.W == first.W);
-        // Coded in another direction, they differ by what JPEG loses; wrongly turned ones would by up to 255.
+        // They differ by JPEG's loss in another direction; a wrong orientation would differ by up to 255.
         CHECK(largest_difference(other.bytes, first.bytes) <= 16);
     }
 }
 
-TEST_CASE("images: orientations exactly") {
+TEST_CASE("images: orientations are exact") {
     const Picture p{2, 3, 1, {0, 1, 2, 3, 4, 5}};
     const Bytes expected[9] = {p.bytes,
                                p.bytes,
@@ -133,7 +133,7 @@ TEST_CASE("images: damaged EXIF blocks do not rotate an image") {
         }
 }
 
-TEST_CASE("images: forms of EXIF, and their precedence") {
+TEST_CASE("images: forms of EXIF and their precedence") {
     const auto tiff = [](const std::string& entries, int count = 1) {
         return std::string("II*\0\x08\0\0\0", 8) + char(count) + '\0' + entries;
     };
@@ -153,7 +153,7 @@ TEST_CASE("images: forms of EXIF, and their precedence") {
     CHECK(jpeg({head + tiff(three + six, 200)}) == 3);
     CHECK(jpeg({xmp}) == 8);
     CHECK(jpeg({xmp, head + tiff(six)}) == 6);
-    CHECK(jpeg({head + tiff(nine), xmp}) == 1);  // there is one, and it is not valid
+    CHECK(jpeg({head + tiff(nine), xmp}) == 1);  // the EXIF orientation exists but is invalid
     CHECK(jpeg({head + tiff("", 0), xmp}) == 8);
     CHECK(jpeg({"Exif", "", "http://ns.adobe.com/xap/1.0/"}) == 1);
     const std::string with_head = head + head + tiff(six);
@@ -173,7 +173,7 @@ TEST_CASE("images: damaged raw profiles and XMP do not rotate an image") {
     CHECK(orientation("tEXt", key + "\nexif\n 22\nx" + hex) == 1);
     CHECK(orientation("tEXt", key + hex) == 1);
     CHECK(orientation("tIME", good) == 1);
-    for (const char* type : {"zTXt", "iTXt"}) CHECK(orientation(type, good) == 1);  // not in their form
+    for (const char* type : {"zTXt", "iTXt"}) CHECK(orientation(type, good) == 1);  // not in the format of these chunks
 
     const std::string xmp("XML:com.adobe.xmp\0\0\0\0\0", 22);
     for (const char* text : {"<a tiff:Orientation=\"6\"/>", "<tiff:Orientation>6<", "tiff:Orientation tiff:Orientation>6"})
@@ -182,7 +182,7 @@ TEST_CASE("images: damaged raw profiles and XMP do not rotate an image") {
                              "tiff:Orientation>9", "Orientation>6"})
         CHECK(orientation("iTXt", xmp + text) == 1);
 
-    // A gigabyte of text that is a megabyte on disk is not unpacked.
+    // 64 MiB of text in a chunk of less than 2 MiB are not unpacked.
     std::string packed(std::size_t(2) << 20, '\0');
     const std::string much = std::string(std::size_t(64) << 20, ' ') + "tiff:Orientation>6";
     uLongf size = packed.size();
@@ -205,7 +205,7 @@ TEST_CASE("images: a PNG of one column or one row, and of every small size, inte
         }
 }
 
-TEST_CASE("images: a PNG of millions of lines takes the memory of its pixels") {
+TEST_CASE("images: a PNG of millions of lines takes only the memory of its pixels") {
     if (!memory_can_be_limited) return skipped("under a sanitizer");
     constexpr int64_t lines = 4000000;
     for (const bool interlaced : {false, true}) {
@@ -224,7 +224,7 @@ TEST_CASE("images: colours, transparency, grey") {
     CHECK(over({255, 255, 255}) == Bytes{200, 100, 0, 255, 255, 255, 244, 224, 204});
     CHECK(over({0, 0, 0}) == Bytes{200, 100, 0, 0, 0, 0, 40, 20, 0});
     const Picture colours{1, 4, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}};
-    CHECK(with_channels(colours, 1).bytes == Bytes{76, 150, 29, 255});  // PIL's
+    CHECK(with_channels(colours, 1).bytes == Bytes{76, 150, 29, 255});  // as in PIL
     CHECK(with_channels({1, 2, 1, {7, 9}}, 3).bytes == Bytes{7, 7, 7, 9, 9, 9});
     CHECK(read_colour("#10aBff", "").b == 255);
     CHECK(read_colour("black", "").r == 0);
@@ -233,7 +233,7 @@ TEST_CASE("images: colours, transparency, grey") {
                   "' is not a valid colour (data.background): write white, black or #rrggbb"));
 }
 
-TEST_CASE("images: cut short anywhere, a file is broken") {
+TEST_CASE("images: a file truncated anywhere is broken") {
     for (const char* name :
          {"rgba-interlaced.png", "palette4-alpha.png", "rgb16.png", "colour-420.jpeg", "progressive.JPG", "cmyk.jpg"}) {
         const Bytes whole = fixture(name);
@@ -246,7 +246,7 @@ TEST_CASE("images: cut short anywhere, a file is broken") {
     }
 }
 
-TEST_CASE("images: flipped bits are noticed or harmless") {
+TEST_CASE("images: flipped bits are detected or harmless") {
     for (const char* name : {"rgba-interlaced.png", "palette4-alpha.png", "colour-420.jpeg", "progressive.JPG", "exif6.jpg"}) {
         const Bytes whole = fixture(name);
         int noticed = 0;
@@ -255,19 +255,19 @@ TEST_CASE("images: flipped bits are noticed or harmless") {
             flipped[i] ^= uint8_t(1 << i % 8);
             noticed += !broken(flipped, {.max_pixels = 100000}).empty();
         }
-        // PNG has checksums everywhere, JPEG has none.
+        // PNG has checksums for all data, JPEG has none.
         if (std::string(name).ends_with("png")) CHECK(noticed == int(whole.size()));
         else CHECK(noticed > 0);
     }
 }
 
-TEST_CASE("images: files that are not images, and absurd sizes") {
+TEST_CASE("images: files that are not images, and huge sizes") {
     CHECK(broken({}) == "the file is empty");
     CHECK(has(broken(of_text("some text")), "not a PNG or JPEG"));
     CHECK(has(broken(of_text("\x89PNG\r\n\x1a\n and no more")), "damaged PNG"));
     CHECK(has(broken(Bytes{0xff, 0xd8, 0xff, 0xd9}), "damaged JPEG"));
 
-    // 2^31 - 1 pixels square: the header is all there is.
+    // 2^31 - 1 pixels on each side, and no data after the header.
     Bytes bomb = fixture("rgb.png");
     for (const std::size_t at : {16, 20}) std::copy_n(Bytes{0x7f, 0xff, 0xff, 0xff}.begin(), 4, bomb.begin() + int64_t(at));
     set_png_checksum(bomb, 8);
@@ -287,7 +287,7 @@ TEST_CASE("images: a JPEG with too many scans is refused") {
     const Bytes start = {0xff, 0xda}, end = {0xff, 0xd9};
     const auto first = std::search(file.begin(), file.end(), start.begin(), start.end());
     REQUIRE(first != file.end());
-    auto after = first + 2;  // the next marker; 0xff 0x00 is a byte of the scan
+    auto after = first + 2;  // the next marker; 0xff 0x00 is data of the scan
     while (after[0] != 0xff || after[1] == 0) ++after;
     const Bytes scan(first, after);
     file.erase(after, file.end());

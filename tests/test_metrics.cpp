@@ -15,7 +15,8 @@ using namespace gannet;
 
 namespace {
 
-// Rows whose sample mean and covariance are exact: `mean` plus and minus sqrt(variance (n - 1) / 2) along each axis, n = 2 sizes.
+// Rows with an exact sample mean and covariance: `mean` plus and minus sqrt(variance (n - 1) / 2) along each axis, n = 2
+// mean.size().
 std::vector<float> cross(const std::vector<double>& mean, const std::vector<double>& variances) {
     std::vector<float> rows;
     for (std::size_t axis = 0; axis < mean.size(); ++axis)
@@ -35,7 +36,7 @@ std::vector<uint8_t> noise(int64_t count, unsigned seed) {
     return bytes;
 }
 
-// Plain loops, of doubles.
+// Reference with plain loops in double.
 double plain_nearest(const uint8_t* image, const std::vector<uint8_t>& among, int64_t size, int64_t except) {
     double best = INFINITY;
     for (int64_t j = 0; j < int64_t(among.size()) / size; ++j) {
@@ -57,7 +58,7 @@ TEST_CASE("metrics: moments equal those of numpy.cov") {
     CHECK(m.mean[1] == doctest::Approx(11 / 3.0));
     const double expected[] = {13, 2.5, 2.5, 7 / 3.0};
     for (std::size_t i = 0; i < 4; ++i) CHECK(m.covariance[i] == doctest::Approx(expected[i]).epsilon(1e-14));
-    // more rows than are summed at once, far from 0
+    // more rows than one partial sum, far from 0
     std::vector<float> rows;
     for (int i = 0; i < 2500; ++i) rows.push_back(float(4096 + i % 2));
     CHECK(moments_of(rows, 1).mean[0] == doctest::Approx(4096.5).epsilon(1e-15));
@@ -70,7 +71,7 @@ TEST_CASE("metrics: Frechet distance against closed forms") {
     const Moments a = moments_of(cross(zero, narrow), 3), b = moments_of(cross(shift, narrow), 3),
                   c = moments_of(cross(shift, wide), 3);
     CHECK(frechet_distance(a, a) == doctest::Approx(0).epsilon(1e-12));
-    CHECK(frechet_distance(a, b) == doctest::Approx(5.25).epsilon(1e-6));  // the rows are floats
+    CHECK(frechet_distance(a, b) == doctest::Approx(5.25).epsilon(1e-6));  // the rows are float
     // diagonal covariances: |d|^2 + sum of (sqrt(s) - sqrt(t))^2; one of the variances is 0
     CHECK(frechet_distance(a, c) == doctest::Approx(5.25 + 4 + 1 + 0.25).epsilon(1e-6));
     CHECK(frechet_distance(c, a) == doctest::Approx(5.25 + 4 + 1 + 0.25).epsilon(1e-6));
@@ -81,8 +82,8 @@ TEST_CASE("metrics: Frechet distance against closed forms") {
     CHECK(frechet_distance(moments({0, 0}, s), moments({3, 4}, t)) == doctest::Approx(25 + 5 + 6 - 2 * root).epsilon(1e-12));
 }
 
-TEST_CASE("metrics: a rank-deficient square root has no imaginary part; sizes and counts are checked") {
-    // all features the same: rank 1, the other eigenvalues are rounding of either sign
+TEST_CASE("metrics: the square root of a rank-deficient matrix is real; sizes and counts are checked") {
+    // All features are equal: the rank is 1, and rounding makes the other eigenvalues positive or negative.
     std::vector<float> rows;
     for (int i = 0; i < 100; ++i) rows.insert(rows.end(), 20, float(std::sin(i)));
     const Moments flat = moments_of(rows, 20);
@@ -118,7 +119,7 @@ TEST_CASE("metrics: shares, modes and entropy") {
     CHECK(one.entropy == 0);
     std::vector<int64_t> labels(1000, 0);
     for (std::size_t i = 0; i < 10; ++i) labels[i] = 1;   // 1 %
-    for (std::size_t i = 10; i < 19; ++i) labels[i] = 2;  // a little less
+    for (std::size_t i = 10; i < 19; ++i) labels[i] = 2;  // slightly less
     const ClassFigures rare = class_figures(labels, 3);
     CHECK(rare.modes == 2);
     CHECK(rare.entropy == doctest::Approx(-0.981 * std::log(0.981) - 0.01 * std::log(0.01) - 0.009 * std::log(0.009)));
@@ -140,27 +141,27 @@ TEST_CASE("metrics: nearest neighbours against plain loops") {
     // black and white: the largest possible sums
     const std::vector<uint8_t> black(200000, 0), white(200000, 255);
     CHECK(nearest_distances(black, white, 200000, threads())[0] == doctest::Approx(std::sqrt(200000.0)));
-    CHECK(nearest_distances(black, black, 200000, threads())[0] == 0);  // itself counts among others' images
+    CHECK(nearest_distances(black, black, 200000, threads())[0] == 0);  // an image also in the other set has distance 0
 }
 
-TEST_CASE("metrics: planted near-duplicates are found, and only those") {
+TEST_CASE("metrics: planted near-duplicates are found, and no others") {
     constexpr int64_t size = 300, count = 100;
     std::vector<uint8_t> images = noise(count * size, 3);
     CHECK(share_of_twins(images, size, 1, threads()) == 0);
     const auto row = [&](int64_t i) { return images.begin() + i * size; };
     std::copy_n(row(10), size, row(90));  // an exact copy
     CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.02));
-    std::copy_n(row(20), size, row(80));  // one that differs by 1 and 2 levels, in the first and the last pixel
+    std::copy_n(row(20), size, row(80));  // differs by 1 and 2 levels, in the first and the last pixel
     row(80)[0] = uint8_t(row(20)[0] ^ 1), row(80)[size - 1] = uint8_t(row(20)[size - 1] ^ 2);
     const double apart = std::sqrt(5.0) / 255;
     CHECK(nearest_others(images, size, threads())[80] == doctest::Approx(apart));
     CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.02));
     CHECK(share_of_twins(images, size, apart * 0.99, threads()) == doctest::Approx(0.02));
     CHECK(share_of_twins(images, size, nearest_others(images, size, threads())[80], threads()) ==
-          doctest::Approx(0.04));         // "at most"
-    std::copy_n(row(10), size, row(11));  // three equal images count as three near-duplicates
+          doctest::Approx(0.04));         // the limit is inclusive
+    std::copy_n(row(10), size, row(11));  // three equal images are three near-duplicates
     CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.03));
-    // With the 1 % quantile of their distances as the limit, 1 % of different images are near-duplicates, or one more: they come
+    // With the 1 % quantile of the distances as the limit, 1 % of the images are near-duplicates, or one more, because they come
     // in pairs.
     const std::vector<uint8_t> different = noise(400 * size, 4);
     const double share = share_of_twins(different, size, quantile(nearest_others(different, size, threads()), 0.01), threads());
@@ -168,7 +169,7 @@ TEST_CASE("metrics: planted near-duplicates are found, and only those") {
     CHECK(share <= 0.0125);
 }
 
-TEST_CASE("metrics: quantiles equal numpy's, and subsets are evenly spread") {
+TEST_CASE("metrics: quantiles equal NumPy's, and subsets are evenly spaced") {
     CHECK(quantile({3, 1, 2}, 0.5) == 2);
     CHECK(quantile({4, 1, 3, 2}, 0.5) == 2.5);
     CHECK(quantile({5, 1, 2, 3, 4}, 0.1) == doctest::Approx(1.4));

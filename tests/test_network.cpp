@@ -23,7 +23,7 @@ TEST_CASE("network: a pass uses the given parameters and buffers") {
     const DeviceValue<Counters> start(Device::cpu());
     const Tensor x = normal(in.batch(4), {start.data(), {3, streams::latent, 0}}, 0, 0, 1, Device::cpu());
 
-    // other values, in training: what the other network would do, to those buffers
+    // Training with the parameters of b and a copy of the buffers: equals a pass of b and updates only the copy.
     const Tensor buffers = Tensor::from(a.flat_buffers().to_host(), a.flat_buffers().shape());
     Tensors values = a.places_in(Tensor::from(b.flat_values().to_host(), b.flat_values().shape()));
     for (Tensor& value : values) value.set_requires_grad();
@@ -34,14 +34,14 @@ TEST_CASE("network: a pass uses the given parameters and buffers") {
     CHECK(buffers.to_host() == b.flat_buffers().to_host());
     CHECK(buffers.to_host() != before);
 
-    // gradients are those of the values that were given
+    // Gradients are computed for the given parameters, not for the network's own.
     const Tensor one = Tensor::full({}, 1);
     const Tensors of_given = grad({mean(y)}, values, {one}, {.create_graph = false, .into = {}});
     CHECK(bool(of_given[0]));
     const Tensors of_own = grad({mean(y)}, a.values(), {one}, {.create_graph = false, .into = {}});
     CHECK(!of_own[0]);
 
-    // running statistics, too
+    // Evaluation uses the given running statistics.
     const Tensor evaluated = a.forward({x}, {.training = false, .parameters = &values, .buffers = &buffers});
     CHECK(evaluated.to_host() == b.forward({x}, {.training = false}).to_host());
     CHECK(evaluated.to_host() != a.forward({x}, {.training = false, .parameters = &values}).to_host());
@@ -66,7 +66,7 @@ TEST_CASE("network: parameters and buffers have the right offsets in the flat te
     for (std::size_t i = 0; i < network.buffers().size(); i += 2) {
         const Variable &mean = *network.buffers()[i], &variance = *network.buffers()[i + 1];
         CHECK(mean.offset * int64_t(sizeof(real)) % 64 == 0);
-        CHECK(variance.offset == mean.offset + mean.size());  // as the kernels want them
+        CHECK(variance.offset == mean.offset + mean.size());  // adjacent, as the kernels expect
         CHECK(mean.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(mean.size()), 0));
         CHECK(variance.in(network.flat_buffers()).to_host() == std::vector<real>(std::size_t(variance.size()), 1));
     }
@@ -99,7 +99,7 @@ TEST_CASE("network: every activation is a layer") {
     }
 }
 
-TEST_CASE("network: a description has each attribute that the model file may give a layer") {
+TEST_CASE("network: a description contains every attribute of the layer that the model file can set") {
     const std::vector<std::string> configs = {R"({ "layer": "linear", "units": "image" })",
                                               R"({ "layer": "reshape", "shape": "image" })",
                                               R"({ "layer": "conv2d", "channels": 6, "kernel": 3, "stride": 2, "padding": 1 })",
@@ -133,7 +133,8 @@ TEST_CASE("network: a description has each attribute that the model file may giv
         }
         for (const config::Key& key : layer_spec(module.type)->keys) {
             CAPTURE(key.name);
-            const bool elsewhere = key.name == "init" || key.kind == config::Kind::layers;  // done when it is built; children
+            // `init` is used only when the layer is built; lists of layers are described as children.
+            const bool elsewhere = key.name == "init" || key.kind == config::Kind::layers;
             CHECK((std::find(names.begin(), names.end(), key.name) != names.end()) != elsewhere);
         }
         CHECK(attributes.size() <= layer_spec(module.type)->keys.size());

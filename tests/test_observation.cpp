@@ -1,4 +1,4 @@
-// Observations of a run, and the collapse alarm.
+// Observations of a run and the collapse alarm.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@ StepLosses losses(double d, double g, double norm_g) {
     return {.loss_d = d, .loss_g = g, .grad_norm_d = 1, .grad_norm_g = norm_g};
 }
 
-// What the alarm says of `count` equal lines.
+// The messages of the alarm for `count` equal rows.
 std::string after(CollapseAlarm& alarm, const StepLosses& line, int count) {
     std::string said;
     for (int i = 0; i < count; ++i) said += alarm.losses(line);
@@ -49,13 +49,13 @@ std::string after(CollapseAlarm& alarm, const StepLosses& line, int count) {
 }  // namespace
 
 TEST_CASE("observation: the spread of images") {
-    const Spread one = spread_of({1, 2, 3, 1, 2, 3, 1, 2, 3}, 3, threads());  // three times the same
+    const Spread one = spread_of({1, 2, 3, 1, 2, 3, 1, 2, 3}, 3, threads());  // three equal images
     CHECK(one.mean == doctest::Approx(2));
     CHECK(one.deviation == doctest::Approx(std::sqrt(2.0 / 3)));
     CHECK(one.distance == doctest::Approx(0));
-    // distances 5, 5 and 6
+    // pairwise distances 5, 5 and 6
     CHECK(spread_of({0, 0, 3, 4, 6, 0}, 3, threads()).distance == doctest::Approx(std::sqrt((25 + 25 + 36) / 3.0)));
-    CHECK(std::isnan(spread_of({7, 7}, 1, threads()).distance));  // an image alone has no other
+    CHECK(std::isnan(spread_of({7, 7}, 1, threads()).distance));  // one image has no distance
     CHECK(std::isnan(spread_of({7, 7}, 1, threads()).nearest));
     Observation single;
     single.samples = single.data = spread_of({7, 7}, 1, threads());
@@ -114,8 +114,8 @@ TEST_CASE("observation: no tensor is left") {
     CHECK(live_tensors() == before);
 }
 
-// A linear critic's gradient is its weight, whatever the image.
-TEST_CASE("observation: the gradient's norm under a penalty") {
+// The gradient of a linear critic is its weight for every image.
+TEST_CASE("observation: the gradient norm under a penalty") {
     const config::GanConfig config =
         small_config("wgan", {"discriminator=[{\"layer\": \"flatten\"}, {\"layer\": \"linear\", \"units\": 1}]",
                               "objective.gradient_penalty.target=0.75"});
@@ -132,7 +132,7 @@ TEST_CASE("observation: the first layer that is not finite is named") {
     const Network& discriminator = trainer.discriminator();
     discriminator.values().back().data()[0] = real(NAN);
     CHECK(first_not_finite(trainer) == discriminator.parameters().back()->name);
-    // finite weights, whose output overflows
+    // finite weights whose output overflows
     GanTrainer large(small_config("vanilla"), few_images(), Device::cpu());
     const Tensor& first = large.generator().values()[0];
     for (int64_t i = 0; i < first.size(); ++i) first.data()[i] = std::numeric_limits<real>::max() / 4;
@@ -144,10 +144,10 @@ TEST_CASE("alarm: the discriminator has saturated (seed 004: 0.000 and 64.09)") 
     const config::GanConfig config = small_config("vanilla");
     CollapseAlarm alarm(config, 1000);
     CHECK(after(alarm, losses(0.0001, 64.09, 1), 19).empty());
-    CHECK(after(alarm, losses(0.3, 3.2, 1), 1).empty());  // it recovers
+    CHECK(after(alarm, losses(0.3, 3.2, 1), 1).empty());  // recovers
     CHECK(after(alarm, losses(0.0001, 64.09, 1), 19).empty());
     CHECK(has(after(alarm, losses(0.0001, 64.09, 1), 1), "explodes (loss_g 64.1)"));
-    CHECK(after(alarm, losses(0.0001, 64.09, 1), 100).empty());  // it is said once
+    CHECK(after(alarm, losses(0.0001, 64.09, 1), 100).empty());  // reported once
     CollapseAlarm healthy(config, 1000);
     CHECK(after(healthy, losses(0.01, 5, 1), 500).empty());
     CHECK(after(healthy, losses(0.3211, 3.1851, 1), 500).empty());
@@ -158,7 +158,7 @@ TEST_CASE("alarm: both losses are pinned at ln 2 and the gradient has vanished (
         CAPTURE(kind);
         CollapseAlarm alarm(small_config("vanilla", {"objective.discriminator_loss=" + kind}), 1000);
         const double d = kind == "mean" ? ln2 : 2 * ln2;
-        CHECK(after(alarm, losses(d, ln2, 1), 100).empty());  // a gradient is left
+        CHECK(after(alarm, losses(d, ln2, 1), 100).empty());  // the gradient has not vanished
         CHECK(has(after(alarm, losses(d, ln2, 1e-4), 20), "pinned at ln 2"));
     }
     CollapseAlarm other(small_config("wgan"), 1000);
@@ -170,7 +170,8 @@ TEST_CASE("alarm: samples that no longer differ") {
     const Spread data{.mean = 0, .deviation = 1, .distance = 10}, alike{.mean = 0, .deviation = 1, .distance = 0.5},
         varied{.mean = 0, .deviation = 1, .distance = 8};
     CollapseAlarm alarm(config, 1000);
-    for (int step = 10; step < 100; step += 10) CHECK(alarm.samples(step, alike, data).empty());  // so runs begin
+    // Images are alike at the start of a run.
+    for (int step = 10; step < 100; step += 10) CHECK(alarm.samples(step, alike, data).empty());
     CHECK(alarm.samples(100, varied, data).empty());
     CHECK(alarm.samples(110, alike, data).empty());
     CHECK(alarm.samples(120, alike, data).empty());
@@ -183,7 +184,7 @@ TEST_CASE("alarm: samples that no longer differ") {
     CHECK_FALSE(never.samples(270, alike, data).empty());
 }
 
-// Six images again and again are as far from each other as the data's.
+// Copies of six images are as far apart as the images of the data.
 TEST_CASE("alarm: a batch of one has no distances") {
     CollapseAlarm alarm(small_config("vanilla"), 100);
     for (int step = 1; step <= 100; ++step)
@@ -199,12 +200,12 @@ TEST_CASE("alarm: samples that repeat a few images") {
     CHECK(alarm.samples(110, samples(0.3), data).empty());
     CHECK(has(alarm.samples(120, samples(0.3), data), "repeat a few images (nearest-neighbour distance is 5.0 %"));
     CHECK(alarm.samples(130, samples(0.3), data).empty());
-    CollapseAlarm never(small_config("vanilla"), 1000);  // they were anything else
+    CollapseAlarm never(small_config("vanilla"), 1000);  // never different from the start
     for (int step = 10; step < 270; step += 10) CHECK(never.samples(step, samples(0.3), data).empty());
     CHECK_FALSE(never.samples(270, samples(0.3), data).empty());
     CollapseAlarm healthy(small_config("vanilla"), 1000);
     for (int step = 10; step < 1000; step += 10) CHECK(healthy.samples(step, samples(2), data).empty());
-    // points lie near each other in the data, too
+    // Points are close together in the data, too.
     CollapseAlarm points(small_config("vanilla"), 1000);
     const Spread near{.mean = 0, .deviation = 1, .distance = 10, .nearest = 0.1};
     for (int step = 10; step < 1000; step += 10) CHECK(points.samples(step, samples(0.1), near).empty());

@@ -1,4 +1,4 @@
-// Memory that runs out: on a thread, and within the libraries that decode images.
+// Exhausted memory: on a thread, and in the libraries that decode images.
 #include <doctest/doctest.h>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -31,7 +31,7 @@ using namespace gannet;
 
 namespace {
 
-// Leaves the process so much more address space, for a while.
+// Limits the address space to the current size plus `bytes` for its lifetime.
 class Scarce {
 public:
     explicit Scarce(int64_t bytes) {
@@ -47,8 +47,8 @@ private:
     struct rlimit before_ {};
 };
 
-// Takes what memory there is, as a list of blocks. The largest are given back first: how many small ones there are depends on the
-// tests before.
+// Allocates all available memory as a list of blocks. give_back() frees the largest blocks first; the number of small blocks
+// depends on earlier tests.
 class AllMemory {
 public:
     explicit AllMemory(std::size_t largest) {
@@ -82,8 +82,8 @@ TEST_CASE("out of memory: an image that cannot be decoded is not reported as bro
     const std::vector<uint8_t> png = wide_png(1 << 22), jpeg = progressive_jpeg(2048);
     CHECK(decode_image(jpeg, options).W == 2048);
     CHECK(decode_image(png, options).W == 1 << 22);
-    // In a process of its own, which first takes what the heap kept of earlier tests and maps large blocks: only what is limited
-    // is left.
+    // In a separate process that first allocates the free memory of the heap and maps large blocks, so that only the limit is
+    // available.
     const pid_t child = ::fork();
     if (child == 0) {
         ::mallopt(M_MMAP_THRESHOLD, 1 << 17);
@@ -174,7 +174,7 @@ TEST_CASE("out of memory: an archive that cannot be unpacked is not reported as 
 
 TEST_CASE("out of memory: an image that needs more than JPEGMEM is not reported as broken") {
     const std::vector<uint8_t> jpeg = progressive_jpeg(512);
-    ::setenv("JPEGMEM", "1000", 1);  // kilobytes
+    ::setenv("JPEGMEM", "1000", 1);  // in kilobytes
     CHECK_THROWS_AS(decode_image(jpeg, DecodeOptions{}), std::bad_alloc);
     ::unsetenv("JPEGMEM");
     CHECK(decode_image(jpeg, DecodeOptions{}).W == 512);
@@ -230,7 +230,7 @@ TEST_CASE("out of memory: the orientation of an image is not lost") {
 #endif
 }
 
-TEST_CASE("parallel: what a task throws reaches the caller, and the threads stay") {
+TEST_CASE("parallel: an exception in a task reaches the caller, and the threads survive") {
     const auto caller = std::this_thread::get_id();
     for (const int size : {2, 5}) {
         ThreadPool pool(size);

@@ -1,4 +1,4 @@
-// The plan of a step: what is printed of it for every preset, and losses that take both scores at once.
+// The plan of a step: the printed plan of every preset, and losses that need both scores at once.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -35,8 +35,8 @@ std::vector<std::filesystem::path> presets() {
 
 }  // namespace
 
-// Two presets of seeds show networks that do not fit their data; tests/seeds_expected.txt lists them. They have no plan.
-// GANNET_WRITE_DOCS=1 writes the files instead.
+// Two seed presets have networks that do not fit their data and so have no plan; tests/seeds_expected.txt lists them. With
+// GANNET_WRITE_DOCS=1, the test writes the files instead.
 TEST_CASE("docs: plans of the presets") {
     const std::string expected = contents("tests/seeds_expected.txt");
     const bool write = std::getenv("GANNET_WRITE_DOCS") != nullptr;
@@ -61,15 +61,15 @@ TEST_CASE("docs: plans of the presets") {
     }
 }
 
-// A loss that takes both scores at once has both tapes alive. With a loss that is a sum of one of each, the gradients are the
-// same but for the order of the sum.
-TEST_CASE("plan: both scores at once give the gradients of one after the other") {
+// A loss that needs both scores at once keeps both tapes alive. For a loss that is a sum over the two scores, the gradients are
+// the same up to the order of summation.
+TEST_CASE("plan: joint and separate scores give the same gradients") {
     for (const std::string model : {"vanilla", "wgan", "dcgan"}) {
         CAPTURE(model);
         const config::GanConfig config = golden_config(model, {"objective.fakes=fresh", "join_batches=false"});
         std::vector<real> gradients[2];
         for (const bool separable : {true, false}) {
-            GanTrainer made(config, few_images(), Device::cpu());  // initial values
+            GanTrainer made(config, few_images(), Device::cpu());  // for the initial values
             Objective objective = config.objective;
             objective.separable = separable;
             const ImageFeed feed(config, few_images(), 1000, Device::cpu());
@@ -92,7 +92,7 @@ TEST_CASE("plan: both scores at once give the gradients of one after the other")
             CHECK(ready == 2);
             CHECK(moved == 2);
         }
-        // sums of at most three terms of like size, rounded in another order
+        // Sums of at most three terms of similar size, added in another order.
         const double tolerance = sizeof(real) == 8 ? 1e-12 : 1e-4;
         double largest = 0, difference = 0;
         for (std::size_t i = 0; i < gradients[0].size(); ++i) {
@@ -104,7 +104,7 @@ TEST_CASE("plan: both scores at once give the gradients of one after the other")
     }
 }
 
-TEST_CASE("plan: a warm-up's steps have a plan of their own") {
+TEST_CASE("plan: warm-up steps have their own plan") {
     const config::GanConfig config = golden_config(
         "wgan", {"objective.critic_steps=1", "objective.critic_warm_up={\"steps\": 1, \"every\": 3, \"critic_steps\": 2}"});
     const GanTrainer trainer(config, few_images(), Device::cpu());

@@ -1,4 +1,4 @@
-// The plots of a run: scales, lines, XML, and which files a log gives.
+// The plots of a run: scales, lines, XML, and the files that are written for a log.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ std::vector<std::string> labels(const Scale& scale, int most) {
     return all;
 }
 
-// Why the text is not well-formed XML: unpaired tags, bare < and &, unclosed quotes. "" if it is. Checks only what plots use.
+// Why the text is not well-formed XML (unpaired tags, bare < and &, unclosed quotes), or "". Checks only what plots use.
 std::string malformed(const std::string& xml) {
     std::vector<std::string> open;
     int roots = 0;
@@ -79,7 +79,7 @@ TEST_CASE("plots: round ticks and their labels") {
     CHECK(labels({0.05, 50, true}, 3) == Names{"0.1", "1", "10"});
     CHECK(labels({0.05, 2, true}, 6) == Names{"0.05", "0.1", "0.2", "0.5", "1", "2"});
     CHECK(labels({1e-12, 1e6, true}, 3).size() <= 4);
-    for (const double size : {1e-300, 1e-7, 1.0, 1e9, 1e300})  // whatever the size, some ticks and not many
+    for (const double size : {1e-300, 1e-7, 1.0, 1e9, 1e300})  // few ticks, but at least some, for every size
         for (const Range& range : {Range{-size, size}, Range{size, size}, Range{0, size}}) {
             CAPTURE(size);
             const std::size_t count = linear_scale(range).ticks(6).size();
@@ -98,7 +98,7 @@ TEST_CASE("plots: numbers and text in XML") {
     CHECK(decimal(100, 3) == "100");
     CHECK(decimal(NAN) == "0");
     const std::string before = std::setlocale(LC_ALL, nullptr);
-    for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8"})  // where one is installed, its comma must not show
+    for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8"})  // the decimal comma of an installed locale must not appear
         if (std::setlocale(LC_ALL, name)) CHECK(decimal(1.5) == "1.5");
     std::setlocale(LC_ALL, before.c_str());
 
@@ -128,7 +128,7 @@ TEST_CASE("plots: thinned lines keep minima and maxima") {
     CHECK(thinned.x.front() == 0);
     CHECK(thinned.x.back() == 19999);
 
-    line.y[9000] = NAN;  // one line that is not finite
+    line.y[9000] = NAN;  // one value that is not finite
     thinned = thin(line, 1000);
     CHECK(thinned.y.size() <= 1000);
     CHECK(std::count_if(thinned.y.begin(), thinned.y.end(), [](double y) { return std::isnan(y); }) == 1);
@@ -143,7 +143,7 @@ TEST_CASE("plots: a spike does not change smoothed lines and ranges") {
     CHECK(smooth.y[40] < 50);
     CHECK(std::isnan(smooth.y[70]));
     CHECK(std::abs(smooth.y[71] - 71) <= 1);
-    CHECK(smooth.y[0] < 3);  // as far back as ahead
+    CHECK(smooth.y[0] < 3);  // the window is symmetric at the ends, too
     CHECK(smoothing_window(1000) == 101);
     CHECK(smoothing_window(100) == 21);
     CHECK(smoothing_window(3) == 1);
@@ -153,12 +153,12 @@ TEST_CASE("plots: a spike does not change smoothed lines and ranges") {
     CHECK(usual_range({NAN}).empty());
     CHECK(smoothed({{1, 2, 3, 4}, {1, 2, 3, 9}}, 7).y == std::vector<double>{1.5, 2, 3, 6});
     Range range{2, 3};
-    range.add(Range{});  // as of a line of gaps, or of zeros on a logarithmic axis
+    range.add(Range{});  // the range of a line of gaps, or of zeros on a logarithmic axis
     CHECK(range.low == 2);
     CHECK(range.high == 3);
 }
 
-TEST_CASE("plots: gaps and values beyond the axis") {
+TEST_CASE("plots: gaps and values outside the axis") {
     const auto drawn = [](const std::vector<double>& y) {
         Chart chart;
         chart.lines.push_back({"", {{}, y}, {"#123456", 1, 1, "1 1"}});
@@ -174,7 +174,7 @@ TEST_CASE("plots: gaps and values beyond the axis") {
     CHECK(count_of(outline(drawn({1, 2, 3, 4, 5}).first), "M") == 1);
     CHECK(count_of(outline(drawn({1, 2, NAN, 4, 5}).first), "M") == 2);
     CHECK(count_of(outline(drawn({1, 2, NAN, 4, 5}).first), "L") == 2);
-    CHECK(count_of(drawn({1, 2, NAN, 4, NAN}).first, "<circle") == 1);  // alone between gaps
+    CHECK(count_of(drawn({1, 2, NAN, 4, NAN}).first, "<circle") == 1);  // a point between two gaps
     CHECK(drawn({NAN, NAN}).first.find("<path") == std::string::npos);
     CHECK_FALSE(has(drawn({1, NAN, 2}).first, "nan"));
 
@@ -183,7 +183,7 @@ TEST_CASE("plots: gaps and values beyond the axis") {
     CHECK_FALSE(drawn(spiky).second);
     spiky[100] = 1e9;
     CHECK(drawn(spiky).second);
-    CHECK(count_of(drawn(spiky).first, "h6z") == 1);  // its triangle
+    CHECK(count_of(drawn(spiky).first, "h6z") == 1);  // the triangle that marks it
 }
 
 TEST_CASE("plots: every file of a GAN's log, and none without data") {
@@ -212,11 +212,11 @@ TEST_CASE("plots: every file of a GAN's log, and none without data") {
     CHECK(has(plots["activations"], "1 linear"));
     CHECK(has(plots["scores"], ">accuracy</text>"));
     CHECK_FALSE(has(plots["scores"], "Wasserstein"));
-    CHECK(count_of(plots["scores"], ">step</text>") == 2);  // panels
+    CHECK(count_of(plots["scores"], ">step</text>") == 2);  // two panels
 
-    CHECK(has(plots["losses"], ">Losses \xC2\xB7 deep<"));  // the run's name
+    CHECK(has(plots["losses"], ">Losses \xC2\xB7 deep<"));  // the name of the run
 
-    write_plots(history_of(log), plots.folder / "deep/plots");  // in place of the old ones
+    write_plots(history_of(log), plots.folder / "deep/plots");  // replaces the old plots
     CHECK(std::distance(std::filesystem::directory_iterator(plots.folder / "deep/plots"), {}) == std::size(all_files));
     plots.folder.write("file", "");
     CHECK(has(error_of([&] { write_plots(history_of(log), plots.folder / "file"); }), "file"));
@@ -242,9 +242,9 @@ TEST_CASE("plots: a critic's scores and a classifier's losses") {
     CHECK(has(classifier["gradient_norms"], ">grad_norm</text>"));
 }
 
-// A norm that is constant lies on its target where they are the same, above it where the target is less.
-TEST_CASE("plots: a penalty's target is drawn where it is") {
-    const auto heights = [](const char* target) {  // of norm and target, from the top
+// A constant norm is drawn on its target if they are equal, above it if the target is smaller.
+TEST_CASE("plots: the target of a penalty is drawn at its value") {
+    const auto heights = [](const char* target) {  // of the norm and the target, from the top
         std::string log;
         for (const char* step : {"10", "20"})
             log += std::string("{\"step\":") + step + ",\"observed\":{\"penalty_norm\":4" + target + "}}\n";
@@ -260,7 +260,7 @@ TEST_CASE("plots: a penalty's target is drawn where it is") {
     CHECK(same[0] == same[1]);
     REQUIRE(less.size() == 2);
     CHECK(less[0] < less[1]);
-    CHECK(heights("").size() == 1);  // of a log that does not have it
+    CHECK(heights("").size() == 1);  // a log without a target
 }
 
 TEST_CASE("plots: histograms over time") {
@@ -275,7 +275,7 @@ TEST_CASE("plots: histograms over time") {
     CHECK(history.histograms[1].steps[0].counts.empty());
     CHECK(history.histograms[2].steps[0].counts.empty());
 
-    // Half of the values lie at -1, half at 1: two strokes from the first step to the last, at the bottom and at the top.
+    // Half of the values are -1, half are 1: two strokes over all steps, one at the bottom, one at the top.
     Canvas canvas;
     std::vector<float> counts(32, 0);
     counts.front() = counts.back() = 5;
@@ -286,7 +286,7 @@ TEST_CASE("plots: histograms over time") {
     for (int step = 0; step < 3; ++step) log += observation(step, 30, sample_statistics);
     const std::string weights = Plots(log)["weights"];
     CHECK(count_of(weights, "crispEdges") == 24);
-    CHECK(count_of(weights, "translate(64 ") == 6);  // four beside each other
+    CHECK(count_of(weights, "translate(64 ") == 6);  // four side by side
     CHECK(has(weights, "36 of 60 parameters are not shown"));
     CHECK_FALSE(has(weights, ".bias"));
 }
@@ -325,7 +325,7 @@ TEST_CASE("plots: alternating losses give a straight line, not a sawtooth") {
         CHECK(*std::max_element(y.begin(), y.end()) == doctest::Approx(1.6));
         CHECK(*std::min_element(y.begin(), y.end()) == doctest::Approx(1.6));
     }
-    // Two critics' losses beside each other, with noise and without a straight middle: neighbours differ by a hundredth at most.
+    // Losses of two alternating critics with noise and curvature: neighbours of the smoothed line differ little.
     Series line;
     for (int i = 0; i < 1000; ++i)
         line.x.push_back(i), line.y.push_back((i % 2 ? 0.2 : 3.0) + 0.1 * std::sin(i * i) + (i % 37 == 0 ? 20 : 0));

@@ -1,4 +1,4 @@
-// Random draws: known answers of the generator, distributions, and independence from the grouping of draws.
+// Random draws: known answers of the generator, distributions, and independence from how draws are grouped.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct Source {
     RandomSource get() const { return {counters.data(), key}; }
 };
 
-// The Kolmogorov-Smirnov distance from a distribution, times sqrt(n): above 1.95 once in a thousand.
+// The Kolmogorov-Smirnov distance from a distribution, times sqrt(n). It exceeds 1.95 with probability 0.001.
 template <class F>
 double distance(std::vector<real> x, F distribution) {
     std::sort(x.begin(), x.end());
@@ -92,7 +92,7 @@ TEST_CASE("normal numbers are normal") {
     }
 }
 
-TEST_CASE("a number depends on seed, stream, update, step, sample and element, and on nothing else") {
+TEST_CASE("numbers depend only on seed, stream, update, step, sample and element") {
     const Source source;
     const auto drawn = [&](const RandomSource& from) { return uniform({64}, from, 0, 0, 1, Device::cpu()).to_host(); };
     std::set<std::vector<real>> all{drawn(source.get())};
@@ -193,7 +193,7 @@ TEST_CASE("the order of an epoch is a bijection that differs between epochs") {
         if (count < 64) continue;
         CHECK(orders[0] != orders[1]);
         CHECK(orders[1] != orders[2]);
-        int64_t fixed = 0, neighbours = 0;  // about one of each in a random order
+        int64_t fixed = 0, neighbours = 0;  // a random order has about one of each
         for (std::size_t i = 0; i < orders[0].size(); ++i) {
             fixed += orders[0][i] == int64_t(i);
             neighbours += i > 0 && orders[0][i] == orders[0][i - 1] + 1;
@@ -201,7 +201,7 @@ TEST_CASE("the order of an epoch is a bijection that differs between epochs") {
         CHECK(fixed < 10);
         CHECK(neighbours < 10);
         CHECK(shuffled_index(8, 0, 0, count) + count * shuffled_index(8, 0, 1, count) !=
-              orders[0][0] + count * orders[0][1]);  // another seed
+              orders[0][0] + count * orders[0][1]);  // with another seed
     }
 }
 
@@ -214,7 +214,7 @@ TEST_CASE("batches continue across the end of an epoch, and the images beyond `u
         std::set<int> used;
         for (int64_t seen = 0; seen < 40 * usable; seen += batch) {
             const DeviceValue<Counters> counters(device, {0, seen});
-            // two batches of one step: the second may be in the next epoch
+            // Two batches of one step; the second may belong to the next epoch.
             for (const int64_t first : {int64_t(0), batch}) {
                 const GatherShape s{count, usable, 1, first, batch, 5, 1, 0, true};
                 const Tensor y = Tensor::empty({batch}, device);

@@ -1,4 +1,4 @@
-// Threads for what a test does on the host.
+// Threads for host code of tests.
 #pragma once
 #include "engine/tensor/device.h"
 
