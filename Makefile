@@ -1,36 +1,36 @@
 # Gannet's build. `make` builds the programs in apps/ for whatever this machine has, `make help` lists the rest.
 #
 #   make SAN=1 ...    AddressSanitizer and UndefinedBehaviorSanitizer, in a build folder of its own
-#   make CUDA=0 ...   without the CUDA backend, which is built where nvcc is found
-#   make ARCHS=all    machine code for every GPU since sm_75, instead of this machine's (or of what any GPU can translate)
+#   make CUDA=0 ...   builds without the CUDA backend, even if nvcc is installed
+#   make ARCHS=all    machine code for every architecture from sm_75 on, not only for the GPU of this machine
 #   make CUDART=shared   links the CUDA runtime as a shared library
 #   make V=1 ...      shows the commands
-#   make reproduce    runs the experiments of docs/seeds.md and writes what came of them into it (ID=002: those of one name)
-#   make crash        breaks trainings off in every way and compares what they leave (CRASH=N or slice: fewer tries; docs/reliability.md)
+#   make reproduce    runs the experiments of docs/seeds.md and writes their results into that page (ID=002: only matching names)
+#   make crash        interrupts programs by kills, errors and power cuts and checks their files (CRASH=N or slice: fewer tries)
 #   make fuzz         fuzzes every reader (MINUTES=10 for each target, JOBS=1 at a time, TARGETS="json net")
-#   make soak         whether a training of MINUTES=20 keeps its pace and its memory
+#   make soak         checks that a training of MINUTES=20 keeps its speed and memory
 #   make fingerprint  compares the bits of trainings with tests/fingerprints.json (WRITE=1 writes it again)
-#   make nullcuda     counts kernels, memory and calls of the models' training on a GPU, without one
+#   make nullcuda     counts kernels, memory and runtime calls of a training on CUDA, without a GPU
 #   make bench        times the models: ms per step, images/s, GFLOP/s, memory, as a table
-#   make bench-peers PEER=PYTHON   the same beside PyTorch and JAX, with an interpreter that has them (PEERS=FOLDER of their scripts)
+#   make bench-peers PEER=PYTHON   compares them with PyTorch and JAX; PYTHON is an interpreter with both (PEERS=FOLDER of scripts)
 
 CXX      ?= g++
 BUILD    := build$(if $(SAN),/san)
 Q        := $(if $(V),,@)
 comma    := ,
 
-# GCC 12 sees uninitialised variants and overlapping strings where there are none. A switch over kinds has a case for each.
+# GCC 12 reports false positives for uninitialised variants and overlapping strings. A switch over an enum must cover every value.
 WARN     := -Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wno-maybe-uninitialized -Wno-restrict -Werror=switch
 CXXFLAGS ?= -O2 -g1
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
 FLAGS    := -std=c++20 -I. $(WARN) $(CXXFLAGS) $(SANFLAGS) -fno-math-errno -fno-trapping-math -fopenmp-simd -pthread -MMD -MP
 LIBS     := -larchive -ljpeg -lpng -lz -pthread -ldl
 
-# oneDNN, for apps/bench to time beside the kernels: where Debian's libdnnl-dev is installed, ONEDNN=0 leaves it out.
+# apps/bench compares the kernels with oneDNN if libdnnl-dev is installed. ONEDNN=0 builds without it.
 HASH     := \#
 ONEDNN   := $(if $(SAN),0,$(shell echo '$(HASH)include <oneapi/dnnl/dnnl.hpp>' | $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 && echo 1))
 
-# The CUDA backend. PTX for compute_75 and compute_80 is always there (newer chips take the second path), for a GPU to translate.
+# The CUDA backend. The programs always contain PTX for compute_75 and compute_80, which the driver compiles for the GPU.
 NVCC      := $(shell command -v nvcc)
 CUDA      := $(if $(SAN),0,$(if $(NVCC),1,0))
 CUDART    := static
@@ -45,7 +45,7 @@ NVCCFLAGS := -std=c++20 -I. -O3 -lineinfo -Werror all-warnings $(CUDA_DEFS) -Xco
              -gencode arch=compute_75$(comma)code=compute_75 -gencode arch=compute_80$(comma)code=compute_80 \
              $(foreach a,$(ARCHS),-gencode arch=compute_$(a)$(comma)code=sm_$(a))
 
-# One binary for every x86-64: kernel files are compiled once for each instruction set and picked at run time.
+# One binary for every x86-64: kernel files are compiled once for each instruction set. The program selects one at run time.
 ISAS         := scalar avx2 avx512
 FLAGS_scalar :=
 FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi2
@@ -67,13 +67,13 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 # ---- the engine -------------------------------------------------------------------------------------------------------
-# Once for real = float, once for real = double, and once more as float with the CUDA kernels on the CPU (tools/simt).
+# Built with real = float, with real = double, and with real = float and the CUDA kernels on the CPU (tools/simt).
 FLAGS_float  := $(if $(filter 1,$(CUDA)),$(CUDA_DEFS))
 FLAGS_double := -DGANNET_DOUBLE
 FLAGS_simt   := -DGANNET_CUDA -DGANNET_SIMT -Itools/simt -Wno-unknown-pragmas
 LIBS_float   := $(if $(filter 1,$(CUDA)),$(CUDA_LIBS_$(CUDART)))
 
-# What a compiler is told; objects are made again when it changes. $(1) file, $(2) flags
+# A file with the compiler's flags; objects depend on it, so changed flags rebuild them. $(1) file, $(2) flags
 define STAMP
 $$(BUILD)/$(1): FORCE
 	@mkdir -p $$(@D)
@@ -88,7 +88,7 @@ $(eval $(call STAMP,link_flags,$(LIBS) $(LIBS_float) $(LIBS_bench)))
 $(BUILD)/float/engine/bench/onednn.o: $(BUILD)/link_flags
 $(BUILD)/float/engine/bench/onednn.o: private FLAGS += $(if $(LIBS_bench),-DGANNET_ONEDNN -fopenmp)
 
-# $(1) float, double or simt, $(2) where the kernels of the instruction sets are, $(3) what is there besides
+# $(1) float, double or simt, $(2) the folder of the CPU kernels, $(3) further objects
 define ENGINE
 $$(BUILD)/$(1)/%.o: %.cpp $$(BUILD)/$(1)/flags
 	@mkdir -p $$(@D)
@@ -111,8 +111,8 @@ $(BUILD)/simt/kernels/cuda/%.o: kernels/cuda/%.cu $(BUILD)/simt/flags
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -x c++ $(FLAGS_simt) $(FLAGS) $(if $(SAN),,-O3) -fno-strict-aliasing -c $< -o $@
 
-# $(1) float or double, $(2) instruction set. Symbols outside the set's own namespace are made local: an inline function
-# of the standard library that was compiled for AVX-512 must never be the copy that the rest of the program gets.
+# $(1) float or double, $(2) instruction set. Symbols outside the namespace of the instruction set become local. Otherwise the
+# linker could use an inline function of the standard library that was compiled for AVX-512 in the rest of the program.
 define ISA
 $$(BUILD)/$(1)/isa/$(2)/%.o: kernels/cpu/%.cpp $$(BUILD)/$(1)/isa/flags
 	@mkdir -p $$(@D)
@@ -125,7 +125,7 @@ $$(BUILD)/$(1)/kernels_$(2).o: $$(KERNEL_SRC:kernels/cpu/%.cpp=$$(BUILD)/$(1)/is
 endef
 $(foreach r,float double,$(foreach i,$(ISAS),$(eval $(call ISA,$(r),$(i)))))
 
-# The version reaches the programs through one object, rebuilt when it changes.
+# The version is compiled into one object, which is rebuilt when the version changes.
 $(BUILD)/version.cpp: FORCE
 	@mkdir -p $(@D)
 	@printf '#include "base/version.h"\nnamespace gannet { const char* version() { return "%s"; } }\n' '$(VERSION)' > $@.new
@@ -136,7 +136,8 @@ $(BUILD)/version.o: $(BUILD)/version.cpp
 FORCE:
 
 # ---- fuzzers: docs/reliability.md -----------------------------------------------------------------------------------------
-# What reads and builds once more, by clang with libFuzzer and sanitizers; the rest is the programs' own. `replay` is of the plain build.
+# Readers and builders are compiled again by clang, with libFuzzer and sanitizers; the other objects are those of the float build.
+# `replay` belongs to the float build.
 CLANG      := clang++
 FUZZED_SRC := $(wildcard base/*.cpp data/*.cpp $(foreach f,config nn model train diagnostics,engine/$f/*.cpp)) $(foreach f,run/log gan/preflight gan/warnings,engine/$f.cpp)
 FUZZ_SRC   := $(filter-out tests/fuzz/replay.cpp,$(wildcard tests/fuzz/*.cpp))
@@ -177,7 +178,7 @@ test: all $(BUILD)/float/run_tests $(BUILD)/double/run_tests build-simt $(BUILD)
 gradcheck: $(BUILD)/double/run_tests
 	$(BUILD)/double/run_tests --test-case='gradients*'
 
-# The same objects as above with the CUDA runtime as a shared library, for which an emulator can stand in.
+# The objects of the float build, linked with a shared CUDA runtime, which an emulator can replace.
 $(BUILD)/shared/run_tests: $(TEST_SRC:%.cpp=$(BUILD)/float/%.o)
 $(BUILD)/shared/train: $(BUILD)/float/apps/train.o
 $(BUILD)/shared/bench: $(BUILD)/float/apps/bench.o
@@ -201,7 +202,7 @@ simt: build-simt
 nullcuda: build-simt
 	@tools/nullcuda/check.py $(BUILD)/simt
 
-# How fast it is; the machine should do nothing else. BENCHFLAGS: options of tools/side_by_side.py, such as --models mlp --rounds 5.
+# Timings; the machine should be idle otherwise. BENCHFLAGS: options of tools/side_by_side.py, such as --models mlp --rounds 5.
 PEER  ?= python3
 PEERS ?= ../shared/peer
 bench: all
@@ -209,14 +210,14 @@ bench: all
 bench-peers: all
 	@python3 tools/side_by_side.py --bench $(PROGRAMS)/bench --peer $(PEERS) --python $(PEER) $(BENCHFLAGS)
 
-# The experiments of docs/seeds.md: ID= names one, FACES= and SPRITES= folders of images.
+# The experiments of docs/seeds.md. ID= selects experiments; FACES= and SPRITES= are folders of images.
 reproduce: all
 	@tools/reproduce.py $(ID) $(if $(FACES),--faces $(FACES)) $(if $(SPRITES),--sprites $(SPRITES))
 
 profile: all
 	@tools/profile.sh $(MODEL)
 
-# Bugs planted in the kernels, and how many of them the suite finds.
+# Plants bugs in the kernels and counts how many of them the tests find.
 mutants: build-simt
 	@tools/simt/mutants.sh
 
@@ -233,25 +234,25 @@ crash: all $(BUILD)/crash/shim.so
 fingerprint: all $(BUILD)/double/apps/train $(BUILD)/simt/apps/train
 	@tools/fingerprint.py --apps $(PROGRAMS) --build $(BUILD) --compiler $(CXX) $(WRITE:%=--write)
 
-# Whether a long run keeps its pace and its memory; the machine should do nothing else.
+# Checks that a long run keeps its speed and memory; the machine should be idle otherwise.
 soak: all
 	@tools/soak.py --apps $(PROGRAMS) $(MINUTES:%=--minutes %)
 
-# What the compiler made of the kernels: docs/cuda.md.
+# Checks the compiled CUDA kernels: docs/cuda.md.
 ptxas:
 	@python3 tools/ptxas.py --build $(BUILD)
 sass:
 	@python3 tools/sass.py --build $(BUILD)
 
-# Everything: sanitizers, every instruction set, one thread and several.
+# The full test matrix: sanitizers, every instruction set, one thread and several.
 check-all:
 	@tools/check_all.sh
 
-# ---- what the build needs ----------------------------------------------------------------------------------------------
+# ---- dependencies ------------------------------------------------------------------------------------------------------
 # header:package
 NEEDS := zlib.h:zlib1g-dev png.h:libpng-dev jpeglib.h:libjpeg62-turbo-dev archive.h:libarchive-dev nlohmann/json.hpp:nlohmann-json3-dev CLI/CLI.hpp:libcli11-dev eigen3/Eigen/Dense:libeigen3-dev doctest/doctest.h:doctest-dev
 
-# Asks the compiler, so that a header in any place it searches counts.
+# The compiler searches for each header, so a header may be in any include folder.
 check-headers:
 	@for need in $(NEEDS); do \
 	  echo "#include <$${need%%:*}>" | $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 || missing="$$missing $${need##*:}"; done; \
@@ -261,7 +262,7 @@ check-headers:
 deps:
 	@tools/deps.sh
 
-# PyTorch, for the tests that recompute traces, and the clang tools of `make lint`.
+# PyTorch for the tests that recompute traces, and the clang tools for `make lint` and `make fuzz`.
 deps-extra:
 	@tools/deps.sh --extra
 

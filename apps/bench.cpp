@@ -1,4 +1,4 @@
-// Measures a model's training step, or every kernel.
+// Times the training step of a model, or every kernel.
 #include <cstdio>
 #include <regex>
 
@@ -15,7 +15,7 @@ using namespace gannet;
 
 namespace {
 
-// The cases whose names match the regular expression; all if it is empty.
+// Returns the cases whose names match the regular expression. An empty expression matches all.
 std::vector<const bench::KernelCase*> select(const std::string& pattern) {
     std::vector<const bench::KernelCase*> chosen;
     try {
@@ -27,7 +27,7 @@ std::vector<const bench::KernelCase*> select(const std::string& pattern) {
                     "write one as in: bench --kernels --filter '^conv2d'");
     }
     if (chosen.empty())
-        throw Error("no case matches \"" + pattern + "\"", "command line", "`bench --kernels --list` names them all");
+        throw Error("no case matches \"" + pattern + "\"", "command line", "run `bench --kernels --list` to list all cases");
     return chosen;
 }
 
@@ -74,8 +74,9 @@ int main(int argc, char** argv) {
         line.option("--filter", filter, "REGEX", "measures only the kernels whose names match");
         line.flag("--list", list, "lists the names of the kernel cases and measures nothing");
         line.flag("--json", json, "prints one JSON object");
-        line.option("--tune", tune_file, "FILE",
-                    "measures which GEMM implementation is faster for each shape on this GPU, for --set cuda.tune=FILE");
+        line.option(
+            "--tune", tune_file, "FILE",
+            "times both GEMM implementations for each shape on this GPU and writes the faster ones, for --set cuda.tune=FILE");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute; auto: a GPU if there is one");
         line.option("--threads", threads, "T", threads_help);
         line.option("--steps", steps, "N", "number of steps to time; default: as many as fit into --seconds, at least 5");
@@ -93,7 +94,7 @@ int main(int argc, char** argv) {
         if (steps && (*steps < 1 || *steps > 1000000))
             throw Error("--steps " + std::to_string(*steps) + " is out of range", "command line", "use 1 to 1,000,000");
         if (seconds && !(*seconds >= 0 && *seconds <= 3600))
-            throw Error("--seconds " + std::to_string(*seconds), "command line", "use 0 to 3600");
+            throw Error("--seconds " + std::to_string(*seconds) + " is out of range", "command line", "use 0 to 3600");
 
         if (kernels) {
             const std::vector<const bench::KernelCase*> cases = select(filter);

@@ -1,4 +1,4 @@
-// Measures samples against real images, with a classifier that Gannet trained.
+// Compares samples with real images, with a classifier that Gannet trained.
 #include <cstdio>
 #include <memory>
 
@@ -13,32 +13,33 @@ using namespace gannet;
 
 namespace {
 
-// The model file that trains a classifier for this data set: its name, or "".
+// The name of the model file that trains a classifier for this data set, or "".
 std::string model_for(const std::string& set) {
     return set == "mnist" ? "classifier-mnist" : set == "fashion-mnist" ? "classifier-fashion" : "";
 }
 
-// What to do for the metrics that are null without a classifier.
+// The warning without a classifier: which metrics are null, and how to get a classifier.
 std::string without_classifier(const std::string& set, const RealImages& reals) {
     const std::string nulls =
         "shares, modes, entropy, mean_confidence, frechet and frechet_floor are null: they need a classifier";
     const std::string model = model_for(set);
-    if (!model.empty()) return nulls + "; run ./apps/train models/" + model + ".json, or name one's run with --classifier";
+    if (!model.empty())
+        return nulls + "; run ./apps/train models/" + model + ".json, or name a classifier's run with --classifier";
     if (reals.labelled)
         return nulls + "; train one on the class folders of " + reals.source +
                " (docs/evaluate.md), and name its run with --classifier";
     return nulls + ", and " + reals.source +
-           " has no labels to train one with; name the run of one that was trained on other images of this kind with "
-           "--classifier";
+           " has no labels to train one with; name the run of a classifier for similar images with --classifier";
 }
 
-// The real images, and the classifier where there is one: by name, or by the data set of the samples. `data` replaces the place
-// of the real images.
+// The real images and, if there is one, the classifier.
 struct Standard {
     std::unique_ptr<Classifier> classifier;
-    std::optional<RealImages> reals;  // of files without a classifier: not before the files' own shape is known
+    std::optional<RealImages> reals;  // empty for files without a classifier, until their shape is known
 };
 
+// Finds the classifier `by` (--classifier) or the default one of the data set. `data` (--data) replaces the path of the real
+// images.
 Standard find_standard(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
                        Device device, const LoadReport& report) {
     const bool files_beside_data = !source.draws() && !data.empty();
@@ -71,7 +72,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
                     "give its path with --data PATH");
     try {
         standard.reals = load_real_images(std::move(options), key, bool(standard.classifier), device.threads());
-    } catch (const Error& error) {  // the advice names keys of a model file, and there is none
+    } catch (const Error& error) {  // replaces advice to set data.path, because evaluate reads no model file
         if (std::string(error.what()).find("set data.path") == std::string::npos) throw;
         throw error.with_advice("give the place of the real images with --data PATH");
     }
@@ -87,7 +88,7 @@ RealImages images_like(const Samples& samples, const std::string& data, ThreadPo
     RealImages reals = load_real_images(std::move(options), "", false, threads);
     if (!(reals.image == image))
         throw Error("the samples are " + image.str() + ", the real images " + reals.image.str(), data,
-                    "give images of one shape: only square ones are resized");
+                    "give images of one shape: only square images are resized");
     return reals;
 }
 

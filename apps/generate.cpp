@@ -53,9 +53,9 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
         replace ? 0 : std::count_if(there.samples.begin(), there.samples.end(), [&](int64_t i) { return i >= images; });
     if (!there.unlisted.empty())
         say("gannet: warning: " + counted(int64_t(there.unlisted.size()), "folder or file", "folders or files") +
-            " cannot be reached: " + named(there.unlisted) + " (" + folder + "): older images may be in there");
+            " cannot be reached: " + named(there.unlisted) + " (" + folder + "): they may contain older images");
     if (stay == 0 && there.other_images == 0) return;
-    std::string what, to_do = "choose another --out for samples alone";
+    std::string what, to_do = "choose another folder with --out";
     if (stay > 0) {
         const int64_t first = there.samples[there.samples.size() - std::size_t(stay)], last = there.samples.back();
         what = counted(stay, "older sample", "older samples") + " (" + sample_name(first) + " to " + sample_name(last) + ")";
@@ -90,10 +90,10 @@ int main(int argc, char** argv) {
         if (n < 1 || n > 1000000)
             throw Error("-n " + std::to_string(n) + " is out of range", "command line", "use 1 to 1,000,000");
         if (line.given("--interpolate") && (interpolate < 2 || interpolate > 1000))
-            throw Error("--interpolate " + std::to_string(interpolate), "command line", "use 2 to 1000");
+            throw Error("--interpolate " + std::to_string(interpolate) + " is out of range", "command line", "use 2 to 1000");
         if (interpolate * n > 1000000)
-            throw Error(std::to_string(n) + " rows of " + std::to_string(interpolate) + " images", "command line",
-                        "draw at most 1,000,000 at once");
+            throw Error(std::to_string(n) + " rows of " + std::to_string(interpolate) + " images are too many", "command line",
+                        "draw at most 1,000,000 images at once");
         ignore_write_signals();
 
         const Checkpoint checkpoint = load_checkpoint(find_checkpoint(run));
@@ -116,10 +116,10 @@ int main(int argc, char** argv) {
                         "end it in .png for a grid, or in / for a folder of images");
         if (folder && image.C != 1 && image.C != 3)
             throw Error("the generator produces points, not images", "command line",
-                        "give --out FILE.png, a picture of all of them");
+                        "give --out FILE.png for a picture of all points");
         if (replace && !folder)
             throw Error("--replace without a folder", "command line", "give --out FOLDER/; a grid is replaced anyway");
-        refuse_output_in_data(config.data.images, out, "what is drawn");
+        refuse_output_in_data(config.data.images, out, "the drawn images");
         if (folder) prepare_folder(out, images, replace);
         else const AtomicFile writable(out);  // throws now rather than after the work
         Bar bar;

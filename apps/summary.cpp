@@ -13,7 +13,7 @@ using namespace gannet;
 
 namespace {
 
-// Prints the networks as far as they can be built, then whether they fit.
+// Prints each network that can be built, then checks that they fit together.
 void print_tables(const config::GanConfig& config, const SampleShape& image) {
     const Device device = Device::cpu();
     const Network generator(Net::generator, config.generator, config.latent.shape(), image, config, device);

@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
         CommandLine line(
             "train",
             "Trains a GAN or a classifier. MODEL.json declares its networks, data and objective (docs/model-format.md).");
-        line.positional("MODEL.json", options.model, "the model file; with --resume the default is the run's own", false);
+        line.positional("MODEL.json", options.model, "the model file; with --resume, default: the run's config.json", false);
         line.option("--out", options.out, "DIR", "folder of the run; default: runs/MODEL");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to train; auto: a GPU if there is one");
         line.option("--epochs", epochs, "N", "number of passes over the data");
@@ -50,12 +50,11 @@ int main(int argc, char** argv) {
         line.option("--set", set, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
         line.choice("--matmul", matmul, {"auto", "own", "cublas"}, "GEMM implementation on a GPU, as --set cuda.matmul");
         line.flag("--exact", exact, "computes convolutions without Winograd, as --set cpu.exact=true");
-        line.choice("--on-collapse", on_collapse, {"warn", "stop"},
-                    "what to do when the training collapses, as --set on_collapse");
+        line.choice("--on-collapse", on_collapse, {"warn", "stop"}, "what to do if the training collapses, as --set on_collapse");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE",
                     "records the first steps for tools/check_trace.py; --resume-if-exists keeps a trace that exists");
-        line.option("--trace-steps", options.trace_steps, "K", "how many steps to record");
+        line.option("--trace-steps", options.trace_steps, "K", "number of steps to record; default: 1");
         line.option("--resume", options.resume, "RUN", "resumes an interrupted run");
         line.flag("--resume-if-exists", options.resume_if_exists,
                   "resumes the run in --out, or starts it: repeat the command until it exits with 0");
@@ -75,9 +74,11 @@ int main(int argc, char** argv) {
             throw Error("no model file", "command line", "give one, as in: ./apps/train models/wgan.json");
         if (!options.trace.empty() && exists(options.trace) && std::filesystem::is_regular_file(options.trace) &&
             !options.trace.ends_with(".safetensors") && !is_trace(options.trace))
-            throw Error("--trace would replace a file that is not a trace", options.trace, "name one that ends in .safetensors");
+            throw Error("--trace would replace a file that is not a trace", options.trace,
+                        "give a name that ends in .safetensors");
         if (options.trace_steps < 1)
-            throw Error("--trace-steps " + std::to_string(options.trace_steps), "command line", "use 1 or more");
+            throw Error("--trace-steps " + std::to_string(options.trace_steps) + " is out of range", "command line",
+                        "use 1 or more");
         options.settings = config::Settings(set);
         const auto flag = [&](const std::string& key, const std::string& value, const std::string& name) {
             options.settings.add(key + "=" + value, name + " " + value);

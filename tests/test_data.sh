@@ -33,8 +33,8 @@ runs in_here "$train" ../tiny.json --set data.path=. --out ../run
 check "four images" grep -q ', 4 images of ' err
 runs "$train" tiny.json --out here-too # a name that begins alike
 
-# Nor what its generator draws.
-drawn="what is drawn would be inside its data, .*choose an --out outside the data"
+# The images that its generator draws must not be inside the data either.
+drawn="the drawn images would be inside its data, .*choose an --out outside the data"
 for out in here here/ here/fakes/ link/fakes/ here/grid.png; do refuses_at_once "$drawn" "$generate" run -n 2 --out $out; done
 check "nothing was drawn" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
 runs "$generate" run -n 2 --out here-too/

@@ -1,17 +1,16 @@
 #!/bin/sh
-# Everything that is tested, in every way: `tools/check_all.sh [PART...]`, all of them without. Run before an issue is resolved.
+# Runs the full test matrix: `tools/check_all.sh [PART...]`. Without arguments, runs all parts.
 #
-#   plain       the suites of `make test`
-#   variants    the tests with each instruction set, and with one thread and several; the bits of all models and schedules; needs plain
-#   sanitizers  the suites of `make test` under AddressSanitizer and UndefinedBehaviorSanitizer, CUDA kernels in every order of threads
-#   simt        CUDA kernels in every order of threads, as sm_75, and with bugs planted in them; needs plain
-#   broken      runs broken off in every way and resumed, readers fuzzed, a soak: make crash, fuzz and soak of a few minutes,
-#               memory that runs out in small steps; needs plain
-#   emulated    the nvcc-built programs under an emulator, EMULATOR=COMMAND
-#   code        what the CUDA compiler made of the kernels
-#   figures     the models at full length: what the classifiers know, all ten digits; needs plain
+#   plain       runs the suites of `make test`; the parts marked * use its build
+#   variants *  runs the tests with each instruction set and with one and two threads, and make fingerprint
+#   sanitizers  runs the suites of `make test` under AddressSanitizer and UndefinedBehaviorSanitizer, with further thread orders
+#   simt *      runs the CUDA kernels on the CPU in further thread orders, as sm_75, and with planted bugs
+#   broken *    runs make crash, make fuzz and make soak for some minutes, and the test of memory limits in small steps
+#   emulated    runs the nvcc-built programs under an emulator, EMULATOR=COMMAND
+#   code        checks registers and machine code of the CUDA kernels
+#   figures *   trains models at full length and checks accuracies and the variety of the samples
 #
-# What a run said is printed where it failed. The last line is `N passed, N failed, N skipped`.
+# The output of a suite is printed only if it fails. The last line is `N passed, N failed, N skipped`.
 cd "$(dirname "$0")/.." || exit 1
 quiet=1
 . tools/suites.sh
@@ -52,11 +51,11 @@ simt() {
     suite "CUDA on the CPU, sm_75" env SIMT_CC=7.5 tools/test_cuda.sh build/simt build/simt/apps/train quick
 }
 broken() {
-    suite "broken off and resumed" make crash CRASH=150 KILLS=390
+    suite "interrupted and resumed" make crash CRASH=150 KILLS=390
     if command -v clang++ >/dev/null; then
         suite "fuzz" make fuzz MINUTES=0.5 JOBS="$(nproc)" AGAIN=1
     else
-        echo "== fuzz: skipped, there is no clang++ (make deps-extra)"
+        echo "== fuzz: skipped, clang++ is not installed (make deps-extra)"
         skipped=$((skipped + 1))
     fi
     suite "soak" make soak MINUTES=5
@@ -66,7 +65,7 @@ with_nvcc() { # NAME COMMAND...
     if command -v nvcc >/dev/null; then
         suite "$@"
     else
-        echo "== $1: skipped, there is no nvcc"
+        echo "== $1: skipped, nvcc is not installed"
         skipped=$((skipped + 1))
     fi
 }
@@ -75,7 +74,7 @@ for part in "$@"; do
     case $part in
         plain | variants | sanitizers | simt | broken | emulated | code | figures) ;;
         *)
-            echo "check_all.sh: no part '$part': plain, variants, sanitizers, simt, broken, emulated, code or figures" >&2
+            echo "check_all.sh: no part '$part': use plain, variants, sanitizers, simt, broken, emulated, code or figures" >&2
             exit 1
             ;;
     esac

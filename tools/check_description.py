@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""check_description.py < DESCRIPTION: compares the networks that `apps/summary MODEL --json` describes with those that gannet_torch.py
-builds from the same configuration: the layers with their attributes, the names and shapes of parameters and buffers, and the output
-shape of each layer. Exit status 1, with a line for each difference.
+"""Compares the networks that `apps/summary MODEL --json` describes with those that gannet_torch.py builds from the same
+configuration: the layers with their attributes, the names and shapes of parameters and buffers, and the output shape of each
+layer.
+
+usage: check_description.py < DESCRIPTION
+
+Prints a line for each difference. The exit status is 1 if there is one.
 """
 import json
 import sys
@@ -10,7 +14,7 @@ import torch
 
 import gannet_torch as gt
 
-# A torch module's values of the attributes in a description.
+# Functions that read the attributes of a description from a torch module.
 ATTRIBUTES = {
     "linear": lambda m: {"units": m.out_features, "bias": m.bias is not None},
     "conv2d": lambda m: {"channels": m.out_channels, "kernel": m.kernel_size[0], "stride": m.stride[0], "padding": m.padding[0],

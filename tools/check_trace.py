@@ -24,14 +24,14 @@ import gannet_trainer
 import kinks
 from gannet_draws import Images
 
-# The default tolerance for each type of the trace's numbers. Draws are inputs and not
-# subject to --tolerance: the engine's own log and sincos cost a few ulp.
+# The default tolerance for each dtype of a trace. --tolerance does not apply to random draws, which are inputs; they may differ
+# by a few ulp, because the engine has its own log and sincos.
 TOLERANCES = {"float32": 2e-4, "float64": 1e-9}
 DRAWS = {"real images", "latents", "interpolation weights", "masks", "initial values"}
 DRAW_TOLERANCES = {"float32": 1e-5, "float64": 1e-13}
 
 
-# Rectifier inputs below this, relative to the layer's largest input, may be on either side of zero.
+# A rectifier input below this, relative to the layer's largest input, may have either sign.
 KINK_WIDTHS = {"float32": 1e-5, "float64": 1e-13}
 
 
@@ -100,7 +100,7 @@ class Checker(gannet_trainer.Observer):
             slack, units = kinks.slack(gradients, again, KINK_WIDTHS[self.type])
             errors = {name: (e - slack[name]).clamp(min=0) for name, e in errors.items()}
             self.at_kinks.append((prefix, units))
-            self.try_kinks = not too_large()  # expensive; if it does not explain one error, it is not tried again
+            self.try_kinks = not too_large()  # expensive, so it is not tried again after it failed to explain an error
         kind = "gradients of D" if prefix.rpartition(".")[2][0] == "d" else "gradients of G"
         for name, e in errors.items():
             self.note(kind, f"{prefix}.grad.{name}", float(e.max()) / scales[name])
@@ -148,7 +148,7 @@ class Checker(gannet_trainer.Observer):
 
 def gradient_scales(gradients: dict[str, torch.Tensor], recorded: dict[str, torch.Tensor]) -> dict[str, float]:
     """The scale of a gradient's error: the largest element of its layer's gradients, or of the network's gradients if those of
-    the layer are all zero. A bias before a batch norm has a true gradient of zero, so its gradient consists of rounding."""
+    the layer are all zero. The gradient of a bias before a batch norm is zero except for rounding errors."""
     largest: dict[str, float] = {}
     for name, g in gradients.items():
         layer = name.rpartition(".")[0]

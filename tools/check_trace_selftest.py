@@ -1,5 +1,5 @@
-"""Self-test of check_trace: traces written by the torch trainer must pass, in float64 and float32, and each typical mistake
-of a list must fail. Needs no data: the images are random bytes."""
+"""Self-test of check_trace: correct traces written by the torch trainer must pass, in float64 and float32, and each trace with
+one of a list of typical mistakes must fail. Needs no data: the images are random bytes."""
 import copy
 import json
 import os
@@ -136,7 +136,7 @@ def same_latents(trainer: Trainer) -> None:
     trainer.draw_latents = lambda update, m: draw(0, m)
 
 
-# (what, model, how the traced configuration differs from the true one, the trainer's mistake, the trace's mistake)
+# (description, model, changes of the traced configuration, mistake of the trainer, mistake of the trace)
 MISTAKES = [
     ("gradients of two steps swapped", "mlp", {}, None, swap_gradients),
     ("a filter's gradient transposed", "conv", {}, None, flip_filter_gradient),
@@ -173,7 +173,8 @@ def known_answers() -> None:
 
 
 def kink_slack() -> None:
-    """One of three rectifiers is near its kink: only the gradient of its weight has a tolerance, the change from the other side."""
+    """One of three rectifiers is near its kink. Only the gradient of its weight gets a tolerance: the change if the input has the
+    other sign."""
     w, c = torch.tensor([1e-9, 1.0, -1.0], dtype=torch.float64, requires_grad=True), torch.tensor([3.0, 5.0, 7.0], dtype=torch.float64)
     rectifier = gt.Rectifier(0.2)
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs from Debian's packages what building and testing Gannet needs, or with --extra what only some checks need.
-# Does nothing where nothing is missing.
+# Installs the Debian packages that are needed to build and test Gannet or, with --extra, those that only some checks need.
+# Does nothing if all are installed.
 set -eu
 packages="g++ make binutils zlib1g-dev libpng-dev libjpeg62-turbo-dev libarchive-dev nlohmann-json3-dev libcli11-dev libeigen3-dev doctest-dev"
 name="make deps"

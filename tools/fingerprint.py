@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Hashes of what trainings compute, to show that a change of structure changes no bit. `make fingerprint` runs it.
+"""Hashes the results of trainings, to show that a refactoring does not change a bit. `make fingerprint` runs it.
 
 Every preset is trained for three steps at its true size, in float and with AVX-512. Rows of an instruction set that the processor
-lacks are skipped. Every schedule, penalty and option of the objective is trained for three steps on narrow nets: in float and double,
-with each instruction set, with one thread and two, which must agree, and with the CUDA kernels on the CPU. The hash of a case covers
-each array of its state (name, type, shape, bytes) and its log rows without `seconds` and `img_per_s`. Files are not hashed: their metadata name the build.
+lacks are skipped. Every schedule, penalty and option of the objective is trained for three steps on narrow nets: in float and
+double, with each instruction set, with one thread and two (which must give the same hash), and with the CUDA kernels on the CPU.
+The hash of a case covers each array of its state (name, type, shape, bytes) and its log rows without `seconds` and `img_per_s`.
+Files are not hashed, because their metadata contain the version of the build.
 
-tests/fingerprints.json holds the hashes that are expected. Bits depend on the compiler and the C library, so there is one table for each
-pair of them; without one everything is skipped. After a change that is meant to change bits, --write makes the table again.
-To find the array that differs: --arrays FILE on both builds, then diff the files.
+tests/fingerprints.json holds the expected hashes. The bits depend on the compiler and the C library, so there is one table for
+each pair of them; without a table for this pair, all cases are skipped. After a change that is meant to change bits, --write
+writes the table again. To find the array that differs, run both builds with --arrays FILE and compare the files.
 
 The last line is `N passed, N failed, N skipped`.
 """
@@ -60,7 +61,7 @@ WASSERSTEIN = ["objective.loss=wasserstein", "objective.critic_steps=2"]
 PENALTY = [*WASSERSTEIN, "objective.gradient_penalty={}"]
 REUSE = ["objective.fakes=reuse"]
 FIRST = [*REUSE, "objective.update_order=generator_first"]
-# What each narrow net is trained with.
+# Each narrow net is trained with each of these settings.
 SCHEDULES = {
     "plain": [],
     "bce": ["discriminator.+={\"layer\":\"sigmoid\"}", "objective.loss=bce"],
@@ -202,7 +203,8 @@ SLICE = ["linear-accumulate-first", "convolutional-penalty-reuse", "classifier"]
 
 
 def rows_of(options, folder):
-    """For each row: its name, the case, and its runs, which must agree; no runs if the processor lacks the instruction set."""
+    """Yields (name, case, runs) for each row. All runs must give the same hash; the list is empty if the processor lacks the
+    instruction set."""
     narrow, presets = narrow_cases(folder), preset_cases()
     programs = {"float": f"{options.apps}/train", "double": f"{options.build}/double/apps/train", "simt": f"{options.build}/simt/apps/train"}
     sets = isas(programs["float"])
@@ -222,7 +224,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default="", help="only rows with names that match this regular expression")
     parser.add_argument("--slice", action="store_true", help="three narrow nets in float")
-    parser.add_argument("--write", action="store_true", help="writes the table instead of comparing with it")
+    parser.add_argument("--write", action="store_true", help="write the table instead of comparing with it")
     parser.add_argument("--arrays", metavar="FILE", help="write the hash of every array to this JSON file")
     parser.add_argument("--table", default="tests/fingerprints.json")
     parser.add_argument("--apps", default="apps")
@@ -263,7 +265,7 @@ def main():
                 if "crashed" in results[0]:
                     wrong = results[0]["crashed"]
                 elif hashes:
-                    wrong = "one thread and two differ"
+                    wrong = "the hashes with one and two threads differ"
                 elif not options.write and name not in expected:
                     wrong = "" if name.split()[0] in SLICE else "not in the table"
                     missing += not wrong

@@ -5,7 +5,8 @@ usage: frechet.py FOLDER_OF_PNG|FILE.npy ...        samples of ./apps/generate R
                                                     or uint8 arrays (N, 28, 28)
 
 The classifier (two convolutions, 128 features) is trained first, 3 epochs with a fixed seed, and kept in build/. Distances are
-comparable only for the same classifier, so those of 10,000 test digits and of noise are printed, too. Needs torch, numpy and PIL.
+comparable only for the same classifier, so the distances of 10,000 test digits and of noise are printed, too. Needs torch, numpy
+and PIL.
 """
 import glob
 import gzip
@@ -70,7 +71,7 @@ def describe(classifier: Classifier, images: np.ndarray):
 
 
 def frechet(a, b) -> float:
-    """|m - n|^2 + tr(S + T - 2 sqrt(S T)). The root is taken of the symmetric sqrt(S) T sqrt(S)."""
+    """|m - n|^2 + tr(S + T - 2 sqrt(S T)). The square root is computed as that of the symmetric sqrt(S) T sqrt(S)."""
     (m, s), (n, t) = a, b
     values, vectors = np.linalg.eigh(s)
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
@@ -95,7 +96,7 @@ def main():
     test, digits = describe(classifier, idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28))
     noise, _ = describe(classifier, np.random.RandomState(0).randint(0, 256, (10000, 28, 28)).astype(np.uint8))
     accuracy = (digits == idx("t10k-labels-idx1-ubyte.gz", 8)).mean()
-    print(f"classifier {accuracy:.4f} right; real against real {frechet(reference, test):.1f}, noise {frechet(reference, noise):.0f}")
+    print(f"classifier accuracy {accuracy:.4f}; test digits {frechet(reference, test):.1f}, noise {frechet(reference, noise):.0f}")
     for path in sys.argv[1:]:
         found, digits = describe(classifier, load(path))
         print(f"{path}: {frechet(reference, found):.1f}, digits 0-9 {np.bincount(digits, minlength=10).tolist()}", flush=True)

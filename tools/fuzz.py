@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Fuzzes every reader and every builder, then runs all inputs found on the plain build, with limits of 1 s and 1 GB each.
+"""Fuzzes every reader and every builder, then runs all inputs found in the plain build, with limits of 1 s and 1 GB each.
 `make fuzz MINUTES=10 JOBS=2` runs it; docs/reliability.md has the results.
 
-Corpora are kept in build/fuzz/corpus, failing inputs in build/fuzz/failed, the results of each target in build/fuzz/results.json. A
-target that has had its minutes with the current program is not run again, so the command can be repeated after an interrupt;
---again runs it anyway, on the existing corpus. --replay does not fuzz: it runs committed seeds and regressions on the plain build,
-in seconds.
+Corpora are kept in build/fuzz/corpus, failing inputs in build/fuzz/failed, the results of each target in build/fuzz/results.json.
+A target that the current program has already fuzzed for this time is not fuzzed again, so the command can be repeated after an
+interrupt; --again fuzzes it anyway, on the existing corpus. --replay only runs the committed seeds and regressions in the plain
+build, which takes seconds.
 
 The last line is `N passed, N failed, N skipped`: each replayed input and each fuzzed target is one check.
 """
@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LENGTH, TIMEOUT, MEGABYTES = 1000000, 10, 2048
-SHORT = 16384  # most of the time is spent on inputs up to this length, which run many times faster
+SHORT = 16384  # maximum input length in the first two thirds of the time; short inputs run many times faster
 MODELS = ["models", "tests/bad_models", "tests/preflight"]
 SEEDS = {  # folders and files of the repository, beside tests/fuzz/seeds/TARGET
     "model": MODELS, "net": MODELS, "json": ["models", "tests/bad_models"], "image": ["tests/images"],
@@ -80,8 +80,8 @@ class Fuzz:
             self.passed, self.failed = self.passed + good, self.failed + (not good)
 
     def linked(self, target, corpus, failed, longest):
-        """A folder of links to the seeds up to a length. Failed seeds are removed from the corpus, because they would end the fuzzer at
-        its start."""
+        """A folder of links to the seeds up to a length. Failed seeds are removed from the corpus, because they would end the
+        fuzzer at its start."""
         known = {name.rsplit("-", 1)[-1] for name in os.listdir(failed)}  # libFuzzer names inputs by their SHA-1
 
         def fails(path):
@@ -107,13 +107,13 @@ class Fuzz:
         stamp = os.path.getmtime(program)
         old = self.results.get(target, {})
         if not self.options.again and old.get("seconds", 0) >= seconds and old.get("program") == stamp:
-            print(f"fuzz {target}: has had its {old['seconds']} s", flush=True)
+            print(f"fuzz {target}: already fuzzed for {old['seconds']} s", flush=True)
             self.count(not old["crashes"] and not old["over"])
             return
         corpus, failed = f"{self.folder}/corpus/{target}", f"{self.folder}/failed/{target}"
         for path in (corpus, failed):
             os.makedirs(path, exist_ok=True)
-        for name in os.listdir(failed):  # found by an earlier program: tried again
+        for name in os.listdir(failed):  # an earlier program failed on these inputs; this one tries them again
             os.replace(f"{failed}/{name}", f"{corpus}/{name}")
         result = {"program": stamp, "seconds": seconds, "executions": 0, "edges": 0, "features": 0, "megabytes": 0}
         begin = time.monotonic()
@@ -195,7 +195,7 @@ class Fuzz:
     def run(self):
         all_targets = subprocess.run([self.options.replay_program], capture_output=True, text=True, check=True).stdout.split()
         if unknown := set(self.options.targets) - set(all_targets):
-            raise SystemExit(f"fuzz.py: no target {' '.join(unknown)}: {', '.join(all_targets)}")
+            raise SystemExit(f"fuzz.py: no target {' '.join(unknown)}: the targets are {', '.join(all_targets)}")
         self.targets = self.options.targets or all_targets
         self.made = made(f"{self.folder}/made")
         with ThreadPoolExecutor(self.options.jobs) as pool:
@@ -218,8 +218,8 @@ def main():
     line.add_argument("--replay-program", default="build/float/replay")
     line.add_argument("--minutes", type=float, default=10, help="minutes per target")
     line.add_argument("--jobs", type=int, default=1, help="number of parallel targets")
-    line.add_argument("--again", action="store_true", help="also targets that were already fuzzed for this time")
-    line.add_argument("--replay", action="store_true", help="runs the known inputs only, without fuzzing")
+    line.add_argument("--again", action="store_true", help="also fuzz targets that were already fuzzed for this time")
+    line.add_argument("--replay", action="store_true", help="do not fuzz; only run the known inputs")
     os.chdir(TOP)
     return Fuzz(line.parse_args()).run()
 

@@ -55,7 +55,7 @@ MASK32 = np.uint64(0xFFFFFFFF)
 
 
 def philox(c0, c1, c2, c3, seed: int) -> list[np.ndarray]:
-    """The four words of each counter. The counters' words are broadcast."""
+    """Returns the four words of each counter. The words of the counters are broadcast."""
     c = [np.asarray(x, np.uint64) for x in np.broadcast_arrays(c0, c1, c2, c3)]
     k0, k1 = seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF
     for _ in range(10):
@@ -126,14 +126,16 @@ def latents(config: dict, key: Key, samples: np.ndarray) -> np.ndarray:
 
 
 def sample_latents(config: dict, count: int, seed: int = 1, first: int = 0) -> np.ndarray:
-    """The latent points of images [first, first + count) of `apps/generate --seed SEED`; a run's seed gives those of its grids."""
+    """The latent points of images [first, first + count) of `apps/generate --seed SEED`. The seed of a run gives the latent
+    points of its sample grids."""
     return latents(config, Key(seed, STREAM_SAMPLE_GRID), np.arange(first, first + count))
 
 
 # ---- the order of the data -------------------------------------------------------------------------------------------
 
 def shuffled_index(seed: int, epoch: int, index: np.ndarray, count: int) -> np.ndarray:
-    """A bijection of [0, count): a Feistel network over the next even number of bits, repeated until the result is in the range."""
+    """A bijection of [0, count): a Feistel network over the next even number of bits, repeated until the result is in the
+    range."""
     keys = [int(k) for k in philox(epoch & 0xFFFFFFFF, epoch >> 32, 0, STREAM_ORDER * 4096, seed)]
     half = 1
     while 1 << (2 * half) < count:

@@ -89,8 +89,8 @@ class Upsample(nn.Upsample):
 
 
 class BatchNorm(nn.Module):
-    """torch's BatchNorm1d and BatchNorm2d in one. A single row per channel has variance 0; torch refuses it."""
-    unbiased = True  # the running variance; check_trace's self-test breaks it
+    """torch's BatchNorm1d and BatchNorm2d in one class. It accepts a single row per channel (variance 0), which torch refuses."""
+    unbiased = True  # of the running variance; False in check_trace's self-test
 
     def __init__(self, channels: int, eps: float, momentum: float, affine: bool):
         super().__init__()
@@ -144,8 +144,8 @@ class Dropout(nn.Module):
 
 
 class Rectifier(nn.Module):
-    """relu (slope 0) and leaky_relu. If x is within rounding of 0, its side, and so a part of the gradient, is arbitrary:
-    `sides`, if set, gets every x and decides (check_trace.py)."""
+    """relu (slope 0) and leaky_relu. If x is within rounding of 0, its sign and therefore a part of the gradient are arbitrary.
+    check_trace.py sets `sides` to choose the sign."""
     sides = None  # x -> booleans, True where the slope is 1
 
     def __init__(self, slope: float):
@@ -336,7 +336,7 @@ def generator_loss(fake: Tensor, objective: dict) -> Tensor:
 
 
 def penalty_of_gradient(gradient: Tensor, norm: str, target: float) -> Tensor:
-    """mean (norm - target)^2, with a norm for each sample, for each pixel over its channels, or for the whole batch."""
+    """mean (norm - target)^2, with one norm per sample, per pixel (over its channels), or for the whole batch."""
     axes = {"sample": list(range(1, gradient.dim())), "channel": [1], "batch": list(range(gradient.dim()))}[norm]
     return ((gradient.square().sum(axes) + 1e-12).sqrt() - target).square().mean()
 

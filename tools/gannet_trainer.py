@@ -213,7 +213,7 @@ class Trainer:
         return [first] + [f"{first}.b{m}" for m in range(1, self.objective["accumulate"][network])]
 
     def see_loss(self, prefix: str, loss: Tensor, score_size: float) -> Tensor:
-        """Scores may be much larger than their differences, so an error is also relative to the scores."""
+        """The scale of a loss's error includes the scores, which may be much larger than their differences."""
         value = loss.detach()
         self.observer.see("losses", f"{prefix}.loss", value, scale=max(float(value.abs()), score_size))
         return loss
@@ -235,7 +235,7 @@ class Trainer:
             saved = [b.clone() for n in NETWORKS for b in self.buffers(n).values()]
             result = self.gradients(network, [compute()[0] for compute in again])
             for b, value in zip((b for n in NETWORKS for b in self.buffers(n).values()), saved):
-                b.data.copy_(value)  # hidden from autograd, because a kept graph may have saved it
+                b.data.copy_(value)  # not tracked by autograd, because a kept graph may have saved it
             return result
 
         prefix = f"s{self.step_number}.{update}"

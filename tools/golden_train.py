@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Trains small models for 50 steps in PyTorch in float64, and writes the numbers that a double build of the engine must reproduce.
+"""Trains small models for 50 steps in PyTorch in float64, and writes the numbers that a double build of the engine must
+reproduce.
 
 usage: golden_train.py [NAME ...] [--data FOLDER] [--goldens FOLDER] [--sensitivity]
 
 Reads train_NAME.config.json from the goldens' folder (an effective configuration, which is also a model file) and writes
 train_NAME.json to the same folder. Without names, it does so for all models. --sensitivity writes nothing: it trains twice, the
-second time from weights changed by a relative 1e-15, and prints the difference of the numbers, which a test must tolerate.
+second time from weights changed by a relative 1e-15, and prints the largest difference of the numbers. Tests need this tolerance.
 """
 import argparse
 import glob

@@ -1,9 +1,9 @@
 """The effect of rectifiers near their kink on a gradient.
 
-A unit whose input is within rounding of zero may be on one side in float32 and on the other in float64. Its output hardly
-changes, but its part of the gradient does, by a factor: with a million units, some are that near in every update. So the
-gradient is computed once more for each such unit, with the unit on the other side; the sum of the absolute changes is
-what a recorded gradient may differ by, and which elements may.
+The input of a unit within rounding of zero may have one sign in float32 and the other in float64. The unit's output hardly
+changes, but its contribution to the gradient changes by a factor. Among a million units, every update has some such units.
+Therefore the gradient is computed again for each of them, with the other sign. The sum of the absolute changes is the tolerance
+of each element of a recorded gradient.
 """
 from typing import Callable
 
@@ -16,7 +16,7 @@ MOST_UNITS = 100  # at most this many; each costs a forward and a backward pass
 
 
 class Sides:
-    """Decides the side of all rectifiers of a pass, in call order; flips those in `flipped`, (call, element)."""
+    """Chooses the sign of the rectifier inputs of a pass, in call order, and inverts those in `flipped`, (call, element)."""
 
     def __init__(self, width: float, flipped: tuple[int, int] | None = None):
         self.width, self.flipped = width, flipped

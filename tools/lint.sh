@@ -1,6 +1,6 @@
 #!/bin/sh
-# Style and structure, one line per check: format, clang-tidy, includes, names of layers, wording, sizes of files, syntax of scripts.
-# Checks whose tool is missing are skipped, with a message. Exit status 1 if a check fails.
+# Checks style and structure: format, clang-tidy, includes, names of layers, wording, sizes of files, syntax of scripts. Prints
+# one line per check. A check whose tool is missing is skipped, with a message. The exit status is 1 if a check fails.
 cd "$(dirname "$0")/.." || exit 1
 log=$(mktemp) prose=$(mktemp)
 trap 'rm -f "$log" "$prose"' EXIT
@@ -21,21 +21,21 @@ count() { echo "$(wc -l | tr -d ' ') files"; }
 
 if command -v clang-format >/dev/null; then
     files '*.h' '*.cpp' '*.inl' '*.cu' | xargs clang-format --dry-run -Werror 2>&1 | grep 'error:' | cut -d: -f 1 | uniq -c |
-        awk '{ print $2 ": " $1 " places are not as `make format` has them" }' >"$log"
+        awk '{ print $2 ": " $1 " places differ from the output of `make format`" }' >"$log"
     report "format" "$(files '*.h' '*.cpp' '*.inl' '*.cu' | count)"
 else
-    echo "lint: format: skipped, there is no clang-format (apt-get install clang-format)"
+    echo "lint: format: skipped, clang-format is not installed (apt-get install clang-format)"
 fi
 
-# Without tests, where most findings would be in doctest's macros, and without kernels, which use GCC's vector types.
+# tests/ is excluded because most findings would be in doctest's macros, kernels/ because it uses GCC's vector types.
 code() { files 'apps/*.cpp' 'engine/*.cpp' 'data/*.cpp'; }
 if command -v clang-tidy >/dev/null; then
-    # The longest files first, so that the last one does not run alone.
+    # Starts with the longest files, so that no long file runs alone at the end.
     code | xargs wc -c | sort -rn | awk '$2 != "total" { print $2 }' |
         xargs -P "$(nproc)" -I '{}' sh -c 'clang-tidy --quiet "$1" -- -std=c++20 -I. 2>/dev/null' sh '{}' >"$log"
     report "clang-tidy" "$(code | count)"
 else
-    echo "lint: clang-tidy: skipped, there is no clang-tidy (apt-get install clang-tidy)"
+    echo "lint: clang-tidy: skipped, clang-tidy is not installed (apt-get install clang-tidy)"
 fi
 
 # Each folder includes only itself and folders before it in this list, so there are no cycles.
@@ -60,12 +60,13 @@ files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -v '^engine/nn/' |
     xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=" /dev/null >"$log"
 report "layers" "no name of a layer is compared outside engine/nn"
 
-# A model file's keys are looked up by name where it is read and where networks are built; all else has typed structs.
+# Keys of a model file are looked up by name only where the file is read and where networks are built; other code uses typed
+# structs.
 files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -Ev '^engine/(config|model|nn)/' |
     xargs grep -nE 'config::Object|keys\.(text|integers?|numbers?|boolean|object|value|has|is_image)\(' /dev/null >"$log"
 report "keys" "no key of a model file is looked up by name outside engine/{config,model,nn}"
 
-# CONTRIBUTING.md leads through a step by files and the names in them.
+# CONTRIBUTING.md lists the files and functions of a training step.
 sed -n 's/^| `\([a-z_/]*\.cpp\)` | `\([A-Za-z_:]*\)` |.*/\1 \2/p' CONTRIBUTING.md | while read -r file name; do
     grep -qE "(^| )($name\\(|struct $name )" "$file" 2>/dev/null || echo "CONTRIBUTING.md: $name is not in $file"
 done >"$log"

@@ -3,11 +3,12 @@
 
 usage: ptxas.py [--archs 75,80] [--compact] [--jobs 2] [--build build/ptxas] [FILE.cu ...]
 
-The table has a line for each kernel and, for each architecture, its registers per thread, its shared memory per block and the
-theoretical occupancy: the share of a multiprocessor's warps that can be resident. Threads are those of its __launch_bounds__, or
-of its tile. A kernel fails on an architecture if ptxas warns, spills registers, gives it a stack frame (local memory), or uses more
-registers than its launch bounds leave each thread. Compiled files are kept in --build and reused until a source changes.
---compact prints failures only. The last line, `N passed, N failed, N skipped`, counts kernels times architectures.
+The table has a line for each kernel. For each architecture it shows registers per thread, shared memory per block and the
+theoretical occupancy: the share of a multiprocessor's warps that can be resident. The number of threads is that of the kernel's
+__launch_bounds__ or tile. A kernel fails on an architecture if ptxas warns, spills registers, gives it a stack frame (local
+memory), or uses more registers than its launch bounds leave each thread. Compiled files are kept in --build and reused until a
+source changes. --compact prints failures only. The last line, `N passed, N failed, N skipped`, counts kernels times
+architectures.
 """
 import argparse
 import concurrent.futures
@@ -295,7 +296,7 @@ def main() -> int:
     sources = options.files or kernel_files()
     nvcc = find_nvcc()
     if not nvcc:
-        print("ptxas: skipped, there is no nvcc\n0 passed, 0 failed, 1 skipped")
+        print("ptxas: skipped, nvcc is not installed\n0 passed, 0 failed, 1 skipped")
         return 0
     known = {int(a) for a in re.findall(r"sm_(\d+)", run([nvcc, "--list-gpu-code"]))}
     for a in archs:

@@ -2,14 +2,14 @@
 """Runs the experiments of docs/seeds.md and writes the results into that page.
 
     tools/reproduce.py              all experiments, one after another
-    tools/reproduce.py 002 003-a    experiments with names that begin so
+    tools/reproduce.py 002 003-a    experiments whose names begin with 002 or 003-a
     tools/reproduce.py --list       names, budgets and settings
 
 An experiment trains a preset of models/seeds (with the settings of the table if the full run would take too long), reads its log,
 evaluates its samples with ./apps/evaluate if they are digits or clothes, and saves a picture and the results in docs/seeds/. The
 parts of the page between <!-- NAME --> and <!-- /NAME --> are rewritten from these results. Runs are kept in build/reproduce/ and
-repeated only with --again. Needs the classifiers (they are trained first) and, for faces and sprites, --faces FOLDER and
---sprites FOLDER; without them these experiments are skipped.
+repeated only with --again. The classifiers are trained first if they do not exist. Experiments on faces and sprites need
+--faces FOLDER and --sprites FOLDER and are skipped otherwise.
 """
 import argparse
 import json
@@ -29,8 +29,9 @@ SMALL_FACES = FOUR + ["samples.every=1000000"]
 
 
 class Experiment:
-    """`settings` differ from the preset. `minutes` is the expected time on two cores, not a limit. `plots` are the plots of the run
-    to keep, if the document showed plots. `share` is the upper part of the samples to keep, because files of noise are large."""
+    """`settings` differ from the preset. `minutes` is the expected time on two cores, not a limit. `plots` are the plots of the
+    run to keep, if the document showed plots. `share` is the upper part of the samples to keep, because files of noise are
+    large."""
 
     def __init__(self, name, preset, settings=(), classifier="", data="", minutes=5, fails="", plots=(), share=1.0):
         self.name, self.preset, self.settings, self.share = name, preset, list(settings), share
@@ -267,7 +268,7 @@ def main():
     for e in [] if options.page else chosen:
         kept = os.path.join(KEPT, e.name + ".json")
         if os.path.exists(kept) and not options.again:
-            print(f"{e.name}: kept", flush=True)
+            print(f"{e.name}: already done (--again repeats it)", flush=True)
             continue
         if e.data and not getattr(options, e.data):
             print(f"{e.name}: skipped, it needs --{e.data} FOLDER", flush=True)
@@ -281,7 +282,7 @@ def main():
         with open(kept, "w", encoding="utf-8") as file:
             json.dump(figures, file, indent=1)
             file.write("\n")
-        print(f"{e.name}: {figures.get('processor_seconds', 0)} s of processor time", flush=True)
+        print(f"{e.name}: {figures.get('processor_seconds', 0)} s of CPU time", flush=True)
     write_page()
     return 1 if failed else 0
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Checks the machine code of every kernel for sm_80, in detail that of the most important kernels.
+"""Checks the machine code of every kernel for sm_80, and in detail that of the most important kernels.
 
 usage: sass.py [--build build] [--loops] [FILE.cu ...]
 
-No kernel uses local memory. Tiles of matrix products and convolutions, and the dot products of few filters, read global and shared memory
-16 bytes at a time, and their main loop, the innermost loop with the most multiplications, is at most 16 KB and does little besides
-multiplying. The table has instructions and limits, next to those of CUTLASS's kernels (measured, sm_80). nvdisasm is installed from
-PyPI into a separate virtual environment in --build. --loops prints the other instructions of the main loops. The last line is
-`N passed, N failed, N skipped`.
+It checks that no kernel uses local memory. Tiles of matrix products and convolutions, and the dot products of few filters, must
+read global and shared memory 16 bytes at a time. Their main loop, the innermost loop with the most multiplications, must be at
+most 16 KB and have a minimum share of FFMA or HMMA instructions. The table has the instruction counts and limits, next to those
+of CUTLASS's kernels (measured, sm_80). nvdisasm is installed from PyPI into a separate virtual environment in --build. --loops
+prints the other instructions of the main loops. The last line is `N passed, N failed, N skipped`.
 """
 import argparse
 import re
@@ -56,7 +56,7 @@ TILES = [
 
 
 def find_nvdisasm(build: Path) -> str | None:
-    """nvdisasm of the virtual environment, which is created if needed; if that is impossible, the toolkit's."""
+    """Returns nvdisasm of the virtual environment, which is created if needed, or otherwise that of the CUDA toolkit."""
     venv = build / "sass-venv"
 
     def installed() -> str | None:
@@ -90,7 +90,7 @@ def is_wide_global(op: Instruction) -> bool:
 
 
 def is_wide_shared(op: Instruction) -> bool:
-    """LDSM with M88.4 is the matrix load: each lane's address points to 16 bytes."""
+    """LDSM with M88.4 is the matrix load, in which each lane's address points to 16 bytes."""
     return re.match(r"LDS\.(U\.)?128$|LDSM\..*M88\.4$", op.opcode) is not None
 
 
@@ -140,11 +140,11 @@ def main() -> int:
     build = ptxas.ROOT / options.build
     nvcc = ptxas.find_nvcc()
     if not nvcc:
-        print("sass: skipped, there is no nvcc\n0 passed, 0 failed, 1 skipped")
+        print("sass: skipped, nvcc is not installed\n0 passed, 0 failed, 1 skipped")
         return 0
     nvdisasm = find_nvdisasm(build)
     if not nvdisasm:
-        print("sass: skipped, there is no nvdisasm, and pip could not install it\n0 passed, 0 failed, 1 skipped")
+        print("sass: skipped, nvdisasm is not installed, and pip could not install it\n0 passed, 0 failed, 1 skipped")
         return 0
 
     report, found = Report(), []

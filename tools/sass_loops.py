@@ -47,15 +47,15 @@ def successors(code: Code, i: int) -> list[int]:
     op = code.instructions[i]
     base = op.opcode.split(".")[0]
     following = [i + 1] if i + 1 < len(code.instructions) else []
-    jumps = base in ("BRA", "BRX", "JMP", "JMX", "CALL")  # ptxas leaves some loops by a call to a label of the same kernel
+    jumps = base in ("BRA", "BRX", "JMP", "JMX", "CALL")  # some loops exit by a call to a label of the same kernel
     targets = [code.labels[name] for name in re.findall(r"\.L_x_\d+", op.operands)] if jumps else []
     leaves = base in ("BRX", "JMX", "EXIT", "RET", "KILL") or (base in ("BRA", "JMP") and op.operands.startswith("`"))
     return targets + ([] if leaves and not op.guard else following)
 
 
 def loops(code: Code) -> list[list[Instruction]]:
-    """The innermost loops with all their instructions: the natural loops of the graph's back edges, merged by head, without loops
-    that contain another loop. Code that was moved out of line belongs to the loop that jumps there and back."""
+    """Returns the innermost loops with all their instructions: the natural loops of the graph's back edges, merged by head,
+    without loops that contain another loop. Out-of-line code belongs to the loop that jumps there and back."""
     size = len(code.instructions)
     after = [successors(code, i) for i in range(size)]
     before: list[list[int]] = [[] for _ in range(size)]
@@ -103,10 +103,11 @@ def loops(code: Code) -> list[list[Instruction]]:
 
 
 def count(instructions: list[Instruction], *opcodes: str) -> int:
-    """The number of instructions with one of these names, with any modifiers, that can be executed; a guard like @!PT marks a filler."""
+    """Counts the instructions with one of these names and any modifiers. Instructions with the guard @!PT are never executed and
+    are not counted."""
     return sum(op.opcode.split(".")[0] in opcodes and op.guard != "@!PT" for op in instructions)
 
 
 def main_loop(code: Code, opcode: str) -> list[Instruction]:
-    """The innermost loop with the most instructions named `opcode`."""
+    """Returns the innermost loop with the most instructions named `opcode`."""
     return max(loops(code), key=lambda body: count(body, opcode), default=[])

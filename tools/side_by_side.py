@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Compares Gannet with PyTorch and JAX: the same models, batches, threads and numbers of steps, in turn, in several rounds.
+"""Compares Gannet with PyTorch and JAX, with the same models, batches, threads and numbers of steps.
 
     tools/side_by_side.py --peer FOLDER [--python PYTHON] [--rounds N] [--models mlp,dcgan28,...] [--variants eager,jax,...]
-    tools/side_by_side.py     Gannet alone
+    tools/side_by_side.py     times only Gannet
 
-FOLDER holds torch_gans.py and jax_gans.py, PYTHON is an interpreter that has torch (and jax, otherwise JAX is omitted). A round runs
-Gannet and then each variant of the peers; a model's time is the median over the rounds of the medians that the programs print.
-The ratio is that of the best variant to Gannet. Prints a table in Markdown. Run it on a machine that does nothing else.
+FOLDER holds torch_gans.py and jax_gans.py. PYTHON is an interpreter with torch and jax; without jax, the JAX variants are
+omitted. A round runs Gannet and then each variant of the peers. A model's time is the median over the rounds of the medians that
+the programs print. The ratio is the time of the fastest variant divided by Gannet's. Prints a Markdown table. The machine should
+be idle otherwise.
 """
 import argparse
 import json
@@ -34,13 +35,15 @@ VARIANTS = {  # variants of the peers: the script and its flags
     "compile-channels-last": ("torch_gans.py", ["--freeze", "--compile", "--channels-last"]),
     "jax": ("jax_gans.py", []),
 }
-# Variables that restrict a library to older instructions or fewer threads; no program gets them.
+# These variables restrict a library to older instructions or fewer threads, so they are removed from the environment of all
+# programs.
 CLEARED = ("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE",
            "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GANNET_ISA", "GANNET_THREADS")
 
 
 def run(command, cores, limit):
-    """A program's output and peak memory in MB. It runs on these cores only, so that all programs have the same number of threads."""
+    """Returns a program's output and peak memory in MB. It runs on these cores only, so that all programs have the same number of
+    threads."""
     environment = {key: value for key, value in os.environ.items() if key not in CLEARED}
     wrapped = [sys.executable, os.path.abspath(__file__), "--as-child", *command]
     done = subprocess.run(wrapped, env=environment, capture_output=True, text=True, timeout=limit,
@@ -53,7 +56,7 @@ def run(command, cores, limit):
 
 
 def as_child(command):
-    """Runs one program and appends its peak memory, which only a process with a single child can read."""
+    """Runs one program and prints its peak memory. This needs a process of its own, because the peak covers all children."""
     import resource
     status = subprocess.run(command).returncode
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000)
@@ -186,14 +189,14 @@ def main():
     if sys.argv[1:2] == ["--as-child"]:
         return as_child(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--peer", default="", help="the folder of torch_gans.py and jax_gans.py; without it Gannet runs alone")
+    parser.add_argument("--peer", default="", help="folder of torch_gans.py and jax_gans.py; default: time only Gannet")
     parser.add_argument("--python", default=sys.executable, help="an interpreter with torch; default: this one")
     parser.add_argument("--bench", default=os.path.join("apps", "bench"), help="Gannet's program; default: apps/bench")
     parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
-    parser.add_argument("--threads", type=int, default=0, help="default: all usable cores")
+    parser.add_argument("--threads", type=int, default=0, help="number of threads; default: one per usable core")
     parser.add_argument("--steps", type=int, default=0, help="number of steps to time; default: depends on the model's size")
-    parser.add_argument("--models", default=",".join(MODELS), help="the peers' names: %(default)s")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="of the peers: %(default)s")
+    parser.add_argument("--models", default=",".join(MODELS), help="models, by their names in the peers; default: %(default)s")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="variants of the peers; default: %(default)s")
     parser.add_argument("--limit", type=float, default=1800, help="time limit of one program in seconds; default: 1800")
     options = parser.parse_args()
     models, options.variants = listed(options.models, MODELS, "model"), listed(options.variants, VARIANTS, "variant")

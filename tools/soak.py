@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks that the speed and memory of a long training, with a log row for every step, stay constant: `make soak MINUTES=20`.
 
-The run is sampled once per second, and its second fifth is compared with its last: processor time per step, memory, and the pause
-for samples and plots (the time between the rows of a step with pictures and the next step; the lower quartile, because other load
-affects it least). Each may grow by 10 %. Then the run is interrupted, and resumed for some steps.
+The run is sampled once per second. Three values of its second fifth are compared with those of its last fifth: CPU time per step,
+memory, and the pause for samples and plots (the time between the row of a step with pictures and the next row; the lower
+quartile, because other load affects it least). Each may grow by 10 %. Then the run is interrupted, and resumed for some steps.
 The last line is `N passed, N failed, N skipped`.
 """
 import argparse
@@ -24,7 +24,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def watch(pid):
-    """Seconds of processor time, resident MB and open files of a process, or None once it has ended."""
+    """CPU time in seconds, resident MB and number of open files of a process, or None if it has ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
             fields = f.read().rsplit(")", 1)[1].split()
@@ -92,13 +92,13 @@ def main():
             done = sum(1 for step in steps if part[0][0] <= step[1] <= part[-1][0])
             return 1000 * (part[-1][1] - part[0][1]) / max(1, done)
 
-        compare("processor time of a step, pictures included", "ms", processor)
+        compare("CPU time of a step, including pictures", "ms", processor)
         compare("pause for samples and plots", "ms", lambda n: 1000 * statistics.quantiles([p[1] for p in fifth(pauses, n)], n=4)[0])
         compare("memory", "MB", lambda n: max(s[2] for s in fifth(seen, n)))
         compare("open files", "files", lambda n: max(s[3] for s in fifth(seen, n)))
         size = os.path.getsize(f"{run}/log.jsonl")
         rates = [len(fifth([(s[1],) for s in steps], n)) / (whole / 5) for n in range(1, 6)]
-        print(f"{steps[-1][0]:,} steps, {len(pauses):,} pictures, a log of {size / 1e6:.0f} MB; steps a second in each fifth: "
+        print(f"{steps[-1][0]:,} steps, {len(pauses):,} pictures, a log of {size / 1e6:.0f} MB; steps per second in each fifth: "
               + ", ".join(f"{rate:.0f}" for rate in rates))
 
         begin, before = time.monotonic(), steps[-1][0]

@@ -1,6 +1,6 @@
-# Sourced by the scripts that run suites: `suite NAME COMMAND...` runs one and adds what its last counting line says to $passed,
-# $failed and $skipped; `all_suites` prints their sums as the last line, `N passed, N failed, N skipped`, and is the exit status.
-# With quiet=1 a suite's output is shown only where it failed.
+# Functions for scripts that run suites. `suite NAME COMMAND...` runs one suite and adds the counts of its last line `N passed, N
+# failed, N skipped` to $passed, $failed and $skipped. `all_suites` prints the sums in the same form and returns 1 if a suite
+# failed. With quiet=1, the output of a suite is printed only if it failed.
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -13,7 +13,7 @@ suite() {
     status=$?
     counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$log" | tail -n 1)
     set -- $counts
-    if [ $# -ne 3 ]; then # it died before it counted
+    if [ $# -ne 3 ]; then # the suite ended before it printed its counts
         set -- 0 1 0
     elif [ $status -ne 0 ] && [ "$2" -eq 0 ]; then
         set -- "$1" 1 "$3"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The tests that a CUDA device concerns, on whatever device the program finds: the CPU shim of tools/simt (simt/run_tests), an
-# emulator or a GPU. Arguments: the build's folder (build/simt, build/float), its train program, and `quick` for the kernels alone.
+# Runs the tests of the CUDA backend on the device that the program finds: the CPU shim of tools/simt, an emulator or a GPU.
+# Arguments: the build folder (build/simt, build/float), its train program, and `quick` to test only the kernels.
 # The last line is `N passed, N failed, N skipped`.
 cd "$(dirname "$0")/.." || exit 1
 build=$1 train=$2 how=$3
@@ -9,7 +9,8 @@ export GANNET_TEST_DEVICE=cuda
 kernels='every kernel agrees*,every op agrees*'
 engine='cuda*,a range of samples*,*numbers*,a sample drawn alone*,special values*,batches continue*'
 
-# A model at reduced width and batch, by the program, on both devices; 3 steps follow each other within 2e-3 (tests/test_cuda.cpp).
+# Trains a model at reduced width and batch size for 3 steps on CUDA and on the CPU. The losses must agree within 2e-3
+# (tests/test_cuda.cpp).
 folder=$(mktemp -d)
 trap 'rm -rf "$folder" "$log"' EXIT
 follows() { # name, settings ...
@@ -44,7 +45,7 @@ programs() {
 }
 
 suite "kernels and ops" $RUN "$build/run_tests" --test-case="$kernels"
-# What cannot run says so in one line; the shim plays the machines.
+# Checks the message of a program that cannot use the GPU. The shim simulates the machine and its errors.
 says() { # pattern, command ...
     pattern=$1
     shift
@@ -70,7 +71,8 @@ errors() {
     says 'out of device memory: asked for [0-9]+ MiB besides [0-9]+ MiB in use, the GPU has [0-9]+ MiB free.*lower `batch`|a step needs at least .*lower `batch`' \
         env SIMT_MEMORY=30000000 $cuda
     says 'out of memory: asked for [0-9]+ MiB for the 1510032 parameters .*there are [0-9]+ MiB .*lower its' env SIMT_MEMORY=20000000 $cuda
-    # Each call of the start fails in turn, with the errors of a GPU that is full, taken, broken, or whose driver is too old.
+    # Each runtime call of the start fails once, with the errors of a GPU that is full, in use or broken, or whose driver is too
+    # old.
     says 'CPU test shim, sm_80: out of memory, while creating a context; its memory is full.*--device cpu' \
         env SIMT_FAIL=cudaStreamCreateWithFlags:1:2 $cuda
     says 'busy or unavailable, while creating a context; another process has it' env SIMT_FAIL=cudaSetDevice:1:46 $cuda
@@ -87,7 +89,7 @@ errors() {
     done
     says 'steps? on cpu .*, because .*out of memory, while allocating 16 MiB; its memory is full' \
         env SIMT_MEMORY=10000000 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
-    # The first allocation after the start is tried again.
+    # A failed allocation after the start is tried again.
     says '1 step on cuda' env SIMT_FAIL=cudaMalloc:2:2 "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
     says 'steps? on cpu .*, because no NVIDIA GPU is visible' env SIMT_DEVICES=0 "$train" models/vanilla.json --steps 1 --out "$folder/never"
     says '1 step on cuda' "$train" models/vanilla.json --set batch=4 --steps 1 --out "$folder/never"
@@ -95,7 +97,7 @@ errors() {
     [ $bad -eq 0 ]
 }
 
-# apps/bench on the device: its graph, its events, the launches of a step. What it measures is not looked at.
+# Runs apps/bench on the device: its graph, its events, the launches of a step. The times are not checked.
 bench() {
     good=0 bad=0
     bench=$(dirname "$train")/bench
@@ -112,7 +114,7 @@ bench() {
     }
     reports '"kernels_per_step": *[1-9][0-9]*' models/vanilla.json --steps 2 --set batch=4 --set generator.8.units=32
     reports '"us": *[0-9.e-]*[1-9]' --kernels --filter '^(matmul 64x256 -> 1 |row_norm 64x784|loss 64 bce$|running_stats_update 64x256)' --seconds 0.001
-    # Which implementation of a matrix product is faster, measured and applied; the shim has no cuBLAS.
+    # bench --tune selects the faster GEMM implementation, and train applies the table. The shim has no cuBLAS.
     small="--device cuda --set batch=4 --set generator.8.units=32"
     if $RUN "$bench" models/vanilla.json $small --tune "$folder/tune.json" --seconds 0 >"$folder/out" 2>&1; then
         if grep -q '"use"' "$folder/tune.json" && $RUN "$train" models/vanilla.json $small --set cuda.tune="$folder/tune.json" --steps 3 --out "$folder/tuned" 2>"$folder/out" &&

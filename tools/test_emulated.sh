@@ -1,12 +1,12 @@
 #!/bin/sh
-# The nvcc-built program under an emulator of the CUDA runtime: EMULATOR is the command that runs a program on it, in whose place
-# the emulator's own runtime library stands (the program is linked with a shared one). `full` adds its modes: strict barriers and
-# races in shared memory with warps reversed, races in global memory, late streams.
-# The last line is `N passed, N failed, N skipped`.
+# Tests the nvcc-built program under an emulator of the CUDA runtime. `EMULATOR PROGRAM ARGUMENTS...` must run a program with the
+# emulator's runtime library; the program is linked with a shared CUDA runtime, so that the emulator can replace it. `full` adds
+# the emulator's modes: strict barriers and races in shared memory with warps in reverse order, races in global memory, late
+# execution of streams. The last line is `N passed, N failed, N skipped`.
 cd "$(dirname "$0")/.." || exit 1
 how=$1
 if [ -z "$EMULATOR" ]; then
-    echo "skipped: no emulator is named (EMULATOR=COMMAND)"
+    echo "skipped: EMULATOR is not set (EMULATOR=COMMAND)"
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi

@@ -60,7 +60,7 @@ class Case:
 
     def __init__(self, name, command, template, work, stdout=False, shim=None, trace=None, modes=None, more=None, stale=None):
         self.name, self.command, self.template, self.stdout, self.shim, self.trace = name, command, template, stdout, shim, trace
-        self.modes, self.more = modes or {}, more or {}  # modes of files; and environment variables
+        self.modes, self.more = modes or {}, more or {}  # expected modes of files; additional environment variables
         self.stale = stale  # a file left by a killed writer
         self.whole = f"{work}/whole-{name}"
         self.start(self.whole)

@@ -1,9 +1,10 @@
-"""Compares the files that a command left with those of an undisturbed run."""
+"""Compares the files that a command wrote with those of an undisturbed run."""
 import json
 import os
 import re
 
-# One more entry in the cache is allowed, and an empty .lock in a folder that cannot be locked (NFS, or a flock that is made to fail).
+# Files that may remain: another entry of the cache, and an empty .lock in a folder that cannot be locked (flock fails, as on
+# NFS).
 HARMLESS = re.compile(r"cache/gannet/[0-9a-f]{16}\.images|runs/\w+/\.lock")
 DIFFERS = ("seconds", "img_per_s")  # keys that may differ in a resumed run's log
 
@@ -55,8 +56,8 @@ def step_in(name):
 
 
 def arrays_of(data):
-    """The arrays of a trace as name -> (type, shape, bytes), and its metadata; None if the file is not whole. The state before its
-    first step (init.*) gets the name that it has after the step before that (sN.after.*)."""
+    """The arrays of a trace as name -> (type, shape, bytes), and its metadata; None if the file is not whole. The state before
+    its first step (init.*) gets the name that it has after the step before that (sN.after.*)."""
     if not data or len(data) < 8:
         return None
     start = 8 + int.from_bytes(data[:8], "little")
@@ -76,8 +77,8 @@ def arrays_of(data):
 
 
 def trace_differences(name, got, want, all_steps):
-    """The faults in a trace of a run that may have been resumed. It must have `want` steps, or the steps to the end; each array must
-    equal that of `all_steps`, the trace of every step of an undisturbed run."""
+    """The faults in a trace of a run that may have been resumed. It must have as many steps as `want`, or all steps to the end.
+    Each array must equal that of `all_steps`, the trace of every step of an undisturbed run."""
     (arrays, metadata), (wanted, wanted_metadata), (known, _) = (arrays_of(data) for data in (got, want, all_steps))
     steps, wanted_steps, known_steps = (sorted({step_in(array) for array in some}) for some in (arrays, wanted, known))
     before = steps[0]

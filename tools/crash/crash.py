@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Interrupts trainings and other commands in every way, repeats them until they are done, and compares all files with those of an
-undisturbed run. `make crash` runs it; docs/reliability.md has the results.
+"""Interrupts trainings and other commands, repeats them until they are done, and compares all files with those of an undisturbed
+run. `make crash` runs it; docs/reliability.md has the results. The parts are:
 
     kill       kill -9 at each system call that changes a file: before it, after it, and in the middle of a write
     random     kill -9 at random moments, repeated until the command is done
-    signal     the same with SIGINT, SIGTERM, SIGHUP and SIGUSR1, which finish the step and save
-    fail       each such call fails, once or permanently, with each error that it can return; writes accept half of the bytes
-    read       each opening of a file to read, and each read, fails
-    power      power cuts: after each call, the states of a disk on which only synced data survive
-    full       the file system is full: a tmpfs of each number of pages and of files (needs root), then enlarged
-    limit      a limit on file sizes (ulimit -f) of each half kilobyte, then lifted
-    output     stdout or stderr are full or closed
+    signal     SIGINT, SIGTERM, SIGHUP or SIGUSR1 at random moments, after which a training finishes the step and saves
+    fail       each call that changes a file fails, once or permanently, with each possible error; writes accept half of the bytes
+    read       each open for reading and each read fails
+    power      power cuts: after each call, the possible states of the disk
+    full       a full file system: a tmpfs of every size in pages and of every number of files (needs root), enlarged afterwards
+    limit      every limit on file sizes (ulimit -f) in steps of 512 bytes, lifted afterwards
+    output     stdout, stderr or both are full or closed
     none       commands that write nothing make no call that changes a file
 
-Each part but the last tries each command (--case) unless OMITTED says why not.
+Each part except `none` tries each command (--case), apart from the pairs in OMITTED.
 
---tries N runs at most N tries of each part and command (0: all of them), spread over all of them. Each try is one check.
+--tries N runs at most N tries of each part and command (0: all of them), drawn at random. Each try is one check.
 The last line is `N passed, N failed, N skipped`.
 """
 import argparse
@@ -42,12 +42,12 @@ ERRORS = {  # the errors of each call
     "m": "ENOSPC EACCES EROFS", "t": "EIO", "c": "EIO ENOSPC", "l": "ENOLCK EOPNOTSUPP", "h": "EPERM", "k": "EPERM", "x": "EMFILE EIO",
     "R": "EIO",
 }
-# Combinations without meaning; all other parts try all commands.
+# Pairs of part and command that are not tried, with the reason.
 OMITTED = {("full", "clear"): "it needs no space", ("limit", "clear"): "it writes no file"}
 
 
 def spread(tries, most, seed):
-    """A random subset of at most `count` items, in the list's order; the same on every call."""
+    """A random subset of at most `most` items, in the list's order. The same arguments give the same subset."""
     if not most or len(tries) <= most:
         return tries
     return [tries[i] for i in sorted(random.Random(seed).sample(range(len(tries)), most))]
@@ -152,10 +152,10 @@ class Crash:
             case.start(cwd)
             options = {"calls": which} if which else {}
             status, _, err = case.run(cwd, at=number, do=how, errno=getattr(errno, name), **options)
-            # Until the next entry of the cache is written.
+            # This file is removed when the next entry of the cache is written.
             excused = [f"{case.stale} is left over"] if letter in "uxl" and path in (case.stale, os.path.dirname(case.stale or "")) else []
             if letter == "h" and how == "fail":
-                excused += [f"{name} has another mode" for name in case.modes]  # as on a file system without locks
+                excused += [f"{name} has another mode" for name in case.modes]  # allowed if chmod fails
             return case.refused(status, err) + [text for text in case.finish(cwd) if text not in excused]
 
         self.each(part, tries, attempt)
@@ -179,7 +179,7 @@ class Crash:
 
         def attempt(case, what, cwd):
             _, _, kind, kept, state = what
-            if kind == "now":  # checks the recorder: it must have seen every change
+            if kind == "now":  # checks that the journal has recorded every change
                 powercut.to_disk(state, cwd, case.template)
                 return compare.differences(compare.tree(cwd), compare.tree(f"{self.work}/power"))
             powercut.to_disk(state, cwd, case.template)
@@ -242,7 +242,7 @@ class Crash:
             status, *_ = case.run(cwd, limit=spoil)
             wrong = [] if status in (0, 1) else [f"status {status}"]
             if status == 0 and case.stdout and 1 in what[1]:
-                wrong.append("status 0, and nothing could be printed")
+                wrong.append("status 0, although stdout is full or closed")
             return wrong + case.finish(cwd)
 
         tries = [(how, files) for how in ("full", "closed") for files in ((1,), (2,), (1, 2))]
@@ -270,7 +270,7 @@ def main():
     line.add_argument("--kills", type=int, default=1300, help="number of commands to kill at random moments")
     line.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of parallel tries")
     line.add_argument("--show", type=int, default=40, help="number of failures to print; 0: all")
-    line.add_argument("--keep", action="store_true", help="keeps the work folder")
+    line.add_argument("--keep", action="store_true", help="keep the work folder")
     options = line.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore SIGINT, and the programs would inherit that
     options.apps, options.shim = os.path.abspath(options.apps), os.path.abspath(options.shim)
@@ -278,7 +278,7 @@ def main():
         line.error(f"no part {' '.join(unknown)}: the parts are {', '.join(PARTS)}")
     if unknown := set(options.case or ()) - set(crash_cases.NAMES):
         line.error(f"no case {' '.join(unknown)}: the cases are {', '.join(crash_cases.NAMES)}")
-    # In memory, where a sync costs nothing.
+    # Uses a folder in memory if possible, because a sync takes no time there.
     memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 1 << 28 else None
     work = tempfile.mkdtemp(prefix="gannet-crash-", dir=memory)
     try:

@@ -7,7 +7,7 @@ After each recorded call there are three states:
     ahead   entries are current, files are as of their last fsync (a new file is empty)
     torn    the same, with half of the bytes that were appended since
 
-Disks reorder within a file as well; the program syncs whole files before they get their name, so that is not modelled.
+A disk may also reorder writes within a file. This is not modelled, because the program syncs whole files before it renames them.
 """
 import os
 import shutil
@@ -71,7 +71,7 @@ def records(path):
 
 
 class Disk:
-    """The files below `root`: as the program sees them, and as after a power cut."""
+    """The files below `root`: their current and their synced content."""
 
     def __init__(self, root, before):
         self.root, self.top = os.path.realpath(root), from_disk(before)
@@ -96,7 +96,7 @@ class Disk:
         return self.top if name == "" else folder and folder.entries.get(name)
 
     def promise(self):
-        """The program has continued or ended, so its last checkpoint must survive."""
+        """Marks the last checkpoint as one that must survive, because the program has continued or ended."""
         self.promised = len(self.saved) - 1
 
     def apply(self, call, descriptor, number, first, second):
@@ -141,7 +141,7 @@ class Disk:
                 if number & EXCHANGE:
                     a.entries[old] = other
             b.entries[new] = node
-            # In a folder with a name that starts with a dot, the run does not exist yet.
+            # A folder whose name starts with a dot is not a run yet.
             if new == CHECKPOINT and not os.path.basename(os.path.dirname(second)).startswith(b"."):
                 self.saved.append(node.data)
             elif isinstance(node, Folder) and CHECKPOINT in node.entries and not new.startswith("."):

@@ -1,15 +1,16 @@
-// Injects faults into system calls: a library for LD_PRELOAD that counts the calls of a program that change files, and lets one
+// Injects faults into system calls: a library for LD_PRELOAD that counts the calls of a program that change files and makes one
 // of them fail. tools/crash/crash.py runs programs with it. `make crash` builds it; it is not part of the programs.
-// tests/test_crash_shim.py lists the functions of the C library that change files; all that the programs import are wrapped here.
+// tests/test_crash_shim.py lists the functions of the C library that change files. Each of them that a program imports is wrapped
+// here.
 //
 //   CRASH_CALLS    letters of the calls that count: o open for writing, w write, f fsync, r rename, u unlink or rmdir, m mkdir,
 //                  t truncate, c close (of a file opened for writing), l flock, h chmod, owners, times and other attributes,
-//                  k link, symbolic link and special file; x open for reading, R read. All but x and R unless given.
-//   CRASH_AT       the number of the call to strike, from 1
-//   CRASH_DO       kill-before, kill-after, kill-middle (half of a write is done), fail, fail-on (all later ones too), short
-//   CRASH_ERRNO    what a failing call says
-//   CRASH_LIST     a file that gets a line `LETTER PATH` for each call that counts
-//   CRASH_JOURNAL  a file that records what each call did, for tools/crash/powercut.py
+//                  k link, symbolic link and special file; x open for reading, R read. Default: all except x and R.
+//   CRASH_AT       the number of the call that fails or ends the program, from 1
+//   CRASH_DO       kill-before, kill-after, kill-middle (half of a write is done), fail, fail-on (later calls fail, too), short
+//   CRASH_ERRNO    errno of a failing call
+//   CRASH_LIST     a file that gets a line `LETTER PATH` for each counted call
+//   CRASH_JOURNAL  a file that records the effect of each call, for tools/crash/powercut.py
 #include "shim.h"
 
 #include <signal.h>

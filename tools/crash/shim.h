@@ -1,4 +1,4 @@
-// What the faulty calls of tools/crash share: which call is struck, what is written down, and which descriptor is which file.
+// Shared by the wrapped calls of tools/crash: selects the call that fails, writes the journal, and tracks open files.
 #pragma once
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -15,23 +15,23 @@ struct File {
     std::string path;
     bool written = false;  // opened for writing
 };
-File* file(int descriptor);  // null for those that are not followed
+File* file(int descriptor);  // null if the file is not tracked
 bool written(int descriptor);
 const char* name(int descriptor);
-bool counts(const std::string& path);          // no device, nothing of /proc; work folders are in /dev/shm
-std::string at(int folder, const char* path);  // the path that a call names by a folder's descriptor
+bool counts(const std::string& path);          // false for devices and files in /proc; work folders in /dev/shm count
+std::string at(int folder, const char* path);  // resolves a path relative to a folder's descriptor
 int opened(int descriptor, const std::string& path, int flags);
 
 [[noreturn]] void die();
-int error();                             // what a failing call says
+int error();                             // errno of a failing call
 bool journaled();                        // whether record() writes
-Fate fate(char call, const char* path);  // counts the call, and ends the program where it is to die before it
+Fate fate(char call, const char* path);  // counts the call; with kill-before, ends the program
 
 // A record: letter, descriptor, a number, the lengths of two byte strings, and the strings.
 void record(char call, int descriptor, long number, const void* first, std::size_t first_size, const void* second = nullptr,
             std::size_t second_size = 0);
 void record_path(char call, const std::string& path, const std::string& other = "", int descriptor = -1, long number = 0);
-inline void unknown(const char* symbol) { record_path('!', symbol); }  // to the model of power cuts
+inline void unknown(const char* symbol) { record_path('!', symbol); }  // powercut.py does not model this call
 
 // A call that has only two outcomes.
 template <class Real, class Record>

@@ -1,4 +1,4 @@
-// Calls that open files and change what they hold.
+// Calls that open files and change their content.
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ int made(int descriptor, char* path) {
     return descriptor;
 }
 
-// Writes at the place, or where the file is with -1.
+// Writes at the given offset, or at the file position if it is -1.
 ssize_t put(int descriptor, const void* bytes, size_t count, off_t place) {
     const auto real = [&](size_t n) {
         const ssize_t done =
@@ -56,7 +56,7 @@ ssize_t put_parts(int descriptor, const iovec* parts, int count, off_t place) {
     return put(descriptor, all.data(), all.size(), place);
 }
 
-// A call that fills a file in another way, if `descriptor` is one.
+// A call that writes to a file in another way. Counted only if the file is open for writing.
 template <class Real>
 long filled(const char* symbol, int descriptor, Real real) {
     return written(descriptor) ? guard('w', name(descriptor), real, [&] { unknown(symbol); }) : long(real());
@@ -70,7 +70,7 @@ int closed(int descriptor, Real real) {
     record_path('c', "", "", descriptor);
     if (!f.written) return real();
     const Fate now = fate('c', f.path.c_str());
-    const int result = real();  // also where it fails: Linux has closed it then
+    const int result = real();  // Linux closes the descriptor even if close() fails
     if (now == Fate::kill_after || now == Fate::kill_middle) die();
     if (now != Fate::fail) return result;
     errno = error();
@@ -124,7 +124,7 @@ ssize_t copy_file_range(int from, off_t* from_place, int to, off_t* to_place, si
 int fallocate(int descriptor, int mode, off_t from, off_t count) {
     return int(filled("fallocate", descriptor, [&] { return syscall(SYS_fallocate, descriptor, mode, from, count); }));
 }
-int posix_fallocate(int descriptor, off_t from, off_t count) {  // its result is the error
+int posix_fallocate(int descriptor, off_t from, off_t count) {  // returns the error number
     return fallocate(descriptor, 0, from, count) == 0 ? 0 : errno;
 }
 ssize_t read(int descriptor, void* bytes, size_t count) {
@@ -149,7 +149,7 @@ FILE* fopen(const char* path, const char* mode) {
 FILE* fopen64(const char* path, const char* mode) { return fopen(path, mode); }
 size_t fread(void* bytes, size_t size, size_t count, FILE* stream) {
     if (fate('R', "") == Fate::fail) {
-        stream->_flags |= 0x20;  // glibc's mark of an error, which ferror() asks for
+        stream->_flags |= 0x20;  // glibc's error flag, which ferror() reads
         errno = error();
         return 0;
     }

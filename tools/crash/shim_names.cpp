@@ -53,7 +53,7 @@ int mkdirat(int folder, const char* path, mode_t mode) {
 }
 int mkdir(const char* path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
 
-// What the model of power cuts does not know: the programs make none.
+// Calls that powercut.py does not model. The programs do not use them.
 #define SPECIAL(symbol, parameters, path, ...)                                                                 \
     int symbol parameters {                                                                                    \
         return int(guard(                                                                                      \
@@ -66,7 +66,7 @@ SPECIAL(mknodat, (int folder, const char* path, mode_t mode, dev_t device), at(f
 SPECIAL(mkfifo, (const char* path, mode_t mode), path, path, mode)
 SPECIAL(mkfifoat, (int folder, const char* path, mode_t mode), at(folder, path).c_str(), folder, path, mode)
 
-// Neither names nor contents change, so a power cut has nothing to take.
+// These calls change neither names nor contents, so powercut.py ignores them.
 #define ATTRIBUTE(letter, symbol, parameters, path, ...)                                       \
     int symbol parameters {                                                                    \
         return int(guard(                                                                      \

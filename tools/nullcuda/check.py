@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Counts what training asks of the CUDA runtime at the models' true sizes, without a GPU: see README.md.
+"""Counts the calls, memory and kernels of a training at the models' true sizes, without a GPU: see README.md.
 
 usage: check.py BUILD [MODEL ...]
 
-BUILD is the folder of the programs that the CPU shim serves (build/simt). Prints a line for each model and what is wrong; the last
-line is `N passed, N failed, N skipped`.
+BUILD is the build folder with the CPU shim (build/simt). Prints a line for each model and each failed check. The last line is
+`N passed, N failed, N skipped`.
 """
 import json
 import os
@@ -59,7 +59,7 @@ class Calls:
 
 
 def flops(launches):
-    """Of matrix products and convolutions, by the direct algorithm."""
+    """Counts the flops of matrix products and convolutions, by the direct algorithm."""
     total = 0
     for _, fields in launches:
         extents = fields[5] if len(fields) > 5 else ""
@@ -105,19 +105,19 @@ class Check:
         return calls
 
     def memory(self, model, name, graph, eager):
-        # the images: at most 256 of 64x64 in colour, rounded up by an eighth
+        # Subtracts the 256 images, which both runs store.
         images = 256 * (64 * 64 * 3 if model.endswith("64") else 28 * 28)
         ratio = (graph.peak - images) / (eager.peak - images)
         self.expect(model, f"{name}: a graph's peak is {graph.peak >> 20} MiB, {ratio:.3f} of the eager {eager.peak >> 20} MiB", ratio <= 1.05)
         captures = graph.captures()
         calls = Counter(call for capture in captures for call, _ in capture)
         self.expect(model, f"{name}: called while a step is recorded: {dict(calls)}", captures and set(calls) == {"launch"})
-        self.expect(model, f"{name}: the total of memory is asked {sum(c == 'cudaMemGetInfo' for c, _ in graph.calls)} times",
+        self.expect(model, f"{name}: {sum(c == 'cudaMemGetInfo' for c, _ in graph.calls)} calls of cudaMemGetInfo",
                     sum(c == "cudaMemGetInfo" for c, _ in graph.calls) <= 8)
         return ratio
 
     def steps(self, model, graph):
-        # A step is a graph's launch and nothing else; a line of the log is two losses and two norms.
+        # A step consists of one graph launch. A log row copies two losses and two norms.
         quiet = logged = 0
         for calls in list(graph.between_replays())[1:]:
             copies = calls["cudaMemcpyAsync"]
@@ -126,20 +126,20 @@ class Check:
             elif copies <= 4:
                 logged += 1
                 most = {"cudaMemcpyAsync": 4, "cudaStreamSynchronize": 4, "launch": 4}
-                self.expect(model, f"a line of the log calls {dict(calls)}", all(calls[c] <= most.get(c, 0) for c in calls))
-        self.expect(model, f"{quiet} steps that only launch a graph, {logged} that are logged", quiet >= 6 and logged >= 1)
+                self.expect(model, f"a log row makes the calls {dict(calls)}", all(calls[c] <= most.get(c, 0) for c in calls))
+        self.expect(model, f"{quiet} steps only launch a graph, {logged} steps write a log row", quiet >= 6 and logged >= 1)
 
     def flops(self, name, calls, report):
-        """Of the step that bench recorded."""
+        """Returns the GFLOP of the step that bench recorded and compares them with its report."""
         counted, said = flops(calls.captures()[0]) / 1e9, report["gflop_per_step"]["total"]
-        self.expect(name, f"bench says {said:.6f} GFLOP, launched are {counted:.6f}", abs(said - counted) < 1e-6 * counted)
+        self.expect(name, f"bench reports {said:.6f} GFLOP, launches: {counted:.6f}", abs(said - counted) < 1e-6 * counted)
         return counted
 
     def branches(self):
-        """Both networks begin in two branches, whose input nobody asks the gradient of."""
+        """Both networks begin with two branches. The gradient of their input is not needed."""
         for name, *settings in (("branches",), ("branches, penalty", "--set", PENALTY)):
             calls, report = self.run("bench", "tools/nullcuda/branches.json", "--steps", "2", "--json", *settings)
-            print(f"{name}: {self.flops(name, calls, json.loads(report)):.6f} GFLOP a step")
+            print(f"{name}: {self.flops(name, calls, json.loads(report)):.6f} GFLOP per step")
 
     def model(self, model, table):
         graph, eager = self.train(model), self.train(model, "cuda.graph=false")
@@ -150,13 +150,13 @@ class Check:
         calls, report = self.run("bench", f"models/{model}.json", "--steps", "2", "--json")
         report, step = json.loads(report), calls.captures()[0]
         nodes, counted = len(step), self.flops(model, calls, report)
-        self.expect(model, f"bench says {report['kernels_per_step']} kernels, {nodes} were launched", report["kernels_per_step"] == nodes)
+        self.expect(model, f"bench: {report['kernels_per_step']} kernels, {nodes} were launched", report["kernels_per_step"] == nodes)
         if table:
             text, documented_nodes = table.get(model, ("0", 0))
             decimals = len(text.partition(".")[2])
             self.expect(model, f"docs/cuda.md says {documented_nodes} kernels, {nodes} were launched", documented_nodes == nodes)
-            self.expect(model, f"docs/cuda.md says {text} GFLOP, launched are {counted:.3f}", f"{counted:.{decimals}f}" == text)
-        print(f"{model}: {nodes} kernels, {counted:.3f} GFLOP a step; peak {graph.peak >> 20} MiB, {ratio:.3f} of eager, "
+            self.expect(model, f"docs/cuda.md says {text} GFLOP, launches: {counted:.3f}", f"{counted:.{decimals}f}" == text)
+        print(f"{model}: {nodes} kernels, {counted:.3f} GFLOP per step; peak {graph.peak >> 20} MiB, {ratio:.3f} of eager, "
               f"{phases:.3f} with a warm-up of the critic")
 
 
