@@ -1,7 +1,7 @@
-# Sourced first by tests/test_*.sh: a work folder, the programs, and functions to run and check them. GANNET_APPS names another
-# folder of programs. `counts` ends a test: its last line is `N passed, N failed, N skipped`.
+# Sourced first by tests/test_*.sh: a work folder, the programs, and functions that run and check them. GANNET_APPS names another
+# folder of programs. A test ends with `counts`, which prints `N passed, N failed, N skipped`.
 set -u
-# With nohup or in the background a test ignores signals, and so would the programs that it starts.
+# nohup and background jobs ignore some signals, and the started programs would inherit that.
 [ -n "${default_signals:-}" ] || exec env --default-signal default_signals=1 "$BASH" "$0" "$@"
 unset default_signals GANNET_ISA GANNET_THREADS GANNET_DATA
 cd "$(dirname "$0")/.." || exit 1
@@ -23,7 +23,7 @@ counts() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]
 }
-launched() { # after a program was started with &: its id is $run_id, and it does not survive the test
+launched() { # after a program was started with &: sets $run_id; the program is killed when the test ends
     run_id=$!
     started="$started $run_id"
 }
@@ -38,22 +38,22 @@ skip() {
     skipped=$((skipped + 1))
     echo "skipped: $*"
 }
-check() { # name, command ...: it succeeds
+check() { # name, command ...: the command must succeed
     local name=$1
     shift
     if "$@"; then ok; else bad "$name: $*"; fi
 }
-runs() { # command ...: the program ends with status 0
+runs() { # command ...: the program must end with status 0
     "$@" >out 2>err </dev/null
     local status=$?
     if [ $status -eq 0 ]; then ok; else bad "status $status of: $*"; fi
 }
-# The last line of err is `gannet: WHAT (WHERE): WHAT TO DO` and holds the pattern, and no other line is an error.
+# The last line of err must be `gannet: WHAT (WHERE): WHAT TO DO` and match the pattern; no other line may be an error.
 error_line() { # pattern
     [ "$(grep -c '^gannet: ' err)" -eq "$(grep -c '^gannet: warning: ' err | awk '{ print $1 + 1 }')" ] || return 1
     tail -n 1 err | grep -qE '^gannet: [^ ].* \(.+\): .+' && tail -n 1 err | grep -qE -- "$1"
 }
-refuses() { # pattern, command ...: status 1 and one line that matches
+refuses() { # pattern, command ...: must end with status 1 and one line that matches
     local pattern=$1
     shift
     "$@" >out 2>err </dev/null
@@ -62,7 +62,7 @@ refuses() { # pattern, command ...: status 1 and one line that matches
     elif ! error_line "$pattern"; then bad "no clear line with '$pattern' of: $*"
     else ok; fi
 }
-refuses_at_once() { # the same, before anything else is said: the line is all of stderr
+refuses_at_once() { # the same, and the line is the only output on stderr
     refuses "$@"
     [ "$(wc -l <err)" -eq 1 ] || bad "more than one line from: ${*:2}"
 }
@@ -87,7 +87,7 @@ images() { zcat "$root/data/mnist/$1-images-idx3-ubyte.gz" 2>/dev/null | tail -c
 labels() { zcat "$root/data/mnist/$1-labels-idx1-ubyte.gz" 2>/dev/null | tail -c +9 | head -c "$2"; }
 image_header() { printf '\0\0\010\003' && be32 "$1" && be32 28 && be32 28; }
 label_header() { printf '\0\0\010\001' && be32 "$1"; }
-write_digits() { # train or t10k, count: the first of them, in the folder digits
+write_digits() { # train or t10k, count: writes the first digits to the folder digits
     mkdir -p digits
     { image_header "$2" && images "$1" "$2"; } >"digits/$1-images-idx3-ubyte"
     { label_header "$2" && labels "$1" "$2"; } >"digits/$1-labels-idx1-ubyte"

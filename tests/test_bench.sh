@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Drives apps/bench and tools/side_by_side.py on small work: what they print, what they refuse, that every kernel has a case. No
-# time is compared with a limit: a benchmark never fails the tests.
+# Runs apps/bench and tools/side_by_side.py on small work: output, errors, and a case for every kernel. Times have no limits: a
+# benchmark never fails the tests.
 . "$(dirname "$0")/program_helpers.sh"
 
 # ---- models --------------------------------------------------------------------------------------------------------------
@@ -12,14 +12,14 @@ for line in 'vanilla: batch 4, 2043537 parameters, on cpu ' 'median [0-9.]+, min
     check "a line of the report" grep -qE "$line" out
 done
 check "nothing on stderr" test ! -s err
-# Flops as counted call by call inside of the engine.
+# Flops are counted call by call in the engine.
 flops() { # model, flops of a step, settings...
     runs "$bench" "$root/models/$1.json" "${small[@]}" --json "${@:3}"
     holds "round(r['gflop_per_step']['total'] * 1e9) == $2"
 }
 flops vanilla 59398144
-# Bytes of its matrix products: both operands and the result of each, 2 passes through D forward, 3 back (one by weights less), G
-# once.
+# Bytes of the matrix products: both operands and the result of each; for D 2 forward and 3 backward passes (one without data
+# gradient of the first layer), for G one of each.
 holds "(lambda g, d: abs(r['gb_per_step']['products'] - 4e-9 * (sum(g) + 2 * sum(d) + 2 * sum(d[1:]) + sum(d) + sum(g[1:]) + 2 * sum(d) + sum(g))) < 1e-12)(*[[4 * (i + o) + i * o + o for i, o in zip(n, n[1:])] for n in ([100, 128, 256, 512, 1024, 784], [784, 512, 256, 1])])"
 flops dcgan 537033728
 flops dcgan 590069760 --set share_scores=false
@@ -38,9 +38,9 @@ runs "$bench" "$root/models/vanilla.json" "${small[@]}" --json --threads 1 --sec
 holds "r['threads'] == 1"
 runs env GANNET_ISA=scalar "$bench" "$root/models/vanilla.json" "${small[@]}"
 check "the instruction set is said" grep -q 'on cpu (scalar)' out
-runs env GANNET_DATA="$work" "$bench" "$root/models/vanilla.json" "${small[@]}" # no data set is there
+runs env GANNET_DATA="$work" "$bench" "$root/models/vanilla.json" "${small[@]}" # without a data set
 runs env GANNET_DATA="$work" "$bench" "$root/models/dcgan64.json" "${small[@]}" --json --set generator.0.channels=8 \
-    --set generator.3.channels=8 --set generator.6.channels=8 --set generator.9.channels=8 # nor one of 64x64 in colour
+    --set generator.3.channels=8 --set generator.6.channels=8 --set generator.9.channels=8 # nor images of 64x64 in colour
 holds "r['model'] == 'dcgan64' and r['images_per_s'] > 0"
 check "nothing is written" test -z "$(find . -type f ! -name out ! -name err)"
 
@@ -95,7 +95,7 @@ cannot open.*nowhere.json|nowhere.json
 END_OF_LINES
 refuses_at_once 'standard output' sh -c '"$0" --kernels --list >/dev/full' "$bench"
 
-# ---- beside the peers ----------------------------------------------------------------------------------------------------
+# ---- comparison with other frameworks ------------------------------------------------------------------------------------
 if [ -n "$python" ]; then
     side_by_side=$root/tools/side_by_side.py
     mkdir peer

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# What the Makefile makes of the machine: for which GPUs it builds, by what nvidia-smi prints. And what the tools make of names that
-# they do not know.
+# How the Makefile chooses the GPU architectures from the output of nvidia-smi, and how tools report unknown names.
 . "$(dirname "$0")/program_helpers.sh"
 unset ARCHS MAKEFLAGS MFLAGS MAKELEVEL
 cd "$root" || exit 1
 
-archs() { # status of nvidia-smi, what it prints on standard output -> the architectures
+archs() { # status and standard output of nvidia-smi -> the architectures
     printf '#!/bin/sh\ncat <<"END"\n%s\nEND\nexit %s\n' "$2" "$1" >"$work/nvidia-smi"
     chmod +x "$work/nvidia-smi"
     PATH="$work:$PATH" make -pn help 2>/dev/null | sed -n 's/^ARCHS := *//p'
@@ -26,7 +25,7 @@ builds_for "89" 0 $'[N/A]\n8.9'
 check "ARCHS=all is every architecture" test "$(make -pn help ARCHS=all 2>/dev/null | sed -n 's/^ARCHS := *//p')" = "75 80 86 89 90 100 120"
 
 cd "$work" || exit 1
-unknown() { # pattern, command ...: an error that lists the names
+unknown() { # pattern, command ...: must fail with a list of the names
     local pattern=$1
     shift
     if "$@" >out 2>err </dev/null; then bad "status 0 of: $*"; else check "the names that $* knows" grep -qE "nosuch'?: .*$pattern" err; fi

@@ -71,7 +71,7 @@ TEST_CASE("classifier: features are the inputs of the last layer") {
     }
 }
 
-TEST_CASE("classifier: an error names what does not fit in a file") {
+TEST_CASE("classifier: an error names the key that does not fit a classifier") {
     CHECK(has(message_of({"classifier.7.units=9"}), "the data have 10 labels"));
     CHECK(has(message_of({"classifier.7={\"layer\": \"relu\"}"}), "softmax of their own"));
     CHECK(has(message_of({"optimizer.generator.lr=1"}), "a classifier has no generator"));

@@ -13,13 +13,13 @@ cat >gan.json <<'END'
   "batch": 16, "steps": 400, "samples": { "rows": 2, "columns": 2, "every": 100000 }, "observe": { "every": 20 }, "log_every": 5 }
 END
 event() { grep -E '^\{"step": [0-9]+, "event": "collapse", "what": "' "$1/log.jsonl"; }
-alarms() { # run, pattern, settings ...: it ends well, and says once what has happened, on stderr and in the log
+alarms() { # run, pattern, settings ...: completes, and reports the collapse once on stderr and in the log
     runs "$train" gan.json --out "$1" "${@:3}"
     check "$1: one event" test "$(event "$1" | wc -l)" -eq 1
     check "$1: what it is" test "$(event "$1" | grep -cE "$2")" -eq 1
     check "$1: a line on stderr" test "$(grep -cE "^warning: step [0-9]+: .*$2" err)" -eq 1
 }
-stops() { # the same, with --on-collapse stop: it ends early, saved
+stops() { # the same with --on-collapse stop: ends early and saves
     refuses "stopped at step [0-9]+: .*$2.* \($1-stopped\)" "$train" gan.json --out "$1-stopped" --on-collapse stop "${@:3}"
     local step
     step=$(step_of "$1-stopped")
@@ -41,11 +41,11 @@ both pinned "pinned at ln 2" "${still[@]}" --set init.std=0 --set discriminator.
 both alike "samples are all alike" "${still[@]}" --set init.std=1e-4 --set generator.0.init=normal --set generator.2.init=normal \
     --set optimizer.discriminator.lr=0
 diverged=(--set objective.loss=wasserstein --set 'optimizer={"type": "sgd", "lr": 1000}' --set checkpoint_every=0)
-for action in warn stop; do # a state that is not finite is not saved, and ends the run whatever the alarm does
+for action in warn stop; do # a state that is not finite ends the run for every setting of the alarm, and is not saved
     refuses "the training diverged: after step [0-9]+ '[^']+' is not finite \(diverged-$action\): the checkpoint keeps step [0-9]+" \
         "$train" gan.json --out diverged-$action --on-collapse $action "${diverged[@]}" --set log_every=1000
     check "the last finite state is kept: $action" test "$(step_of diverged-$action)" -gt 0
-    step=$(($(step_of diverged-$action) + 1)) # no row was due after it
+    step=$(($(step_of diverged-$action) + 1)) # log_every leaves no row after it
     check "the step that diverged is logged: $action" grep -qE "^\{\"step\": $step, \"epoch\"" diverged-$action/log.jsonl
     check "it has its grid and its plots: $action" test -s "$(printf 'diverged-%s/samples/step_%06d.png' $action "$step")" -a \
         -s diverged-$action/plots/losses.svg

@@ -1,4 +1,4 @@
-// Values and errors of the command line, and the exit status of programs.
+// Values and error messages of the command line, and the exit status of programs.
 #include <doctest/doctest.h>
 
 #include <cstdio>
@@ -27,7 +27,7 @@ int status_of(const std::vector<const char*>& words, const std::function<void(Co
 
 }  // namespace
 
-TEST_CASE("command line: values and complaints") {
+TEST_CASE("command line: values and errors") {
     std::string model, error, device = "auto";
     int64_t steps = 10;
     uint64_t seed = 0;
@@ -73,7 +73,7 @@ TEST_CASE("command line: values and complaints") {
     CHECK(has(complaint({"a", "--dry-run=no"}), "takes no value"));
 }
 
-TEST_CASE("printable: nothing drives a terminal, and what is text stays") {
+TEST_CASE("printable: escapes what controls a terminal and keeps text") {
     CHECK(printable("plain, \u00e9 \u732b \U0001f600") == "plain, \u00e9 \u732b \U0001f600");
     CHECK(printable("a\nb\t\x1b[31m\x7f") == "a\\nb\\x09\\x1b[31m\\x7f");
     CHECK(printable("\u009b31m\u0080\u009f\u00a0") == "\\xc2\\x9b31m\\xc2\\x80\\xc2\\x9f\u00a0");
@@ -83,7 +83,7 @@ TEST_CASE("printable: nothing drives a terminal, and what is text stays") {
         for (const char c : printable(none)) CHECK((c >= 0x20 && c < 0x7f));
     CHECK(printable(std::string(300, 'x')) == std::string(200, 'x') + "...");
     CHECK(printable(std::string(300, 'x'), std::string::npos) == std::string(300, 'x'));
-    CHECK(printable(std::string(199, 'x') + "\u00e9") == std::string(199, 'x') + "\u00e9");  // no half character
+    CHECK(printable(std::string(199, 'x') + "\u00e9") == std::string(199, 'x') + "\u00e9");  // does not split a character
     const std::string json = json::dump(json::Members{{"path", "\u009b\x7f\x1b \u00e9"}}, -1);
     CHECK(json == "{\"path\": \"\\u009b\\u007f\\u001b \u00e9\"}");
     CHECK(json::dump(json::parse(json, "here"), -1) == json);

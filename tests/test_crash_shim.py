@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""test_crash_shim.py SHIM APPS: whether SHIM, the fault injector of tools/crash, sees every call of the C library that changes
-files, of those that the programs in the folder APPS and their libraries import. Each call that it knows is also made twice: once to be
-counted, and once to fail.
+"""test_crash_shim.py SHIM APPS: checks that SHIM, the fault injector of tools/crash, intercepts every call of the C library that
+changes files and that the programs in the folder APPS or their libraries import. Makes each call that SHIM knows twice: once it must
+be counted, and once it must fail.
 
 The last line is `N passed, N failed, N skipped`.
 """
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 PROGRAMS = ("train", "generate", "evaluate", "summary", "bench")
-# The calls of glibc that change what a file system holds, or that open, sync and close what does.
+# Calls of glibc that change the content of a file system, or open, sync and close files.
 MUTATING = set("""
 open open64 openat openat64 creat creat64 __open_2 __open64_2 __openat_2 __openat64_2 open_by_handle_at shm_open shm_unlink
 mkstemp mkstemp64 mkstemps mkstemps64 mkostemp mkostemp64 mkostemps mkostemps64 mkdtemp tmpfile tmpfile64
@@ -29,11 +29,12 @@ mkdir mkdirat mknod mknodat mkfifo mkfifoat __xmknod __xmknodat
 chmod fchmod fchmodat lchmod chown fchown lchown fchownat utime utimes lutimes futimes futimesat utimensat futimens
 setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
 """.split())
-# What the shim need not see: of libraries, and of programs that hold the CUDA runtime.
+# Calls that the shim need not intercept: in libraries, and in programs with the CUDA runtime.
 OF_LIBRARIES = {"syscall": "libstdc++ waits for threads", "mmap": "libicuuc reads its tables", "putwc": "std::wcout of libstdc++"}
 OF_CUDA = {"syscall", "mmap", "mkfifo", "shm_open", "shm_unlink"}
 
-# How each is made: f is a file of ten bytes, d a folder, l a link to f; fd() is f open for writing, stream() the same as a FILE.
+# How to make each call. f is a file of ten bytes, d a folder, l a link to f; fd() is f opened for writing, stream() the same as a
+# FILE.
 EXAMPLES = {
     "open": 'c.open(b"new", 0o101, 0o644)', "open64": 'c.open64(b"new", 0o101, 0o644)', "creat": 'c.creat(b"new", 0o644)',
     "openat": 'c.openat(-100, b"new", 0o101, 0o644)', "openat64": 'c.openat64(-100, b"new", 0o101, 0o644)',
@@ -85,7 +86,7 @@ os._exit(error if error else result if sys.argv[1].startswith("c.posix_fallocate
 
 
 def symbols(path, which):
-    """Of a program or a library, without versions."""
+    """Dynamic symbols of a program or a library, without versions."""
     done = subprocess.run(["nm", "-D", which, path], capture_output=True, text=True, check=True)
     return {line.split()[-1].split("@")[0] for line in done.stdout.splitlines()}
 
@@ -102,7 +103,7 @@ def holds_cuda(program):
 
 
 def unseen(needs, known):
-    """The calls that change files, and that the shim does not know."""
+    """The needed calls that change files and that the shim does not know."""
     return sorted(needs & MUTATING - known)
 
 
@@ -120,7 +121,7 @@ def state(folder):
 
 
 def make_call(shim, folder, code, **options):
-    """Makes a call in a new folder; returns its status, the folder before and after it, and the letters that were counted."""
+    """Makes a call in a new folder; returns its status, the folder before and after the call, and the counted letters."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(f"{folder}/d")
     with open(f"{folder}/f", "wb") as f:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Programs and folders of images: where a run may write, and the messages about unusable sets.
+# Runs and folders of images: where a run may write, and messages about unusable sets.
 . "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'JSON'
@@ -17,7 +17,7 @@ sed -e '/latent\|generator\|objective/d' -e 's/"discriminator"/"classifier"/; s/
 mkdir here
 for i in 1 2 3 4; do cp "$root/tests/images/rgb.png" here/$i.png; done
 
-# The pictures of a run must not become data.
+# A run must not write its pictures into its data.
 inside="the run's folder would be inside its data"
 refuses_at_once "$inside, .* \(here/run\): choose an --out outside the data" "$train" tiny.json --out here/run
 refuses_at_once "$inside" "$train" tiny.json --out here/deeper/run
@@ -31,15 +31,15 @@ refuses_at_once "$inside, .* \(runs\): name a folder outside the data with --out
     in_here "$train" ../tiny.json --set data.path=.
 runs in_here "$train" ../tiny.json --set data.path=. --out ../run
 check "four images" grep -q ', 4 images of ' err
-runs "$train" tiny.json --out here-too # a name that begins alike
+runs "$train" tiny.json --out here-too # a different folder with the same prefix
 
-# The images that its generator draws must not be inside the data either.
+# Nor may generate.
 drawn="the drawn images would be inside its data, .*choose an --out outside the data"
 for out in here here/ here/fakes/ link/fakes/ here/grid.png; do refuses_at_once "$drawn" "$generate" run -n 2 --out $out; done
 check "nothing was drawn" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
 runs "$generate" run -n 2 --out here-too/
 
-# The folder of an older run, or of a run from elsewhere, is not data either.
+# The folder of an earlier run inside the data is ignored.
 mkdir here/runs
 mv run here/runs/old
 runs "$train" tiny.json --out two
@@ -47,7 +47,7 @@ check "four images" grep -q ', 4 images of ' err
 check "the run is counted" grep -q '1 file ignored: 1 run folder' err
 runs in_here "$train" --resume runs/old --steps 3
 
-# What cannot be reached is not taken for missing: a link to itself is such a path, for every user.
+# A path that cannot be read is not treated as missing. A link to itself is such a path for every user.
 ln -s loop loop
 loops="Too many levels of symbolic links"
 refuses_at_once "$loops.*\(.*loop" "$train" tiny.json --set data.path=loop --dry-run
@@ -76,13 +76,13 @@ mkdir classes
 cp -r many/1 many/2 here/3.png classes
 refuses "has no labels: 3.png is in no class folder " "$train" classifier.json --set data.path=classes --out none
 
-# What does not fit is refused before any of it is made; where it is not, the limit stops it.
+# A set that does not fit is rejected before it is made, in the end by the limit of the process.
 two_fifths=$(awk '/^MemTotal/ { printf "%.0f", $2 * 1024 * 0.4 }' /proc/meminfo)
 within_limit() { (ulimit -v 4000000 && "$@"); }
 refuses_at_once "more than the [0-9]+ MB of memory that are free \(data.first" \
     within_limit "$train" tiny.json --set data.set=ring --set data.path= --set data.size=0 --set data.first="$two_fifths" --out none
 
-# What was kept can be removed.
+# --clear-cache removes cached sets.
 kept=$(ls cache/gannet | wc -l)
 check "there is something" test "$kept" -gt 1
 : >cache/gannet/0123456789abcdef.images.abcdef

@@ -1,4 +1,4 @@
-// Devices with settings of their own, in one process.
+// Devices with different settings in one process.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -26,7 +26,7 @@ std::vector<real> weights(GanTrainer& trainer) {
     return all;
 }
 
-// Two models' steps alone, and in turn.
+// Steps of two models that alternate give the same bits as each model alone.
 void check_pair(const config::GanConfig& a, const config::GanConfig& b, const Device& device) {
     constexpr int steps = 2;
     const auto alone = [&](const config::GanConfig& config) {
@@ -51,7 +51,7 @@ TEST_CASE("device: alternating trainings with and without Winograd compute the s
     check_pair(config("true"), config("false"), Device::cpu());
 }
 
-TEST_CASE("device: CPUs with one thread and several, in turn and at the same time, have the same bits") {
+TEST_CASE("device: one thread and several, alternating and concurrent, give the same bits") {
     const config::GanConfig config = small_config("wgan");
     const Backend isa = Device::best_isa();
     const Device one = Device::cpu(isa, {}, 1), three = Device::cpu(isa, {}, 3), exact = three.with({.exact_convolutions = true});
@@ -64,7 +64,7 @@ TEST_CASE("device: CPUs with one thread and several, in turn and at the same tim
     GanTrainer first(config, few_images(), one), second(config, few_images(), three), third(config, few_images(), three);
     for (int i = 0; i < 2; ++i) steps(first, 1), steps(second, 1);
     CHECK(weights(first) == weights(second));
-    std::thread other([&] { steps(first, 2); });  // second's threads run while this one works alone
+    std::thread other([&] { steps(first, 2); });  // works on one thread while the threads of `second` run
     steps(second, 2);
     other.join();
     CHECK(weights(first) == weights(second));
@@ -72,7 +72,7 @@ TEST_CASE("device: CPUs with one thread and several, in turn and at the same tim
     CHECK(weights(third) == weights(second));
 }
 
-TEST_CASE("device: a CPU's threads start with their first work and end with the last handle") {
+TEST_CASE("device: a CPU's threads start with its first kernel and end with its last handle") {
     const auto threads_now = [] {
         std::size_t count = 0;
         for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) ++count;
@@ -106,13 +106,13 @@ TEST_CASE("device: a checkpoint is read with the settings of its run, not of the
         write_safetensors(folder / "on.safetensors", checkpoint_of(on, {}));
         const std::vector<uint8_t> pixels(few_images().pixels.begin(), few_images().pixels.begin() + 8 * 784);
         const auto scores = read_images(on.network(), pixels, -1, 1).confidence;
-        ClassifierTrainer off(config(false), few_images(), device);  // the same weights
+        ClassifierTrainer off(config(false), few_images(), device);  // with the same weights
         CHECK(read_images(off.network(), pixels, -1, 1).confidence != scores);
         CHECK(Classifier(folder / "on.safetensors", device).read(pixels).confidence == scores);
     }
 }
 
-TEST_CASE("device: precision and storage that it lacks are named") {
+TEST_CASE("device: an error names a precision or storage type that the device lacks") {
     const auto complaint = [](const std::vector<std::string>& settings, const Device& device) {
         const std::optional<Error> lacks = lacking(small_config("vanilla", settings), device);
         return lacks ? std::string(lacks->what()) : "";
@@ -146,7 +146,7 @@ TEST_CASE("device: --device names a GPU by its index") {
     CHECK(Device::cuda().numerics().precision == Precision::fp32);
 }
 
-TEST_CASE("device: trainings on tensor cores and without, and on two GPUs, in turn have the bits of each alone") {
+TEST_CASE("device: alternating trainings with and without tensor cores, and on two GPUs, give the bits of each alone") {
     if (!Device::cuda_unusable().empty()) return skipped("no GPU");
     const Device device = Device::cuda();
     if (device.stream()->capability < 80) return skipped("no tensor cores");

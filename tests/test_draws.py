@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""test_draws.py RUN FOLDER SEED FIRST: whether tools/gannet_draws.py draws the latent points of `apps/generate RUN --seed SEED
---out FOLDER/`, from image FIRST on.
+"""test_draws.py RUN FOLDER SEED FIRST: checks that tools/gannet_draws.py draws the latent points of `apps/generate RUN
+--seed SEED --out FOLDER/`, starting at image FIRST.
 
-The run's generator is linear, tanh, reshape, so NumPy computes the images of these points from the checkpoint's weights. They
-are within one level of the files, which differ by many levels from those of other points.
+The generator of the run is linear, tanh, reshape, so NumPy computes the images of these points from the weights in the checkpoint.
+They must be within one level of the files; images of other points differ by many levels.
 """
 import json
 import os

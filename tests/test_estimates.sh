@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The output of ./apps/summary and `train --dry-run` before a training, with and without the data: memory and time, and that
-# shapes are refused before any image is read.
+# Output of ./apps/summary and `train --dry-run`, with and without the data: memory, time, and errors about shapes before any
+# image is read.
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=/nonexistent
 says() { check "says: $1" grep -qE -- "$1" "${2:-err}"; }
 
-# ---- every preset, without its data ------------------------------------------------------------------------------------------
+# ---- every preset without its data -------------------------------------------------------------------------------------------
 note='^note: the data were not found \(.+\): the model file declares images of \([0-9, ]+\)$'
 while read -r preset expected; do
     if [[ $expected = refused* ]]; then
@@ -19,7 +19,7 @@ while read -r preset expected; do
     check "parameters of $preset" test "$found" = "$(tr -s ' ' <<<"$expected") "
 done < <(grep -v '^#' "$root/tests/seeds_expected.txt" | tr '()' '..')
 
-# ---- what a training takes ---------------------------------------------------------------------------------------------------
+# ---- resources of a training -------------------------------------------------------------------------------------------------
 cat >gan.json <<'END'
 { "data": { "set": "folder", "path": "photos", "size": 16, "channels": 1 }, "latent": { "size": 4 },
   "generator": [ { "layer": "linear", "units": "image" }, { "layer": "tanh" }, { "layer": "reshape", "shape": "image" } ],
@@ -42,7 +42,7 @@ says '^the number of steps depends on the number of images, which is unknown$' o
 runs "$summary" gan.json --set epochs=2 --set data.first=40
 says '20 steps of' out
 says ', 0.0 MB for 40 images$' out
-runs "$summary" "$root/models/dcgan.json" --set epochs=2 # the set's own number of images
+runs "$summary" "$root/models/dcgan.json" --set epochs=2 # uses the number of images of the set
 says 'about .*: 1,874 steps of .*; estimated from steps with batches of [0-9]+ and [0-9]+ for one of 64, measured' out
 says ', 47 MB for 60,000 images$' out
 runs "$summary" "$root/models/classifier-mnist.json"
@@ -54,22 +54,22 @@ says '^training time: about .* 9,370 steps'
 runs "$summary" gan.json --no-estimate
 check "no estimate" test "$(grep -c training out)" = 0
 
-# A net that takes too much memory for a step here still has its tables.
+# A network too large for one step still has its tables.
 sed 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 50000 }, { "layer": "relu" }, &/' gan.json >wide.json
 runs bash -c 'ulimit -v 600000 && "$0" "$@"' "$summary" wide.json --set batch=100000
 says '^discriminator: ' out
 says '^no estimate of time and memory: ' out
 
-# ---- what is not declared is an error ----------------------------------------------------------------------------------------
+# ---- missing declarations are errors -----------------------------------------------------------------------------------------
 refuses "no such file or folder.*photos" "$summary" gan.json --set data.size=null
 refuses "no such file or folder.*photos" "$train" gan.json --dry-run --set data.size=null
 refuses "no such file or folder.*photos" "$train" gan.json --out never
 refuses "unknown|cannot be" "$summary" gan.json --set data.set=mnits
 refuses "no split" "$summary" gan.json --set data.split=test
 mkdir bad && printf '\0\0\010\004' >bad/train-images-idx3-ubyte
-refuses "bad/train-images" "$summary" gan.json --set data.set=mnist --set data.path=bad --set data.size=null # damaged is not absent
+refuses "bad/train-images" "$summary" gan.json --set data.set=mnist --set data.path=bad --set data.size=null # damaged data are not treated as missing
 
-# ---- shapes before images ------------------------------------------------------------------------------------------------------
+# ---- shapes are checked before images ------------------------------------------------------------------------------------------
 wrong=(--set 'generator.0.units=100' --set 'generator.2={"layer": "reshape", "shape": [1, 10, 10]}')
 refuses_at_once "the generator outputs \(1, 10, 10\), but the data are \(1, 16, 16\)" "$train" gan.json --out never "${wrong[@]}"
 refuses_at_once "a step needs at least" "$train" "$root/models/wgan.json" --set batch=60000 --set discriminator.2.channels=40000 --out never

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Drives apps/evaluate on a tiny classifier and a tiny GAN: what it prints, of every kind of samples, and what it refuses.
+# Runs apps/evaluate on a tiny classifier and a tiny GAN: output for every kind of samples, and errors.
 . "$(dirname "$0")/program_helpers.sh"
 
-# ---- 300 digits to learn from, 200 to test with, two small nets -----------------------------------------------------------
+# ---- 300 training digits, 200 test digits, two small networks -------------------------------------------------------------
 write_digits train 300
 write_digits t10k 200
 cat >classifier.json <<'END'
@@ -20,7 +20,7 @@ cat >gan.json <<'END'
 END
 runs "$train" gan.json --out gan
 
-# ---- without a classifier: what needs no labels ------------------------------------------------------------------------------
+# ---- without a classifier: metrics that need no labels -----------------------------------------------------------------------
 nulls="all(r[k] is None for k in ('classifier', 'shares', 'modes', 'entropy', 'mean_confidence', 'frechet', 'frechet_floor'))"
 given="r['nearest_training_distance']['median'] > 0 and 0 <= r['duplicates'] <= 1 and r['duplicate_distance'] > 0"
 runs "$evaluate" gan -n 150
@@ -30,14 +30,14 @@ cp out unclassified
 refuses_at_once "no such run or checkpoint \(nowhere\)" "$evaluate" gan --classifier nowhere
 mkdir flat own && runs "$generate" gan -n 40 --out flat/
 runs "$train" gan.json --out flat-gan --set data.set=folder --set data.path=flat --set data.size=28 --set data.channels=1
-runs "$evaluate" flat-gan -n 40 # own images, without labels
+runs "$evaluate" flat-gan -n 40 # the GAN's own images have no labels
 holds "$nulls and $given and r['nearest_training_distance']['data_median'] > 0"
 holds "len(r['warnings']) == 2 and 'held-out tenth' in r['warnings'][0] and 'has no labels to train one with' in r['warnings'][1]"
 refuses_at_once "nothing to compare these images with \(flat\): name the folder of real images with --data" "$evaluate" flat
 runs "$evaluate" flat --data flat
 holds "$nulls and r['nearest_training_distance']['median'] == 0 and r['nearest_training_distance']['data_median'] > 0 and r['samples'] == 40"
 holds "0 < r['duplicates'] <= 0.05 and 'flat has no labels' in r['warnings'][-1]"
-cp flat/00000[0-8].png own # too few to hold a tenth out
+cp flat/00000[0-8].png own # too few for a held-out tenth
 runs "$evaluate" flat --data own -n 1
 holds "r['nearest_training_distance'] == {'median': 0, 'min': 0, 'data_median': None} and r['duplicates'] is None"
 refuses_at_once "the set of real images does not exist \(absent, --data\): give its path with --data PATH" "$evaluate" flat-gan --data absent
@@ -52,7 +52,7 @@ rm moved/000040.png
 runs "$evaluate" flat-gan -n 40 --data moved
 holds "len(r['warnings']) == 2 and $given"
 
-# ---- with one ----------------------------------------------------------------------------------------------------------------
+# ---- with a classifier -------------------------------------------------------------------------------------------------------
 runs "$train" classifier.json --out runs/classifier-mnist
 
 # ---- a generator -----------------------------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ differ drawn out
 runs "$evaluate" gan
 holds "r['samples'] == 10000 and r['warnings'] == []"
 
-# ---- files: the files that generate wrote give the same metrics -----------------------------------------------------------------------
+# ---- files written by generate give the same metrics ----------------------------------------------------------------------------------
 runs "$generate" gan -n 150 --out grids/
 before=$(ls cache/gannet)
 runs "$evaluate" grids
@@ -81,7 +81,7 @@ check "a folder of the samples is the same" cmp -s <(sed 's/"gan"/"grids"/' draw
 runs "$evaluate" grids -n 20
 holds "r['samples'] == 20"
 check "nothing is kept of them" test "$(ls cache/gannet)" = "$before"
-npy() { # header's dict, file of values
+npy() { # dict of the header, file of values
     local dict
     dict=$(printf '%-117s' "$1")
     printf '\223NUMPY\1\0\166\0%s\n' "$dict" && cat "$2"
@@ -108,7 +108,7 @@ images t10k 200 | od -An -v -tu1 -w1 | LC_ALL=C awk '{ printf "%c%c%c", $1 + 0, 
 npy "$(shaped '(200, 28, 28, 3)')" pixels >colour.npy
 runs "$evaluate" colour.npy
 holds "r['samples'] == 200 and abs(r['frechet'] - r['frechet_floor']) < 1e-9 and '(3, 28, 28)' in r['warnings'][0]"
-head -c $((12 * 28 * 56)) /dev/zero >pixels # black, and twice as wide
+head -c $((12 * 28 * 56)) /dev/zero >pixels # black, and twice as wide as the data
 npy "$(shaped '(12, 28, 56)')" pixels >wide.npy
 runs "$evaluate" wide.npy
 holds "r['samples'] == 12 and r['frechet'] is None and r['frechet_floor'] > 0 and r['modes'] == 1 and r['entropy'] == 0 and r['duplicates'] == 1"
@@ -116,8 +116,8 @@ holds "len(r['warnings']) == 2 and '(1, 28, 56)' in r['warnings'][0] and 'freche
 runs "$evaluate" wide.npy -n 1
 holds "r['duplicates'] is None and r['duplicate_distance'] is None"
 
-# Folders say what was done to their images, as arrays do.
-colour_pngs() { # folder, count, width, height: plain colours, in binary PPM through PNG by Python
+# Warnings report how the images of a folder were converted, as for arrays.
+colour_pngs() { # folder, count, width, height: writes PNG files of colour gradients
     "$python" - "$@" <<'END'
 import os, struct, sys, zlib
 folder, count, width, height = sys.argv[1], *map(int, sys.argv[2:])
@@ -150,7 +150,7 @@ holds "r['frechet'] is None and r['frechet_floor'] is None and r['duplicates'] >
 holds "r['nearest_training_distance']['min'] == 0 and any('no test split' in w for w in r['warnings'])"
 mkdir -p many/a many/b && cp grids/0000*.png many/a && cp grids/0001*.png many/b
 runs "$train" classifier.json --out by-many --set data.path=many --set data.set=folder --set data.size=28 --set data.channels=1 --set batch=5 --steps 2 --set classifier.1.units=4
-runs "$evaluate" gan -n 150 --classifier by-many # of 150 images 15 are held out, for 4 features
+runs "$evaluate" gan -n 150 --classifier by-many # 15 of 150 images are held out, enough for 4 features
 holds "0 <= r['frechet'] < r['frechet_floor'] and all('differ from' not in w for w in r['warnings'])"
 cp mixed/56-0.png many/b
 runs "$evaluate" gan -n 150 --classifier by-many
@@ -167,7 +167,7 @@ holds "r['frechet'] is None and 'models/classifier-fashion.json' in r['warnings'
 runs "$train" "$root/models/ring.json" --steps 2 --out ring
 refuses_at_once "points, not images" "$evaluate" ring --classifier runs/classifier-mnist
 
-# ---- what is refused -----------------------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------------------------------------
 mkdir empty && cp pixels text.npy
 while IFS='|' read -r pattern arguments; do
     # shellcheck disable=SC2086  # words

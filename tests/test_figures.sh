@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The claims of the README about runs at full length: the accuracy and time of the classifiers, and that the models' samples have
-# all ten digits. Takes some eight minutes on two cores, so `tools/check_all.sh figures` runs it and `make test` does not.
-# GANNET_FASHION names the folder of Fashion-MNIST's four files; Debian's package is looked for otherwise.
+# Checks the README's claims about full-length runs: accuracy and time of the classifiers, and samples with all ten digits. Takes
+# about eight minutes on two cores, so only `tools/check_all.sh figures` runs it. GANNET_FASHION names the folder of
+# Fashion-MNIST's four files; the default is the folder of Debian's package.
 figures_data=${GANNET_DATA:-}
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=${figures_data:-$root/data}
@@ -10,7 +10,7 @@ at_least() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a >= b) }'; }
 metric() { sed -nE "s/.*\"$1\": ([-0-9.e+]+)[,}].*/\1/p" "$2" | tail -n 1; }
 seconds() { metric seconds "runs/$1/log.jsonl"; }
 
-classifier() { # name, least accuracy, settings ...
+classifier() { # name, minimum accuracy, settings ...
     runs "$train" "$root/models/$1.json" --out "runs/$1" "${@:3}"
     local accuracy time
     accuracy=$(metric test_accuracy "runs/$1/log.jsonl") time=$(seconds "$1")
@@ -23,8 +23,8 @@ fashion=${GANNET_FASHION:-/usr/share/datasets/fashion-mnist}
 if [ -f "$fashion/train-images-idx3-ubyte.gz" ]; then classifier classifier-fashion 0.88 --set data.path="$fashion"
 else skip "classifier-fashion: no Fashion-MNIST in $fashion"; fi
 
-# The largest distances are 2 to 4 times those measured (189, 84, and 114 of 002-fixed, vanilla's net; the collapsed 002 has 920): they
-# catch samples that have gone bad, not a bad day.
+# The largest distances are 2 to 4 times the measured ones (189, 84, and 114 for 002-fixed, vanilla's network; the collapsed 002
+# has 920). They detect collapsed samples and tolerate normal variation.
 model() { # name, classes, largest distance, arguments ...
     runs "$train" "$root/models/$1.json" --out "runs/$1" "${@:4}"
     check "$1: the alarm is silent" test "$(grep -c '"event": "collapse"' "runs/$1/log.jsonl")" -eq 0

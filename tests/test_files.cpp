@@ -1,4 +1,4 @@
-// What a run writes: atomic files, PNG, run folders, the log, the progress line.
+// Files that a run writes: atomic files, PNG, run folders, the log, the progress line.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -57,12 +57,12 @@ TEST_CASE("files: atomic_write replaces completely or not at all") {
     CHECK(files_in(folder.path) == 1);
     { AtomicFile never(file); }
     CHECK(files_in(folder.path) == 1);
-    // Files that a killed process left behind do not matter.
+    // Files left by a killed process do not matter.
     folder.write(".file.gannet-0", "half");
     atomic_write(file, "third");
     CHECK(read_file(file) == "third");
     CHECK(files_in(folder.path) == 1);
-    // Nor is a folder in the way, and files of the user's own stay.
+    // A folder of the same name does not matter either, and the user's own files stay.
     make_folders(folder / ".file.gannet-0");
     folder.write("file.tmp", "mine");
     atomic_write(file, "fourth");
@@ -96,7 +96,7 @@ TEST_CASE("files: each of two writers has its own temporary file, and the last c
     {
         AtomicFile second(file);
         second.write(b.data(), b.size());
-        remove_dead_temporaries(folder.path);  // both are alive
+        remove_dead_temporaries(folder.path);  // both writers are alive
         CHECK(files_in(folder.path) == 2);
         second.commit();
     }
@@ -128,7 +128,7 @@ TEST_CASE("files: a replaced file keeps its mode") {
         ::chmod((folder / "new").c_str(), mode_t(kept));
         AtomicFile file(folder / "new");
         file.write("y", 1);
-        CHECK(mode(".new.gannet-0") == 0600);  // the new content of a private file
+        CHECK(mode(".new.gannet-0") == 0600);  // the file may be private
         file.commit();
         CHECK(mode("new") == kept);
     }
@@ -174,7 +174,7 @@ TEST_CASE("files: a full disk is an error, and a device is never replaced") {
     CHECK(has(error, "No space left on device (/dev/full): free some space"));
     CHECK_FALSE(error_of([] { write_safetensors("/dev/full", {}); }).empty());
     CHECK_FALSE(error_of([] { write_png("/dev/full", Image{1, 1, 1, {7}}); }).empty());
-    CHECK(has(error_of([] { RunLog::create("/dev/full"); }), "No space left"));  // its first row does not fit
+    CHECK(has(error_of([] { RunLog::create("/dev/full"); }), "No space left"));  // the first row does not fit
     struct stat info {};
     CHECK(::stat("/dev/full", &info) == 0);
     CHECK(S_ISCHR(info.st_mode));
@@ -235,7 +235,7 @@ TEST_CASE("image: bytes and grids") {
     CHECK_FALSE(error_of([&] { image_grid(pixels, 5, 5, 3, 3, 1); }).empty());
 }
 
-TEST_CASE("run folder: names, refusal, no half folders") {
+TEST_CASE("run folder: names, existing folders, no incomplete folders") {
     TemporaryFolder folder;
     const std::string base = folder / "deep/runs";
     const RunFolder first = RunFolder::create("wgan", "", "{}", base);
@@ -262,7 +262,7 @@ TEST_CASE("run folder: names, refusal, no half folders") {
         CHECK_FALSE(error_of([&] { RunFolder::create("wgan", folder / "full", std::string(5000, ' ')); }).empty());
     }
     CHECK_FALSE(exists(folder / "full"));
-    // Files of `fill` are there before the folder is; if it fails, nothing is left.
+    // `fill` writes its files before the folder appears; if it fails, nothing remains.
     const std::string filled = folder / "filled";
     RunFolder::create("m", filled, "{}", "runs", [&](const RunFolder& run) {
         CHECK_FALSE(exists(filled));
@@ -273,7 +273,7 @@ TEST_CASE("run folder: names, refusal, no half folders") {
                     RunFolder::create("m", folder / "n", "{}", "runs", [](const RunFolder&) { throw Error("no"); });
                 }).empty());
     CHECK(files_in(folder.path) == 3);
-    // An empty folder is used as it is.
+    // An empty folder is used.
     make_folders(folder / "empty");
     CHECK(RunFolder::create_inside(folder / "empty/", "{}").path() == folder / "empty");
     CHECK(has(error_of([&] { RunFolder::create_inside(folder / "empty", "{}"); }), "ended before its first checkpoint"));
@@ -288,20 +288,20 @@ TEST_CASE("run folder: names, refusal, no half folders") {
     CHECK(has(error_of([&] { find_checkpoint(folder / "absent"); }), "no such run or checkpoint"));
 }
 
-TEST_CASE("log: lines, cut back, full disk") {
+TEST_CASE("log: rows, truncation on resume, full disk") {
     TemporaryFolder folder;
     const std::string file = folder / "log.jsonl";
     {
         RunLog log = RunLog::create(file);
         for (int step = 1; step <= 5; ++step) log.write({{"step", step}, {"loss_d", step == 2 ? NAN : 0.5}});
-        CHECK(has(read_file(file), "null"));  // in the file at once, NaN as null
+        CHECK(has(read_file(file), "null"));  // written at once, NaN as null
     }
     const std::string all = read_file(file);
     std::size_t third = 0;
     const std::string first = "{\"step\": 0, \"format\": 2}\n";
     CHECK(all.starts_with(first));
     for (int line = 0; line < 4; ++line) third = all.find('\n', third) + 1;
-    folder.write("log.jsonl", all + "{\"step\": 6, \"lo");  // cut short by a crash
+    folder.write("log.jsonl", all + "{\"step\": 6, \"lo");  // cut off by a crash
     { RunLog log = RunLog::resume(file, 5); }
     CHECK(read_file(file) == all);
     {
@@ -317,10 +317,10 @@ TEST_CASE("log: lines, cut back, full disk") {
         SmallDisk disk(cut.size() + 10);
         CHECK(has(error_of([&] { log.write({{"step", 5}, {"text", std::string(100, 'x')}}); }), "cannot write the log"));
     }
-    CHECK(read_file(file) == cut);  // no torn line
+    CHECK(read_file(file) == cut);  // no partial row
     { RunLog log = RunLog::create(file); }
     CHECK(read_file(file) == first);
-    folder.write("torn.jsonl", all + std::string(700, '\0') + "\n");  // a power cut can leave zeros
+    folder.write("torn.jsonl", all + std::string(700, '\0') + "\n");  // a power failure can leave zeros
     { RunLog log = RunLog::resume(folder / "torn.jsonl", 5); }
     CHECK(read_file(folder / "torn.jsonl") == all);
     folder.write("empty.jsonl", "");
@@ -338,7 +338,7 @@ TEST_CASE("log: lines, cut back, full disk") {
     }
 }
 
-TEST_CASE("progress: plain lines where there is no terminal") {
+TEST_CASE("progress: plain lines without a terminal") {
     TemporaryFolder folder;
     std::FILE* out = std::fopen((folder / "out").c_str(), "w");
     REQUIRE(out);
@@ -353,7 +353,7 @@ TEST_CASE("progress: plain lines where there is no terminal") {
     CHECK(has(text, "step 100/100"));
     CHECK_FALSE(has(text, "step 50/100"));
     CHECK_FALSE(has(text, "\r"));
-    CHECK_FALSE(has(text.substr(0, text.find('\n')), "left"));  // nothing is known after one step
+    CHECK_FALSE(has(text.substr(0, text.find('\n')), "left"));  // unknown after one step
     CHECK_FALSE(has(text, "img/s  \n"));
     CHECK(duration_text(7) == "7s");
     CHECK(duration_text(725) == "12m 05s");
@@ -368,7 +368,7 @@ void sleep_ms(int milliseconds) { std::this_thread::sleep_for(std::chrono::milli
 
 }  // namespace
 
-TEST_CASE("progress: the time left is right from the second line on, whatever the first step and the schedule cost") {
+TEST_CASE("progress: the estimate is right from the second line on for any cost of the first step and any schedule") {
     const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
     if (terminal < 0 || ::grantpt(terminal) != 0 || ::unlockpt(terminal) != 0) return skipped("no terminal can be made");
     std::FILE* out = std::fopen(::ptsname(terminal), "w");
@@ -376,7 +376,7 @@ TEST_CASE("progress: the time left is right from the second line on, whatever th
     std::chrono::steady_clock::time_point begin, end;
     int shown = 0;
     {
-        // 20 steps of 10 images and 980 of one; an image takes 5 ms or somewhat more.
+        // 20 steps of 10 images, then 980 steps of one image; an image takes at least 5 ms.
         Progress progress(1000, out);
         sleep_ms(700);  // start-up
         for (int step = 1; step <= 20 && shown < 2; ++step) {
@@ -403,7 +403,7 @@ TEST_CASE("progress: the time left is right from the second line on, whatever th
     CHECK(std::stod(text.substr(text.rfind(' ', left - 1) + 1)) == doctest::Approx(each * (1180 - 10 * step)).epsilon(0.3));
 }
 
-TEST_CASE("progress: a reader that does not read stops nothing") {
+TEST_CASE("progress: a reader that does not read does not block the run") {
     int ends[2];
     REQUIRE(::pipe2(ends, O_NONBLOCK) == 0);
     const std::string block(4096, 'x');
@@ -419,11 +419,11 @@ TEST_CASE("progress: a reader that does not read stops nothing") {
     }
     ::close(ends[0]);
     ignore_write_signals();
-    CHECK_FALSE(can_write(::fileno(out)));  // nor does one that went away
+    CHECK_FALSE(can_write(::fileno(out)));  // the reader has closed the pipe
     std::fclose(out);
 }
 
-TEST_CASE("interrupts: noted, and ignored where they were") {
+TEST_CASE("interrupts: handled by default, ignored if they were ignored before") {
     const auto raised = [](int signal, void (*before)(int)) {
         std::signal(signal, before);
         watch_interrupts();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Drives apps/generate on tiny GANs: folders that hold something already, progress, states that are not finite, and the latent
-# points that tools/gannet_draws.py draws too.
+# Runs apps/generate on tiny GANs: folders that are not empty, progress, states that are not finite, and the same latent points
+# from tools/gannet_draws.py.
 . "$(dirname "$0")/program_helpers.sh"
 
 write_digits train 64
@@ -13,7 +13,7 @@ cat >gan.json <<'END'
 END
 runs "$train" gan.json --out run
 
-# ---- a folder that holds something -----------------------------------------------------------------------------------------
+# ---- a folder that is not empty --------------------------------------------------------------------------------------------
 said() { check "says: $1" grep -qE -- "$1" err; }
 warned() { check "warns: $1" grep -qE -- "^gannet: warning: .*$1" err; }
 silent() { check "no warning" test "$(grep -c 'warning' err)" -eq 0; }
@@ -21,7 +21,7 @@ runs "$generate" run -n 12 --out gen/
 silent
 said '^wrote 12 images to gen/: 000000.png to 000011.png$'
 runs "$generate" run -n 12 --out gen/ --seed 2
-silent # all are replaced
+silent # all samples are replaced
 runs "$generate" run -n 5 --out gen/
 warned 'beside the 5 new samples the folder holds 7 older samples \(000005.png to 000011.png\) \(gen/\): .*--replace'
 check "nothing was removed" test "$(ls gen | wc -l)" -eq 12
@@ -40,7 +40,7 @@ refuses_at_once "safetensors" "$generate" none.safetensors -n 3 --out gen --repl
 check "a failure removes nothing" test -s gen/000002.png
 runs "$generate" run -n 3 --out new/ --replace
 silent
-: >new/.000099.png.gannet-0 # what a program leaves that is killed while it writes 000099.png
+: >new/.000099.png.gannet-0 # left by a program that was killed while writing 000099.png
 runs "$generate" run -n 3 --out new/
 silent
 check "the temporary file of a killed program is removed" test "$(ls -A new | tr '\n' ' ')" = "000000.png 000001.png 000002.png "
@@ -49,7 +49,7 @@ runs "$generate" run -n 3 --out grid.png
 said '^wrote grid.png: 3 images in 2 rows$'
 
 # ---- progress ----------------------------------------------------------------------------------------------------------------
-tells() { # pattern, command ...: says so within 30 seconds, and is stopped
+tells() { # pattern, command ...: must print it within 30 seconds; then it is killed
     "${@:2}" >out 2>err </dev/null &
     local id=$!
     check "progress of ${*:2}" wait_for 30 grep -qE -- "$1" err
@@ -60,7 +60,7 @@ tells '^drawing samples: [0-9]+ %$' "$evaluate" run -n 1000000
 rm -r slow
 
 # ---- a state that is not finite ----------------------------------------------------------------------------------------------
-poison() { # checkpoint, array: its first value becomes NaN
+poison() { # checkpoint, array: sets its first value to NaN
     python3 - "$1" "$2" <<'END'
 import json, sys
 with open(sys.argv[1], "r+b") as f:
@@ -80,7 +80,7 @@ if command -v python3 >/dev/null; then
     refuses "$line" "$train" --resume diverged --steps 4
     check "nothing was made" test ! -e never.png -a ! -e never
     cp run/checkpoint.safetensors critic.safetensors && poison critic.safetensors discriminator.1.weight
-    runs "$generate" critic.safetensors -n 1 --out critic.png # its generator is sound
+    runs "$generate" critic.safetensors -n 1 --out critic.png # its generator is finite
 else
     skip "states that are not finite: no python3"
 fi

@@ -1,4 +1,4 @@
-// The history of a run: bounded, and the same whether its rows were written or read again.
+// The history of a run: its size is bounded, and it does not depend on whether rows were written or read from the log.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -14,12 +14,12 @@
 using namespace gannet;
 using namespace gannet::plots;
 
-TEST_CASE("history: a track keeps every value while they are few, then minima and maxima") {
+TEST_CASE("history: a track keeps the first values, then minima and maxima") {
     Track track;
     for (int i = 1; i <= 2048; ++i) track.add(i, i == 70 ? NAN : std::sin(i));
     CHECK(track.groups() == 1024);
     CHECK(track.stride() == 2);
-    const Series points = track.points();  // of pairs nothing is lost
+    const Series points = track.points();  // a minimum and a maximum keep both values of a pair
     REQUIRE(points.y.size() == 2048);
     for (int i = 1; i <= 2048; ++i) {
         CHECK(points.x[std::size_t(i - 1)] == i);
@@ -39,7 +39,7 @@ TEST_CASE("history: a track keeps every value while they are few, then minima an
     CHECK(std::isnan(at(80000)));
     CHECK(track.means().x[0] == 64.5);
     CHECK(track.means().y[1] == doctest::Approx(0).epsilon(0.02));
-    CHECK(usual_range(y, track.sample()).high < 4);  // a spike does not determine the axis
+    CHECK(usual_range(y, track.sample()).high < 4);  // a spike does not set the range
 
     Track huge;
     for (int i = 0; i < 100000; ++i) huge.add(i, 1.7e308);
@@ -50,7 +50,7 @@ TEST_CASE("history: a track keeps every value while they are few, then minima an
     CHECK(std::isnan(gaps.means().y[3]));
 }
 
-// Counted in what is kept and what is drawn, which time and memory follow.
+// Counts stored values and drawn points, which determine memory and time.
 TEST_CASE("history: a million rows take no more memory than a thousand") {
     History history;
     std::size_t bytes_of_thousand = 0, largest = 0;
@@ -82,8 +82,8 @@ TEST_CASE("history: many events") {
     CHECK(has(Plots(history)["losses"], "and 4994 more events."));
 }
 
-// A run hands its rows to the history as it writes them; one that resumes reads them again, up to the step it resumes after.
-TEST_CASE("history: a resumed run's plots equal an uninterrupted one's, byte for byte") {
+// A run adds the rows that it writes to its history. A resumed run first reads the rows up to its checkpoint again.
+TEST_CASE("history: the plots of a resumed run equal those of an uninterrupted run, byte for byte") {
     constexpr int steps = 3000;
     const auto train = [](const std::string& log, History& history, int after, int until) {
         const auto reader = [&](const json::Value& row) { history.add(row); };
@@ -112,7 +112,7 @@ TEST_CASE("history: a resumed run's plots equal an uninterrupted one's, byte for
         CAPTURE(cut);
         const std::string log = folder / ("cut" + std::to_string(cut));
         History killed, resumed;
-        train(log, killed, 0, std::min(steps, cut + 40));  // beyond its checkpoint
+        train(log, killed, 0, std::min(steps, cut + 40));  // beyond the checkpoint
         std::filesystem::resize_file(log, std::filesystem::file_size(log) - 3);
         train(log, resumed, cut, steps);
         const Plots plots(resumed);
@@ -120,7 +120,7 @@ TEST_CASE("history: a resumed run's plots equal an uninterrupted one's, byte for
     }
 }
 
-TEST_CASE("history: a long log is read again in little memory") {
+TEST_CASE("history: a long log is read with little memory") {
     if (!memory_can_be_limited) return skipped("under a sanitizer");
     TemporaryFolder folder;
     std::string log;

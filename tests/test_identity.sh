@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# What may differ when a run is resumed: everything that does not change a bit of the training, including the place of the data.
+# Settings that may change when a run is resumed: all that do not change a bit of the training, including the path of the data.
 # SEEDS_CUDA names a train with the CUDA kernels (on tools/simt).
 . "$(dirname "$0")/program_helpers.sh"
 cp -r "$root"/tests/old_runs/93aca1e/{pictures,gan.json,classifier.json} .
 
-weights() { # run: the arrays of its checkpoint
+weights() { # run: prints the arrays of its checkpoint
     local header
     header=$(od -An -tu8 -N8 "$1/checkpoint.safetensors")
     tail -c +$((9 + header)) "$1/checkpoint.safetensors"
 }
 equal() { check "the weights of $1 are those of $2" cmp -s <(weights "$1") <(weights "$2"); }
 
-# ---- every key that is free, and the flags: three steps without, five with ----------------------------------------------------
+# ---- keys that may change, and flags: three steps without them, five with them ------------------------------------------------
 runs "$train" gan.json --out whole --steps 8
 runs "$train" gan.json --out half --steps 3
 cp -r pictures moved && tar cf pictures.tar pictures
-resumed() { # what to resume with
+resumed() { # arguments of the resume
     rm -rf run && cp -r half run
     runs "$train" --resume run --set steps=8 "$@"
     equal run whole
@@ -63,7 +63,7 @@ for key in $free; do
     check "a row for $key" grep -q "^$key[=.]" <<<"$rows"
 done
 
-# ---- every other key ---------------------------------------------------------------------------------------------------
+# ---- keys that may not change ------------------------------------------------------------------------------------------
 for row in batch=2 seed=7 optimizer.lr=1 generator.0.units=9 data.set=blobs data.size=4 data.first=8 data.crop=4 data.shuffle=false \
     data.background=black latent.size=4 latent.distribution=uniform init.linear=normal fuse=false \
     share_scores=false join_batches=false allow_size_mismatch=true cpu.exact=true compute.precision=tf32 \
@@ -71,7 +71,7 @@ for row in batch=2 seed=7 optimizer.lr=1 generator.0.units=9 data.set=blobs data
     refuses_at_once "'$(sed -E 's/=.*//; s/\.0\./\\[0\\]./' <<<"$row")' differs from the run's configuration" "$train" --resume half --steps 8 --set "$row"
 done
 
-# ---- the images decide, and a classifier's labels ------------------------------------------------------------------------
+# ---- images, and labels for a classifier, must be the same ---------------------------------------------------------------
 runs "$train" classifier.json --out classifier --steps 3
 cp -r pictures relabelled && mv relabelled/square/00.png relabelled/round/08.png # the same images in the same order
 resumed --set data.path=relabelled
@@ -110,7 +110,7 @@ fi
 sed 's/"pictures"/"none"/' gan.json >lost.json
 refuses_at_once "no such file or folder \\($here/none, data.path, lost.json:3\\): " "$train" lost.json --out never
 
-# ---- data that went elsewhere ------------------------------------------------------------------------------------------------
+# ---- data that moved ---------------------------------------------------------------------------------------------------------
 mv pictures away
 refuses_at_once "no such file or folder \\($here/pictures, data.path, half/config.json:[0-9]+\\)" "$train" --resume half --steps 8
 runs "$train" --resume half --steps 8 --set data.path=away

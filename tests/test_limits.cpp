@@ -1,4 +1,4 @@
-// What a container allows, from made-up trees of /proc and /sys.
+// The limits of a container, read from trees of /proc and /sys made by the test.
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -69,7 +69,7 @@ TEST_CASE("limits: a machine without a container") {
     CHECK(memory_limit(unlimited.root()) == 8000000 * int64_t(1024));
     CHECK(free_memory(unlimited.root()) == 3000000 * int64_t(1024));
 
-    // The machine itself: whatever the numbers are, they make sense.
+    // The real machine: only plausible values are checked.
     CHECK(memory_limit() > 0);
     CHECK(free_memory() > 0);
     CHECK(free_memory() <= memory_limit());
@@ -93,11 +93,11 @@ TEST_CASE("limits: version 2") {
     CHECK(free_memory(tree.root()) == 350000000);
     tree.add({{"sys/fs/cgroup/memory.current", "2000000000\n"}});
     CHECK(free_memory(tree.root()) == 0);
-    tree.add({{"sys/fs/cgroup/memory.max", "9000000000\n"}, {"sys/fs/cgroup/memory.high", "max\n"}});  // more than there is
+    tree.add({{"sys/fs/cgroup/memory.max", "9000000000\n"}, {"sys/fs/cgroup/memory.high", "max\n"}});  // exceeds the machine
     CHECK(memory_limit(tree.root()) == 8000000 * int64_t(1024));
 }
 
-TEST_CASE("limits: the tightest of all levels counts") {
+TEST_CASE("limits: the smallest limit of all levels applies") {
     Tree tree(version_2("/slurm/job 7/task"));
     tree.add({{"sys/fs/cgroup/slurm/cpu.max", "800000 100000\n"},
               {"sys/fs/cgroup/slurm/job 7/cpu.max", "300000 100000\n"},
@@ -109,7 +109,7 @@ TEST_CASE("limits: the tightest of all levels counts") {
               {"sys/fs/cgroup/slurm/job 7/task/memory.max", "max\n"}});
     CHECK(usable_threads(tree.root(), 64) == 3);
     CHECK(memory_limit(tree.root()) == 2000000000);
-    CHECK(free_memory(tree.root()) == 100000000);  // another job's use
+    CHECK(free_memory(tree.root()) == 100000000);  // another job uses the rest
 }
 
 TEST_CASE("limits: version 1") {
@@ -136,7 +136,8 @@ TEST_CASE("limits: a container that sees only its own part of the hierarchy") {
     const std::map<std::string, std::string> limits = {{"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "200000\n"},
                                                        {"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"},
                                                        {"sys/fs/cgroup/memory/memory.limit_in_bytes", "1000000000\n"}};
-    // docker without its own name space: the path is the host's; with one that was entered from elsewhere: above the root
+    // Docker without its own cgroup namespace gives the path on the host; a namespace entered from outside gives a path above its
+    // root.
     for (const auto& [group, mounted] : std::map<std::string, std::string>{
              {"/docker/1234", "/docker/1234"}, {"/docker/12345", "/docker/1234"}, {"/../other", "/"}, {"/docker/9", "/"}}) {
         Tree tree(version_1(group, mounted));

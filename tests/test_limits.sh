@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Memory that runs out, and other limits of a process: every program under `ulimit -v` in steps ends with status 0, or with 1 and
-# one clear line, never by a signal. GANNET_LIMITS makes the sweep finer: kilobytes of a step.
+# Exhausted memory and other process limits: under `ulimit -v` in steps, every program ends with status 0, or with 1 and one clear
+# line, never by a signal. GANNET_LIMITS sets smaller steps, in kilobytes.
 . "$(dirname "$0")/program_helpers.sh"
 
-# ---- what is read ---------------------------------------------------------------------------------------------------------
+# ---- inputs ---------------------------------------------------------------------------------------------------------------
 mkdir pictures
 write_digits train 300
 write_digits t10k 200
@@ -27,15 +27,15 @@ END
 runs "$train" classifier.json --out runs/classifier-mnist
 runs "$train" gan.json --out gan
 
-# ---- less and less address space ------------------------------------------------------------------------------------------
-# Below some 50 MB the system cannot load a program's libraries, or NVIDIA's runtime crashes before main(), so that --help does too:
-# neither is an error of the program.
+# ---- decreasing address space ---------------------------------------------------------------------------------------------
+# Below about 50 MB the loader cannot load the libraries of a program, or NVIDIA's runtime crashes before main(), so that --help
+# crashes too. Neither is an error of the program.
 not_loaded() { # kilobytes
     grep -q "error while loading shared libraries\|failed to map segment\|cannot allocate memory in static TLS" err && return
     (ulimit -v "$1" && exec "$train" --help) >/dev/null 2>&1
     [ $? -ge 128 ]
 }
-sweep() { # name, command ...: in every step one clear line, or nothing to complain of; the last step is enough
+sweep() { # name, command ...: each step must give success or one clear line; the last must succeed
     local name=$1 kilobytes status lines=0 wrong=0 step=${GANNET_LIMITS:-0}
     shift
     for ((kilobytes = 40000; kilobytes < 1000000; kilobytes += step > 0 ? step : kilobytes / 4)); do
@@ -64,11 +64,11 @@ sweep "evaluate" "$evaluate" gan -n 150
 sweep "summary" "$summary" gan.json
 sweep "trace" "$train" gan.json --out never --trace trace.safetensors
 sweep "bench" "$bench" gan.json --seconds 0.01
-# Most of what a training takes is asked for at once; smaller things fail too.
+# A training allocates most of its memory at once; here smaller allocations fail, too.
 sweep "a large set" "$train" gan.json --out never --set data='{"set": "ring", "first": 2000000}' --set generator='[{"layer": "linear", "units": 2}, {"layer": "reshape", "shape": "image"}]' \
     --set discriminator='[{"layer": "flatten"}, {"layer": "linear", "units": 1}]'
 
-# ---- small files that ask for much ------------------------------------------------------------------------------------------
+# ---- small files that need much memory --------------------------------------------------------------------------------------
 limited() { # kilobytes, command ...
     local kilobytes=$1
     shift
@@ -86,13 +86,13 @@ refuses "must be an object, .* but this is a list" limited 3000000 "$summary" a_
 for megabytes in 1000 600 400 200 150; do
     refuses "out of memory|more memory than is free|this is a list" limited ${megabytes}000 "$summary" a_list_of_many_entries.json
 done
-for log in "$key" x; do # a line of a log
+for log in "$key" x; do # a row of a log
     rm -rf again && cp -r gan again
     { printf '{"step":1,"%s":[' "$log" && repeated 1, 40000 && printf '1]}\n'; } >again/log.jsonl
     runs limited 700000 "$train" --resume again --steps 6
 done
 
-# ---- small files that took minutes ------------------------------------------------------------------------------------------
+# ---- small files that need much time ----------------------------------------------------------------------------------------
 {
     printf '{"data":{"set":"mnist","path":"digits"},"latent":{"size":2},"steps":5,"batch":2,"optimizer":{"type":"sgd","lr":0.1},"objective":{"loss":"hinge"},'
     printf '"discriminator":[{"layer":"flatten"},{"layer":"linear","units":1}],"generator":[{"layer":"linear","units":1},{"layer":"reshape","shape":[1,1,1]}'
@@ -104,9 +104,9 @@ refuses "the generator outputs .* the data are" timeout 60 "$summary" advice.jso
 check "the advice about 200 transposed convolutions within 5 s" test $((($(date +%s%N) - begin) / 1000000)) -lt 5000
 
 # ---- a container's memory limit -----------------------------------------------------------------------------------------
-# The kernel kills what takes more, and no call fails before. Needs a control group of its own, and python3 for large images.
+# The kernel kills a process above the limit; no call fails before. Needs its own control group, and python3 for large images.
 limit=
-make_group() { # the folder that holds it, the file of its limit
+make_group() { # parent folder, name of the limit's file
     mkdir "$1/gannet-limits-$$" 2>/dev/null || return 1
     group=$1/gannet-limits-$$
     trap 'rmdir "$group"; cleanup' EXIT

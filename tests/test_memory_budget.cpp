@@ -1,4 +1,4 @@
-// The memory budget: memory is requested before it is allocated. Tests set the amount of free memory.
+// The memory budget: work requests memory before it allocates it. Tests set the amount of free memory.
 #include <doctest/doctest.h>
 #include <malloc.h>
 #include <sys/wait.h>
@@ -62,7 +62,7 @@ std::map<std::string, std::vector<uint8_t>> kinds() {
     return all;
 }
 
-// Bytes of memory, as a container counts them, that `work` takes at most beside what this process has; 0 if it is not known.
+// Peak memory of `work` in bytes, beyond what this process uses, as a container counts it; 0 if unknown.
 template <class Work>
 int64_t peak_of(Work work) {
     const auto kilobytes = [](const std::string& key) {
@@ -91,7 +91,7 @@ int64_t peak_of(Work work) {
     return bytes;
 }
 
-// Twelve images, of which each takes some 8 MB.
+// Twelve images of about 8 MB each.
 void add_images(const Pictures& p) {
     for (int i = 0; i < 12; ++i) {
         const std::string name = p.folder / ("set/" + std::to_string(i));
@@ -102,7 +102,7 @@ void add_images(const Pictures& p) {
 
 }  // namespace
 
-TEST_CASE("memory budget: threads together never take more than is free") {
+TEST_CASE("memory budget: all threads together never take more than is free") {
     constexpr int64_t free = 100 * MB;
     MemoryBudget budget(always(free));
     ThreadPool four(4);
@@ -118,7 +118,7 @@ TEST_CASE("memory budget: threads together never take more than is free") {
         taken -= bytes;
     });
     CHECK(most <= free);
-    // And two that fit work at the same time.
+    // Two requests that fit are served at the same time.
     std::atomic<int> at_once{0}, met{0};
     const auto work = [&] {
         MemoryShare share(budget);
@@ -133,10 +133,10 @@ TEST_CASE("memory budget: threads together never take more than is free") {
     CHECK(met == 2);
 }
 
-TEST_CASE("memory budget: what never fits is refused once nobody else works") {
+TEST_CASE("memory budget: a request that never fits is rejected when no other is active") {
     MemoryBudget budget(always(100 * MB));
     CHECK(budget.take(200 * MB) == "200 MB, more than the 100 MB of memory that are free");
-    CHECK(budget.take(100 * MB) != "");  // a little stays
+    CHECK(budget.take(100 * MB) != "");  // a reserve stays free
     CHECK(budget.take(50 * MB) == "");
     std::atomic<bool> refused{false};
     std::thread waiting([&] {
@@ -151,7 +151,7 @@ TEST_CASE("memory budget: what never fits is refused once nobody else works") {
     budget.give_back(60 * MB);
 }
 
-TEST_CASE("memory budget: the estimate of each kind of image is enough, and not twice too much") {
+TEST_CASE("memory budget: the estimate of each kind of image is large enough and at most twice too large") {
     if (!memory_can_be_limited) return skipped("AddressSanitizer needs the address space");
     for (const auto& [name, file] : kinds()) {
         CAPTURE(name);
@@ -163,12 +163,12 @@ TEST_CASE("memory budget: the estimate of each kind of image is enough, and not 
         CHECK(picture.C == C);
         const int64_t peak = peak_of([&] { decode_image(file, {}); });
         REQUIRE(peak > 0);
-        CHECK(peak <= estimate + MB);  // the new process's own pages
+        CHECK(peak <= estimate + MB);  // plus pages of the new process
         CHECK(peak >= estimate / 2);
     }
 }
 
-TEST_CASE("memory budget: images that do not fit side by side take turns, and the set is the same") {
+TEST_CASE("memory budget: images that do not fit together are decoded in turn, with the same result") {
     const Pictures p;
     add_images(p);
     DatasetOptions options = p.options();
@@ -185,25 +185,25 @@ TEST_CASE("memory budget: images that do not fit side by side take turns, and th
             options.free = [&] { return ++asked, size ? 24 * MB : 36 * MB; };
             const Dataset set = load_dataset(options, pool);
             CHECK(set.pixels == all.pixels);
-            CHECK(asked >= 5);  // nothing is taken that was not asked for
+            CHECK(asked >= 5);  // every allocation was requested
         }
     }
 }
 
-TEST_CASE("memory budget: results that are held do not keep an image out") {
+TEST_CASE("memory budget: kept results do not block an image") {
     const Pictures p;
     for (int i = 0; i < 6; ++i) write(p.folder / ("set/" + std::to_string(i) + ".png"), large_png(1000, 1000, {}));
     DatasetOptions options = p.options(0);
     options.cache = false;
     ThreadPool alone(1);
-    // Asked for a batch, for the first image, for the other five beside its result, and then without it.
+    // Requests: a batch, the first image, the other five while its result is kept, then the five without it.
     int64_t asked = 0;
     options.free = [&] { return ++asked == 2 ? 9 * MB : asked >= 3 && asked <= 7 ? 3 * MB : 40 * MB; };
     CHECK(load_dataset(options, alone).count == 6);
     CHECK(asked >= 9);
 }
 
-TEST_CASE("memory budget: an image that does not fit is named, also if broken images are omitted") {
+TEST_CASE("memory budget: an error names the image that does not fit, also if broken images are omitted") {
     const Pictures p;
     p.add("1.png", "rgb.png");
     write(p.folder / "set/large.png", large_png(4000, 3000, {}));
@@ -225,12 +225,12 @@ TEST_CASE("memory budget: an image that does not fit is named, also if broken im
                 options.cache = false;
                 CHECK(load_dataset(options, pool).count == 3);
             }
-    // What would only tell its extents needs as much.
+    // Reading only its extents needs as much memory.
     options = p.options(0);
     std::filesystem::remove(p.folder / "set/1.png");
     options.free = always(30 * MB);
     CHECK(has(error_of([&] { dataset_info(options); }), "an image of 4000 x 3000 pixels takes 38 MB"));
-    // Following the advice helps.
+    // The advice in the message works.
     options = p.options();
     options.free = always(30 * MB);
     options.skip_broken = true;
@@ -238,7 +238,7 @@ TEST_CASE("memory budget: an image that does not fit is named, also if broken im
     CHECK(load_dataset(options, threads()).count == 1);
 }
 
-TEST_CASE("memory budget: a large file is not read, and a small set fits where a large one does not") {
+TEST_CASE("memory budget: a large file is not read; a small set fits where a large one does not") {
     const Pictures p;
     p.add("1.png", "rgb.png"), p.add("2.png", "rgb.png");
     std::filesystem::resize_file(p.folder / "set/2.png", std::uintmax_t(40 * MB));  // zeros after the image
@@ -262,7 +262,7 @@ TEST_CASE("memory budget: a large file is not read, and a small set fits where a
               "its content takes 48 MB, more than the 10 MB"));
 }
 
-TEST_CASE("memory budget: files of arrays are compared with what is free before they are read") {
+TEST_CASE("memory budget: sizes of array files are compared with free memory before the files are read") {
     const TemporaryFolder folder;
     const std::string values(8 * MB, 'x'), lack = "its content takes 8 MB, more than the 8 MB of memory that are free (";
     const FreeMemory little = always(8 * MB), enough = always(16 * MB);
@@ -284,7 +284,7 @@ TEST_CASE("memory budget: files of arrays are compared with what is free before 
     CHECK(read_file(huge, 10).size() == 10);
 }
 
-TEST_CASE("memory budget: a set in the cache that does not fit counts as not there") {
+TEST_CASE("memory budget: a cached set that does not fit is treated as missing") {
     const TemporaryFolder folder;
     const Dataset set{.count = 8, .H = 1000, .W = 1000, .C = 1, .pixels = std::vector<uint8_t>(8000000), .labels = {}};
     REQUIRE(write_cache(folder / "a.images", 7, set, {}) == "");
@@ -294,7 +294,7 @@ TEST_CASE("memory budget: a set in the cache that does not fit counts as not the
     CHECK(read_cache(folder / "a.images", 7, found, lines, always(16 * MB)));
 }
 
-TEST_CASE("memory budget: the values of a JSON text") {
+TEST_CASE("memory budget: values of a JSON text") {
     const auto repeated = [](const std::string& text, int count) {
         std::string all;
         for (int i = 0; i < count; ++i) all += text;
@@ -311,7 +311,7 @@ TEST_CASE("memory budget: the values of a JSON text") {
         CHECK(json::parse("[1, [2]]", "a.json", json::largest_text, always(0)).list()->size() == 2);
     }
     if (!memory_can_be_limited) return skipped("AddressSanitizer needs the address space");
-    // What it says to be enough is enough: with less and less memory it refuses, and never runs out.
+    // With less and less memory, parsing is either rejected or succeeds; it never runs out of memory.
     for (const std::string& text : texts)
         for (int64_t bytes = 400 * MB; bytes > 8 * MB; bytes -= bytes / 4) {
             CAPTURE(bytes);

@@ -1,4 +1,4 @@
-// .npy files: files of numpy.save, and every kind of damage.
+// .npy files: files of numpy.save and damaged files.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -10,7 +10,7 @@ using namespace gannet;
 
 namespace {
 
-// A file as numpy writes it, but for what a test changes; the header is padded as there.
+// A file in NumPy's format, with the same padding of the header.
 std::string npy_file(const std::string& dict, const std::string& values, int version = 1) {
     std::string header = dict;
     const std::size_t before = version == 1 ? 10 : 12;
@@ -40,7 +40,7 @@ TEST_CASE("npy: arrays of bytes, in every format version") {
     CHECK(read_npy(folder.write("a.npy", npy_file(dict_of("(0, 28)"), ""))).values.empty());
     const std::string other = R"({"shape":(2,2),"fortran_order":False,"descr":"|u1"})";
     CHECK(read_npy(folder.write("a.npy", npy_file(other, "abcd"))).shape == std::vector<int64_t>{2, 2});
-    // numpy 1.24's own: numpy.save(file, numpy.array([[7, 255]], numpy.uint8))
+    // Written by NumPy 1.24: numpy.save(file, numpy.array([[7, 255]], numpy.uint8))
     const std::string own = std::string("\x93NUMPY\x01\x00v\x00", 10) +
                             "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }" + std::string(58, ' ') + "\n\x07\xff";
     const Npy npy = read_npy(folder.write("a.npy", own));
@@ -48,7 +48,7 @@ TEST_CASE("npy: arrays of bytes, in every format version") {
     CHECK(npy.values == std::vector<uint8_t>{7, 255});
 }
 
-TEST_CASE("npy: other types and orders are refused with advice what to save") {
+TEST_CASE("npy: an error about another type or order says what to save instead") {
     const TemporaryFolder folder;
     const auto refused = [&](const std::string& dict) {
         return error_of([&] { read_npy(folder.write("a.npy", npy_file(dict, std::string(96, 'x')))); });
@@ -78,7 +78,7 @@ TEST_CASE("npy: damaged files") {
     CHECK(has(refused(npy_file(dict_of("(2, 3)"), "abcdef", 4)), "unknown format version 4"));
     CHECK(has(refused(npy_file(dict_of("(2, 3)"), "abcdef", 0)), "unknown format version 0"));
     CHECK(has(refused(std::string("\x93NUMPY\x02\x00\xff\xff\xff\x7f", 12)), "its header has 2,147,483,647 bytes"));
-    // The product of the extents wraps around to 0, to 6, and to something large.
+    // The product of the extents wraps around to 0 and to 2; the third is large but fits.
     CHECK(has(refused(npy_file(dict_of("(4294967296, 4294967296)"), "abcdef")), "more than any file has"));
     CHECK(has(refused(npy_file(dict_of("(6148914691236517206, 3)"), "ab")), "more than any file has"));
     CHECK(has(refused(npy_file(dict_of("(1000000, 1000000, 1000)"), "abcdef")), "the file is shorter: it is truncated"));

@@ -3,14 +3,14 @@
 . "$(dirname "$0")/program_helpers.sh"
 
 for old in "$root"/tests/old_runs/*/; do
-    cp -r "$old" "$work/old" && cd "$work/old" || exit 1 # the folder that the runs were made in: their data.path is relative
+    cp -r "$old" "$work/old" && cd "$work/old" || exit 1 # the folder in which the runs were made: their data.path is relative
     runs "$generate" gan -n 4 --out samples.png
     check "a grid" has_size samples.png 22x22
     runs "$evaluate" gan --classifier classifier -n 200
     check "shares of both classes" grep -qE '"shares": \[[0-9.]+, [0-9.]+\]' out
     runs "$train" gan.json --init gan/checkpoint.safetensors --out begun --steps 1
     differ begun/samples/step_000000.png gan/samples/step_000000.png
-    # a GPU's run with TF32: on a CPU it continues in fp32, and says so
+    # A run of a GPU with TF32 continues on a CPU in fp32 with a warning.
     cp -r gan tf32 && sed -i -E 's/("precision\\?": \\?")fp32/\1tf32/' tf32/config.json tf32/checkpoint.safetensors
     check "a run with the old key" grep -qE '"precision\\": \\"tf32' tf32/checkpoint.safetensors
     runs "$generate" tf32 -n 4 --device cpu --out tf32.png

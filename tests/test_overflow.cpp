@@ -1,4 +1,4 @@
-// Extents whose product does not fit, and headers that are too long.
+// Extents whose product overflows, and headers that are too long.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -34,7 +34,7 @@ TEST_CASE("products of extents are checked") {
     CHECK(has(error_of([] { (void)Shape{-1, 2}.elements(); }), "too many elements"));
 }
 
-TEST_CASE("safetensors: the header's length is limited, for both sides") {
+TEST_CASE("safetensors: the length of the header is limited when reading and writing") {
     const TemporaryFolder folder;
     const uint64_t length = 32'000'001;
     std::string bytes(reinterpret_cast<const char*>(&length), 8);

@@ -1,4 +1,4 @@
-// The numbers of parameters of the models, counted from their layer lists.
+// The parameter counts of the models.
 #include <doctest/doctest.h>
 
 #include "engine/model/model.h"
@@ -8,7 +8,7 @@ using namespace gannet::config;
 
 namespace {
 
-// The number of values of a network: parameters and batch norm statistics.
+// Counts the values of a network: trainable parameters and batch norm statistics.
 struct Count {
     int64_t trainable = 0, statistics = 0;
 };

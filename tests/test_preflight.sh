@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Every model of tests/preflight says in its first line what ./apps/summary must say of it: `// expect: ERROR`, with exit status 1,
-# or `// warn: WARNING`, with 0.
+# The first line of each model in tests/preflight gives the expected output of ./apps/summary: `// expect: ERROR` with exit status
+# 1, or `// warn: WARNING` with status 0.
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=$root/data
-ln -s "$root/tests" "$root/models" . # messages name the models by these paths
+ln -s "$root/tests" "$root/models" . # so that messages name the models by these paths
 
 warns() { "$summary" "$1" --no-estimate >out 2>err && grep '^gannet: warning: ' err | grep -qF -- "$2"; }
 fails() {
@@ -19,7 +19,7 @@ for model in tests/preflight/*.json; do
     *) bad "$model does not say what is expected: $line" ;;
     esac
 done
-# The shipped models have no warnings.
+# The models in models/ cause no warnings.
 for model in models/*.json; do
     check "it warns of nothing" silent "$model"
 done

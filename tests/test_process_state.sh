@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compares the process-wide variables of build/float/libgannet.a and build/simt/libgannet.a with tests/process_state.txt, which says
-# of each why it is there. Other state belongs to an object: a Device, a Network, a Trainer. A variable that is not listed fails by
-# name, and so does a line that matches none. BUILD names another build folder.
+# Compares the process-wide variables of build/float/libgannet.a and build/simt/libgannet.a with tests/process_state.txt, which
+# gives the reason for each. All other state belongs to an object: a Device, a Network, a Trainer. A variable that is not listed
+# fails the test, and so does a line that matches no variable. The argument is another build folder.
 . "$(dirname "$0")/program_helpers.sh"
 cd "$root" || exit 1
 build=${1:-build}
@@ -10,7 +10,7 @@ for library in "$build/float/libgannet.a" "$build/simt/libgannet.a"; do
     if [ -e "$library" ]; then libraries+=("$library"); else skipped=$((skipped + 1)); fi
 done
 
-# Writable data, without those of the compilers: flags of first use, tables of exceptions, kernels' stubs, the stream library's start.
+# Writable data, except those that compilers add: guard variables, exception tables, kernel stubs, initialisation of iostream.
 variables() {
     objdump -tC "$@" 2>/dev/null | sed -nE '/\.data\.rel\.ro/d; s/^[0-9a-f]+ .{8}\.t?(bss|data)[^\t]*\t[0-9a-f]+ //p' |
         sed 's/^\.hidden //' |

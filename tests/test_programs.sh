@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Runs the real programs with tiny networks and few steps: exit statuses, the line on stderr, the written files, and that nothing
-# is lost.
+# Runs the programs with tiny networks and few steps: exit statuses, error lines, written files, and that nothing is lost.
 . "$(dirname "$0")/program_helpers.sh"
 
 # ---- a small data set of real digits, and a small model ---------------------------------------------------------------
@@ -61,10 +60,10 @@ cat >convolutions.json <<'END'
   "steps": 3
 }
 END
-# (Steps, batch and images of a preset, cut down.)
+# Fewer steps and images and a smaller batch for presets.
 small=(--steps 2 --set batch=8 --set data.first=64 --set samples.rows=2 --set samples.columns=2)
 
-# ---- what a run writes --------------------------------------------------------------------------------------------------
+# ---- files of a run -----------------------------------------------------------------------------------------------------
 runs "$train" tiny.json --out run
 for file in config.json log.jsonl checkpoint.safetensors samples/reals.png samples/step_000000.png samples/step_000004.png; do
     check "written" test -s run/$file
@@ -89,7 +88,7 @@ check "nothing on stdout" test ! -s out
 check "config.json holds defaults and the version" grep -q '"checkpoint_every": 300' run/config.json
 check "config.json holds defaults and the version" grep -q '"version"' run/config.json
 
-# Data are found from any folder; runs are numbered; each preset runs.
+# Data are found from any folder; run folders are numbered; each preset runs.
 runs "$train" "$root/models/vanilla.json" "${small[@]}"
 check "runs/MODEL" test -s runs/vanilla/checkpoint.safetensors
 runs "$train" "$root/models/vanilla.json" "${small[@]}"
@@ -121,7 +120,7 @@ refuses_at_once "\(data.path, --set data.path=/nonexistent\)" "$train" tiny.json
 refuses_at_once "\(data.first, --set data.first=100000\)" "$train" tiny.json --out never --set data.first=100000
 refuses_at_once "\(steps, --steps -1\)" "$train" tiny.json --out never --steps -1
 
-# ---- the same bits ------------------------------------------------------------------------------------------------------
+# ---- reproducibility ----------------------------------------------------------------------------------------------------
 last=checkpoint.safetensors
 runs "$train" convolutions.json --out one --threads 1
 runs "$train" convolutions.json --out two --threads 2
@@ -129,7 +128,7 @@ runs env GANNET_THREADS=3 "$train" convolutions.json --out three
 same one/$last two/$last
 same one/$last three/$last
 same one/samples/step_000003.png three/samples/step_000003.png
-threads_of() { # expected number, GANNET_THREADS, options: the threads of a training that has logged some steps
+threads_of() { # expected number, GANNET_THREADS, options: checks the threads of a training that has logged some steps
     local run=threads-$1-$2 found
     GANNET_THREADS=$2 "$train" convolutions.json --device cpu --out $run --steps 100000000 --set log_every=1 "${@:3}" >out 2>err </dev/null &
     launched
@@ -239,7 +238,7 @@ cannot open.*nowhere.json|nowhere.json
 digits|digits
 cannot write.*nowhere/trace|tiny.json --out never --trace nowhere/trace
 END
-# A folder of images: none, fewer than a batch, an archive that unpacks to more than it may.
+# A folder of images: empty, fewer images than a batch, an archive that unpacks to more than the limit.
 mkdir few && folder=(tiny.json --out never --set data.set=folder --set data.size=28 --set data.cache=false)
 refuses_at_once "the folder is empty \($work/few, data.path,.*PNG or JPEG" "$train" "${folder[@]}" --set data.path=few
 cp "$root"/tests/images/grey8.png few
@@ -248,7 +247,7 @@ cp "$root"/tests/images/rgb.png few
 refuses "data set has 2 images, fewer than a batch of 8 \($work/few,.*lower \`batch\`" "$train" "${folder[@]}" --set data.path=few
 { cp few/rgb.png few/copy.png && head -c 1000000 /dev/zero >few/zeros && tar czf few.tgz few; } || bad "no archive"
 refuses_at_once "unpacks to more than 900,000 \($work/few.tgz, data.path,.*data.max_bytes" "$train" "${folder[@]}" --set data.path=few.tgz --set data.max_bytes=900000
-# A channel count that needs terabytes, twice.
+# A channel count that needs terabytes.
 refuses_at_once "out of memory: asked for [0-9]+ MiB.*lower" "$train" convolutions.json --out never \
     --set generator.0.channels=600000 --set generator.3.channels=600000
 refuses_at_once "2.31 values.*lower" "$summary" convolutions.json --set discriminator.0.channels=2000000000 --set discriminator.2.channels=2000000000
@@ -340,7 +339,7 @@ else
     skip "a read-only disk: no file system can be mounted here"
     skip "a full disk under generate: no file system can be mounted here"
 fi
-# A limit on file sizes stops the checkpoint: the old one stays, and the run resumes from it.
+# A limit on file sizes stops the new checkpoint: the old one remains, and the run resumes from it.
 runs "$train" tiny.json --out limited
 before=$(cksum <limited/$last)
 refuses "File too large.*limited/$last" bash -c 'ulimit -f 96; exec "$0" --resume limited --steps 6' "$train"
@@ -355,7 +354,7 @@ refuses "No space left on device.*full" "$generate" run --out full.png
 refuses "standard output" sh -c '"$0" tiny.json --dry-run >/dev/full' "$train"
 refuses "standard output" sh -c '"$0" tiny.json >/dev/full' "$summary"
 refuses "standard output" sh -c 'exec "$0" tiny.json >&-' "$summary"
-# Closed streams do not make messages land in the run's files.
+# With closed streams, messages must not end up in the files of the run.
 for closed in '2>&-' '<&- >&- 2>&-'; do
     rm -rf closed
     sh -c "exec \"\$0\" tiny.json --out closed $closed" "$train" >out </dev/null
@@ -382,7 +381,7 @@ refuses_at_once "no config.json.*digits" "$train" --resume digits
 refuses_at_once "tiny.json" "$train" --resume tiny.json
 mkdir new && cp run/config.json new
 refuses_at_once "has no checkpoint yet" "$generate" new
-damaged() { # pattern: neither program takes damaged/checkpoint.safetensors, and it stays as it is
+damaged() { # pattern: both programs must reject damaged/checkpoint.safetensors and leave it unchanged
     local before
     before=$(sum_of damaged)
     refuses_at_once "$1" "$generate" damaged/$last --out never.png
@@ -407,7 +406,7 @@ refuses_at_once "no 'generator.0.weight'" "$train" tiny.json --init damaged/$las
 refuses_at_once "'generator.0.weight'|no 'generator" "$train" tiny.json --init one/$last --out never
 refuses_at_once "nowhere" "$train" tiny.json --init nowhere --out never
 check "no folder after an error" test ! -e never -a ! -e never.png
-# A flipped bit anywhere in the header: one clear line, or no harm.
+# A flipped bit in the header gives one clear line or does no harm.
 header=$(od -An -tu4 -N4 run/$last | tr -d ' ')
 harmed=0
 for ((at = 0; at < header + 8; at += header / 40 + 1)); do
@@ -420,7 +419,7 @@ for ((at = 0; at < header + 8; at += header / 40 + 1)); do
     [ $status -le 1 ] || bad "status $status with byte $at flipped"
 done
 check "flipped bits are refused in one clear line" test $harmed -eq 0
-# --init starts from given weights.
+# --init starts from the weights of a checkpoint.
 runs "$train" tiny.json --init run/$last --out init
 differ run/samples/step_000000.png init/samples/step_000000.png
 same run/samples/step_000004.png init/samples/step_000000.png
@@ -442,18 +441,18 @@ runs "$train" --resume longer
 same longer/$last straight/$last
 
 endless=(tiny.json --steps 1000000 --set log_every=1 --set samples.every=1000000)
-# A script's background jobs ignore SIGINT, and train keeps to that.
+# Background jobs of a script ignore SIGINT, and train respects that.
 with_interrupts=(env --default-signal=INT)
-launch() { # arguments ...: starts a run, waits until it has made some steps
+launch() { # run, arguments ...: starts a run and waits for some steps
     "${with_interrupts[@]}" "$train" "${@:2}" --out "$1" >out 2>err </dev/null &
     launched
     wait_for 60 lines_in "$1/log.jsonl" 8 || bad "$1 makes no steps"
 }
-finish() { # the run's exit status
+finish() { # sets `status` to the exit status of the run
     wait $run_id
     status=$?
 }
-killed() { # without bash's word about it
+killed() { # without bash's message about the killed job
     kill -9 $run_id
     finish
 } 2>/dev/null
@@ -465,7 +464,7 @@ for signal in INT TERM; do
     check "it says how to resume" grep -q -- "--resume stopped-$signal" err
     check "it saves" test -s stopped-$signal/$last
 done
-compare() { # run: two more steps of it equal a run that was never stopped
+compare() { # run: two more steps must equal those of an uninterrupted run
     local steps=$(($(step_of "$1") + 2))
     runs "$train" --resume "$1" --steps $steps "${@:2}"
     runs "$train" tiny.json --out "whole-$1" --set log_every=1 --set samples.every=1000000 --steps $steps "${@:2}"
@@ -476,16 +475,16 @@ compare() { # run: two more steps of it equal a run that was never stopped
     same expected found
 }
 compare stopped-INT
-# kill -9 with a checkpoint after every step.
+# kill -9, with a checkpoint after every step.
 launch killed "${endless[@]}" --set checkpoint_every=0
 wait_for 60 test -s killed/$last || bad "no checkpoint is written"
 killed
 check "killed" test $status -eq 137
-# The log may be ahead of the checkpoint, and cut short.
+# The log may be ahead of the checkpoint and may end in a partial row.
 sed -n 2p killed/log.jsonl | sed "s/\"step\": 1,/\"step\": $(($(step_of killed) + 1)),/" >>killed/log.jsonl
 printf '{"step": 1' >>killed/log.jsonl
 compare killed --set checkpoint_every=0
-# A second interrupt does not wait for the step, which takes long here.
+# A second interrupt does not wait for the end of the step, which is long here.
 "${with_interrupts[@]}" "$train" tiny.json --set batch=64 --set objective.critic_steps=2000 --set discriminator.1.units=512 --out slow >out 2>err </dev/null &
 launched
 wait_for 60 test -s slow/samples/step_000000.png
@@ -510,7 +509,7 @@ differ grid.png other.png
 runs "$generate" run --threads 1 --seed 2 --out single.png
 same other.png single.png
 runs "$generate" run --exact --seed 2 --out exact.png
-mkdir folder && : >folder/.000011.png.gannet-0 # of a program that was killed
+mkdir folder && : >folder/.000011.png.gannet-0 # left by a killed program
 runs "$generate" run -n 5 --out folder/
 check "the temporary file is gone" test -z "$(find folder -name '.*')"
 check "one PNG per image" test "$(ls folder | tr '\n' ' ')" = "000000.png 000001.png 000002.png 000003.png 000004.png "
@@ -543,7 +542,7 @@ runs "$train" tiny.json --out traced --trace trace.safetensors --trace-steps 2
 check "a trace" grep -aq '"s1.d0.grad.discriminator.1.weight"' trace.safetensors
 same run/$last traced/$last
 
-# ---- what a reviewer broke once ------------------------------------------------------------------------------------------
+# ---- regressions ---------------------------------------------------------------------------------------------------------
 U='{"layer": "upsample", "scale": 64}'
 refuses_at_once "65,536 pixels a side" "$train" tiny.json --out never --set "generator=[$U, $U, $U, $U, $U, $U, $U, $U, $U, $U, $U]"
 refuses_at_once "a step needs at least" "$train" "$root/models/wgan.json" --set batch=60000 --set discriminator.2.channels=40000 --out never

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The folder of a run: how it appears, which program may write it, and that a run that is killed or started twice loses nothing.
+# The folder of a run: how it is created, which program may write it, and that a run that is killed or started twice loses
+# nothing.
 . "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'END_OF_MODEL'
@@ -26,7 +27,7 @@ runs "$train" --resume early
 same whole/$last early/$last
 check "a log of its own" test "$(grep -c loss_d early/log.jsonl)" -eq 4
 
-# ---- the one command of a supervisor -------------------------------------------------------------------------------------
+# ---- one command to start and resume -------------------------------------------------------------------------------------
 again=("$train" tiny.json --resume-if-exists)
 refuses_at_once "--resume-if-exists requires --out" "${again[@]}"
 refuses_at_once "--resume excludes --resume-if-exists" "${again[@]}" --resume whole
@@ -54,7 +55,7 @@ runs "${again[@]}" --out early2
 same whole/$last early2/$last
 runs "${again[@]}" --out empty
 same whole/$last empty/$last
-# A repeated command keeps the complete trace that it wrote, under any name; a file that is not a trace is never replaced.
+# A repeated command keeps the complete trace that it wrote, under any name. A file that is not a trace is never replaced.
 traced=("$train" tiny.json --out traced --resume-if-exists --trace first.steps --trace-steps 1)
 runs "${traced[@]}" --steps 2
 cp first.steps before.steps
@@ -72,12 +73,12 @@ mkdir foreign && : >foreign/notes.txt && : >file && ln -s nowhere dangling
 refuses_at_once "not the folder of a run \(foreign\): choose another --out" "${again[@]}" --out foreign
 for other in file dangling; do refuses_at_once "$other" "${again[@]}" --out $other; done
 check "they are as they were" test "$(ls foreign)" = notes.txt -a ! -s file -a ! -e nowhere
-# Weights to start from are in the folder when it appears, as config.json does not name them.
+# The initial weights are in the folder when it appears, because config.json does not name them.
 runs "$train" tiny.json --out init --init whole/$last
 runs "${again[@]}" --out init2 --init whole/$last
 runs "${again[@]}" --out init2 --init whole/$last
 same init/$last init2/$last
-# A program that was killed on a file system that locks no folder left this.
+# Left by a program that was killed on a file system without folder locks.
 mkdir init3 && : >init3/.lock
 runs "${again[@]}" --out init3 --init whole/$last
 same init/$last init3/$last
@@ -97,7 +98,7 @@ runs "${again[@]}" --out killed/run --steps 40 --set checkpoint_every=0
 runs "$train" tiny.json --out uncut --steps 40 --set checkpoint_every=0
 same uncut/$last killed/run/$last
 check "nothing beside it is left" test "$(ls -A killed)" = run
-# What a killed program left beside the new folder goes; what is not its own stays.
+# Temporary folders of killed programs are removed; other files remain.
 mkdir -p beside/.mine.gannet-0a1b2c/samples beside/.mine.gannet-0a1b2 beside/.gannet-0a1b2c beside/mine.gannet-0a1b2c
 : >beside/.mine.gannet-0a1b2c/config.json
 ln -s ../whole beside/.link.gannet-0a1b2c
@@ -137,7 +138,7 @@ check "one of three wins each race" test $winners -eq 12
 check "the others are told what is there" test $wrong -eq 0
 check "nothing is left of the others" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
 
-# ---- two writers of one file, modes, and what is not a file -----------------------------------------------------------------
+# ---- concurrent writers, modes, and pipes -----------------------------------------------------------------------------------
 wrong=0
 for ((race = 0; race < 15; ++race)); do
     "$generate" whole -n 9 --out raced.png >/dev/null 2>raced.err </dev/null &
@@ -157,7 +158,7 @@ runs "$train" --resume whole
 check "temporaries of dead programs go" test -z "$(find whole -name '.*')"
 
 mkfifo fifo
-waits() { # pattern, command ...: refused, and in time
+waits() { # pattern, command ...: must be rejected without blocking
     refuses "$1" timeout 20 "${@:2}"
 }
 waits "no program writes to this pipe.*\(fifo\)|\(fifo\).*pipe" "$train" fifo --out never
@@ -179,9 +180,9 @@ same whole/samples/step_000004.png from-pipe/samples/step_000004.png
 "$train" /dev/stdin --out from-stdin <tiny.json >out 2>err
 check "a model from standard input" cmp -s whole/samples/step_000004.png from-stdin/samples/step_000004.png
 
-# ---- names that would drive a terminal -----------------------------------------------------------------------------------
+# ---- names with terminal control sequences -------------------------------------------------------------------------------
 evil=$'e\e[31m\nvil\x7f\xc2\x9b31m\x9b31m'
-clean() { # files: no control character but line feeds, no byte that is not UTF-8
+clean() { # files: must be UTF-8 without control characters other than line feeds
     check "no controls from $current" python3 -c 'import sys
 for name in sys.argv[1:]:
     text = open(name, "rb").read().decode()
@@ -216,13 +217,13 @@ else
     skip "names that would drive a terminal: there is no python3"
 fi
 
-# ---- what is checked before a folder is made ------------------------------------------------------------------------------
+# ---- checks before a folder is made ---------------------------------------------------------------------------------------
 cat >classifier.json <<'END_OF_MODEL'
 { "data": { "set": "mnist", "path": "digits" },
   "classifier": [ { "layer": "flatten" }, { "layer": "linear", "units": 10 } ],
   "optimizer": { "type": "adam", "lr": 1e-3 }, "batch": 8, "steps": 2 }
 END_OF_MODEL
-set_of() { # prefix, side, label: two images of one grey
+set_of() { # prefix, side, label: two black images
     { printf '\0\0\010\003' && be32 2 && be32 "$2" && be32 "$2" && head -c $((2 * $2 * $2)) /dev/zero; } >digits/"$1"-images-idx3-ubyte
     { printf '\0\0\010\001' && be32 2 && printf "\0\\$3"; } >digits/"$1"-labels-idx1-ubyte
 }

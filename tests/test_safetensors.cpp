@@ -1,4 +1,4 @@
-// Safetensors: round trip, other files, random damage.
+// Safetensors: round trip, files of other programs, random damage.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -46,7 +46,7 @@ TEST_CASE("safetensors: round trip") {
         CHECK(b->shape == a.shape);
         CHECK(b->data == a.data);
     }
-    CHECK(back.arrays[0].name == "f64");  // the widest first
+    CHECK(back.arrays[0].name == "f64");  // the widest type first
     CHECK(back.arrays.back().name == "u8");
     CHECK(back.find("absent") == nullptr);
     CHECK(values_of<int64_t>(*back.find("optimizer.generator.step"))[0] == -7);
@@ -108,7 +108,7 @@ TEST_CASE("safetensors: other files, and damaged files") {
     CHECK(has(error_of([&] { read_safetensors(folder / "absent"); }), "No such file"));
 }
 
-TEST_CASE("safetensors: random damage gives an Error or the same shape of things, never a crash") {
+TEST_CASE("safetensors: random damage gives an Error or arrays of consistent size, never a crash") {
     TemporaryFolder folder;
     const std::string file = folder / "a.safetensors";
     write_safetensors(file, sample_content());
@@ -119,7 +119,7 @@ TEST_CASE("safetensors: random damage gives an Error or the same shape of things
     int refused = 0;
     for (int round = 0; round < 4000; ++round) {
         std::string bytes = good;
-        const std::size_t reach = round % 4 ? std::size_t(8 + header) : bytes.size();  // mostly the header
+        const std::size_t reach = round % 4 ? std::size_t(8 + header) : bytes.size();  // most often in the header
         for (int flips = 1 + int(random() % 4); flips > 0; --flips) {
             char& at = bytes[random() % reach];
             at = random() % 2 ? char(random()) : "0123456789{}[]\",:-"[random() % 18];

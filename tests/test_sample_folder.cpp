@@ -1,4 +1,4 @@
-// The content of a folder of samples before new samples are written.
+// The contents of a folder of samples, before new samples are written.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ TEST_CASE("sample folder: samples, other images, and folders that cannot be list
     CHECK(content.other_images == 3);
     CHECK(content.unlisted.empty());
 
-    // Deeper than a path may be long: root, too, cannot list it.
+    // Deeper than the maximum length of a path, so that root cannot list it either.
     const std::string part(250, 'x');
     int at = ::open(set.c_str(), O_RDONLY | O_DIRECTORY);
     for (int i = 0; i < 20; ++i) {

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Every preset of models/seeds: `summary` counts the parameters that tests/seeds_expected.txt says, or refuses it in those words,
-# and `train` makes two steps of it (one with GANNET_TEST_QUICK set). Where a preset's own images are not there, others of the
-# same size take their place.
-# Where SEEDS_CUDA names a train with the CUDA kernels (on tools/simt), it makes a step of each preset, too, and its losses are the
-# CPU's; presets whose width is a variable are made narrow.
-# SEEDS_CUDA_ONLY is a regular expression of those that do.
+# Every preset of models/seeds: `summary` prints the parameter counts of tests/seeds_expected.txt, or the error given there, and
+# `train` makes two steps (one if GANNET_TEST_QUICK is set). If the images of a preset are missing, images of the same size
+# replace them.
+# If SEEDS_CUDA names a train with the CUDA kernels (on tools/simt), it also makes one step of each preset, and its losses must
+# agree with those of the CPU. Presets with a variable width are narrowed. SEEDS_CUDA_ONLY is a regular expression that selects
+# presets.
 . "$(dirname "$0")/program_helpers.sh"
 export GANNET_DATA=$root/data
 cuda=${SEEDS_CUDA:-}
 [[ -z $cuda || $cuda = /* ]] || cuda=$root/$cuda
 steps=2 batch=4
-[ -z "${GANNET_TEST_QUICK:-}" ] || steps=1 batch=2 # sanitizers take ten times as long
+[ -z "${GANNET_TEST_QUICK:-}" ] || steps=1 batch=2 # sanitizers are ten times slower
 
-run() { # program, preset, arguments ...: its status; output in out and err
+run() { # program, preset, arguments ...: returns its status; output in out and err
     local tables=()
     [ "$1" != summary ] || tables=(--no-estimate)
     "$programs/$1" "$root/models/seeds/$2.json" "${@:3}" "${tables[@]}" >out 2>err </dev/null
 }
 says() { grep -q -- "$1" err; }
 
-# What to set so that the preset's images are there; the status tells whether there is something.
+# Settings that replace missing images of the preset; status 0 if there are images.
 procedural=(--set data.set=blobs --set data.path=null)
 images_for() { # preset
     replaced=()
@@ -33,10 +33,10 @@ images_for() { # preset
 }
 
 losses() { sed -nE 's/^\{"step": 1, .*"loss_d": ([^,]*), "loss_g": ([^,]*),.*/\1 \2/p' "$1/log.jsonl"; }
-# Within 1e-3, as both sides round on their own and a step is an update of one network, which the other one's loss sees.
+# Tolerance 1e-3: the CPU and CUDA round differently, and the update of one network changes the loss of the other.
 near() { awk -v a="$1" -v b="$2" 'BEGIN { split(a, x); split(b, y); for (i = 1; i <= 2; i++) { d = x[i] - y[i]; if (d < 0) d = -d
     m = x[i] < 0 ? -x[i] : x[i]; if (!(d <= 1e-3 * (m > 0.1 ? m : 0.1))) exit 1 } }'; }
-on_cuda() { # preset: a step of it on the CPU and with the CUDA kernels
+on_cuda() { # preset: one step on the CPU and one with the CUDA kernels
     local small=(--steps 1 --set batch=2 --set data.first=40 --set samples.rows=1 --set samples.columns=2)
     run train "$1" "${replaced[@]}" --dry-run
     ! grep -q '"variables": .*"filters"' out || small+=(--set variables.filters=2)
@@ -98,7 +98,8 @@ while read -r preset expected; do
     [[ -z $cuda || ! $preset =~ ${SEEDS_CUDA_ONLY:-.} ]] || on_cuda "$preset"
 done <<<"$listed"
 
-# The seed's own table of layers, its second dense row as its total needs it; batch norm counted with its statistics, as Keras does.
+# The layer table published with the seed, except for its second dense row, which is corrected to match its total. Batch norm
+# counts include statistics, as in Keras.
 run summary 001-a-keras-mlp-mnist
 while read -r layer type trainable statistics; do
     row=$(awk -v layer="$layer" -v type="$type" '$1 == layer && $2 == type { sub(/.*\)/, ""); print $1, type == "batch_norm" ? $2 : "" }' out)

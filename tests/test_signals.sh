@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Signals, and terminals and pipes that go away: a run saves its state and ends, or continues.
+# Signals, closed terminals and closed pipes: a run saves its state and ends, or continues.
 . "$(dirname "$0")/program_helpers.sh"
 
 cat >tiny.json <<'END_OF_MODEL'
@@ -17,12 +17,12 @@ last=checkpoint.safetensors
 
 # ---- signals and terminals -----------------------------------------------------------------------------------------------
 endless=(tiny.json --set log_every=1 --set samples.every=100000000 --set observe.every=100000000)
-launch() { # run, command in front ...: starts an endless run and waits for some steps
+launch() { # run, command prefix ...: starts an endless run and waits for some steps
     "${@:2}" "$train" "${endless[@]}" --steps 100000000 --out "$1" >out 2>err </dev/null &
     launched
     wait_for 60 lines_in "$1/log.jsonl" 8 || bad "$1 makes no steps"
 }
-saved() { # run: it ended with 130, and resumes as if it had never been stopped
+saved() { # run: must end with 130 and resume as if it had not been stopped
     wait $run_id
     check "$1: status 130" test $? -eq 130
     local steps
@@ -45,7 +45,7 @@ before=$(wc -l <ignoring/log.jsonl)
 check "an ignored SIGINT and SIGHUP stay ignored" wait_for 60 lines_in ignoring/log.jsonl $((before + 5))
 kill -TERM $run_id
 saved ignoring
-# Only a second SIGINT stops at once: others come as often as they like.
+# Only a second SIGINT stops at once; other signals may repeat.
 "$train" tiny.json --set batch=256 --set objective.critic_steps=2000 --set discriminator.1.units=512 --out patient >out 2>err </dev/null &
 launched
 wait_for 60 test -s patient/samples/step_000000.png
@@ -55,7 +55,7 @@ wait $run_id
 check "many signals, one end" test $? -eq 130
 check "the step is finished and saved" test "$(step_of patient)" = 1
 check "one line about it" test "$(grep -c 'received a signal to end: finishing this step' err)" -eq 1
-# stderr that nobody reads any more.
+# The reader of stderr ends.
 "$train" "${endless[@]}" --steps 100000000 --out headless 2> >(head -n 1 >/dev/null) >/dev/null </dev/null &
 launched
 wait_for 60 lines_in headless/log.jsonl 8 || bad "headless makes no steps"
@@ -64,7 +64,7 @@ kill -TERM $run_id
 saved headless
 if command -v python3 >/dev/null; then
     cat >terminal.py <<'END_OF_PROGRAM'
-# Runs a command on a terminal that is closed once the file has 8 lines: the exit status is the command's.
+# Runs a command on a terminal that is closed once the file has 8 lines. Exits with the command's status.
 import os, pty, signal, sys, time
 process, terminal = pty.fork()
 if process == 0:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Traces of every model and of odd nets, recomputed in PyTorch by tools/check_trace.py, and their descriptions compared with it. Needs
-# Debian's python3-torch; without it everything is skipped.
+# Recomputes traces of every model and of unusual networks in PyTorch (tools/check_trace.py), and checks the descriptions of the
+# models. Needs Debian's python3-torch; without it everything is skipped.
 . "$(dirname "$0")/program_helpers.sh"
 cd "$root" || exit 1
 python=/usr/bin/python3
-models=$(ls models/*.json tests/traces/*.json | grep -v classifier) # GANs
+models=$(ls models/*.json tests/traces/*.json | grep -v classifier) # GANs only
 if ! $python -c 'import torch, numpy' 2>/dev/null; then
     for model in $models; do skipped=$((skipped + 2)); done
     echo "skipped: no PyTorch in $python (Debian's package python3-torch)"
@@ -17,7 +17,7 @@ result() { # status, name
         cat "$work/log"
     fi
 }
-# Narrower nets and fewer images for those that would take minutes and gigabytes.
+# Narrower networks and fewer images for models that would take minutes and gigabytes.
 narrow() { # model
     case $1 in
     dcgan64 | wgan-gp64)
@@ -43,7 +43,7 @@ done
 ! sed 's/"generator.0.weight"/"generator.0.kernel"/' "$work/description.json" | $python tools/check_description.py >"$work/log" 2>&1 &&
     grep -q "generator.0 linear: parameters" "$work/log"
 result $? "check_description.py finds a difference"
-# The checker itself must find mistakes.
+# The checker itself must detect errors.
 $python tools/check_trace.py --self-test >"$work/log" 2>&1
 result $? "check_trace.py --self-test"
 counts

@@ -1,4 +1,4 @@
-// The cost of JSON text: memory and time proportional to its size, and limits with clear errors.
+// The cost of JSON values: memory and time proportional to the text, and limits with clear errors.
 #include <doctest/doctest.h>
 #include <malloc.h>
 
@@ -14,7 +14,7 @@ using namespace gannet::config;
 
 namespace {
 
-// Bytes that are taken from the heap while the value lives.
+// Bytes allocated on the heap.
 std::size_t heap() {
     const struct mallinfo2 info = ::mallinfo2();
     return info.uordblks + info.hblkhd;
@@ -35,7 +35,7 @@ double bytes_per_value(const std::string& text, double values) {
 
 }  // namespace
 
-TEST_CASE("json: a value takes the same few bytes whatever its path") {
+TEST_CASE("json: the memory of a value does not depend on its path") {
 #ifdef __SANITIZE_ADDRESS__
     MESSAGE("not under AddressSanitizer");
 #else
@@ -53,7 +53,7 @@ TEST_CASE("json: a value takes the same few bytes whatever its path") {
 #endif
 }
 
-TEST_CASE("json: paths and places are made when they are asked for") {
+TEST_CASE("json: paths and places are computed on request") {
     const std::string key(40000, 'k');
     const Value root = json::parse("{\"" + key + "\": [1,\n{\"b\": [[2]]}], \"a\": {\"b\": {\"c\":\n 3}}}", "f.json");
     const Value& list = root.members()->front().second;
@@ -74,7 +74,7 @@ TEST_CASE("json: paths and places are made when they are asked for") {
     CHECK(Value(1).where() == "");
 }
 
-TEST_CASE("json: members are found by an index, whatever was done to them") {
+TEST_CASE("json: members are found by an index, also after changes") {
     Members members;
     for (int i = 0; i < 100; ++i) members.emplace_back(std::to_string(i), i);
     const auto at = [](const Members& all, const std::string& key) {
@@ -99,7 +99,7 @@ TEST_CASE("json: members are found by an index, whatever was done to them") {
     CHECK(at(taken, "100") == 100);
 }
 
-TEST_CASE("json: keys that are given twice, among many") {
+TEST_CASE("json: duplicate keys among many") {
     std::string text = "{";
     for (int i = 0; i < 1000; ++i) text += "\"" + std::to_string(i) + "\": 0,\n";
     CHECK(has(error_of([&] { json::parse(text + "\"41\": 1,\n\"42\": 2}", "f"); }),
@@ -107,14 +107,14 @@ TEST_CASE("json: keys that are given twice, among many") {
     CHECK(error_of([&] { json::parse(text + "\"1000\": 1}", "f"); }) == "");
 }
 
-TEST_CASE("json: texts are limited") {
+TEST_CASE("json: the size of a text is limited") {
     CHECK(has(error_of([] { json::parse(std::string(json::largest_text + 1, ' '), "f"); }),
               "the JSON text is larger than 16 MB (f)"));
     CHECK(has(error_of([] { json::parse("[1, 2, 3]", "f", 8); }), "larger than 0 MB"));
 }
 
-// 22 s with 50,000 variables when each expression copied the names before it; a limit of seconds is wide, but not for that.
-TEST_CASE("models: time in proportion to the file") {
+// When each expression copied the variables before it, 50,000 variables took 22 s. The limit is generous but below that.
+TEST_CASE("models: time is proportional to the size of the file") {
     const int n = 50000;
     const auto seconds_of = [](const std::string& what, const auto& work) {
         const auto start = std::chrono::steady_clock::now();

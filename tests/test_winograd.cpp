@@ -1,4 +1,4 @@
-// Winograd (kernels/cpu/winograd.h) compared with the direct form: which shapes use it, its errors, and the switch.
+// Winograd (kernels/cpu/winograd.h) compared with the direct form: the shapes that use it, its errors, and the switch.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -19,9 +19,9 @@ ConvShape layer(int64_t N, int64_t H, int64_t C, int64_t OC, int64_t kernel = 4,
     return {N, H, H, C, P, P, OC, kernel, kernel, stride, 1};
 }
 
-constexpr int64_t many_samples = 520;  // of one tile: each task has samples of its own, and sums over them are cut into slices
+constexpr int64_t many_samples = 520;  // of one tile each: tasks have several samples, and sums over samples are sliced
 
-// A pass and its inputs: 0 conv2d, 1 conv2d_dgrad, 2 conv2d_wgrad.
+// A pass and its inputs; 0 is conv2d, 1 conv2d_dgrad, 2 conv2d_wgrad.
 const char* const passes[] = {"conv2d", "conv2d_dgrad", "conv2d_wgrad"};
 struct Case {
     ConvShape s;
@@ -50,7 +50,7 @@ struct Case {
     }
 };
 
-// Relative to the root mean square and to the largest of the expected values.
+// Errors relative to the root mean square and to the largest of the expected values.
 struct Errors {
     double rms = 0, worst = 0;
 };
@@ -73,9 +73,10 @@ std::vector<Device> cpus() {
 
 }  // namespace
 
-// GANNET_PRINT_ERRORS=1 build/float/run_tests --test-case='Winograd: errors*' prints the table. Twice the worst of what a
-// prototype measured is the limit: of F(4x4,2x2) 4.1e-6 and 1.4e-5, of the direct form 1.0e-6 and 2.2e-6; of F(7x7,2x2), in NumPy
-// with sums in order, 7.2e-6 and 2.0e-5 at 256 terms. In units of rounding (2^-23), so that double has the same.
+// GANNET_PRINT_ERRORS=1 build/float/run_tests --test-case='Winograd: errors*' prints the table. Each limit is about twice the
+// worst root mean square and maximum error that a prototype measured: F(4x4,2x2) 4.1e-6 and 1.4e-5; direct 1.0e-6 and 2.2e-6;
+// F(7x7,2x2), in NumPy with sums in order, 7.2e-6 and 2.0e-5 at 256 terms. Limits scale with the unit of rounding, so they apply
+// to double, too.
 TEST_CASE("Winograd: errors compared with the direct form's") {
     const double unit = (sizeof(real) == 4 ? 0x1p-23 : 0x1p-52) / 0x1p-23;
     const bool print = std::getenv("GANNET_PRINT_ERRORS");
@@ -107,7 +108,7 @@ TEST_CASE("Winograd: errors compared with the direct form's") {
         }
 }
 
-// The forms differ in their last bits, so the bits tell which one ran.
+// Winograd and the direct form differ in their last bits, which tell the test which one ran.
 TEST_CASE("Winograd: the shapes that use it, and the switch to the direct form") {
     const auto serves = [](const ConvShape& s, int pass, Device device) {
         const Case c(s, pass);
@@ -125,9 +126,9 @@ TEST_CASE("Winograd: the shapes that use it, and the switch to the direct form")
         }
 }
 
-// The rule must not see N, or a range of a batch would be computed in another form than the whole.
-TEST_CASE("Winograd: a sample has the same bits alone, among few and among many") {
-    for (const int64_t size : {8, 14})  // the two forms
+// The choice must not depend on N, or a range of a batch would use another form than the whole batch.
+TEST_CASE("Winograd: a sample has the same bits in batches of any size") {
+    for (const int64_t size : {8, 14})  // 4x4 and 7x7 tiles
         for (const Device& device : cpus())
             for (const int pass : {0, 1}) {
                 Case c(layer(many_samples, size, 32, 32), pass);
@@ -141,7 +142,7 @@ TEST_CASE("Winograd: a sample has the same bits alone, among few and among many"
             }
 }
 
-// The shapes of the op table have the fewest tiles that matter; this one has slices.
+// The op table has only shapes with few tiles; these have many tiles and slices.
 TEST_CASE("Winograd: many tiles have the same bits for any number of threads") {
     for (const Device& device : cpus())
         for (const int pass : {0, 1, 2}) {

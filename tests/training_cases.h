@@ -1,4 +1,4 @@
-// Small trainings, shared by tests.
+// Small training configurations shared by tests.
 #pragma once
 #include <map>
 #include <string>
@@ -10,12 +10,12 @@
 
 namespace gannet::tests {
 
-// The nets of the golden runs: vanilla, dcgan or wgan at reduced width and batch.
+// The networks of the golden runs: vanilla, dcgan or wgan with reduced width and batch.
 inline config::GanConfig golden_config(const std::string& model, const std::vector<std::string>& settings = {}) {
     return config::gan_of(config::load_model("tests/goldens/train_" + model + ".config.json", settings));
 }
 
-// Any GAN of models/ at reduced width and batch.
+// Any GAN of models/ with reduced width and batch.
 inline config::GanConfig small_config(const std::string& model, std::vector<std::string> settings = {}) {
     using Settings = std::vector<std::string>;
     static const std::map<std::string, Settings> smaller = {
@@ -45,12 +45,12 @@ inline config::ClassifierConfig small_classifier(std::vector<std::string> settin
     return config::classifier_of(config::load_model("models/classifier-mnist.json", settings));
 }
 
-// A small set with the first images, for tests of bookkeeping.
+// The first images of MNIST, for tests that need no more.
 inline const Dataset& few_images() {
     static const Dataset data = load_dataset({.first = 100}, threads());
     return data;
 }
-// The same for the models of 64x64 colour images.
+// The same for models of 64x64 colour images.
 inline const Dataset& few_colour_images() {
     static const Dataset data = load_dataset({.size = 64, .first = 20, .channels = 3}, threads());
     return data;

@@ -14,8 +14,8 @@
 namespace gannet::fuzz {
 namespace {
 
-// A safetensors file of the header, up to the first newline, and the arrays. Its first 8 bytes are the header's length: a
-// mutation would nearly always make them wrong, and the file would be refused at once.
+// A safetensors file from a header, up to the first newline, and the arrays. Adds the first 8 bytes, the length of the header: a
+// mutation would nearly always make it wrong, and the reader would reject the file at once.
 std::string framed(const std::string& bytes) {
     const std::size_t end = std::min(bytes.find('\n'), bytes.size());
     const uint64_t length = end;
@@ -23,7 +23,7 @@ std::string framed(const std::string& bytes) {
     return file + bytes.substr(0, end) + bytes.substr(std::min(end + 1, bytes.size()));
 }
 
-// The same input with the `data_offsets` that the shapes ask for, and as many bytes.
+// The same input with `data_offsets` computed from the shapes, and data of that size.
 std::string laid_out(const std::string& bytes) {
     constexpr int64_t most = 100000;
     const std::size_t end = std::min(bytes.find('\n'), bytes.size());
@@ -47,7 +47,7 @@ std::string laid_out(const std::string& bytes) {
     return json::dump(header, -1) + "\n" + data;
 }
 
-// As GanRun reads it, and what it reads is what it would save.
+// Restores the state as GanRun does. Saving what was read must not change it.
 void restore_run(const Checkpoint& checkpoint, const config::GanConfig& config) {
     if (checkpoint.run.is_null()) return;
     const config::SavedState run(checkpoint.run, checkpoint.file);
@@ -64,7 +64,7 @@ void restore_run(const Checkpoint& checkpoint, const config::GanConfig& config) 
     hold(json::dump(json::Value(alarm.state())) == json::dump(saved), "an alarm's state changes when it is read back");
 }
 
-// Two trainings of a few numbers, on images that are all there.
+// Two trainings of tiny networks, with all images in memory.
 struct Tiny {
     Dataset data{.name = "fuzz",
                  .source = "fuzz",
@@ -91,8 +91,8 @@ struct Tiny {
 
 }  // namespace
 
-// The first byte says how the rest becomes a file: `r` as it is, with its own length of the header; `f` framed; any other framed,
-// with arrays that lie where their shapes say.
+// The first byte selects how the rest becomes a file: `r` unchanged, with its own header length; `f` framed; otherwise framed,
+// with data_offsets computed from the shapes.
 void run_safetensors(const std::string& bytes) {
     if (bytes.empty()) return;
     const std::string rest = bytes.substr(1);

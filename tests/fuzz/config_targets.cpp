@@ -48,7 +48,7 @@ void run_settings(const std::string& bytes) {
     config::parse_model(small_model, file_of(small_model, "fuzz.json"), settings);
 }
 
-// Lines NAME=INTEGER, then the expression.
+// The input is lines NAME=INTEGER, then an expression.
 void run_expression(const std::string& bytes) {
     config::Variables variables;
     std::istringstream lines(bytes);

@@ -59,7 +59,7 @@ void run_cache(const std::string& bytes) {
     Dataset set;
     std::vector<std::string> lines;
     uint64_t key = 0;
-    if (bytes.size() >= 24) std::memcpy(&key, bytes.data() + 16, sizeof key);  // the file's own: a key is easily checked
+    if (bytes.size() >= 24) std::memcpy(&key, bytes.data() + 16, sizeof key);  // from the file, so that the key matches
     if (read_cache(file_of(bytes, "fuzz.images"), key, set, lines))
         hold(int64_t(set.pixels.size()) == set.count * set.H * set.W * set.C,
              "the number of pixels of a set differs from its extents");

@@ -1,4 +1,4 @@
-// Builds the networks of any configuration that are small enough to be built for each input.
+// Builds the networks of a configuration that are small enough to be built for each input.
 #pragma once
 #include <vector>
 

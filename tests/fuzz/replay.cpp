@@ -26,12 +26,12 @@ constexpr rlim_t seconds = 1, bytes = 1000000000;
 [[noreturn]] void run(const fuzz::Target& target, const std::string& content) {
     [[maybe_unused]] const rlimit time{seconds, seconds + 1}, memory{bytes, bytes};
     const rlimit no_dumps{0, 0};
-#ifndef __SANITIZE_ADDRESS__  // which takes ten times that
+#ifndef __SANITIZE_ADDRESS__  // AddressSanitizer needs ten times as much
     ::setrlimit(RLIMIT_CPU, &time);
     ::setrlimit(RLIMIT_AS, &memory);
 #endif
     ::setrlimit(RLIMIT_CORE, &no_dumps);
-    ::alarm(60);  // for a process that waits
+    ::alarm(60);  // for a process that blocks
     int status = 0;
     try {
         target.run(content);
@@ -51,7 +51,7 @@ constexpr rlim_t seconds = 1, bytes = 1000000000;
     std::exit(status);
 }
 
-// The reason of a failure, or "".
+// Runs the target in a child process. Returns the reason of a failure, or "".
 std::string tried(const fuzz::Target& target, const std::string& content) {
     const pid_t child = ::fork();
     if (child < 0) return "cannot fork";
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
                 if (entry.is_regular_file()) files.push_back(entry.path().string());
     }
     std::sort(files.begin(), files.end());
-    fuzz::file_of("", "first");  // the folder is this process's, so that it goes whatever becomes of the others
+    fuzz::file_of("", "first");  // creates the folder in this process, which removes it even if a child crashes
     int failed = 0;
     for (const std::string& file : files) {
         std::ifstream in(file, std::ios::binary);

@@ -1,5 +1,5 @@
-// Fuzz targets: each reader and each builder accepts any bytes. It may refuse them with an Error. Anything else (another
-// exception, a signal, a sanitizer report, much time or memory) is a fault.
+// Fuzz targets: each reader and builder must accept any bytes or reject them with an Error. Anything else (another exception, a
+// signal, a sanitizer report, much time or memory) is a fault.
 #pragma once
 #include <functional>
 #include <stdexcept>

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes PNG and JPEG files of every kind into a folder, and expected.txt: what PIL makes of each (make.py has the format).
+"""Writes PNG and JPEG files of every kind into a folder, and expected.txt: the images that PIL decodes (make.py has the format).
 
     tests/images/corpus.py FOLDER"""
 import io
@@ -17,9 +17,9 @@ import make
 from make import chunk, png, raw_profile, text
 
 FOLDER = sys.argv[1]
-warnings.simplefilter("ignore")  # PIL's about damaged EXIF
+warnings.simplefilter("ignore")  # PIL warns about damaged EXIF
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-# Older ones refuse eXIf with EXIF's header, and read no XMP in JPEG files.
+# Older versions reject eXIf with EXIF's header and ignore XMP in JPEG files.
 PIL_IS_NEW = int(PIL.__version__.split(".")[0]) >= 11
 METHODS = [None, None, Image.FLIP_LEFT_RIGHT, Image.ROTATE_180, Image.FLIP_TOP_BOTTOM, Image.TRANSPOSE, Image.ROTATE_270,
            Image.TRANSVERSE, Image.ROTATE_90]
@@ -27,7 +27,7 @@ expected = []
 
 
 def picture(width, height, mode="RGB"):
-    """Without symmetry, smooth enough for JPEG."""
+    """A picture without symmetry, smooth enough for JPEG."""
     image = Image.new("RGBA", (width, height))
     image.putdata([(255 * x // max(1, width - 1), 255 * y // max(1, height - 1), (37 * x + 91 * y) % 256 // 2,
                     [255, 0, 160][(x // 4 + y // 3) % 3]) for y in range(height) for x in range(width)])
@@ -35,7 +35,7 @@ def picture(width, height, mode="RGB"):
 
 
 def add(name, data, orientation=None, image=None):
-    """PIL reads the picture, unless `image` is given, and turns it itself, unless `orientation` is."""
+    """The expected image is `image`, or what PIL decodes, rotated by `orientation`, or else by PIL."""
     with open(os.path.join(FOLDER, name), "wb") as file:
         file.write(data)
     image = image or Image.open(io.BytesIO(data))
@@ -43,7 +43,7 @@ def add(name, data, orientation=None, image=None):
         image = ImageOps.exif_transpose(image)
     elif orientation > 1:
         image = image.transpose(METHODS[orientation])
-    if image.mode.startswith("I"):  # 16 bits; converted to 8, PIL would clip them
+    if image.mode.startswith("I"):  # 16 bits; PIL would clip them in a conversion to 8 bits
         image = image.convert("I").point(lambda v: v * (1 / 257) + 0.5).convert("L")
     transparent = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
     channels = 1 if image.mode in ("1", "L") and not transparent else 3
@@ -87,7 +87,7 @@ def pngs_of_bits():
         for depth in (8, 16):
             sample = lambda x, y: tuple((v * (x + 1) + 31 * v * y) % (1 << depth) for v in (201, 57, 1000, 333))
             add("rgb%d-" % depth + name, png(w, h, depth, 2, lambda x, y: sample(x, y)[:3], interlaced=interlaced))
-            image = Image.new("RGBA", (w, h))  # of 16 bits PIL would take the upper 8, and blend that
+            image = Image.new("RGBA", (w, h))  # PIL would drop the lower 8 of 16 bits before blending
             image.putdata([tuple(round(v * 255 / (2**depth - 1)) for v in sample(x, y)) for y in range(h) for x in range(w)])
             add("rgba%d-" % depth + name, png(w, h, depth, 6, sample, interlaced=interlaced), image=image)
         add("la8-" + name, png(w, h, 8, 4, lambda x, y: ((9 * x + y) % 256, (70 * x + 50 * y) % 256), interlaced=interlaced))
@@ -105,12 +105,12 @@ def jpegs():
 
 
 def exif(value, kind=3, order="<", count=1, where=None, tag=0x0112, more=(), data=b""):
-    """TIFF's header and a directory with one entry, behind those of `more`; `data` are at 32."""
+    """A TIFF header and a directory with the entries `more` and one other; `data` begins at offset 32."""
     size = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i"}.get(kind, "I")
     packed = struct.pack(order + "I", where) if where else struct.pack(order + size[0], value).ljust(4, b"\0")
     entries = list(more) + [struct.pack(order + "HHI", tag, kind, count) + packed]
     return ((b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(entries)) + b"".join(entries) +
-            struct.pack(order + "I", 0) + struct.pack(order + "HHH", 6, 8, 1) + data)  # the last three: at 26
+            struct.pack(order + "I", 0) + struct.pack(order + "HHH", 6, 8, 1) + data)  # the last three values are at 26
 
 
 def xmp(orientation, element=False):
@@ -132,7 +132,7 @@ def stored_jpeg(*segments):
 
 
 def everywhere(name, block, orientation=None):
-    """A block of EXIF in both formats."""
+    """Adds files of both formats with an EXIF block."""
     add(name + ".png", stored_png(chunk(b"eXIf", block)), orientation)
     add(name + "-after.png", stored_png(after=chunk(b"eXIf", block)), orientation)
     add(name + ".jpg", stored_jpeg(EXIF + block), orientation)
@@ -143,7 +143,7 @@ def orientations():
         everywhere("exif%d-%s" % (n, "le" if order == "<" else "be"), exif(n, order=order))
     for kind in (3, 4, 6, 8, 9):
         everywhere("type%d" % kind, exif(6, kind))
-    everywhere("type1", exif(6, 1), 6)  # PIL passes over BYTE
+    everywhere("type1", exif(6, 1), 6)  # PIL ignores BYTE
     for kind, data in {5: struct.pack("<II", 12, 2), 10: struct.pack("<ii", 6, 1), 11: b"", 12: struct.pack("<d", 6),
                        16: struct.pack("<Q", 6)}.items():
         everywhere("type%d" % kind, exif(struct.unpack("<I", struct.pack("<f", 6))[0], kind, where=32 if data else None, data=data))
@@ -158,26 +158,26 @@ def orientations():
     everywhere("no-value", exif(6, count=0))
     everywhere("far", exif(6, count=2**31, where=26), 1)
     everywhere("other-tag", exif(6, tag=0x0103))
-    everywhere("twice", exif(6, more=[struct.pack("<HHIHH", 0x0112, 3, 1, 3, 0)]), 3)  # an older PIL takes the last
+    everywhere("twice", exif(6, more=[struct.pack("<HHIHH", 0x0112, 3, 1, 3, 0)]), 3)  # an older PIL uses the last entry
     everywhere("swapped-version", b"MM*\0" + exif(6, order=">")[4:])
 
     head = EXIF + exif(6)
     turned = None if PIL_IS_NEW else 6
     add("header.png", stored_png(chunk(b"eXIf", head)), turned)
-    add("two-headers.png", stored_png(chunk(b"eXIf", EXIF + head)), 6)  # an error of PIL
+    add("two-headers.png", stored_png(chunk(b"eXIf", EXIF + head)), 6)  # PIL is wrong here
     kinds = (b"tEXt", b"zTXt", b"iTXt", b"iTXz")
     for kind in kinds:
         name = kind.decode()
         add("raw-%s.png" % name, stored_png(text(b"Raw profile type exif", raw_profile(head), kind)))
         add("raw-after-%s.png" % name, stored_png(after=text(b"Raw profile type exif", raw_profile(head), kind)))
-        add("raw-app1-%s.png" % name, stored_png(text(b"Raw profile type APP1", raw_profile(head, b"APP1"), kind)), 6)  # not PIL
+        add("raw-app1-%s.png" % name, stored_png(text(b"Raw profile type APP1", raw_profile(head, b"APP1"), kind)), 6)  # PIL does not read it
         for element in (False, True):
             add("xmp-%s-%d.png" % (name, element), stored_png(text(b"XML:com.adobe.xmp", xmp(6, element), kind)))
     for n in range(10):
         add("xmp%d.jpg" % n, stored_jpeg(XMP + xmp(n)), None if PIL_IS_NEW or n > 8 else n)
         add("xmp%d.png" % n, stored_png(text(b"XML:com.adobe.xmp", xmp(n, True), b"iTXt")))
 
-    # Which counts where they disagree.
+    # Precedence if they disagree.
     raw, of_xmp = text(b"Raw profile type exif", raw_profile(EXIF + exif(8))), text(b"XML:com.adobe.xmp", xmp(3), b"iTXt")
     for name, block in {"six": exif(6), "one": exif(1), "none": exif(6, tag=0x0103)}.items():
         add("both-%s-xmp.png" % name, stored_png(of_xmp + chunk(b"eXIf", block)))

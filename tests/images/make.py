@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the image files of this folder, and expected.txt: what PIL (Debian's python3-pil, 9.4) makes of each. Not needed to
-run the tests.
+"""Writes the image files of this folder, and expected.txt: the images that PIL (Debian's python3-pil, 9.4) decodes. Not needed
+to run the tests.
 
 A line of expected.txt: FILE SIZE CROP CHANNELS BACKGROUND WIDTH HEIGHT BYTES, the bytes in hexadecimal. SIZE and CROP are 0
-where nothing is resized or cut."""
+if the image is not resized or cropped."""
 import io
 import math
 import os
@@ -12,7 +12,7 @@ import zlib
 
 from PIL import Image, ImageOps
 
-W, H = 21, 13  # of most files: no powers of two, and not divisible by what is in a byte
+W, H = 21, 13  # of most files: not powers of two, and rows do not fill whole bytes
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -154,7 +154,7 @@ def make_pngs():
     for background, behind in COLOURS.items():
         for name in ("palette4-alpha.png", "grey-alpha.png", "rgb-key.png", "rgba.png", "rgba-interlaced.png"):
             expect(name, background=background)
-        # PIL compares the key of 4 bits with values of 8.
+        # PIL compares the 4-bit key with 8-bit values.
         keyed = lambda x, y: (4369 * grey(4)(x, y)[0],) * 3 + (0 if grey(4)(x, y)[0] == 15 else 65535,)
         expect("grey4-key.png", background=background, image=truth(keyed, behind))
     expect("rgba.png", channels=1, background="#204080")
@@ -186,7 +186,7 @@ def make_jpegs():
     expect("colour.jpg", 0)
     expect("colour-420.jpeg", 8, channels=1)
     expect("colour-420.jpeg", 17)
-    # The same picture eight times: stored so that its orientation turns it upright again.
+    # Eight files of the same picture, each stored so that its orientation restores it.
     inverse = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM, 5: Image.TRANSPOSE, 6: Image.ROTATE_90,
                7: Image.TRANSVERSE, 8: Image.ROTATE_270}
     small = picture.resize((16, 8), Image.BICUBIC)
