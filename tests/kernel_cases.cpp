@@ -442,8 +442,7 @@ void add_layer_kernels(std::vector<KernelCase>& cases) {
                 if (by_column ? s.rows == 1 : s.cols == 1) continue;  // the gradient is zero up to rounding error
                 const std::string kernel = by_column ? "batch_norm_grad" : "layer_norm_grad";
                 const int64_t groups = by_column ? s.cols : s.rows;
-                // blocks: dx, dgamma, dbeta, x, y, dy, statistics, gamma; without affine: dx, x, dy, statistics, and null
-                // pointers
+                // blocks: dx, dgamma, dbeta, x, y, dy, statistics, gamma; without affine: dx, x, dy, statistics, nullptr
                 if (form) {
                     cases.push_back(
                         {kernel,

@@ -170,8 +170,7 @@ void add_norms(std::vector<OpCase>& cases) {
                 for (const bool by_column : {true, false}) {
                     if (!complete && (index + int(act.kind)) % 5 != 0) continue;
                     if (!by_column && s.cols == 1) continue;  // the variance of a single value is zero
-                    // Of 9001 rows of three values, some are nearly constant. Rounding then decides where on a curve their values
-                    // lie.
+                    // Of 9001 rows of three values, some are nearly constant. Rounding decides where on the curve they lie.
                     if (!by_column && s.rows == 9001 && !row_of(act.kind).piecewise_linear) continue;
                     std::vector<Input> inputs{{{s.rows, s.cols}, {-2, 2}, by_column ? Use::whole : Use::batched}};
                     if (affine) inputs.push_back({{s.cols}, positive}), inputs.push_back({{s.cols}});
@@ -197,8 +196,7 @@ void add_norms(std::vector<OpCase>& cases) {
                     c.composition = [=](const Tensors& x) {
                         return Tensors{composed(x[0], optional(x, 1), optional(x, 2), rows(x[0]), real(eps), act)};
                     };
-                    // With one row, the gradient is zero up to rounding error. With many values, some lie at a kink, where the
-                    // gradient jumps.
+                    // With one row the gradient is zero up to rounding. Of many values, some lie at a kink, where it jumps.
                     const ActivationRow& row = row_of(act.kind);
                     const bool smooth = !row.piecewise_linear || act.kind == ActivationKind::none;
                     const bool third = row.needs_input || act.kind == ActivationKind::tanh;

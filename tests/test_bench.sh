@@ -37,10 +37,10 @@ holds "{'conv2d', 'conv_transpose2d', 'batch_norm', 'linear', 'optimizer', 'rest
 runs "$bench" "$root/models/vanilla.json" "${small[@]}" --json --threads 1 --seconds 0
 holds "r['threads'] == 1"
 runs env GANNET_ISA=scalar "$bench" "$root/models/vanilla.json" "${small[@]}"
-check "the instruction set is said" grep -q 'on cpu (scalar)' out
+check "the instruction set is printed" grep -q 'on cpu (scalar)' out
 runs env GANNET_DATA="$work" "$bench" "$root/models/vanilla.json" "${small[@]}" # without a data set
 runs env GANNET_DATA="$work" "$bench" "$root/models/dcgan64.json" "${small[@]}" --json --set generator.0.channels=8 \
-    --set generator.3.channels=8 --set generator.6.channels=8 --set generator.9.channels=8 # nor images of 64x64 in colour
+    --set generator.3.channels=8 --set generator.6.channels=8 --set generator.9.channels=8 # without 64x64 colour images
 holds "r['model'] == 'dcgan64' and r['images_per_s'] > 0"
 check "nothing is written" test -z "$(find . -type f ! -name out ! -name err)"
 
@@ -51,9 +51,9 @@ grep -ohE 'void [a-z0-9_]+\(' "$root"/kernels/contract/*.inl | tr -d '(' | cut -
 check "kernels are declared" test "$(wc -l <declared)" -gt 50
 comm -3 declared named >err
 check "every kernel has a case, and no other" test ! -s err
-check "no case is there twice" test "$(sort out | uniq -d | wc -l)" -eq 0
+check "no duplicate cases" test "$(sort out | uniq -d | wc -l)" -eq 0
 runs "$bench" --kernels --filter '^(add|tanh|matmul) (50176|64x100 -> 128)' --seconds 0 --device cpu
-check "a row for each case, and three above" test "$(wc -l <out)" -eq 7
+check "three header lines and a row for each case" test "$(wc -l <out)" -eq 7
 check "a row" grep -qE '^add +50176( +[0-9.]+){5,6} +(L[123]|memory)$' out
 runs "$bench" --kernels --filter '^(matmul 64x256 -> 1|adam_update 533505|optimizer_advance)' --seconds 0.01 --json --device cpu --threads 1
 holds "[c['kernel'] for c in r['cases']] == ['matmul'] * 3 + ['adam_update', 'optimizer_advance_update']"
@@ -107,7 +107,7 @@ END
     cp peer/torch_gans.py peer/jax_gans.py
     runs "$python" "$side_by_side" --peer peer --bench "$bench" --models mlp --variants eager,freeze,compile --rounds 2 --steps 1
     check "the table has the best peer" grep -qE '^\| `vanilla.json` \| [0-9.]+ \| freeze 7.5 \(eager 9.2\) \| [0-9.]+ \(1.5\) \|' out
-    check "a round is told" grep -q 'mlp, round 2 of 2' err
+    check "progress names the round" grep -q 'mlp, round 2 of 2' err
     check "a variant that fails is omitted" grep -q 'compile is omitted: no compiler' err
     runs "$python" "$side_by_side" --bench "$bench" --models mlp --rounds 1 --steps 1
     check "a table without peers" grep -qE '^\| `vanilla.json` \| 64 \| [0-9.]+ \([0-9.]+\) \|( [0-9.]+ \|){5}$' out
@@ -118,7 +118,7 @@ END
     "$python" "$side_by_side" --peer peer --python ./nowhere --bench "$bench" >out 2>err
     check "a missing interpreter is named" grep -q -- '--python .*/nowhere: .*name an interpreter' err
     "$python" "$side_by_side" --peer peer --python /bin/true --bench "$bench" --models mlp,wgan --rounds 1 --steps 1 >out 2>err
-    check "no peer at all is an error" test $? -eq 1 -a "$(grep -c 'no peer ran' err)" -eq 1
+    check "a run without any peer is an error" test $? -eq 1 -a "$(grep -c 'no peer ran' err)" -eq 1
 else
     skip "no python3: tools/side_by_side.py"
 fi

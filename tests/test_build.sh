@@ -37,7 +37,7 @@ if command -v python3 >/dev/null; then
     unknown "the cases are .*dcgan.* linear-bce" "$root/tools/fingerprint.py" --cases nosuch --arrays arrays.json --apps "$programs"
     if [ -x "$root/build/float/replay" ]; then unknown "json" "$root/tools/fuzz.py" nosuch --replay; else skip "the fuzzer's targets: there is no build/float/replay"; fi
 else
-    skip "the names that tools know: there is no python3"
+    skip "names that tools list: no python3"
 fi
 
 counts

@@ -16,7 +16,7 @@ event() { grep -E '^\{"step": [0-9]+, "event": "collapse", "what": "' "$1/log.js
 alarms() { # run, pattern, settings ...: completes, and reports the collapse once on stderr and in the log
     runs "$train" gan.json --out "$1" "${@:3}"
     check "$1: one event" test "$(event "$1" | wc -l)" -eq 1
-    check "$1: what it is" test "$(event "$1" | grep -cE "$2")" -eq 1
+    check "$1: the event has the message" test "$(event "$1" | grep -cE "$2")" -eq 1
     check "$1: a line on stderr" test "$(grep -cE "^warning: step [0-9]+: .*$2" err)" -eq 1
 }
 stops() { # the same with --on-collapse stop: ends early and saves
@@ -24,9 +24,9 @@ stops() { # the same with --on-collapse stop: ends early and saves
     local step
     step=$(step_of "$1-stopped")
     check "$1: it stops before the end, at step $step" test "$step" -lt 400
-    check "$1: its event is that of the whole run" test "$(event "$1")" = "$(event "$1-stopped")"
+    check "$1: the event equals that of the whole run" test "$(event "$1")" = "$(event "$1-stopped")"
     check "$1: the last step is logged" grep -qE "^\{\"step\": $step, \"epoch\"" "$1-stopped/log.jsonl"
-    check "$1: it has its last grid and its plots" test -s "$(printf '%s-stopped/samples/step_%06d.png' "$1" "$step")" -a -s "$1-stopped/plots/losses.svg"
+    check "$1: the last grid and the plots exist" test -s "$(printf '%s-stopped/samples/step_%06d.png' "$1" "$step")" -a -s "$1-stopped/plots/losses.svg"
 }
 both() { alarms "$@" && stops "$@"; }
 
@@ -45,23 +45,23 @@ for action in warn stop; do # a state that is not finite ends the run for every 
     refuses "the training diverged: after step [0-9]+ '[^']+' is not finite \(diverged-$action\): the checkpoint keeps step [0-9]+" \
         "$train" gan.json --out diverged-$action --on-collapse $action "${diverged[@]}" --set log_every=1000
     check "the last finite state is kept: $action" test "$(step_of diverged-$action)" -gt 0
-    step=$(($(step_of diverged-$action) + 1)) # log_every leaves no row after it
+    step=$(($(step_of diverged-$action) + 1)) # log_every asks for no row at this step
     check "the step that diverged is logged: $action" grep -qE "^\{\"step\": $step, \"epoch\"" diverged-$action/log.jsonl
-    check "it has its grid and its plots: $action" test -s "$(printf 'diverged-%s/samples/step_%06d.png' $action "$step")" -a \
+    check "the grid and the plots exist: $action" test -s "$(printf 'diverged-%s/samples/step_%06d.png' $action "$step")" -a \
         -s diverged-$action/plots/losses.svg
 done
 runs "$train" gan.json --out finite "${diverged[@]}" --steps "$(step_of diverged-warn)"
 refuses "the checkpoint keeps step 0" "$train" gan.json --out diverged-late "${diverged[@]}" --set checkpoint_every=300
-check "its event names the layer" test "$(event diverged-late | grep -c 'the first layer that is not finite: generator\.[02]')" -eq 1
-check "it has its plots" test -s diverged-late/plots/losses.svg
+check "the event names the layer" test "$(event diverged-late | grep -c 'the first layer that is not finite: generator\.[02]')" -eq 1
+check "the plots exist" test -s diverged-late/plots/losses.svg
 runs "$train" --resume saturated-stopped --on-collapse warn
-check "it continues to the end if told to" test "$(step_of saturated-stopped)" -eq 400
+check "--on-collapse warn continues to the end" test "$(step_of saturated-stopped)" -eq 400
 
 for settings in "" "--set objective.loss=least_squares" "--set objective.loss=hinge"; do
     rm -rf healthy
     # shellcheck disable=SC2086
     runs "$train" gan.json --out healthy --on-collapse stop $settings
-    check "a healthy run is left alone: $settings" test -z "$(event healthy)"
+    check "no alarm in a healthy run: $settings" test -z "$(event healthy)"
 done
 
 counts

@@ -62,9 +62,9 @@ double relative_error(const Values& a, const Values& b, double least) {
 }  // namespace
 
 // CPU and GPU compute in float but round differently: the tolerance is 2e-5 of each gradient's size. Where terms cancel (`least`
-// of a case; the gradient of a normalisation over two values is 1e-5 of its terms) it is relative to the size of the terms, 1. So
-// it is in third order, where a bias gradient of 0.2 is the sum of 100 terms of about 10. The CPU computes without Winograd,
-// whose errors are larger (tests/test_winograd.cpp).
+// of a case; the gradient of a normalisation over two values is 1e-5 of its terms) it is relative to the size of the terms, 1.
+// Third-order gradients always use that: a bias gradient of 0.2 is the sum of 100 terms of about 10. The CPU computes without
+// Winograd, whose errors are larger (tests/test_winograd.cpp).
 TEST_CASE("cuda: gradients of every order agree with the CPU's") {
     if (no_gpu()) return;
     const Device cpu = Device::cpu().with({.exact_convolutions = true});

@@ -25,7 +25,7 @@ refuses_at_once "$inside" "$train" tiny.json --out "$work/here/../here/run"
 ln -s here link
 refuses_at_once "$inside" "$train" tiny.json --out link/run
 refuses_at_once "$inside" "$train" tiny.json --set data.path="$work/link" --out here/run
-check "nothing was made" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
+check "no files were created" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
 in_here() { (cd here && "$@"); }
 refuses_at_once "$inside, .* \(runs\): name a folder outside the data with --out" \
     in_here "$train" ../tiny.json --set data.path=.
@@ -33,10 +33,10 @@ runs in_here "$train" ../tiny.json --set data.path=. --out ../run
 check "four images" grep -q ', 4 images of ' err
 runs "$train" tiny.json --out here-too # a different folder with the same prefix
 
-# Nor may generate.
+# generate must not write into the data either.
 drawn="the drawn images would be inside its data, .*choose an --out outside the data"
 for out in here here/ here/fakes/ link/fakes/ here/grid.png; do refuses_at_once "$drawn" "$generate" run -n 2 --out $out; done
-check "nothing was drawn" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
+check "no images were written" test "$(ls here)" = "$(printf '%s\n' 1.png 2.png 3.png 4.png)"
 runs "$generate" run -n 2 --out here-too/
 
 # The folder of an earlier run inside the data is ignored.
@@ -44,7 +44,7 @@ mkdir here/runs
 mv run here/runs/old
 runs "$train" tiny.json --out two
 check "four images" grep -q ', 4 images of ' err
-check "the run is counted" grep -q '1 file ignored: 1 run folder' err
+check "the run folder is reported" grep -q '1 file ignored: 1 run folder' err
 runs in_here "$train" --resume runs/old --steps 3
 
 # A path that cannot be read is not treated as missing. A link to itself is such a path for every user.
@@ -63,9 +63,9 @@ echo '{ "base": "loop" }' >based.json
 refuses_at_once "$loops.*\(loop" "$train" based.json --out never
 cp -r two looped && ln -sf checkpoint.safetensors looped/checkpoint.safetensors
 refuses_at_once "$loops.*\(looped/checkpoint.safetensors" "$train" --resume looped
-check "its log stays" cmp -s two/log.jsonl looped/log.jsonl
+check "the log is unchanged" cmp -s two/log.jsonl looped/log.jsonl
 (cd here && ln -s itself itself && "$summary" ../tiny.json --set data.path=itself >../out 2>../err </dev/null)
-check "a summary says so, too" error_line "$loops"
+check "summary reports it, too" error_line "$loops"
 rm here/itself
 
 # Labels
@@ -76,7 +76,7 @@ mkdir classes
 cp -r many/1 many/2 here/3.png classes
 refuses "has no labels: 3.png is in no class folder " "$train" classifier.json --set data.path=classes --out none
 
-# A set that does not fit is rejected before it is made, in the end by the limit of the process.
+# A set that does not fit is rejected before it is allocated; the limit stops the program if it is not.
 two_fifths=$(awk '/^MemTotal/ { printf "%.0f", $2 * 1024 * 0.4 }' /proc/meminfo)
 within_limit() { (ulimit -v 4000000 && "$@"); }
 refuses_at_once "more than the [0-9]+ MB of memory that are free \(data.first" \
@@ -84,17 +84,17 @@ refuses_at_once "more than the [0-9]+ MB of memory that are free \(data.first" \
 
 # --clear-cache removes cached sets.
 kept=$(ls cache/gannet | wc -l)
-check "there is something" test "$kept" -gt 1
+check "the cache is not empty" test "$kept" -gt 1
 : >cache/gannet/0123456789abcdef.images.abcdef
 runs "$train" --clear-cache
-check "it says how much" grep -qx "$XDG_CACHE_HOME/gannet: $((kept + 1)) files removed, 0 MB" out
-check "nothing is left" test -z "$(ls -A cache/gannet)"
+check "the number of removed files is printed" grep -qx "$XDG_CACHE_HOME/gannet: $((kept + 1)) files removed, 0 MB" out
+check "the cache is empty" test -z "$(ls -A cache/gannet)"
 runs "$train" --clear-cache tiny.json --dry-run
-check "and trains where there is a model" grep -q ' 0 files removed, 0 MB' out
-check "with its configuration" grep -q '"generator"' out
+check "--clear-cache with a model clears the cache" grep -q ' 0 files removed, 0 MB' out
+check "--clear-cache with a model also runs it" grep -q '"generator"' out
 no_home() { env -u HOME -u XDG_CACHE_HOME "$@"; }
 runs no_home "$train" --clear-cache
-check "without a place for it, it says so" grep -qx 'there is no cache: neither XDG_CACHE_HOME nor HOME is set' out
+check "a missing cache folder is reported" grep -qx 'there is no cache: neither XDG_CACHE_HOME nor HOME is set' out
 for program in train generate evaluate bench; do
     check "the default number of threads" grep -q 'CPU quota' <("$programs/$program" --help | tr -s ' \n' ' ')
 done

@@ -35,7 +35,7 @@ runs "$train" gan.json --dry-run --out never --device cpu
 says "$note"
 says "$time"
 check "the effective configuration" grep -q '"latent"' out
-check "nothing was made" test ! -e never -a ! -e runs
+check "no files were created" test ! -e never -a ! -e runs
 runs "$summary" gan.json --set epochs=2
 says '^training time: [0-9.e-]+ m?s a step on' out
 says '^the number of steps depends on the number of images, which is unknown$' out
@@ -48,7 +48,7 @@ says ', 47 MB for 60,000 images$' out
 runs "$summary" "$root/models/classifier-mnist.json"
 says '^training time: about' out
 runs env GANNET_DATA="$root/data" "$summary" "$root/models/vanilla.json"
-check "no note where the data are there" test ! -s err
+check "no note if the data exist" test ! -s err
 runs env GANNET_DATA="$root/data" "$train" "$root/models/vanilla.json" --dry-run --device cpu
 says '^training time: about .* 9,370 steps'
 runs "$summary" gan.json --no-estimate
@@ -78,6 +78,6 @@ refuses_at_once "the generator outputs \(1, 10, 10\), but the data are \(1, 16, 
 refuses "a broken image" "$train" gan.json --out never
 refuses_at_once "the generator outputs \(1, 28, 28\), but the data are \(1, 128, 128\)" \
     "$train" "$root/models/dcgan.json" --set data.size=128 --out never
-check "nothing was made" test ! -e never
+check "no files were created" test ! -e never
 
 counts

@@ -67,7 +67,7 @@ holds "r['frechet'] > 3 * r['frechet_floor'] > 0 and any('frechet_floor uses 200
 holds "0 < r['nearest_training_distance']['min'] <= r['nearest_training_distance']['median'] and 4 < r['nearest_training_distance']['data_median'] < 9"
 holds "0 <= r['duplicates'] <= 1 and 1 < r['duplicate_distance'] < 4"
 runs "$evaluate" gan/checkpoint.safetensors -n 150 --seed 1 --threads 1 --classifier runs/classifier-mnist/checkpoint.safetensors --device cpu
-check "a checkpoint and one thread are the same" cmp -s <(sed 's/"gan"/"gan\/checkpoint.safetensors"/' drawn) out
+check "a checkpoint and one thread give the same result" cmp -s <(sed 's/"gan"/"gan\/checkpoint.safetensors"/' drawn) out
 runs "$evaluate" gan -n 150 --seed 2
 differ drawn out
 runs "$evaluate" gan
@@ -77,10 +77,10 @@ holds "r['samples'] == 10000 and r['warnings'] == []"
 runs "$generate" gan -n 150 --out grids/
 before=$(ls cache/gannet)
 runs "$evaluate" grids
-check "a folder of the samples is the same" cmp -s <(sed 's/"gan"/"grids"/' drawn) out
+check "a folder of the samples gives the same result" cmp -s <(sed 's/"gan"/"grids"/' drawn) out
 runs "$evaluate" grids -n 20
 holds "r['samples'] == 20"
-check "nothing is kept of them" test "$(ls cache/gannet)" = "$before"
+check "samples are not cached" test "$(ls cache/gannet)" = "$before"
 npy() { # dict of the header, file of values
     local dict
     dict=$(printf '%-117s' "$1")
@@ -209,7 +209,7 @@ refuses_at_once "its values are floats, '<f4' instead of '\|u1' \(floats.npy\): 
 head -c 5000 gan/checkpoint.safetensors >cut.safetensors
 refuses_at_once "truncated.*cut.safetensors|cut.safetensors.*truncated" "$evaluate" cut.safetensors
 runs "$evaluate" --help
-check "--help names the program, and what a mode is" grep -qiE 'usage: evaluate|at least 1 %' out
+check "--help names the program and explains modes" grep -qiE 'usage: evaluate|at least 1 %' out
 runs "$evaluate" --version
 check "--version" grep -qE '^evaluate \(Gannet\) .' out
 refuses 'standard output' sh -c '"$0" gan -n 20 >/dev/full' "$evaluate"

@@ -34,7 +34,7 @@ said '^removed 12 older samples from gen$'
 warned 'beside the 3 new samples the folder holds 4 other images \(gen\): choose another --out'
 kept="000000.png 0000001.png 000001.png 000002.png 00000a.png 000077.png 000088.png more notes.txt photo.png "
 check "only samples were removed" test "$(LC_ALL=C ls gen | tr '\n' ' ')" = "$kept"
-check "nor in folders below" test -s gen/more/000003.png
+check "files in subfolders remain" test -s gen/more/000003.png
 cp run/checkpoint.safetensors none.safetensors && printf 'x' >none.safetensors
 refuses_at_once "safetensors" "$generate" none.safetensors -n 3 --out gen --replace
 check "a failure removes nothing" test -s gen/000002.png
@@ -78,7 +78,7 @@ if command -v python3 >/dev/null; then
     refuses "$line" "$evaluate" diverged -n 10
     refuses "$line" "$train" gan.json --init diverged/checkpoint.safetensors --out never
     refuses "$line" "$train" --resume diverged --steps 4
-    check "nothing was made" test ! -e never.png -a ! -e never
+    check "no files were created" test ! -e never.png -a ! -e never
     cp run/checkpoint.safetensors critic.safetensors && poison critic.safetensors discriminator.1.weight
     runs "$generate" critic.safetensors -n 1 --out critic.png # its generator is finite
 else
@@ -90,10 +90,10 @@ python=$(for p in python3 /usr/bin/python3 ${PYTHON:-}; do "$p" -c 'import numpy
 if [ -n "$python" ]; then
     runs "$generate" run -n 103 --seed 7 --out points/
     check "the points of gannet_draws.py" "$python" "$root/tests/test_draws.py" run points 7 0
-    check "and of the second batch" "$python" "$root/tests/test_draws.py" run points 7 98
+    check "the points of the second batch" "$python" "$root/tests/test_draws.py" run points 7 98
     runs "$train" gan.json --out uniform --set latent.distribution=uniform --set latent.size=5
     runs "$generate" uniform -n 9 --seed 4294967297 --out uniform-points/
-    check "uniform ones, and a large seed" "$python" "$root/tests/test_draws.py" uniform uniform-points 4294967297 0
+    check "uniform points with a large seed" "$python" "$root/tests/test_draws.py" uniform uniform-points 4294967297 0
 else
     skip "the points of gannet_draws.py: no NumPy (Debian's package python3-numpy)"
 fi

@@ -262,8 +262,8 @@ TEST_CASE("ops, gradients and second gradients agree with PyTorch") {
         const std::string op = c.about["op"], out_layout = c.about["out_layout"];
         REQUIRE_MESSAGE(ops.contains(op), "no op for ", name);
         used.insert(op);
-        // PyTorch's bce uses a float 1e-12 in its backward and adds 1e-12 in its double backward: a relative error of 1e-9 at p =
-        // 0.999.
+        // PyTorch's bce uses a float 1e-12 in its backward and adds 1e-12 in its double backward: relative error 1e-9 at p =
+        // 0.999
         const double first = sizeof(real) == 4 ? 2e-5
                              : op == "bce"     ? 2e-9
                                                : 1e-12,

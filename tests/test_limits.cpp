@@ -136,8 +136,7 @@ TEST_CASE("limits: a container that sees only its own part of the hierarchy") {
     const std::map<std::string, std::string> limits = {{"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "200000\n"},
                                                        {"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"},
                                                        {"sys/fs/cgroup/memory/memory.limit_in_bytes", "1000000000\n"}};
-    // Docker without its own cgroup namespace gives the path on the host; a namespace entered from outside gives a path above its
-    // root.
+    // Docker without its own cgroup namespace: the path of the host. A namespace entered from outside: a path above its root.
     for (const auto& [group, mounted] : std::map<std::string, std::string>{
              {"/docker/1234", "/docker/1234"}, {"/docker/12345", "/docker/1234"}, {"/../other", "/"}, {"/docker/9", "/"}}) {
         Tree tree(version_1(group, mounted));

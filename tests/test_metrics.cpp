@@ -15,8 +15,7 @@ using namespace gannet;
 
 namespace {
 
-// Rows with an exact sample mean and covariance: `mean` plus and minus sqrt(variance (n - 1) / 2) along each axis, n = 2
-// mean.size().
+// Rows with an exact sample mean and covariance: `mean` plus and minus sqrt(variance (n - 1) / 2) along each axis; n rows.
 std::vector<float> cross(const std::vector<double>& mean, const std::vector<double>& variances) {
     std::vector<float> rows;
     for (std::size_t axis = 0; axis < mean.size(); ++axis)

@@ -55,7 +55,7 @@ TEST_CASE("observation: the spread of images") {
     CHECK(one.distance == doctest::Approx(0));
     // pairwise distances 5, 5 and 6
     CHECK(spread_of({0, 0, 3, 4, 6, 0}, 3, threads()).distance == doctest::Approx(std::sqrt((25 + 25 + 36) / 3.0)));
-    CHECK(std::isnan(spread_of({7, 7}, 1, threads()).distance));  // one image has no distance
+    CHECK(std::isnan(spread_of({7, 7}, 1, threads()).distance));  // a single image has no distance
     CHECK(std::isnan(spread_of({7, 7}, 1, threads()).nearest));
     Observation single;
     single.samples = single.data = spread_of({7, 7}, 1, threads());
@@ -200,7 +200,7 @@ TEST_CASE("alarm: samples that repeat a few images") {
     CHECK(alarm.samples(110, samples(0.3), data).empty());
     CHECK(has(alarm.samples(120, samples(0.3), data), "repeat a few images (nearest-neighbour distance is 5.0 %"));
     CHECK(alarm.samples(130, samples(0.3), data).empty());
-    CollapseAlarm never(small_config("vanilla"), 1000);  // never different from the start
+    CollapseAlarm never(small_config("vanilla"), 1000);  // the samples never differed
     for (int step = 10; step < 270; step += 10) CHECK(never.samples(step, samples(0.3), data).empty());
     CHECK_FALSE(never.samples(270, samples(0.3), data).empty());
     CollapseAlarm healthy(small_config("vanilla"), 1000);

@@ -10,16 +10,16 @@ for old in "$root"/tests/old_runs/*/; do
     check "shares of both classes" grep -qE '"shares": \[[0-9.]+, [0-9.]+\]' out
     runs "$train" gan.json --init gan/checkpoint.safetensors --out begun --steps 1
     differ begun/samples/step_000000.png gan/samples/step_000000.png
-    # A run of a GPU with TF32 continues on a CPU in fp32 with a warning.
+    # A GPU run with TF32 continues on a CPU in fp32 with a warning.
     cp -r gan tf32 && sed -i -E 's/("precision\\?": \\?")fp32/\1tf32/' tf32/config.json tf32/checkpoint.safetensors
     check "a run with the old key" grep -qE '"precision\\": \\"tf32' tf32/checkpoint.safetensors
     runs "$generate" tf32 -n 4 --device cpu --out tf32.png
-    check "generate says that it computes in fp32" grep -qE "warning: compute.precision tf32 is not available on cpu .*fp32" err
+    check "generate warns about fp32" grep -qE "warning: compute.precision tf32 is not available on cpu .*fp32" err
     check "the same samples" cmp -s samples.png tf32.png
     runs "$evaluate" tf32 --device cpu --classifier classifier -n 200
-    check "evaluate says so" grep -q "compute.precision tf32 is not available on cpu" out
+    check "evaluate warns about fp32" grep -q "compute.precision tf32 is not available on cpu" out
     runs "$train" --resume tf32 --device cpu --steps $(($(step_of tf32) + 1))
-    check "train says so" grep -q "warning: compute.precision tf32 is not available on cpu" err
+    check "train warns about fp32" grep -q "warning: compute.precision tf32 is not available on cpu" err
     check "config.json has the new key" grep -q '"compute": {"precision": "tf32", "storage": "fp32"}' tf32/config.json
     refuses "'compute.precision' differs from the run's configuration" "$train" --resume tf32 --set cuda.precision=fp32 --set compute.precision=null
     refuses "'cuda.precision' and 'compute.precision' are both given.*omit 'cuda.precision'" "$train" --resume gan --set compute.precision=tf32

@@ -82,8 +82,8 @@ TEST_CASE("out of memory: an image that cannot be decoded is not reported as bro
     const std::vector<uint8_t> png = wide_png(1 << 22), jpeg = progressive_jpeg(2048);
     CHECK(decode_image(jpeg, options).W == 2048);
     CHECK(decode_image(png, options).W == 1 << 22);
-    // In a separate process that first allocates the free memory of the heap and maps large blocks, so that only the limit is
-    // available.
+    // In a separate process that first allocates the free memory of the heap and maps large blocks, so that only memory within
+    // the limit is available.
     const pid_t child = ::fork();
     if (child == 0) {
         ::mallopt(M_MMAP_THRESHOLD, 1 << 17);

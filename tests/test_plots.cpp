@@ -183,7 +183,7 @@ TEST_CASE("plots: gaps and values outside the axis") {
     CHECK_FALSE(drawn(spiky).second);
     spiky[100] = 1e9;
     CHECK(drawn(spiky).second);
-    CHECK(count_of(drawn(spiky).first, "h6z") == 1);  // the triangle that marks it
+    CHECK(count_of(drawn(spiky).first, "h6z") == 1);  // a triangle marks the clipped value
 }
 
 TEST_CASE("plots: every file of a GAN's log, and none without data") {

@@ -104,17 +104,17 @@ for model in dcgan wgan keras-mlp wgan-clip dcgan64; do
     check "samples of $model" is_png runs/$model/samples/step_000002.png
 done
 runs "$train" tiny.json --out deep/er/run/
-check "folders above are made" test -s deep/er/run/checkpoint.safetensors
+check "parent folders are created" test -s deep/er/run/checkpoint.safetensors
 same run/checkpoint.safetensors deep/er/run/checkpoint.safetensors
 
 before=$(sum_of run)
 refuses_at_once 'exists already \(run\): choose another --out, or .*--resume run' "$train" tiny.json --out run
-check "the run is as it was" test "$before" = "$(sum_of run)"
+check "the run is unchanged" test "$before" = "$(sum_of run)"
 mkdir empty && echo text >file && ln -s nowhere dangling
 for other in empty file dangling; do
     refuses_at_once "is not the folder of a run \($other\): choose another --out" "$train" tiny.json --out $other
 done
-check "they are as they were" test -d empty -a "$(cat file)" = text -a ! -e nowhere
+check "the folders are unchanged" test -d empty -a "$(cat file)" = text -a ! -e nowhere
 refuses_at_once "with --set generator.3.units=7\)" "$train" tiny.json --out never --set generator.3.units=7
 refuses_at_once "\(data.path, --set data.path=/nonexistent\)" "$train" tiny.json --out never --set data.path=/nonexistent
 refuses_at_once "\(data.first, --set data.first=100000\)" "$train" tiny.json --out never --set data.first=100000
@@ -136,7 +136,7 @@ threads_of() { # expected number, GANNET_THREADS, options: checks the threads of
     found=$(find /proc/$run_id/task -mindepth 1 -maxdepth 1 | wc -l)
     kill -TERM $run_id
     wait $run_id
-    check "$run ran until then" test $? -eq 130
+    check "$run was still running" test $? -eq 130
     check "$run has $1 threads" test "$found" -eq "$1"
 }
 threads_of 1 "" --threads 1
@@ -294,7 +294,7 @@ edit flat.json '/"flatten"/d'
 refuses_at_once "\(1, 28, 28\).*discriminator\[0\], flat.json:14\).*flatten" "$train" flat.json --out never
 edit critic.json 's/"loss": "bce_with_logits"/"loss": "wasserstein", "gradient_penalty": {}/; s/"dropout"/"batch_norm"/'
 runs "$train" critic.json --out warned
-check "batch norm under a penalty is warned of" grep -q '^gannet: warning: batch_norm .*critic.json:17' err
+check "batch norm under a penalty causes a warning" grep -q '^gannet: warning: batch_norm .*critic.json:17' err
 check "no folder after an error" test ! -e never
 
 # ---- data files --------------------------------------------------------------------------------------------------------
@@ -430,13 +430,13 @@ for change in optimizer.lr:1 batch:16 seed:7 generator.0.units:9 data.first:32; 
     refuses_at_once "'${change%%:*}'|'${change%%.*}" "$train" --resume run --set "${change%%:*}=${change##*:}"
 done
 refuses_at_once "'optimizer.(generator.|discriminator.)?lr' differs from the run's configuration" "$train" tiny.json --resume run --set optimizer.lr=1
-check "the run is as it was" test "$before" = "$(sum_of run)"
+check "the run is unchanged" test "$before" = "$(sum_of run)"
 cp -r run longer
 runs "$train" --resume longer --steps 6
 same longer/$last straight/$last
 same longer/samples/step_000006.png straight/samples/step_000006.png
 check "the log continues" test "$(grep -cE "$line" longer/log.jsonl)" -eq 6
-check "config.json says how long the run is now" grep -q '"steps": 6' longer/config.json
+check "config.json has the new number of steps" grep -q '"steps": 6' longer/config.json
 runs "$train" --resume longer
 same longer/$last straight/$last
 
@@ -462,7 +462,7 @@ for signal in INT TERM; do
     finish
     check "SIG$signal gives 130" test $status -eq 130
     check "it says how to resume" grep -q -- "--resume stopped-$signal" err
-    check "it saves" test -s stopped-$signal/$last
+    check "the state is saved" test -s stopped-$signal/$last
 done
 compare() { # run: two more steps must equal those of an uninterrupted run
     local steps=$(($(step_of "$1") + 2))
@@ -495,8 +495,8 @@ kill -INT $run_id
 begin=$SECONDS
 finish
 check "a second interrupt gives 130" test $status -eq 130
-check "at once" test $((SECONDS - begin)) -le 1
-check "without saving" test "$(step_of slow)" = 0
+check "the second interrupt stops at once" test $((SECONDS - begin)) -le 1
+check "the second interrupt does not save" test "$(step_of slow)" = 0
 
 # ---- generate and summary ----------------------------------------------------------------------------------------------
 check "a grid of one" has_size good.png 32x32
@@ -511,12 +511,12 @@ same other.png single.png
 runs "$generate" run --exact --seed 2 --out exact.png
 mkdir folder && : >folder/.000011.png.gannet-0 # left by a killed program
 runs "$generate" run -n 5 --out folder/
-check "the temporary file is gone" test -z "$(find folder -name '.*')"
+check "the temporary file is removed" test -z "$(find folder -name '.*')"
 check "one PNG per image" test "$(ls folder | tr '\n' ' ')" = "000000.png 000001.png 000002.png 000003.png 000004.png "
-check "each of the data's size" has_size folder/000004.png 28x28
+check "each image has the size of the data" has_size folder/000004.png 28x28
 runs "$generate" run -n 130 --out many/
 same folder/000003.png many/000003.png
-check "beyond one batch" is_png many/000129.png
+check "an image of the second batch" is_png many/000129.png
 differ many/000029.png many/000129.png
 runs "$generate" run -n 2 --interpolate 4 --out between.png
 check "two rows of four" has_size between.png 122x62
@@ -533,7 +533,7 @@ refuses_at_once "\(tiny.json\): a part of the path is a file" "$generate" run --
 runs "$summary" "$root/models/keras-mlp.json"
 check "Keras's count of the generator" grep -q '1,493,520' out
 check "PyTorch's count of the generator" grep -q '1,489,936' out
-check "the discriminator's" grep -q '533,505' out
+check "the discriminator's count" grep -q '533,505' out
 runs "$summary" tiny.json --set generator.0.units=16
 check "--set" grep -qE 'generator.0 +linear +\(16\)' out
 refuses_at_once "--json excludes --plan .*omit one" "$summary" tiny.json --json --plan
@@ -551,7 +551,7 @@ refuses_at_once "has its own sigmoid" "$train" end.json --out never
 refuses_at_once "--trace-steps requires --trace .*give both" "$train" tiny.json --trace-steps 2 --out never
 refuses_at_once "--out run/config.json is neither a PNG file nor a folder.*end it in .png" "$generate" run --out run/config.json
 refuses_at_once "steps already, more than the 1 requested" "$train" --resume run --steps 1
-check "nothing was made" test ! -e never
+check "no files were created" test ! -e never
 mkdir pipe && mkfifo pipe/$X
 refuses_at_once "not a file" timeout 20 "$train" tiny.json --set data.path=pipe --out never
 runs "$train" tiny.json --out unsampled --steps 4

@@ -25,7 +25,7 @@ refuses_at_once "'optimizer\.?[a-z.]*lr' differs from the run's configuration" "
 printf '{"step": 9, "loss_d"' >early/log.jsonl
 runs "$train" --resume early
 same whole/$last early/$last
-check "a log of its own" test "$(grep -c loss_d early/log.jsonl)" -eq 4
+check "a new log" test "$(grep -c loss_d early/log.jsonl)" -eq 4
 
 # ---- one command to start and resume -------------------------------------------------------------------------------------
 again=("$train" tiny.json --resume-if-exists)
@@ -37,10 +37,10 @@ same whole/$last kept/$last
 before=$(sum_of kept)
 runs "${again[@]}" --out kept
 check "it says that the run is finished" grep -q 'finished.* 4 steps (kept)' err
-check "and how to train it further" grep -q -- '--resume kept --steps N' err
+check "it says how to train further" grep -q -- '--resume kept --steps N' err
 check "a finished run stays as it is" test "$before" = "$(sum_of kept)"
 runs "$train" --resume kept
-check "--resume says so, too" grep -q -- '--resume kept --steps N' err
+check "--resume says how to train further" grep -q -- '--resume kept --steps N' err
 refuses_at_once "'optimizer\.?[a-z.]*lr' differs from the run's configuration" "${again[@]}" --out kept --set optimizer.lr=1
 mkdir changed && sed 's/1e-3/1e-4/' tiny.json >changed/tiny.json
 refuses_at_once "'optimizer\.?[a-z.]*lr' differs from the run's configuration" "$train" changed/tiny.json --out kept --resume-if-exists
@@ -68,11 +68,11 @@ check "a trace of the first step after the resume" grep -aq '"s4.d0.grad' first.
 head -c 100 before.steps >first.steps
 refuses_at_once "--trace would replace a file that is not a trace" "${traced[@]}" --steps 8
 (mkdir here && cd here && "$train" ../tiny.json --resume-if-exists --out . >../out 2>../err </dev/null)
-check "an empty folder that cannot be renamed to" cmp -s whole/$last here/$last
+check "a run in the current, empty folder" cmp -s whole/$last here/$last
 mkdir foreign && : >foreign/notes.txt && : >file && ln -s nowhere dangling
 refuses_at_once "not the folder of a run \(foreign\): choose another --out" "${again[@]}" --out foreign
 for other in file dangling; do refuses_at_once "$other" "${again[@]}" --out $other; done
-check "they are as they were" test "$(ls foreign)" = notes.txt -a ! -s file -a ! -e nowhere
+check "foreign files are unchanged" test "$(ls foreign)" = notes.txt -a ! -s file -a ! -e nowhere
 # The initial weights are in the folder when it appears, because config.json does not name them.
 runs "$train" tiny.json --out init --init whole/$last
 runs "${again[@]}" --out init2 --init whole/$last
@@ -97,7 +97,7 @@ check "some were killed" test $moments -gt 0
 runs "${again[@]}" --out killed/run --steps 40 --set checkpoint_every=0
 runs "$train" tiny.json --out uncut --steps 40 --set checkpoint_every=0
 same uncut/$last killed/run/$last
-check "nothing beside it is left" test "$(ls -A killed)" = run
+check "no temporary folders are left" test "$(ls -A killed)" = run
 # Temporary folders of killed programs are removed; other files remain.
 mkdir -p beside/.mine.gannet-0a1b2c/samples beside/.mine.gannet-0a1b2 beside/.gannet-0a1b2c beside/mine.gannet-0a1b2c
 : >beside/.mine.gannet-0a1b2c/config.json
@@ -107,7 +107,7 @@ exec 9<beside/.alive.gannet-0a1b2c
 flock -n 9
 runs "$train" tiny.json --out beside/other
 exec 9<&-
-check "only dead temporaries go" test "$(ls -A beside | LC_ALL=C sort | tr '\n' ' ')" = \
+check "only temporaries of killed programs are removed" test "$(ls -A beside | LC_ALL=C sort | tr '\n' ' ')" = \
     ".alive.gannet-0a1b2c .gannet-0a1b2c .link.gannet-0a1b2c .mine.gannet-0a1b2 mine.gannet-0a1b2c other "
 check "links are not followed" test -s whole/$last
 
@@ -118,7 +118,7 @@ check "a run begins" wait_for 60 test -s busy/$last
 for try in "--resume busy" "tiny.json --out busy" "tiny.json --out busy --resume-if-exists"; do
     # shellcheck disable=SC2086  # words
     refuses_at_once "another program is training this run \(busy\): wait for it" "$train" $try
-    check "nobody is told to remove it" test -z "$(grep -iE 'remove|move it' err)"
+    check "the message does not advise removal" test -z "$(grep -iE 'remove|move it' err)"
 done
 kill -TERM $run_id && wait $run_id
 wrong=0 winners=0
@@ -135,8 +135,8 @@ for ((race = 0; race < 12; ++race)); do
     cmp -s whole/$last race$race/$last || wrong=$((wrong + 1))
 done
 check "one of three wins each race" test $winners -eq 12
-check "the others are told what is there" test $wrong -eq 0
-check "nothing is left of the others" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
+check "the losers report the existing run" test $wrong -eq 0
+check "the losers leave no temporaries" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
 
 # ---- concurrent writers, modes, and pipes -----------------------------------------------------------------------------------
 wrong=0
@@ -145,7 +145,7 @@ for ((race = 0; race < 15; ++race)); do
     "$generate" whole -n 9 --out raced.png >/dev/null 2>err </dev/null || wrong=$((wrong + 1))
     wait $! || wrong=$((wrong + 1))
 done
-check "two that draw one picture both succeed" test $wrong -eq 0
+check "two programs can write the same picture" test $wrong -eq 0
 cp -r whole private && chmod 600 private/$last private/config.json && : >private/$last.tmp
 (umask 022 && "$train" --resume private --steps 6 >out 2>err </dev/null)
 check "modes are kept" test "$(stat -c %a private/$last private/config.json | tr '\n' ' ')" = "600 600 "
@@ -155,7 +155,7 @@ runs "$train" --resume private --steps 7
 same private/$last <("$train" tiny.json --out seven --steps 7 2>/dev/null && cat seven/$last)
 : >whole/samples/.step_000004.png.gannet-0 && : >whole/.config.json.gannet-1
 runs "$train" --resume whole
-check "temporaries of dead programs go" test -z "$(find whole -name '.*')"
+check "temporaries of killed programs are removed" test -z "$(find whole -name '.*')"
 
 mkfifo fifo
 waits() { # pattern, command ...: must be rejected without blocking
@@ -174,7 +174,7 @@ for name in $last log.jsonl config.json; do
     waits "this is a pipe, not a file \(piped/$name\)" "${again[@]}" --out piped --steps 6
     waits "this is a pipe, not a file \(piped/$name\)" "$generate" piped
 done
-check "nothing was made" test ! -e never
+check "no files were created" test ! -e never
 runs "$train" <(cat tiny.json) --out from-pipe
 same whole/samples/step_000004.png from-pipe/samples/step_000004.png
 "$train" /dev/stdin --out from-stdin <tiny.json >out 2>err
@@ -214,7 +214,7 @@ if command -v python3 >/dev/null; then
     says_only_text "$programs/bench" "$evil/$evil.json" --seconds 0.1
     says_only_text "$programs/evaluate" "out-$evil" --classifier "$evil"
 else
-    skip "names that would drive a terminal: there is no python3"
+    skip "names with terminal control sequences: no python3"
 fi
 
 # ---- checks before a folder is made ---------------------------------------------------------------------------------------
@@ -261,9 +261,9 @@ if [ -z "${SAN:-}" ] && cc -shared -fPIC -o unlockable.so unlockable.c -ldl 2>/d
     refuses_at_once "another program is training this run \(nfs\)" "${unlockable[@]}" "$train" --resume nfs
     refuses_at_once "another program is training this run \(nfs\)" "${unlockable[@]}" "$train" tiny.json --out nfs
     kill -TERM $run_id && wait $run_id
-    check "no word of it where another lock works" test "$(grep -c 'no locks' nfs.log)" -eq 0
+    check "no warning if another lock works" test "$(grep -c 'no locks' nfs.log)" -eq 0
     runs "${unlockable[@]}" env NO_LOCKS=1 "$train" tiny.json --out lockless
-    check "without locks it says so" grep -q '^gannet: warning: the file system has no locks (lockless): do not start a second program' err
+    check "a warning without locks" grep -q '^gannet: warning: the file system has no locks (lockless): do not start a second program' err
     same whole/$last lockless/$last
     runs "${unlockable[@]}" env NO_LOCKS=1 "$train" --resume lockless --steps 6
     same straight/$last lockless/$last
@@ -277,10 +277,10 @@ if [ -z "${SAN:-}" ] && cc -shared -fPIC -o unlockable.so unlockable.c -ldl 2>/d
         runs "${command[@]}" --init whole/$last
         runs "${command[@]}" --init whole/$last
         same init/$last given/$last
-        check "nothing beside it is left" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
+        check "no temporary folders are left" test -z "$(find . -maxdepth 1 -name '.*gannet*')"
     done
 else
-    skip "a file system without locks: it cannot be imitated here"
+    skip "a file system without locks cannot be simulated here"
 fi
 
 counts

@@ -61,7 +61,7 @@ count() { # generator or discriminator
 listed=$(grep -v '^#' "$root/tests/seeds_expected.txt")
 while read -r preset expected; do
     if [ ! -f "$root/models/seeds/$preset.json" ]; then
-        bad "$preset: there is no such preset"
+        bad "$preset: no such preset"
         continue
     fi
     head -n 1 "$root/models/seeds/$preset.json" | grep -q '^// Seed 00[0-4]' || bad "$preset: the first line does not name the seed"
@@ -76,10 +76,10 @@ while read -r preset expected; do
     refused*)
         line=$(tail -n 1 err)
         if [ $status -ne 1 ]; then bad "$preset is not refused: status $status"
-        elif [[ $line != "gannet: ${expected#refused } ("*"): "* ]]; then bad "$preset is refused in other words"
+        elif [[ $line != "gannet: ${expected#refused } ("*"): "* ]]; then bad "$preset is rejected with another message"
         else ok; fi
         run train "$preset" "${replaced[@]}" --out refused
-        if [ $? -eq 1 ] && [ ! -e refused ]; then ok; else bad "$preset: train does not refuse it before it begins"; fi
+        if [ $? -eq 1 ] && [ ! -e refused ]; then ok; else bad "$preset: train does not reject it before it starts"; fi
         continue
         ;;
     esac

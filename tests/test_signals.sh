@@ -52,10 +52,10 @@ wait_for 60 test -s patient/samples/step_000000.png
 sleep 0.3
 for signal in TERM USR1 TERM HUP TERM; do kill -$signal $run_id && sleep 0.05; done
 wait $run_id
-check "many signals, one end" test $? -eq 130
+check "several signals give status 130" test $? -eq 130
 check "the step is finished and saved" test "$(step_of patient)" = 1
-check "one line about it" test "$(grep -c 'received a signal to end: finishing this step' err)" -eq 1
-# The reader of stderr ends.
+check "one message for all signals" test "$(grep -c 'received a signal to end: finishing this step' err)" -eq 1
+# The reader of stderr exits after one line.
 "$train" "${endless[@]}" --steps 100000000 --out headless 2> >(head -n 1 >/dev/null) >/dev/null </dev/null &
 launched
 wait_for 60 lines_in headless/log.jsonl 8 || bad "headless makes no steps"
@@ -80,7 +80,7 @@ END_OF_PROGRAM
     launched
     saved hungup
 else
-    skip "a closed terminal: there is no python3"
+    skip "a closed terminal: no python3"
 fi
 
 counts

@@ -161,8 +161,7 @@ TEST_CASE("training: a step leaves no tensor behind, and a warm step asks the sy
 }
 
 TEST_CASE("training: fused forms and separate layers agree") {
-    // Rounding differs by a few ulps per layer. Adam's first updates depend mostly on the gradient's sign and amplify the
-    // difference.
+    // Rounding differs by a few ulps per layer. Adam's first updates, which mostly depend on the sign, amplify it.
     const double tolerance = sizeof(real) == 8 ? 1e-9 : 2e-3;
     for (const std::string model : models) {
         CAPTURE(model);
