@@ -55,7 +55,7 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
         say("gannet: warning: " + counted(int64_t(there.unlisted.size()), "folder or file", "folders or files") +
             " cannot be reached: " + named(there.unlisted) + " (" + folder + "): they may contain older images");
     if (stay == 0 && there.other_images == 0) return;
-    std::string what, to_do = "choose another folder with --out";
+    std::string what, to_do = "choose another --out to separate them";
     if (stay > 0) {
         const int64_t first = there.samples[there.samples.size() - std::size_t(stay)], last = there.samples.back();
         what = counted(stay, "older sample", "older samples") + " (" + sample_name(first) + " to " + sample_name(last) + ")";
