@@ -1,4 +1,4 @@
-// The activations: one row each, which says what the rest of the program asks about it. Their formulas are in kernels/math.h.
+// The properties of each activation, one row each. The formulas are in kernels/math.h.
 #pragma once
 #include <limits>
 #include <stdexcept>
@@ -9,7 +9,7 @@ namespace gannet {
 
 enum class ActivationKind : int32_t { none, relu, leaky_relu, tanh, sigmoid, gelu, silu };
 
-// y = act(x). `slope` (>= 0) is read where the row says so.
+// y = act(x). `slope` (>= 0) is used only if the row has `slope`.
 struct Activation {
     ActivationKind kind = ActivationKind::none;
     real slope = 0;
@@ -17,11 +17,11 @@ struct Activation {
 
 struct ActivationRow {
     ActivationKind kind;
-    const char* name;               // of the layer; PyTorch has it in torch.nn.functional
-    bool needs_input = false;       // its derivative is computed from x, which is then kept beside y; else from y (and it can be
-                                    // fused into the end of a kernel)
-    bool piecewise_linear = false;  // x where x > 0, a multiple of x elsewhere: no second derivative, two instructions
-    bool slope = false;             // has one
+    const char* name;               // the name of the layer, and of the function in torch.nn.functional
+    bool needs_input = false;       // the derivative is computed from x, which is kept in addition to y. Otherwise it is computed
+                                    // from y, and the activation can be fused into the end of a kernel
+    bool piecewise_linear = false;  // x for x > 0, otherwise a multiple of x: no second derivative, two instructions
+    bool slope = false;             // has the parameter `slope`
     double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();  // bounds of y
 };
 inline constexpr ActivationRow activation_rows[] = {
@@ -35,7 +35,7 @@ inline constexpr ActivationRow activation_rows[] = {
 };
 constexpr const ActivationRow& row_of(ActivationKind kind) { return activation_rows[int(kind)]; }
 
-// As bits 1 << kind, for kernels, which have no table.
+// The kinds with a property as bits 1 << kind, for kernels, which cannot access the table.
 constexpr uint32_t kinds_where(bool ActivationRow::*what) {
     uint32_t kinds = 0;
     for (const ActivationRow& row : activation_rows) kinds |= uint32_t(row.*what) << int(row.kind);
@@ -45,7 +45,7 @@ inline constexpr uint32_t piecewise_linear_kinds = kinds_where(&ActivationRow::p
 inline constexpr uint32_t needs_input_kinds = kinds_where(&ActivationRow::needs_input);
 GANNET_HD constexpr bool needs_input(ActivationKind kind) { return needs_input_kinds >> int(kind) & 1; }
 
-// Throws where a kernel cannot compute `a` at its end. It reads no row: the table is in no object of an instruction set.
+// Throws if a kernel cannot compute `a` at its end. Must not read the table: objects of instruction sets do not contain it.
 __attribute__((noinline, cold)) inline void check_fused(Activation a) {
     if (needs_input(a.kind)) throw std::invalid_argument("an activation that needs its input is a kernel of its own");
 }
@@ -58,8 +58,8 @@ struct StaticActivation {
     GANNET_HD operator Activation() const { return {K, slope}; }
 };
 
-// Calls f with `a` as a StaticActivation: one that a product or a norm computes at its end. Those that need their input have
-// kernels of their own.
+// Calls f with `a` as a StaticActivation, for activations that are fused into a matrix product or a norm. Activations that need
+// their input have separate kernels.
 template <class F>
 void with_activation(Activation a, F&& f) {
     switch (a.kind) {

@@ -1,5 +1,5 @@
-// Where and how a kernel runs. Every device (engine/tensor/device.h) owns an Execution and passes it to each kernel as the last
-// argument.
+// The execution context of a kernel. Every device (engine/tensor/device.h) owns an Execution and passes it to each kernel as the
+// last argument.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -22,12 +22,12 @@ struct TunedProduct {
     }
 };
 
-// How a device computes: the keys compute.precision, cuda.matmul, cuda.tune and cpu.exact of a model file. They never change.
+// The numeric settings of a device: the keys compute.precision, cuda.matmul, cuda.tune and cpu.exact of a model file. Constant.
 struct Numerics {
     Precision precision = Precision::fp32;
     MatmulChoice matmul = MatmulChoice::automatic;
     std::vector<TunedProduct> tuned;  // measured by `apps/bench MODEL --tune FILE`; overrides the rule of cuda/matmul_cublas.h
-    bool exact_convolutions = false;  // on a CPU: no Winograd, which loses about two bits more (winograd.h)
+    bool exact_convolutions = false;  // on a CPU: no Winograd, whose errors are about two bits larger (winograd.h)
 };
 
 // Memory of a GPU for the partial results of one kernel call.
@@ -44,11 +44,11 @@ class ThreadPool;  // kernels/cpu/parallel.h
 
 struct Execution {
     Numerics numerics;
-    ThreadPool* threads = nullptr;  // of a CPU: who computes; of a GPU: who works for its host
-    // Of a GPU:
+    ThreadPool* threads = nullptr;  // the threads that compute the kernels of a CPU, or the host's work for a GPU
+    // Only for a GPU:
     std::vector<TunedProduct>* noted = nullptr;  // receives each distinct matrix product
-    void* stream = nullptr;                      // a cudaStream_t: all work of the GPU goes to this one
-    int gpu = 0;                                 // its index
+    void* stream = nullptr;                      // a cudaStream_t, for all work of the GPU
+    int gpu = 0;                                 // the index of the GPU
     int capability = 0;                          // 90 for sm_90
     ScratchMemory* scratch = nullptr;
     std::shared_ptr<void>* cublas = nullptr;  // state of matmul_cublas.cu for the GPU

@@ -27,8 +27,8 @@ enum class Backend : uint8_t { cpu_scalar, cpu_avx2, cpu_avx512, cuda };
 
 }  // namespace gannet
 
-// RUN(device, matmul, c, moments, a, ...) calls the kernel of the device's backend, with its stream as the last argument. A
-// macro, because a namespace cannot be an argument.
+// RUN(device, matmul, c, moments, a, ...) calls the kernel of the device's backend, with its stream as the last argument. It is a
+// macro because a namespace cannot be an argument.
 #ifdef GANNET_CUDA
 #define GANNET_RUN_CUDA(...) ::gannet::kernels::cuda::__VA_ARGS__
 #else

@@ -2,8 +2,8 @@
 //
 // The float versions are branch-free polynomials without calls, so that a plain loop over them vectorises. The stated error
 // bounds are measured against double, with and without fused multiply-add, on every float where the function is not trivial and
-// every 13th of the rest. The double versions, of the gradient checker, are the library's. Special values: NaN stays NaN,
-// overflow gives inf, log(0) = -inf, log(x < 0) = NaN, denormal inputs and results are kept.
+// on every 13th other float. The double versions, for the gradient checker, call the standard library. Special values: NaN stays
+// NaN, overflow gives inf, log(0) = -inf, log(x < 0) = NaN, denormal inputs and results are kept.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -24,7 +24,7 @@ GANNET_HD float from_bits(uint32_t bits) {
     return x;
 }
 
-// a * b + c, fused where the target can: explicit, so that the vectorised body and the tail of a loop round the same way.
+// a * b + c, fused if the target supports it. Explicit, so that the vectorised body and the tail of a loop round in the same way.
 GANNET_HD float multiply_add(float a, float b, float c) {
 #if defined(__CUDA_ARCH__)
     return fmaf(a, b, c);
@@ -65,7 +65,7 @@ GANNET_HD ExpParts exp_parts(float x) {
 }
 GANNET_HD float power_of_two(int32_t n) { return from_bits(uint32_t(n + 127) << 23); }
 GANNET_HD float assemble(const ExpParts& e) {
-    const int32_t half = e.n >> 1;  // two factors, so that 2^128 and denormal results are reached
+    const int32_t half = e.n >> 1;  // two factors, so that 2^128 and denormal results are possible
     return (1.0f + e.q) * power_of_two(half) * power_of_two(e.n - half);
 }
 
@@ -81,7 +81,7 @@ GANNET_HD float log(float x) {
     const float inf = from_bits(0x7F800000u);
     const bool tiny = x < 1.17549435e-38f;
     const uint32_t bits = to_bits(tiny ? x * 8388608.0f : x);
-    // m in [sqrt(1/2), sqrt(2)): the exponent is taken after moving sqrt(1/2) down to a power of two
+    // x = 2^e m with m in [sqrt(1/2), sqrt(2)): after subtracting the bits of sqrt(1/2), the exponent field is e
     const uint32_t moved = bits - 0x3F3504F3u;
     const float e = float(int32_t(moved) >> 23) - (tiny ? 23.0f : 0.0f);
     const float f = from_bits((moved & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f, z = f * f;
@@ -98,7 +98,7 @@ GANNET_HD float log(float x) {
 // log(1 + x), 1.6 ulp
 GANNET_HD float log1p(float x) {
     const float u = 1.0f + x;
-    const float lost = (x - (u - 1.0f)) / (u > 0.0f ? u : 1.0f);  // what rounding u dropped
+    const float lost = (x - (u - 1.0f)) / (u > 0.0f ? u : 1.0f);  // the rounding error of u
     return log(u) + (x < 1.0f && u > 0.0f ? lost : 0.0f);
 }
 
@@ -116,8 +116,8 @@ GANNET_HD float tanh(float x) {
 // 2.5 ulp; 0 below -88.8, where the result would be denormal
 GANNET_HD float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
 
-// The standard normal distribution at x: its density, and the probability (1 + erf(x / sqrt(2))) / 2 of a smaller value, which
-// keeps the digits that this sum loses below zero. 6.9 and 2.2 ulp, unless the result is denormal.
+// The standard normal distribution at x: its density, and the probability (1 + erf(x / sqrt(2))) / 2 of a smaller value, computed
+// without the cancellation of this sum below zero. 6.9 and 2.2 ulp, unless the result is denormal.
 template <class T>
 struct Normal {
     T cdf, pdf;
@@ -125,12 +125,12 @@ struct Normal {
 GANNET_HD Normal<float> normal(float x) {
     float a = std::fabs(x);
     a = a > 15.0f ? 15.0f : a;
-    // exp(-a^2 / 2) with a^2 as an exact square of 12 bits and the rest
+    // exp(-a^2 / 2), where a^2 is split into an exact square of 12 bits and the remainder
     const float high = from_bits(to_bits(a) & 0xFFFFF000u), square = -0.5f * high * high, half = -0.5f * (a - high);
     const float shifted = multiply_add(multiply_add(half, a + high, square), 1.44269504088896341f, exp_magic);
     const float r = multiply_add(half, a + high, exp_rest(square, shifted - exp_magic));
     const float e = assemble({expm1_polynomial(r), int32_t(to_bits(shifted) - to_bits(exp_magic))});
-    // the tail beyond a is e R(a), and R a polynomial in t without constant term (a minimax fit, 3e-8)
+    // the probability of a value above a is e R(a); R is a polynomial in t without constant term (minimax fit, error 3e-8)
     const float t = 1.0f / multiply_add(a, 0.35f, 1.0f);
     const float tail = t * polynomial(t, -2.9163358733e-2f, 1.4405825734e-1f, -2.5589707494e-1f, 1.5938799083e-1f,
                                       -2.3260809481e-2f, 1.0557367653e-1f, 1.1981574446e-1f, 1.3986431062e-1f, 1.3962125778e-1f);
@@ -192,7 +192,7 @@ namespace gannet {
 
 // ---- activations -----------------------------------------------------------------------------------------------------
 
-// Those that a product or a norm computes at its end (check_fused): their derivative is computed from y.
+// The activations that are fused into a matrix product or a norm (check_fused). Their derivative is computed from y.
 
 GANNET_HD real activate(real x, Activation a) {
     switch (a.kind) {
@@ -228,7 +228,7 @@ GANNET_HD real activation_gradient(real y, real dy, Activation a) {
     return activation_derivative(y, a) * dy;
 }
 
-// Any activation and its gradient. `kept` is x where the activation needs it, else y.
+// Any activation and its gradient. `kept` is x if the activation needs its input, otherwise y.
 
 GANNET_HD real activate_any(real x, Activation a) {
     switch (a.kind) {
@@ -274,7 +274,7 @@ GANNET_HD real loss_value(real x, const LossForm& form) {
             const real a = math::log(p), b = math::log1p(-p);
             return -(t * (a < floor ? floor : a) + (1 - t) * (b < floor ? floor : b));
         }
-        case LossKind::bce_with_logits:  // softplus(x) - t x without its cancellation at large x
+        case LossKind::bce_with_logits:  // softplus(x) - t x without cancellation at large x
             return (x > 0 ? (1 - t) * x : -t * x) + math::log1p(math::exp(-std::fabs(x)));
         case LossKind::least_squares: return (x - t) * (x - t);
         case LossKind::hinge: {
@@ -295,18 +295,18 @@ GANNET_HD real loss_derivative(real x, const LossForm& form) {
             const real g = (x - t) / (d < real(1e-12) ? real(1e-12) : d);
             return outside ? real(0) : g;
         }
-        case LossKind::bce_with_logits: {  // sigmoid(x) - t as (1-t) sigmoid(x) - t sigmoid(-x), exact to the last bits
+        case LossKind::bce_with_logits: {  // sigmoid(x) - t as (1-t) sigmoid(x) - t sigmoid(-x), without cancellation
             const real e = math::exp(-std::fabs(x)), large = 1 / (1 + e), small = e * large;
             return (1 - t) * (x > 0 ? large : small) - t * (x > 0 ? small : large);
         }
         case LossKind::least_squares: return 2 * (x - t);
-        case LossKind::hinge: return 1 - t * x <= 0 ? real(0) : -t;  // NaN takes the slope
+        case LossKind::hinge: return 1 - t * x <= 0 ? real(0) : -t;  // NaN gives -t
         case LossKind::linear: return t;
     }
     return 0;
 }
 
-// A loss with its kind as a template parameter, and the call that makes one.
+// A loss with its kind as a template parameter. with_loss calls f with it.
 template <LossKind K>
 struct StaticLoss {
     real target, epsilon, weight;

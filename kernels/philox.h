@@ -1,5 +1,5 @@
 // Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011) and the conversion of its
-// words to numbers. Both backends and tools/gannet_torch.py compute exactly this.
+// words to numbers. Both backends and tools/gannet_draws.py implement the same functions.
 //
 //   key      = (seed low, seed high)
 //   counter  = (element / 4, sample, step, stream * 4096 + update)      element: its index within the sample
@@ -39,7 +39,7 @@ GANNET_HD real unit_uniform(uint32_t word) { return (real(word >> 9) + real(0.5)
 
 inline constexpr uint32_t data_order_stream = 1;
 
-// A bijection of [0, count): four Feistel rounds over the next even number of bits, walked until inside.
+// A bijection of [0, count): four Feistel rounds over the next even number of bits, repeated until the result is in the range.
 // Round keys are the words of counter (epoch low, epoch high, 0, data_order_stream * 4096).
 GANNET_HD int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t index, int64_t count) {
     const PhiloxWords keys = philox(uint32_t(epoch), uint32_t(uint64_t(epoch) >> 32), 0, data_order_stream << 12, seed);

@@ -1,12 +1,12 @@
-// The part of the model that this thread works on: errors name it, a profiler shows it as nested ranges (step > critic update >
-// backward > "discriminator.2 conv2d" > kernel).
+// The part of the model that this thread computes. Errors name it, and a profiler shows it as nested ranges (step > critic update
+// > backward > "discriminator.2 conv2d" > kernel).
 #pragma once
 #include <string>
 #include <unordered_set>
 
 namespace gannet {
 
-// Set by the device that has a profiler (engine/tensor/cuda.cpp), null otherwise. `to` is passed to both.
+// Set by a device with a profiler (engine/tensor/cuda.cpp), otherwise null. `to` is passed to both functions.
 struct ProfilerRanges {
     void (*begin)(void* to, const char* name) = nullptr;
     void (*end)(void* to) = nullptr;
@@ -29,13 +29,13 @@ private:
     bool open_;
 };
 
-// A name that lasts as long as the program.
+// Returns a copy of the name that is never freed.
 inline const char* lasting(const std::string& name) {
     static std::unordered_set<std::string> names;
     return names.insert(name).first->c_str();
 }
 
-// The innermost layer, null outside of one.
+// The innermost layer, or null outside of a layer.
 inline thread_local const char* current_place = nullptr;
 
 class Place {

@@ -8,7 +8,7 @@
 
 namespace gannet {
 
-// Where and how a kernel runs: kernels/execution.h.
+// The execution context of a kernel: kernels/execution.h.
 struct Execution;
 using Stream = const Execution*;
 
@@ -39,8 +39,8 @@ struct RowsShape {
     int64_t size() const { return rows * cols; }
 };
 
-// The running statistics of one batch norm, and the batch's that move them: running[0..cols) (mean) and running[cols..2 cols)
-// (unbiased variance) become (1 - momentum) running + momentum batch. rows == 1 leaves the variance's factor at 1.
+// The running statistics of one batch norm, and the statistics of the batch that update them: running[0..cols) (mean) and
+// running[cols..2 cols) (unbiased variance) become (1 - momentum) running + momentum batch. rows == 1 uses the biased variance.
 struct RunningStats {
     real* running = nullptr;
     const real* mean_var = nullptr;  // of `rows` values each
@@ -49,7 +49,7 @@ struct RunningStats {
 
     GANNET_HD real unbiased() const { return shape.rows > 1 ? real(double(shape.rows) / double(shape.rows - 1)) : real(1); }
 };
-inline constexpr int64_t most_running_stats = 16;  // in one call
+inline constexpr int64_t most_running_stats = 16;  // maximum of one call
 
 // `batch` matrices of (rows, cols), each transposed to (cols, rows). NHWC -> NCHW is rows = H*W, cols = C.
 struct TransposeShape {
@@ -67,9 +67,9 @@ struct UpsampleShape {
 // ---- random draws --------------------------------------------------------------------------------------------------
 // A draw is a pure function: key = seed; counter = (element / 4, sample, step, update | stream). See philox.h.
 
-// Values that change from step to step are in device memory, so that a captured graph can be replayed.
+// Values that change with the step. They are in device memory, so that a captured graph can be replayed.
 struct Counters {
-    int64_t step = 0;         // cycles of the schedule done
+    int64_t step = 0;         // number of steps done
     int64_t images_seen = 0;  // real images consumed before this step
 };
 
@@ -80,7 +80,7 @@ struct RandomKey {
     uint32_t update = 0;  // 12 bits
 };
 
-// Which elements: samples [first_sample, first_sample + samples) of `per_sample` elements each.
+// The elements to draw: samples [first_sample, first_sample + samples) of `per_sample` elements each.
 struct DrawShape {
     int64_t first_sample = 0, samples = 0, per_sample = 0;
     int64_t size() const { return samples * per_sample; }
@@ -99,7 +99,7 @@ struct DropoutShape {
 // (seed, epoch, index); `usable` images (count less the dropped partial batch) make an epoch.
 struct GatherShape {
     int64_t count = 0, usable = 0, per_image = 0;
-    int64_t first = 0, batch = 0;  // images [images_seen + first, + batch) of the endless sequence
+    int64_t first = 0, batch = 0;  // images [images_seen + first, images_seen + first + batch) of the endless sequence
     uint64_t seed = 0;
     real scale = real(1) / 255, offset = 0;
     bool shuffle = true;
@@ -124,7 +124,7 @@ struct LossForm {
 
 // ---- optimizers ----------------------------------------------------------------------------------------------------
 
-// In device memory: the rate and the counters are data, not code.
+// In device memory, so that a captured graph can be replayed with another learning rate or counter.
 struct OptimizerState {
     double lr = 0;
     int64_t updates = 0;                      // t, advanced by optimizer_advance_update

@@ -6,7 +6,7 @@
 KERNEL void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const ConvShape& s, Activation act, Stream stream);
 
 // dx = act(adjoint of conv2d in x, applied to dy, + bias). bias (C) and moments (2*C) may be null.
-// Rows or columns of dx that no output reads (H > (P-1)*stride - 2*padding + R, by less than stride) get act(bias).
+// Rows or columns of dx that no output depends on (H > (P-1)*stride - 2*padding + R, by less than stride) get act(bias).
 KERNEL void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, const ConvShape& s, Activation act,
                          Stream stream);
 

@@ -9,8 +9,8 @@ KERNEL void moments(real* mean_var, const T* x, const RowsShape& s, Stream strea
 KERNEL void batch_norm(T* y, const T* x, const real* mean_var, const T* gamma, const T* beta, const RowsShape& s, real eps,
                        Activation act, Stream stream);
 
-// The gradient of batch_norm through the statistics of the batch. y is the output (read only if act is not none), dgamma and
-// dbeta (cols) may both be null, gamma too.
+// The gradient of batch_norm, including the dependence of the statistics on x. y is the output (read only if act is not none).
+// dgamma and dbeta (cols) may both be null, and so may gamma.
 KERNEL void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_var, const T* gamma,
                             const RowsShape& s, real eps, Activation act, Stream stream);
 
@@ -18,8 +18,8 @@ KERNEL void batch_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, 
 // memory.
 void running_stats_update(const RunningStats* stats, int64_t count, Stream stream);
 
-// y = act(gamma (x - mean_i) / sqrt(var_i + eps) + beta) with row statistics; mean_rstd[0..rows) and [rows..2 rows) are kept.
-// gamma and beta (cols) may both be null.
+// y = act(gamma (x - mean_i) / sqrt(var_i + eps) + beta) with row statistics. mean_rstd receives the means [0..rows) and the
+// reciprocal standard deviations [rows..2 rows). gamma and beta (cols) may both be null.
 KERNEL void layer_norm(T* y, real* mean_rstd, const T* x, const T* gamma, const T* beta, const RowsShape& s, real eps,
                        Activation act, Stream stream);
 KERNEL void layer_norm_grad(T* dx, T* dgamma, T* dbeta, const T* x, const T* y, const T* dy, const real* mean_rstd,

@@ -1,11 +1,11 @@
-// One launch per network over its flat parameter buffer of n elements. These write in place, hence `_update`.
+// One launch per network over its flat parameter buffer of n elements. They update in place.
 
-// state->updates += 1, and the bias corrections for this number; runs before the update itself.
+// state->updates += 1, and computes the bias corrections. Runs before the update itself.
 void optimizer_advance_update(OptimizerState* state, double beta1, double beta2, Stream stream);
-// w and its moments m and v from the gradient g
+// updates w and its moments m and v with the gradient g
 KERNEL void adam_update(T* w, T* m, T* v, const T* g, const OptimizerState* state, const AdamParameters& p, int64_t n,
                         Stream stream);
-// the momentum buffer m may be null if p.momentum == 0
+// m is the momentum buffer, which may be null if p.momentum == 0
 KERNEL void rmsprop_update(T* w, T* v, T* m, const T* g, const OptimizerState* state, const RmspropParameters& p, int64_t n,
                            Stream stream);
 KERNEL void sgd_update(T* w, T* m, const T* g, const OptimizerState* state, const SgdParameters& p, int64_t n, Stream stream);

@@ -1,10 +1,10 @@
-// Philox 4x32-10, Salmon et al. 2011. The number of an element depends only on its counter (philox.h).
+// Philox 4x32-10, Salmon et al. 2011. The random number of an element depends only on its counter (philox.h).
 
 // y in (0,1), affinely mapped to (low, high)
 KERNEL void uniform(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T low, T high, Stream stream);
-// Box-Muller, with the project's own log and sincos
+// normal numbers by Box-Muller, with log and sincos of kernels/math.h
 KERNEL void normal(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T mean, T stddev, Stream stream);
 // y = 1 with probability p, else 0
 KERNEL void bernoulli(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T p, Stream stream);
-// y = x * mask / (1 - p), mask = bernoulli(1 - p), recomputed and never stored. The op is its own derivative.
+// y = x * mask / (1 - p), mask = bernoulli(1 - p). The mask is not stored: the derivative repeats the same draws.
 KERNEL void dropout(T* y, const T* x, const Counters* counters, const RandomKey& key, const DropoutShape& s, T p, Stream stream);

@@ -9,7 +9,7 @@ KERNEL void sum_cols(T* y, const T* x, const RowsShape& s, Stream stream);
 KERNEL void expand_rows(T* y, const T* v, const RowsShape& s, Stream stream);
 // y[i,j] = v[i]
 KERNEL void expand_cols(T* y, const T* v, const RowsShape& s, Stream stream);
-// dx = act'(.) dy as activation_grad, and db[j] = sum_i dx[i,j], in one pass: the backward of bias + activation
+// dx = act'(.) dy as activation_grad, and db[j] = sum_i dx[i,j], in one pass: the backward pass of bias + activation
 KERNEL void bias_activation_grad(T* dx, T* db, const T* y, const T* dy, const RowsShape& s, Activation act, Stream stream);
 // y[i] = sqrt(sum_j x[i,j]^2 + norm_epsilon)
 KERNEL void row_norm(T* y, const T* x, const RowsShape& s, Stream stream);

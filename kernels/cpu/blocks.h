@@ -1,5 +1,5 @@
-// How the memory-bound kernels split their work. The split depends only on the shape, and partial sums are added in order, so
-// results have the same bits for any number of threads. Uses scratch slots 0 and 1 of the calling thread.
+// Splits the work of memory-bound kernels. The split depends only on the shape, and partial sums are added in order, so results
+// have the same bits for any number of threads. Uses scratch slots 0 and 1 of the calling thread.
 #pragma once
 #include <algorithm>
 
@@ -13,7 +13,7 @@ inline constexpr int64_t block_size = 16384;  // elements of one task
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// f(begin, end) for the blocks of [0, n); called inline if there is only one.
+// Calls f(begin, end) for the blocks of [0, n); inline if there is only one.
 template <class F>
 void for_blocks(Stream stream, int64_t n, const F& f, int64_t block = block_size) {
     if (n <= 0) return;
@@ -40,7 +40,7 @@ void map(Stream stream, T* y, int64_t n, const F& f) {
     });
 }
 
-// Blocks of n elements, split at the ends of rows of `cols`: f(e, j, length) with e the first element and j its column.
+// Calls f(e, j, length) for the blocks of n elements, split at the ends of rows of `cols`: e is the first element, j its column.
 template <class F>
 void for_segments(Stream stream, int64_t n, int64_t cols, const F& f) {
     for_blocks(stream, n, [&](int64_t begin, int64_t end) {
@@ -69,7 +69,7 @@ auto sum_range(int64_t begin, int64_t end, const F& f) {
     return acc[0];
 }
 
-// The same in pieces of 4096, so that the error does not grow with the length.
+// The same sum in pieces of 4096, so that the error does not grow with the length.
 template <class F>
 auto sum_long(int64_t begin, int64_t end, const F& f) {
     decltype(f(int64_t(0))) total = 0;
@@ -77,7 +77,7 @@ auto sum_long(int64_t begin, int64_t end, const F& f) {
     return total;
 }
 
-// done(i, sum_j f(i * cols + j)) for every row. Long rows are split in a way that depends only on cols. Uses scratch slot 0.
+// Calls done(i, sum_j f(i * cols + j)) for every row. The split of long rows depends only on cols. Uses scratch slot 0.
 template <class F, class Done>
 void for_row_sums(Stream stream, const RowsShape& s, const F& f, const Done& done) {
     using A = decltype(f(int64_t(0)));

@@ -1,13 +1,13 @@
 // Sums down the columns of a (rows, cols) matrix: tiles of columns are split into slices of rows, and each slice is summed in
-// pieces that fit in cache. A narrow matrix is read as one with fewer, wider rows (`fold` rows side by side), so that vectors are
-// full.
+// pieces that fit in cache. A narrow matrix is read as a matrix with fewer, wider rows (`fold` rows side by side), so that
+// vectors are full.
 #pragma once
 #include "kernels/cpu/blocks.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
 inline constexpr int64_t max_tile = 512;  // columns of a tile, after folding
-inline constexpr int64_t max_tasks = 64;  // approximate number of slices of all tiles together
+inline constexpr int64_t max_tasks = 64;  // approximate total number of slices of all tiles
 
 struct ColumnCut {
     int64_t rows, cols;
@@ -31,7 +31,7 @@ inline ColumnCut cut_columns(const RowsShape& s, bool may_fold = true) {
     return c;
 }
 
-// One piece: columns [column, column + width) of rows [row, row + count).
+// A piece: columns [column, column + width) of rows [row, row + count).
 struct Piece {
     int64_t row, count, column, width;
 };
@@ -43,7 +43,7 @@ void for_pieces(const ColumnCut& c, int64_t task, const F& f) {
     for (int64_t row = first; row < last; row += c.piece_rows) f(Piece{row, std::min(c.piece_rows, last - row), column, width});
 }
 
-// Adds one or two terms per column. f(e, w, i) gives the terms of element e; w is its place in the (folded) row i.
+// Adds one or two terms per column. f(e, w, i) returns the terms of element e; w is its position in the (folded) row i.
 struct OneTerm {
     real a;
 };
@@ -121,7 +121,7 @@ void column_sums(Stream stream, real* sums, const ColumnCut& c, const F& f) {
         for (int64_t j = 0; j < slice_size; ++j) sums[j] += partial[i * slice_size + j];
 }
 
-// Repeats the `cols` values of a per-column array up to `width` values: the parameters of a folded row.
+// Repeats the `cols` values of a per-column array up to `width` values, as parameters of a folded row.
 template <class T>
 void repeat(T* values, int64_t cols, int64_t width) {
     for (int64_t j = cols; j < width; ++j) values[j] = values[j - cols];

@@ -1,16 +1,15 @@
-// Convolutions as implicit GEMM (gemm.h), NHWC. 2 N P Q OC R S C flops, with x, w and y accessed once each: bound by the FMA
-// units for a few dozen channels or more; a layer with few input channels (images) is bound by gathering and by writing its
-// output.
+// Convolutions as implicit GEMM (gemm.h), NHWC. 2 N P Q OC R S C flops; x, w and y are accessed once each. Bound by the FMA units
+// for a few dozen channels or more; with few input channels (images), bound by gathering and by writing the output.
 //
 // conv2d and conv2d_dgrad are one algorithm. The rows of the GEMM are output pixels, its columns output channels, its k the
 // (filter tap, input channel) pairs. Output coordinates are grouped into spans that use the same taps of the filter: the phases
 // of a stride and the rows and columns near a border are then separate matrix products over the taps that exist. Zeros of padding
-// and dilation are never multiplied. A 1x1 image spread to RxR pixels costs one tap per pixel.
+// and dilation are never multiplied. A 1x1 image that becomes RxR pixels needs one tap per pixel.
 //
 // The data gradient to few channels is a GEMM followed by a scatter: conv_scatter.h. 4x4 filters of stride 2 with enough channels
 // use Winograd, with a third to a half of the multiplications: winograd.h.
 //
-// A pixel's sum is one chain over its taps and channels for any N, so a range of a batch has the same bits alone.
+// The sum of a pixel is one chain over its taps and channels for any N, so a range of a batch has the same bits alone.
 #include "kernels/cpu/isa.h"
 
 #include <vector>
@@ -28,7 +27,7 @@ namespace {
 
 // ---- conv2d and conv2d_dgrad -----------------------------------------------------------------------------------------
 
-// Both directions: the image read, the image written, and the filter's extents. The packed filter is (out_channels) x (taps,
+// Extents of the input image, the output image and the filter, for both directions. The packed filter is (out_channels) x (taps,
 // in_channels) with the taps in the order of Span.
 struct Direction {
     const real* in;
@@ -40,7 +39,7 @@ struct Direction {
     int64_t filter_depth() const { return R * S * in_channels; }
 };
 
-// Rows of output pixels of one pair of spans, (n, i, j) row-major; their k is (source row, source column, channel), where (source
+// The output pixels of one pair of spans as rows, (n, i, j) row-major. k is (source row, source column, channel), where (source
 // column, channel) is contiguous both in the image and in the filter.
 struct Patches {
     using Layout = RowLayout;
@@ -52,7 +51,7 @@ struct Patches {
     int64_t row_pitch() const { return d.in_cols * d.in_channels; }
     int64_t filter_place(int64_t row) const { return ((h.tap + row) * d.S + w.tap) * d.in_channels; }
 
-    // f(m, first source, output) for pixels m0 + m.
+    // Calls f(m, first source, output) for pixels m0 + m.
     template <class F>
     void for_pixels(int64_t m0, int64_t count, const F& f) const {
         int64_t j = m0 % w.count, i = m0 / w.count % h.count, n = m0 / w.count / h.count;
@@ -131,7 +130,7 @@ void convolve(const Direction& d, const Pack& pack, const real* bias, Activation
     });
 }
 
-// The same for few output channels: dot products of pixels with the filter's rows, packed (out_channels) x (taps, in_channels).
+// The same for few output channels: dot products of pixels with rows of the filter, packed (out_channels) x (taps, in_channels).
 void convolve_few_channels(const Direction& d, const real* filter, const real* bias, Activation act, Stream stream) {
     const std::vector<PatchTask> tasks = cut_patches(d, block_rows, few_cols);
     parallel_for(stream, int64_t(tasks.size()), [&](int64_t i) {
@@ -148,7 +147,7 @@ void convolve_few_channels(const Direction& d, const real* filter, const real* b
     });
 }
 
-// The tap (r, s) at each place of the adjoint's packed filter.
+// The tap (r, s) at each place of the packed filter of conv2d_dgrad.
 std::vector<int64_t> adjoint_taps(const ConvShape& s) {
     const std::vector<int64_t> row = adjoint_places(s.R, s.stride), col = adjoint_places(s.S, s.stride);
     std::vector<int64_t> taps(row.size() * col.size());
@@ -178,7 +177,7 @@ void direct_conv2d_dgrad(real* dx, const real* dy, const real* w, const real* bi
     const auto spans_w = adjoint_spans({s.W, s.Q, s.S, s.stride, s.padding});
     const Direction d{dy, dx, s.N, s.P, s.Q, s.OC, s.H, s.W, s.C, s.R, s.S, spans_h, spans_w};
     const std::vector<int64_t> tap = adjoint_taps(s);  // at each place of the packed filter
-    // depth k = (place, output channel): for one place, rows of the panel are a whole filter apart
+    // k = (place, output channel): for one place, the distance between rows of the panel is the size of a filter
     const auto pack = [&](real* panel, int64_t n0, int64_t cols, int64_t k, int64_t count) {
         while (count > 0) {
             const int64_t o = k % s.OC, length = std::min(count, s.OC - o);

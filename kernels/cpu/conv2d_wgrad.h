@@ -1,5 +1,5 @@
-// The filter's gradient: dw (OC) x (R,S,C) = dy^T patches, a sum over the pixels of all images. Few filters and many pixels give
-// few tiles, so the pixels are split into slices, by the shape, and the sums of the slices are added in order.
+// The gradient of the filter: dw (OC) x (R,S,C) = dy^T patches, a sum over the pixels of all images. Few filters and many pixels
+// give few tiles. Therefore the pixels are split into slices, depending on the shape, whose sums are added in order.
 #pragma once
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// The outputs of one axis with tap t inside the image: 0 <= q * stride - padding + t < extent, q < outputs.
+// The outputs of one axis whose tap t is inside the image: 0 <= q * stride - padding + t < extent, q < outputs.
 struct Outputs {
     int64_t begin, end;
 };
@@ -16,14 +16,14 @@ inline Outputs outputs_of_tap(int64_t t, int64_t extent, int64_t outputs, const 
     return {std::max<int64_t>(0, ceil_div(s.padding - t, s.stride)), reach < 0 ? 0 : std::min(outputs, reach / s.stride + 1)};
 }
 
-// The patches of x as B (gemm.h): k = output pixel, columns = (r, s, c). For one r, the (s, c) of a patch are contiguous in x, so
-// a panel is filled by a few copies per pixel, clipped at the image border.
+// The patches of x as B (gemm.h): k is the output pixel, the columns are (r, s, c). For one r, the (s, c) of a patch are
+// contiguous in x, so a panel is filled by a few copies per pixel, clipped at the image border.
 struct PatchColumns {
     const real* x;
     const ConvShape& s;
 
     struct Piece {
-        int64_t r, place, length;  // of one filter row: (s, c) from `place` on
+        int64_t r, place, length;  // a part of filter row r: (s, c) in [place, place + length)
     };
 
     Panel panel(Run* runs, int64_t n0, int64_t cols, int64_t k, int count) const {
@@ -63,8 +63,8 @@ private:
     }
 };
 
-// The same, read in place, for whole panels of channels: a panel is then one tap, the pixels of a row of dy use pixels of x at a
-// fixed step, and pixels with a tap outside the image are skipped.
+// The same, read in place, if the channels fill whole panels. A panel then belongs to one tap, the pixels of a row of dy use
+// pixels of x at a fixed step, and pixels whose tap is outside the image are skipped.
 struct ImageColumns {
     const real* x;
     const ConvShape& s;
@@ -73,7 +73,7 @@ struct ImageColumns {
         const int64_t c = n0 % s.C, t = n0 / s.C % s.S, r = n0 / s.C / s.S;
         const auto [begin, end] = outputs_of_tap(t, s.W, s.Q, s);
         int used = 0;
-        int64_t row = k / s.Q;  // of dy; its pixels are the steps first..first+Q of A's block
+        int64_t row = k / s.Q;  // a row of dy; its pixels are steps first..first+Q of A's block
         for (int64_t first = row * s.Q - k; first < count; first += s.Q, ++row) {
             const int64_t h = row % s.P * s.stride - s.padding + r;
             const int64_t q = std::max(begin, -first), length = std::min(end, count - first) - q;
@@ -113,7 +113,7 @@ void add_row_products(real* dw, int64_t filter, const real* x, int64_t x_step, c
         for (int j = 0; j < vecs; ++j) store(dw + o * filter + j * lanes, acc[o][j]);
 }
 
-// One tap, one row of dy: all channels c < C.
+// Adds one tap of one row of dy, for all channels c < C.
 template <int OC>
 void add_tap(real* dw, int64_t filter, int64_t C, const real* x, int64_t x_step, const real* dy, int64_t count) {
     constexpr int wide = vector_bytes == 64 ? 4 : 2;
@@ -128,8 +128,8 @@ void add_tap(real* dw, int64_t filter, int64_t C, const real* x, int64_t x_step,
         }
 }
 
-// For OC <= 4, packing the patches would cost more than the GEMM. Instead a row of x is read in place once per tap while it is in
-// L1, and taps outside are skipped.
+// For OC <= 4, packing the patches would take longer than the GEMM. Instead, a row of x is read in place once per tap while it is
+// in L1, and taps outside the image are skipped.
 inline void wgrad_few_channels(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
     const int64_t filter = s.R * s.S * s.C, size = s.filter_size();
     const int64_t slices = std::clamp<int64_t>(ceil_div(16, s.R), 1, std::max<int64_t>(1, s.N));

@@ -1,15 +1,15 @@
-// The data gradient of convolutions from an image with few channels (1, 3), and the transposed convolution to one: the GEMM dy (N
-// P Q, OC) x w (OC, R S C); each row of the result is then added to its pixels. 2 N P Q OC R S C flops. The GEMM has enough
-// columns for the tile; a GEMM per pixel of dx would have C columns. Bound by the FMA units and, for at most 64 output channels,
-// by the additions of the second step.
+// The data gradient of convolutions whose input has few channels (1, 3), and transposed convolutions to such an image: the GEMM
+// dy (N P Q, OC) x w (OC, R S C), after which each row of the result is added to its pixels. 2 N P Q OC R S C flops. The GEMM has
+// enough columns for the tile; an implicit GEMM over the pixels of dx would have only C columns. Bound by the FMA units and, for
+// at most 64 output channels, by the additions of the second step.
 //
-// The order of sums: a chain over OC for each tap, then the taps of a pixel by p, r and, in rounds, q. It does not depend on N.
+// Order of the sums, for any N: a chain over OC for each tap, then the taps of a pixel in order of p, r and, in rounds, q.
 #pragma once
 #include "kernels/cpu/gemm.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// Repeats to[i] += from[i] for i < n `count` times, advancing by the steps each time. A run is one row of the filter.
+// Computes to[i] += from[i] for i < n, `count` times; `to` and `from` advance by their steps. A run is one row of the filter.
 template <int64_t fixed>
 inline void add_runs_of(real* to, int64_t to_step, const real* from, int64_t from_step, int64_t count, int64_t n) {
     const int64_t length = fixed ? fixed : n;
@@ -31,7 +31,7 @@ inline void add_runs(real* to, int64_t to_step, const real* from, int64_t from_s
 // Adds the rows [m0, m0 + rows) of the GEMM, one per output pixel (p, q), to their pixels of one image.
 inline void scatter_rows(real* image, const real* product, int64_t m0, int64_t rows, const ConvShape& s) {
     const int64_t taps = s.R * s.S * s.C, run = s.S * s.C;
-    const int64_t rounds = ceil_div(s.S, s.stride);  // so that neighbours in a round do not overlap in a pixel
+    const int64_t rounds = ceil_div(s.S, s.stride);  // outputs of the same round have no pixel in common
     for (int64_t p = m0 / s.Q; p * s.Q < m0 + rows; ++p) {
         const int64_t first = std::max(m0, p * s.Q) - p * s.Q, last = std::min(m0 + rows, (p + 1) * s.Q) - p * s.Q;
         const real* const of_row = product + (p * s.Q - m0) * taps;
@@ -39,7 +39,7 @@ inline void scatter_rows(real* image, const real* product, int64_t m0, int64_t r
             const int64_t y = p * s.stride - s.padding + r;
             if (y < 0 || y >= s.H) continue;
             real* const line = image + y * s.W * s.C;
-            const auto edge = [&](int64_t q) {  // part of the filter's row lies outside
+            const auto edge = [&](int64_t q) {  // part of the filter row is outside the image
                 const int64_t x = q * s.stride - s.padding, begin = std::max<int64_t>(0, -x), end = std::min(s.S, s.W - x);
                 const real* const from = of_row + q * taps + r * run;
                 for (int64_t i = begin * s.C; i < end * s.C; ++i) line[x * s.C + i] += from[i];

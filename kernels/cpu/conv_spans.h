@@ -12,8 +12,8 @@ struct Axis {
     int64_t in, out, kernel, stride, padding;
 };
 
-// Outputs begin + i * step, i < count. Output i reads the sources source + i * source_step + j, j < taps, through the taps at
-// places tap + j of the packed filter.
+// Outputs begin + i * step, i < count. Output i reads the sources source + i * source_step + j, j < taps, with the taps at places
+// tap + j of the packed filter.
 struct Span {
     int64_t begin, step, count;
     int64_t source, source_step;
@@ -37,9 +37,9 @@ inline std::vector<Span> forward_spans(const Axis& axis) {
     return spans;
 }
 
-// The adjoint writes the convolution's inputs and reads its outputs. An input uses only every stride-th tap, later outputs the
-// earlier taps. To make the taps of a span contiguous, the packed filter stores them by phase (tap % stride), in descending order
-// within a phase:
+// The adjoint (conv2d_dgrad) writes the inputs of the convolution and reads its outputs. An input uses every stride-th tap; the
+// later the output, the earlier the tap. To make the taps of a span contiguous, the packed filter stores them by phase (tap %
+// stride), in descending order within a phase.
 inline std::vector<int64_t> adjoint_places(int64_t kernel, int64_t stride) {
     std::vector<int64_t> place(static_cast<size_t>(kernel));
     int64_t next = 0;

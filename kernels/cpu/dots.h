@@ -7,10 +7,10 @@ namespace gannet::kernels::cpu::GANNET_ISA {
 
 inline constexpr int few_cols = 4;
 
-// Rows per step: they share the loads of the columns, and at least 8 independent chains of additions hide latency.
+// Rows per step. They share the loads of the columns, and at least 8 independent chains of additions hide latency.
 constexpr int dot_rows(int cols) { return cols == 1 ? 8 : cols == 2 || vector_bytes == 64 ? 4 : 2; }
 
-// `length` terms: from a[row] + row_offset, and from column 0 + column_offset.
+// `length` terms, from a[row] + row_offset and from column 0 + column_offset.
 struct DotRun {
     int64_t row_offset, column_offset, length;
 };
@@ -50,7 +50,7 @@ void dots_of_rows(real* const* c, int64_t rows, const real* const* a, const real
 }
 
 // c[i][j] = sum over the runs of a[i] and of column j, at b + j * b_pitch, for `rows` rows and cols <= few_cols columns.
-// A row's bits do not depend on the others.
+// The bits of a row do not depend on other rows.
 inline void multiply_few_columns(real* const* c, int64_t rows, int cols, const real* const* a, const real* b, int64_t b_pitch,
                                  const DotRun* runs, int run_count) {
     switch (cols) {

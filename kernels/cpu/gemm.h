@@ -1,8 +1,8 @@
 // The GEMM used by matmul and the convolutions: C (M,N) = A (M,K) B (K,N), as implicit GEMM. Operands are functors that pack one
 // block at a time or allow reading in place, so the matrix of image patches (im2col) is never stored.
 //
-// Bound by the FMA units if K and N are a few dozen or more: a tile of C stays in registers over the loop on K; its A comes from
-// L2, its B panel (block_k x tile_cols, 32 KB) from L1.
+// Bound by the FMA units if K and N are a few dozen or more: a tile of C stays in registers over the loop on K; A is read from L2
+// and the panel of B (block_k x tile_cols, 32 KB) from L1.
 //
 // Order of the sums: each element of C is one chain over k from first to last (per slice of K, if the caller requests slices).
 // The blocking of M, N and K and the distribution over threads do not change the bits.
@@ -23,14 +23,14 @@ namespace gannet::kernels::cpu::GANNET_ISA {
 inline constexpr int tile_rows = vector_bytes == 64 ? 14 : vector_bytes == 32 ? 6 : 4;
 inline constexpr int tile_cols = 2 * lanes;
 inline constexpr int block_k = 256;
-inline constexpr int block_rows = 16 * tile_rows;  // the most rows of a task: A's block then fits in L2
+inline constexpr int block_rows = 16 * tile_rows;  // maximum rows of a task, so that the block of A fits in L2
 
 // The use of a thread's scratch slots (parallel.h). Shared slots belong to the caller, the others to a task.
 enum ScratchSlot { shared_b_slot, a_slot, b_slot, shared_partial_slot };
 
 inline real* scratch_reals(ScratchSlot slot, int64_t n) { return static_cast<real*>(scratch(slot, n * int64_t(sizeof(real)))); }
 
-// `rows` rows in panels of nearly the same size, at most tile_rows each.
+// Divides `rows` rows into panels of nearly the same size, at most tile_rows each.
 struct RowPanels {
     int64_t rows;
     int64_t count = ceil_div(rows, tile_rows);
@@ -38,22 +38,21 @@ struct RowPanels {
     int size(int64_t panel) const { return int(begin(panel + 1) - begin(panel)); }
 };
 
-// A block of A as the tile reads it, [row][k]: for operands whose k is contiguous. The pitch avoids cache set conflicts between
-// rows.
+// Layout of a block of A, [row][k], for operands whose k is contiguous. The pitch avoids cache set conflicts between rows.
 struct RowLayout {
     static constexpr int pitch = block_k + 16, row_stride = pitch, k_stride = 1;
     static int64_t size(const RowPanels& panels) { return panels.rows * pitch; }
     static int64_t offset(const RowPanels& panels, int64_t panel) { return panels.begin(panel) * pitch; }
 };
 
-// [panel][k][row]: for operands whose rows are contiguous.
+// Layout of a block of A, [panel][k][row], for operands whose rows are contiguous.
 struct ColumnLayout {
     static constexpr int pitch = (tile_rows + lanes - 1) / lanes * lanes, row_stride = 1, k_stride = pitch;
     static int64_t size(const RowPanels& panels) { return panels.count * block_k * pitch; }
     static int64_t offset(const RowPanels&, int64_t panel) { return panel * block_k * pitch; }
 };
 
-// `length` steps of k, starting at step `a` of A's block and `b` reals past the start of B's panel.
+// `length` steps of k, starting at step `a` of A's block and `b` reals after the start of B's panel.
 struct Run {
     int64_t a, b;
     int length;
@@ -102,7 +101,7 @@ inline void pack_panel(real* panel, const real* b, int64_t pitch, int64_t cols, 
     }
 }
 
-// The same of B stored (N,K): column n at b + n * pitch.
+// The same for B stored (N,K): column n at b + n * pitch.
 inline void pack_panel_transposed(real* panel, const real* b, int64_t pitch, int64_t cols, int64_t count) {
     for (int n0 = 0; n0 < tile_cols; n0 += lanes) {
         const int used = int(std::clamp<int64_t>(cols - n0, 0, lanes));
@@ -122,7 +121,7 @@ inline void pack_panel_transposed(real* panel, const real* b, int64_t pitch, int
     }
 }
 
-// All of B in panels, [panel][K][tile_cols], in the caller's scratch. pack(panel, n0, cols, k0, count) packs one panel.
+// Packs all of B into panels, [panel][K][tile_cols], in the caller's scratch. pack(panel, n0, cols, k0, count) packs one panel.
 template <class Pack>
 const real* pack_all(Stream stream, int64_t N, int64_t K, const Pack& pack) {
     const int64_t panels = ceil_div(N, tile_cols), blocks = ceil_div(K, block_k);
@@ -136,7 +135,7 @@ const real* pack_all(Stream stream, int64_t N, int64_t K, const Pack& pack) {
 
 // ---- the tile --------------------------------------------------------------------------------------------------------
 
-// A panel of B as a tile reads it: its rows are `step` reals apart. Steps outside the runs are not multiplied.
+// A panel of B for a tile. The distance between its rows is `step` reals. Steps outside the runs are not multiplied.
 struct Panel {
     const real* b;
     int64_t step;
@@ -144,8 +143,8 @@ struct Panel {
     int run_count;
 };
 
-// The same, and the source of the next panel: 2^shift cache lines in each of some rows that are `pitch` reals apart. Tiles
-// prefetch one line of their share at every k, because a burst would occupy the fill buffers that their own loads need.
+// A panel and the source of the next panel: 2^shift cache lines in each of some rows, `pitch` reals apart. Tiles prefetch one
+// line of their share at every k, because a burst of prefetches would occupy the fill buffers that their loads need.
 struct PanelAhead : Panel {
     const real* ahead;
     int64_t pitch;
@@ -167,7 +166,7 @@ struct PanelAhead : Panel {
 inline const Panel& part_of(const Panel& panel, int64_t, int64_t) { return panel; }
 inline PanelAhead part_of(const PanelAhead& panel, int64_t part, int64_t parts) { return panel.part(part, parts); }
 
-// Rows c[0..rows) at column n: c (+)= A B over the runs of one k block; `first` overwrites.
+// Rows c[0..rows) at column n: c = A B (if `first`) or c += A B over the runs of one k block.
 template <int rows, int vecs, class Layout, class Columns>
 void tile(real* const* c, int64_t n, const real* a, const Columns& panel, bool first) {
     vec acc[rows][vecs];
@@ -194,7 +193,7 @@ void tile(real* const* c, int64_t n, const real* a, const Columns& panel, bool f
         for (int j = 0; j < vecs; ++j) store(c[i] + n + j * lanes, acc[i][j]);
 }
 
-// Panels that pack_all packed, for all rows of C.
+// Panels of pack_all, for all rows of C.
 struct PackedPanels {
     const real* packed;
     int64_t K;
@@ -208,7 +207,7 @@ struct PackedPanels {
 template <class Columns>
 using Tile = void (*)(real* const* c, int64_t n, const real* a, const Columns& panel, bool first);
 
-// The tile of every height, [rows - 1].
+// The tile functions for each number of rows, at index rows - 1.
 template <int vecs, class Layout, class Columns, int... i>
 constexpr std::array<Tile<Columns>, sizeof...(i)> tiles(std::integer_sequence<int, i...>) {
     return {&tile<i + 1, vecs, Layout, Columns>...};
@@ -235,10 +234,10 @@ void run_tile(int rows, int64_t cols, real* const* c, int64_t n, const real* a, 
 
 // ---- blocks ----------------------------------------------------------------------------------------------------------
 
-// c[i][0..cols) for rows i < rows (<= block_rows): A's rows from m0, B's columns from n0, over k in [k0, k1); an empty range
-// gives 0.
-//   a.pack(block, m0, panels, k, count)     packs rows m0.. and `count` k from k on, as A::Layout says
-//   b.panel(runs, n, cols, k, count)        the Panel of columns from n (a multiple of tile_cols), its runs (<= count) in `runs`
+// Computes c[i][0..cols) for rows i < rows (<= block_rows), from the rows of A from m0 on and the columns of B from n0 on, over k
+// in [k0, k1). An empty range gives 0.
+//   a.pack(block, m0, panels, k, count)     packs rows m0.. and `count` steps from k on, in the layout A::Layout
+//   b.panel(runs, n, cols, k, count)        the Panel of columns from n on (a multiple of tile_cols); writes its runs (<= count)
 template <class A, class B>
 void multiply_block(real* const* c, int64_t rows, int64_t cols, const A& a, const B& b, int64_t m0, int64_t n0, int64_t k0,
                     int64_t k1) {
@@ -284,15 +283,15 @@ inline void finish_rows(real* const* c, int64_t rows, int64_t cols, const real* 
 
 // ---- whole GEMMs -----------------------------------------------------------------------------------------------------
 
-// How a GEMM is split: rows x cols of C per task, and slices of K. Depends only on the shape.
+// The split of a GEMM: rows x cols of C per task, and slices of K. It depends only on the shape.
 struct Cut {
     int64_t rows, cols, slices;
     int64_t row_blocks, col_blocks;
-    bool by_rows;  // the order of tasks, and so a thread's share of them
+    bool by_rows;  // the order of tasks, which decides each thread's share
     int64_t tasks() const { return row_blocks * col_blocks * slices; }
 };
 
-// Tasks of at most max_rows x 256, or narrower (64) if there would be few tasks.
+// Splits C into tasks of at most max_rows x 256, or narrower (64) if there would be few tasks.
 inline Cut cut_product(int64_t M, int64_t N, int64_t max_rows, int64_t slices) {
     Cut cut{};
     cut.slices = slices;
@@ -331,7 +330,7 @@ void multiply(real* c, int64_t M, int64_t N, int64_t K, const A& a, const B& b, 
         const int64_t m0 = (cut.by_rows ? block / cut.col_blocks : block % cut.row_blocks) * cut.rows,
                       n0 = (cut.by_rows ? block % cut.col_blocks : block / cut.row_blocks) * cut.cols;
         const int64_t rows = std::min(cut.rows, M - m0), cols = std::min(cut.cols, N - n0);
-        if (rows <= 0) return;  // equal shares may leave the last block empty
+        if (rows <= 0) return;  // the last block may be empty
         real* row[block_rows];
         for (int64_t i = 0; i < rows; ++i) row[i] = partial + (slice * M + m0 + i) * N + n0;
         multiply_block(row, rows, cols, a, b, m0, n0, K * slice / cut.slices, K * (slice + 1) / cut.slices);

@@ -12,7 +12,7 @@
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// Bytes of the widest vector register that the compiler may use here.
+// Bytes of the widest vector register of this instruction set.
 #if defined(__AVX512F__)
 inline constexpr int vector_bytes = 64;
 #elif defined(__AVX__)

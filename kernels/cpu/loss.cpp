@@ -54,7 +54,7 @@ void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, c
     });
 }
 
-// In double, because squares of large gradients overflow float.
+// Computed in double, because squares of large gradients overflow float.
 template <class T>
 void norm2(T* out, const T* x, int64_t n, Stream stream) {
     for_row_sums(

@@ -1,5 +1,5 @@
-// Matrix products, all transposes. 2 M N K flops on (M K + K N + M N) reals: bound by the FMA units from about 32 rows and
-// columns on, by memory below. gemm.h has the GEMM itself.
+// Matrix products, with all transposes. 2 M N K flops on (M K + K N + M N) reals: bound by the FMA units from about 32 rows and
+// columns on, otherwise by memory. gemm.h has the GEMM.
 //
 // A row of C has the same bits for any M, so a range of a batch has the same bits alone. Therefore the slicing of K, and the
 // choice of dot products, depend on N and K (and the transposes), never on M.
@@ -23,8 +23,8 @@ struct MatrixB {
     }
 };
 
-// Panels packed by the task that uses them, right before use, if no other task uses the same panel. In a training step each
-// layer's weights have left L1 and L2 since they were last used, so the tiles prefetch the source of the next panel.
+// Panels that a task packs right before it uses them, if no other task uses the same panel. In a training step the weights of a
+// layer are no longer in L1 and L2, so the tiles prefetch the source of the next panel.
 struct PanelsInTask {
     MatrixB matrix;
     int64_t task_cols;
@@ -39,7 +39,7 @@ struct PanelsInTask {
     }
 
 private:
-    // (n, k) is followed by the other columns of the task, its next k, and the thread's next task.
+    // Order of panels: the columns of the task, then its next k, then the next task of the thread.
     void look_ahead(PanelAhead& out, int64_t n, int64_t k) const {
         const int64_t task = n / task_cols * task_cols;
         n += tile_cols;
@@ -56,7 +56,7 @@ private:
     }
 };
 
-// A long K over few columns is split, so that there is work for several threads.
+// A long K with few columns is split, so that several threads have work.
 int64_t slices_of(const MatmulShape& s) {
     const int64_t wanted = ceil_div(8, ceil_div(s.N, 64));
     return std::clamp<int64_t>(s.K / 1024, 1, wanted);
@@ -66,13 +66,13 @@ template <class A>
 void product(real* c, const A& a, const real* b, const real* bias, const MatmulShape& s, Activation act, Stream stream) {
     const MatrixB matrix{b, s.N, s.K, s.transpose_b};
     Cut cut = cut_product(s.M, s.N, 8 * tile_rows, slices_of(s));
-    cut.by_rows = s.M > s.K;  // a thread then writes whole rows if C, a weight's gradient, is larger than B
+    cut.by_rows = s.M > s.K;  // C, the gradient of a weight, is larger than B: each thread writes whole rows
     if (cut.row_blocks == 1) return multiply(c, s.M, s.N, s.K, a, PanelsInTask{matrix, cut.cols}, cut, bias, act, stream);
     const real* packed = pack_all(stream, s.N, s.K, [&](auto... args) { matrix.pack(args...); });
     multiply(c, s.M, s.N, s.K, a, PackedPanels{packed, s.K}, cut, bias, act, stream);
 }
 
-// Few columns, rows of A contiguous: bound by reading A.
+// For few columns and contiguous rows of A. Bound by reading A.
 void product_few_columns(real* c, const real* a, const real* b, const real* bias, const MatmulShape& s, Activation act,
                          Stream stream) {
     if (!s.transpose_b && s.N > 1) {

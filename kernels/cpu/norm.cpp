@@ -8,8 +8,8 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-// Chan, Golub and LeVeque's rule (1979) combines the means and sums of squared deviations of two sets of rows. In double, because
-// the difference of two large means cancels.
+// Combines the means and sums of squared deviations of two sets of rows by the rule of Chan, Golub and LeVeque (1979). In double,
+// because the difference of two large means loses digits.
 void join(double* mean, double* m2, int64_t count, const double* other_mean, const double* other_m2, int64_t other_count,
           int64_t width) {
     const double both = double(count + other_count), weight = double(other_count) / both, product = double(count) * weight;
@@ -21,8 +21,8 @@ void join(double* mean, double* m2, int64_t count, const double* other_mean, con
     }
 }
 
-// Mean and sum of squared deviations of one piece, in two passes; the second reads from cache. It also sums the deviations, which
-// do not add up to exactly zero, and corrects both results.
+// Mean and sum of squared deviations of one piece, in two passes; the second reads from cache. It also sums the deviations, whose
+// sum is not exactly zero because of rounding, and corrects both results.
 template <class T>
 void piece_moments(double* mean, double* m2, const T* x, const ColumnCut& c, const Piece& p) {
     alignas(64) real about[max_tile], sums[2 * max_tile];
@@ -148,7 +148,7 @@ void running_stats_update(const RunningStats* stats, int64_t count, Stream) {
 
 namespace {
 
-// f(i) for every row, in tasks of whole rows.
+// Calls f(i) for every row, in tasks of whole rows.
 template <class F>
 void for_rows(Stream stream, const RowsShape& s, const F& f) {
     const auto run = [&](int64_t begin, int64_t end) {

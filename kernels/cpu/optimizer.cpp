@@ -7,7 +7,7 @@
 namespace gannet::kernels::cpu::GANNET_ISA {
 namespace {
 
-// f(e) for each of n elements; f writes at e.
+// Calls f(e) for each of n elements; f writes only element e.
 template <class F>
 void for_each(Stream stream, int64_t n, const F& f) {
     for_blocks(stream, n, [&](int64_t begin, int64_t end) {

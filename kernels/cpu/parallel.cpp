@@ -1,5 +1,5 @@
-// Idle workers spin for a moment before they sleep, so that kernels in a row pay no wake-ups; a worker that
-// is late (descheduled, still waking) is never waited for, only tasks already claimed are.
+// Idle workers spin for a moment before they sleep, so that consecutive kernels do not wait for a wake-up. A job waits only for
+// claimed tasks, not for workers that are descheduled or still waking.
 #include "kernels/cpu/parallel.h"
 
 #include <pthread.h>
@@ -29,7 +29,7 @@ namespace {
 using Task = void (*)(void* context, int64_t i);
 
 constexpr auto spin_time = std::chrono::microseconds(80);
-constexpr int64_t most_tasks = int64_t(1) << 31;  // of one job: what fits into half of Share::claims
+constexpr int64_t most_tasks = int64_t(1) << 31;  // maximum of one job, limited by half of Share::claims
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -74,7 +74,7 @@ public:
     }
 
     void run(int64_t tasks, Task task, void* context) {
-        // A second caller (or a nested call) runs alone rather than waits.
+        // A second caller (or a nested call) does not wait: it runs its tasks alone.
         if (tasks > 1 && shares_.size() > 1) {
             const Busy busy(busy_);
             if (busy.mine) {
@@ -89,7 +89,7 @@ public:
     }
 
 private:
-    // Holds the flag of a pool at work, unless another caller does.
+    // Sets the busy flag of the pool, unless another caller has set it.
     struct Busy {
         explicit Busy(std::atomic<bool>& of_pool) : flag(of_pool), mine(!of_pool.exchange(true, std::memory_order_acquire)) {}
         ~Busy() {
@@ -101,16 +101,15 @@ private:
         const bool mine;
     };
 
-    // The tasks that a thread executes first, in order; then it helps the others. So the same part of a buffer stays with the
-    // same core from kernel to kernel, as far as the splits agree: cache lines written by another core are slow to fetch.
+    // The tasks that a thread executes first, in order; then it executes tasks of other shares. So a core uses the same part of a
+    // buffer in consecutive kernels if their splits agree. Cache lines written by another core are slow to read.
     struct alignas(64) Share {
         std::atomic<uint64_t> claims{0};  // the low half counts unclaimed tasks, the high half is the number of the job
         std::atomic<int64_t> end{0};
     };
 
     void run_job(int64_t first, int64_t tasks, Task task, void* context) {
-        // No task of the previous job is unclaimed, so no thread uses these fields until a share's claims have the new job's
-        // number.
+        // All tasks of the previous job are claimed, so no thread uses these fields until a share has the number of this job.
         task_.store(task, std::memory_order_release);
         context_.store(context, std::memory_order_release);
         unfinished_.store(tasks, std::memory_order_release);
@@ -143,7 +142,7 @@ private:
         for (std::size_t i = 0; i < shares_.size(); ++i) work_on(shares_[(own + i) % shares_.size()]);
     }
 
-    // If a worker has read the fields of an older or newer job, the exchange fails.
+    // The exchange fails if the worker has read the fields of an older or newer job.
     void work_on(Share& share) {
         uint64_t seen = share.claims.load(std::memory_order_acquire);
         while (uint32_t(seen) != 0) {
@@ -154,7 +153,7 @@ private:
                 continue;
             try {
                 task(context, end - int64_t(uint32_t(seen)));
-            } catch (...) {  // memory may run out
+            } catch (...) {  // a task may run out of memory
                 const std::lock_guard lock(mutex_);
                 if (!failure_) failure_ = std::current_exception();
             }
@@ -174,7 +173,7 @@ private:
                 sleepers_.fetch_sub(1);
             }
             if (stopping_.load(std::memory_order_relaxed)) return;
-            seen = job_.load();  // before the work, so that a job that arrives during it is seen afterwards
+            seen = job_.load();  // before the work, so that a job that starts during the work is noticed afterwards
             work(own);
         }
     }
@@ -212,7 +211,7 @@ private:
     std::condition_variable wake_;
     std::atomic<int> sleepers_{0};
     std::atomic<bool> stopping_{false}, busy_{false};
-    std::vector<Share> shares_;   // one of each thread, the caller's first
+    std::vector<Share> shares_;   // one per thread, that of the caller first
     std::exception_ptr failure_;  // the first exception of a task of this job
     alignas(64) std::atomic<uint32_t> job_{0};
     std::atomic<Task> task_{nullptr};

@@ -1,5 +1,5 @@
-// A device's threads. Work is cut into tasks by the shape alone, never by the number of threads, and a task writes only its
-// own outputs, so results do not depend on who runs what.
+// The threads of a device. The shape alone decides how work is split into tasks, never the number of threads, and a task writes
+// only its own outputs. So results do not depend on which thread runs a task.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -9,10 +9,10 @@
 
 namespace gannet {
 
-// Threads that are started by their first job and joined by the destructor. Other pools of the process have threads of their own.
+// The first job starts the threads, the destructor joins them. Each pool of a process has separate threads.
 class ThreadPool {
 public:
-    // How many compute, including the caller. 0: the number in GANNET_THREADS, or usable_threads() of base/limits.h.
+    // The number of threads, including the caller. 0: GANNET_THREADS, or usable_threads() of base/limits.h.
     explicit ThreadPool(int threads = 0);
     ~ThreadPool();
     int size() const { return size_; }
@@ -20,10 +20,10 @@ public:
     // Starts the threads now. Throws Error if the system refuses, as the first job would.
     void start();
 
-    // Calls task(context, i) once for each i in [0, tasks), on the caller and the threads. Returns when all are done. Each thread
-    // starts with its own run of neighbouring tasks, then helps the others, so the distribution is not fixed. What a task throws
-    // (memory may run out) is thrown again on the caller, after all tasks. While a job runs, another of the same pool is computed
-    // by its caller alone.
+    // Calls task(context, i) once for each i in [0, tasks), on the caller and the threads, and returns when all are done. Each
+    // thread starts with its own range of tasks, then takes tasks of other ranges, so the distribution varies. An exception of a
+    // task is rethrown on the caller after all tasks. While a job runs, another job of the same pool is computed by its caller
+    // alone.
     void run(int64_t tasks, void (*task)(void* context, int64_t i), void* context);
 
 private:
@@ -38,7 +38,7 @@ void parallel_for(ThreadPool& threads, int64_t tasks, F&& f) {
         tasks, [](void* context, int64_t i) { (*static_cast<F*>(context))(i); }, &f);
 }
 
-// On the threads of the device that a kernel runs on.
+// Uses the threads of the device that runs the kernel.
 template <class F>
 void parallel_for(Stream stream, int64_t tasks, F&& f) {
     parallel_for(*stream->threads, tasks, std::forward<F>(f));

@@ -1,6 +1,6 @@
-// The loops that measure a machine's roofline. multiply_adds is bound by the FMA units alone: 12 independent chains of whole
-// vectors exceed latency x units of any x86-64 so far and fit into 16 registers with the two factors. triad is bound by memory or
-// by the cache that its arrays fit in; it is split and written like the engine's elementwise kernels.
+// The loops that measure the roofline of a machine. multiply_adds is bound only by the FMA units: 12 independent chains of whole
+// vectors hide the latency on all current x86-64 processors and fit into 16 registers with the two factors. triad is bound by
+// memory or by the cache that its arrays fit in; it has the same structure as the engine's elementwise kernels.
 #include "kernels/cpu/peak.h"
 
 #include "kernels/cpu/blocks.h"
@@ -20,7 +20,7 @@ double multiply_adds(int64_t tasks, int64_t rounds, Stream stream) {
             for (int k = 0; k < chains; ++k) sums[k] = sums[k] * factor + step;
         vec total = {};
         for (int k = 0; k < chains; ++k) total += sums[k];
-        [[maybe_unused]] volatile const real used = sum_lanes(total);  // otherwise the compiler would remove the loop
+        [[maybe_unused]] volatile const real used = sum_lanes(total);  // keeps the compiler from removing the loop
     });
     return 2.0 * chains * lanes * double(tasks) * double(rounds);
 }

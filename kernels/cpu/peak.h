@@ -7,11 +7,11 @@
 
 namespace gannet::kernels::cpu {
 
-// One set's loops.
+// The loops of one instruction set.
 struct PeakLoops {
     // Runs `tasks` tasks of `rounds` rounds of independent FMA instructions in registers; returns their flops.
     double (*multiply_adds)(int64_t tasks, int64_t rounds, Stream stream);
-    // a = b + factor c over n elements: two streams in, one out.
+    // a = b + factor c over n elements: reads two arrays and writes one.
     void (*triad)(real* a, const real* b, const real* c, real factor, int64_t n, Stream stream);
 };
 

@@ -1,5 +1,5 @@
-// Elementwise kernels. All are bound by memory: 4 bytes in per input and 4 out per element, at most one vector instruction per
-// byte for exp, tanh and similar functions (15 to 30 flops); kernels/math.h has their polynomials.
+// Elementwise kernels. All are bound by memory: per element, 4 bytes are read per input and 4 bytes are written. exp, tanh and
+// similar functions (15 to 30 flops) need at most one vector instruction per byte; kernels/math.h has their polynomials.
 #include "kernels/cpu/isa.h"
 
 #include "kernels/cpu/blocks.h"

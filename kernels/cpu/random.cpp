@@ -1,5 +1,5 @@
 // Random numbers. Bound by arithmetic: ten rounds of Philox compute four numbers in about 100 integer instructions, Box-Muller
-// adds about 20 flops per number. So vectors of Philox blocks are computed together, across the borders of samples.
+// adds about 20 flops per number. So whole vectors of Philox blocks are computed, across the boundaries of samples.
 #include "kernels/cpu/isa.h"
 
 #include "kernels/cpu/blocks.h"
@@ -10,7 +10,7 @@ namespace {
 
 inline constexpr int group = 64;  // Philox blocks computed together
 
-// `group` counters, then the words they give: w[k][j] is word k of block j.
+// `group` counters, which philox replaces by their words: w[k][j] is word k of block j.
 struct Group {
     alignas(64) uint32_t w[4][group];
 };
@@ -31,8 +31,8 @@ void make_words(Group& g, uint64_t seed) {
     }
 }
 
-// For every element in order: make(v, w) turns a group's words into numbers, in the same layout, and put(e, values, count)
-// receives those of elements e .. e + count.
+// Draws numbers for all elements in order: make(v, w) converts the words of a group to numbers, in the same layout, and put(e,
+// values, count) receives those of elements e .. e + count.
 template <class T, class Make, class Put>
 void for_draws(Stream stream, const Counters* counters, const RandomKey& key, const DrawShape& s, const Make& make,
                const Put& put) {
@@ -64,7 +64,7 @@ void for_draws(Stream stream, const Counters* counters, const RandomKey& key, co
                 put(start, values, 4 * count);
                 continue;
             }
-            int64_t e = start, b = start_block;  // the last block of a sample is partly used
+            int64_t e = start, b = start_block;  // the last block of a sample may be used in part
             for (int j = 0; j < count; ++j) {
                 const int used = int(std::min<int64_t>(4, per_sample - 4 * b));
                 put(e, values + 4 * j, used);
@@ -79,7 +79,7 @@ void for_draws(Stream stream, const Counters* counters, const RandomKey& key, co
 template <class T>
 using Planes = T (*)[group];
 
-// v = f(uniform number in (0,1))
+// v = f(u), u a uniform number in (0,1)
 template <class T, class F>
 auto from_uniform(const F& f) {
     return [=](Planes<T> v, Planes<const uint32_t> w) {

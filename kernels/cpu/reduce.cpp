@@ -1,5 +1,5 @@
 // Sums and their adjoints. Bound by memory: each input is read once, 4 bytes and one or two flops per element.
-// Column sums go through kernels/cpu/columns.h, row sums through for_row_sums.
+// Column sums use kernels/cpu/columns.h, row sums for_row_sums.
 #include "kernels/cpu/isa.h"
 
 #include "kernels/cpu/columns.h"

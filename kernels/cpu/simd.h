@@ -1,4 +1,4 @@
-// Vectors of `lanes` reals, in GCC's vector extensions: one source for every instruction set.
+// Vectors of `lanes` reals with GCC's vector extensions, the same source for every instruction set.
 #pragma once
 #include <cstring>
 #include <type_traits>
@@ -14,7 +14,7 @@ typedef real unaligned_vec __attribute__((vector_size(vector_bytes), aligned(ali
 inline vec load(const real* p) { return *reinterpret_cast<const unaligned_vec*>(p); }
 inline void store(real* p, vec v) { *reinterpret_cast<unaligned_vec*>(p) = v; }
 
-// Copies n reals. Runs are often shorter than a vector, and then a call of memcpy costs more than the copy.
+// Copies n reals. n is often less than a vector; a call of memcpy would then take longer than the copy.
 inline void copy_run(real* to, const real* from, int64_t n) {
     for (; n >= lanes; n -= lanes, to += lanes, from += lanes) store(to, load(from));
     const auto tail = [&](int part) {
@@ -43,7 +43,7 @@ namespace detail {
 using index = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
 typedef index indices __attribute__((vector_size(vector_bytes)));
 
-// Each lane plus the lane with bit `bit` of its number flipped.
+// Adds to each lane the lane whose number differs in bit `bit`.
 template <int bit, int... lane>
 inline vec fold(vec v, std::integer_sequence<int, lane...>) {
     return v + __builtin_shuffle(v, indices{(lane ^ bit)...});

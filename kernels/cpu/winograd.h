@@ -3,19 +3,19 @@
 // Space to depth converts the padded image to half its size and four times its channels, (row parity, column parity, channel),
 // and the filter to a 2x2 filter of stride 1 (the decomposition of DWM, arXiv 2002.00552). F(4x4,2x2) computes 4x4 outputs from
 // 5x5 inputs with 25 multiplications instead of 64, at the points 0, 1, -1, 2 and infinity of each axis. F(7x7,2x2) computes the
-// 7x7 outputs of a 14x14 image as one tile, with 64 multiplications where four tiles of 4x4 take 100: points 0, 1, -1, 2, -2,
-// 1/2, -1/2, infinity. All passes use the same matrices:
+// 7x7 outputs of a 14x14 image as one tile with 64 multiplications; four tiles of 4x4 would need 100. Its points are 0, 1, -1, 2,
+// -2, 1/2, -1/2 and infinity. All passes use the same matrices:
 //
-//   conv2d        y  = A^T [U . (B^T x B)] A               a sum over 4 C at each point, U = G w G^T
-//   conv2d_dgrad  dx = B [U . (A dy A^T)] B^T              a sum over OC; results of neighbouring tiles overlap by one
+//   conv2d        y  = A^T [U . (B^T x B)] A               sum over 4 C at each point, U = G w G^T
+//   conv2d_dgrad  dx = B [U . (A dy A^T)] B^T              sum over OC; neighbouring tiles overlap by one row or column
 //   conv2d_wgrad  dw = G^T [sum over tiles (A dy A^T) (x) (B^T x B)] G
 //
-// Bound by the FMA units; the transforms move 4 (25 + 16) bytes per tile of F(4x4,2x2) and channel on each side, in cache, and
-// take about a fifth of the time at 64 channels. Errors grow by about two bits, those of F(7x7,2x2) by four (a test prints a
-// table).
+// Bound by the FMA units. The transforms of F(4x4,2x2) move 4 (25 + 16) bytes per tile and channel on each side, in cache, and
+// take about a fifth of the time at 64 channels. Errors are about two bits larger than those of the direct form, four bits with
+// F(7x7,2x2) (a test prints a table).
 //
-// The order of sums: a point's sum is one chain over k, and the transforms use the same instructions for every tile, so a range
-// of a batch has the same bits alone.
+// Order of the sums: the sum at a point is one chain over k, and the transforms use the same instructions for every tile, so a
+// range of a batch has the same bits alone.
 #pragma once
 #include <limits>
 
@@ -85,7 +85,7 @@ struct F4 {
     }
 };
 
-// The points are those of F(6x6,3x3), and so is B. A point and its negative share their even and odd parts.
+// The points and B are those of F(6x6,3x3). A point and its negative share their even and odd parts.
 struct F7 {
     static constexpr int outputs = 7, inputs = 8, points = 64;
 
@@ -157,7 +157,7 @@ private:
     };
 };
 
-// ---- which form serves a shape ---------------------------------------------------------------------------------------
+// ---- the form for a shape --------------------------------------------------------------------------------------------
 
 // The tiles of the outputs P x Q; the last ones may extend beyond the border.
 struct TileGrid {
@@ -170,7 +170,7 @@ TileGrid tile_grid(const ConvShape& s) {
 }
 
 inline constexpr int channel_multiple = 16;
-inline constexpr int64_t most_tiles = 256;  // of an image: its tiles are a task's
+inline constexpr int64_t most_tiles = 256;  // maximum of an image; one task processes all tiles of an image
 
 // The number of (output, tap) pairs of an axis inside the image: the multiplications of the direct form.
 inline int64_t taps_inside(int64_t extent, int64_t count, int64_t padding) {
@@ -181,13 +181,13 @@ inline int64_t taps_inside(int64_t extent, int64_t count, int64_t padding) {
 }
 
 // Multiply-adds of one image, or infinity if its tiles cannot be used. transform_cost, per point and channel of a tile, is chosen
-// to separate 12x12x128 images, which gain nothing from F4, from 20x20x64 images, which do.
+// such that 20x20x64 images use F4, which is faster for them, and 12x12x128 images do not.
 template <class F>
 double filtering_cost(const ConvShape& s) {
     constexpr double transform_cost = 24, never = std::numeric_limits<double>::infinity();
     const TileGrid grid = tile_grid<F>(s);
     if (grid.size() > most_tiles) return never;
-    // the last pixels, if no tile reaches them
+    // if no tile covers the last pixels
     if ((s.H - 1 + s.padding) / 2 > F::outputs * grid.rows || (s.W - 1 + s.padding) / 2 > F::outputs * grid.cols) return never;
     const double channels = double(s.C) * double(s.OC), sides = double(4 * s.C + s.OC);
     return F::points * double(grid.size()) * (4 * channels + transform_cost * sides);
@@ -195,9 +195,10 @@ double filtering_cost(const ConvShape& s) {
 
 enum class Filtering { none, four, seven };
 
-// The form to use. N is ignored, because a range of a batch must have the same bits as in the batch, although a batch of a few
-// small images with many channels then loses more in the filter's transform than it gains. F7 has larger errors and filters of 16
-// times the size, so it must save a quarter, and its filter's points must not exceed the caches by much (32 MB).
+// The form to use. N is ignored, because a range of a batch must have the same bits as in the batch. So for a few small images
+// with many channels, the transform of the filter may take longer than Winograd saves. F7 has larger errors and transformed
+// filters of 16 times the size. It is used only if it saves a quarter and if the transformed filter does not exceed the caches by
+// much (32 MB).
 inline Filtering minimal_filtering(const ConvShape& s, Stream stream) {
     if (stream->numerics.exact_convolutions || s.R != 4 || s.S != 4 || s.stride != 2 || s.C % channel_multiple ||
         s.OC % channel_multiple)
@@ -210,7 +211,7 @@ inline Filtering minimal_filtering(const ConvShape& s, Stream stream) {
     return four < direct ? Filtering::four : Filtering::none;
 }
 
-// Calls body(F4{}) or body(F7{}), whichever is faster; returns false if neither is.
+// Calls body(F4{}) or body(F7{}), whichever is faster. Returns false if neither is faster than the direct form.
 template <class Body>
 bool with_filtering(const ConvShape& s, Stream stream, const Body& body) {
     const Filtering form = minimal_filtering(s, stream);
@@ -221,7 +222,7 @@ bool with_filtering(const ConvShape& s, Stream stream, const Body& body) {
 
 // ---- both axes, of one vector of channels ----------------------------------------------------------------------------
 
-// put(row, column, value) of the out x out matrix that `axis` makes of the in x in one, columns first.
+// Applies `axis` to both axes of an in x in matrix, columns first, and calls put(row, column, value) for the out x out result.
 template <int in, int out, class Load, class Put>
 inline void both_axes(void (*axis)(vec (&)[out], const vec (&)[in]), const Load& load, const Put& put) {
     vec t[in][out];  // [column][row of the result]
@@ -245,33 +246,33 @@ inline void both_axes(void (*axis)(vec (&)[out], const vec (&)[in]), const Load&
 
 // A tile's points are n x n, row-major: point i n + j.
 
-// put(point, value) for all points of the image d(row, column).
+// Calls put(point, value) for all points of the image d(row, column).
 template <class F, class Load, class Put>
 inline void image_to_points(const Load& d, const Put& put) {
     both_axes(F::image_axis, d, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
 }
 
-// put(row, column, value) of the image that the points m(point) make.
+// Calls put(row, column, value) for the image with the points m(point).
 template <class F, class Load, class Put>
 inline void points_to_image(const Load& m, const Put& put) {
     both_axes(
         F::image_axis_adjoint, [&](int i, int j) { return m(F::inputs * i + j); }, put);
 }
 
-// put(point, value) for all points of the outputs' gradient dy(row, column).
+// Calls put(point, value) for all points of the output gradient dy(row, column).
 template <class F, class Load, class Put>
 inline void gradient_to_points(const Load& dy, const Put& put) {
     both_axes(F::output_axis_adjoint, dy, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
 }
 
-// put(row, column, value) of the outputs that the points m(point) make.
+// Calls put(row, column, value) for the outputs with the points m(point).
 template <class F, class Load, class Put>
 inline void points_to_outputs(const Load& m, const Put& put) {
     both_axes(
         F::output_axis, [&](int i, int j) { return m(F::inputs * i + j); }, put);
 }
 
-// put(point, value) for all points of the 2x2 filter g, row-major.
+// Calls put(point, value) for all points of the 2x2 filter g, row-major.
 template <class F, class Put>
 inline void filter_to_points(vec g00, vec g01, vec g10, vec g11, const Put& put) {
     const vec g[2][2] = {{g00, g01}, {g10, g11}};
@@ -279,7 +280,7 @@ inline void filter_to_points(vec g00, vec g01, vec g10, vec g11, const Put& put)
         F::filter_axis, [&](int i, int j) { return g[i][j]; }, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
 }
 
-// put(row, column, value) of the 2x2 filter's gradient that the points m(point) make.
+// Calls put(row, column, value) for the gradient of the 2x2 filter with the points m(point).
 template <class F, class Load, class Put>
 inline void points_to_filter(const Load& m, const Put& put) {
     both_axes(

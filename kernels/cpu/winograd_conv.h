@@ -1,8 +1,8 @@
 // conv2d and conv2d_dgrad by Winograd (winograd.h): transform tiles to points, multiply by the filter at each point, and
 // transform back. The two are one algorithm with different transforms.
 //
-// The filter's points are 6.25 times its size (F7: 16 times). When they are computed depends on how many tiles share them; this
-// does not change the bits.
+// The transformed filter is 6.25 times as large as the filter (F7: 16 times). The number of tiles that share it decides when it
+// is computed. This does not change the bits.
 #pragma once
 #include "kernels/cpu/winograd_tiles.h"
 
@@ -59,7 +59,7 @@ struct WinogradConv {
     }
 };
 
-// All columns of m = v u over k in [k0, k1), added to the earlier sum where k0 > 0. u begins at m's columns and at k0.
+// All columns of m = v u over k in [k0, k1), added to m if k0 > 0. u begins at the columns of m and at k0.
 inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const FilterPoints& u, int64_t k0, int64_t k1) {
     const RowPanels panels{m.tiles};
     for (int point = 0; point < m.points; ++point)
@@ -78,11 +78,11 @@ inline void multiply_points(const PointMatrix& m, const PointMatrix& v, const Fi
         }
 }
 
-// Few tiles: a task has some columns of all tiles, and computes the filter's points piece by piece as needed; a piece then never
-// leaves its L2. All tasks read the tiles' points; those of too many tiles would not stay in L3.
+// For few tiles: a task computes some columns of all tiles, and transforms the filter piece by piece, so that a piece stays in
+// L2. All tasks read the points of all tiles; those of many tiles would not fit in L3.
 template <class F>
 void convolve_few_tiles(const WinogradConv<F>& d, Stream stream) {
-    constexpr int64_t columns = 32, piece = F::points > 32 ? 64 : 128;  // of points: about half a megabyte
+    constexpr int64_t columns = 32, piece = F::points > 32 ? 64 : 128;  // the points of a piece take about half a megabyte
     constexpr int64_t most_bytes = int64_t(8) << 20;
     static_assert(columns % tile_cols == 0);
     const int64_t per_image = d.grid.size(), bytes = d.tile_points(per_image).size() * int64_t(sizeof(real));
@@ -108,8 +108,8 @@ void convolve_few_tiles(const WinogradConv<F>& d, Stream stream) {
     }
 }
 
-// Many tiles: a task processes a few images completely, in its own scratch, so that the data of a chunk (2-10 MB) stays in the
-// caches; all tasks share the filter's points.
+// For many tiles: a task processes a few images completely, in its own scratch, so that the data of a chunk (2-10 MB) stay in the
+// caches. All tasks share the transformed filter.
 template <class F>
 void convolve_many_tiles(const WinogradConv<F>& d, Stream stream) {
     const int64_t per_image = d.grid.size(), images = std::max<int64_t>(1, tiles_at_once / per_image);

@@ -1,18 +1,18 @@
-// The transforms between images and the points of their tiles (winograd.h), one tile at a time. Each is one function that is
-// never inlined, so every caller gets the same instructions and the same bits.
+// The transforms between images and the points of their tiles (winograd.h), one tile at a time. They are never inlined, so all
+// callers use the same instructions and get the same bits.
 #pragma once
 #include "kernels/cpu/winograd.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// Strides of a power of two would map all points to the same cache sets.
+// Avoids strides of a power of two, which would map all points to the same cache sets.
 inline int64_t odd_lines(int64_t reals) {
     const int64_t line = 64 / int64_t(sizeof(real));
     return (ceil_div(reals, line) | 1) * line;
 }
 
-// The layout of a matrix of (tiles, k), one for each point: 2^run_bits contiguous values of k, tiles `pitch` apart, runs one
-// after another.
+// The layout of a matrix (tiles, k) at each point: runs of 2^run_bits contiguous values of k, one after another; within a run,
+// tiles are `pitch` apart.
 struct PointMatrix {
     int points, run_bits;
     int64_t pitch, tiles, depth;
@@ -30,7 +30,8 @@ struct PointMatrix {
 inline constexpr int64_t zero_channels = 256;
 inline constexpr real zeros[zero_channels] = {};
 
-// Pixel (h, w) of image n starting at channel c; zeros outside the image. At most zero_channels may be read.
+// Images with a border of zeros. at() returns the address of pixel (h, w) of image n at channel c, or of zeros outside the image.
+// At most zero_channels may be read.
 struct Image {
     const real* data;
     int64_t rows, cols, channels;
@@ -63,7 +64,7 @@ __attribute__((noinline)) void gradient_tile(const PointMatrix& to, int64_t tile
     }
 }
 
-// Tile `tile` of all images, k in [k0, k1): k = (parity of the row, of the column, channel).
+// Transforms tile number `tile` of the batch for k in [k0, k1): k = (parity of the row, parity of the column, channel).
 template <class F>
 void transform_image(const PointMatrix& to, int64_t place, int64_t tile, int64_t k0, int64_t k1, const real* x,
                      const ConvShape& s) {
@@ -115,7 +116,7 @@ inline const real* filter_at(const real* w, const ConvShape& s, int64_t o, int64
     return w + ((o * 4 + phase / 2) * 4 + phase % 2) * s.C + c;
 }
 
-// conv2d's: k = (phase, c), n = o.
+// For conv2d: k = (phase, c), n = o.
 template <class F>
 __attribute__((noinline)) void transform_filter(const FilterPoints& to, const real* w, const ConvShape& s, int64_t n0,
                                                 int64_t cols, int64_t k0, int64_t k1) {
@@ -135,7 +136,7 @@ __attribute__((noinline)) void transform_filter(const FilterPoints& to, const re
         }
 }
 
-// conv2d_dgrad's: k = o, n = (phase, c).
+// For conv2d_dgrad: k = o, n = (phase, c).
 template <class F>
 __attribute__((noinline)) void transform_filter_adjoint(const FilterPoints& to, const real* w, const ConvShape& s, int64_t n0,
                                                         int64_t cols, int64_t k0, int64_t k1) {
@@ -184,8 +185,8 @@ __attribute__((noinline)) void output_tile(real* y, const PointMatrix& m, int64_
     }
 }
 
-// One vector of channels of one image: the results of its tiles, which overlap by one row and column. A pixel is complete after
-// the last tile that covers it, row by row.
+// Adds the results of the tiles of one image for one vector of channels. Tiles overlap by one row and column, so a pixel is
+// complete after the last tile that covers it.
 template <class Act>
 struct ImageWriter {
     real* to;  // pixel (0, 0) of the image, at the first channel
@@ -205,7 +206,7 @@ __attribute__((noinline)) void overlap_tiles(const ImageWriter<Act>& image, cons
     constexpr int last = F::outputs;  // of F::inputs rows and columns, shared with the next tile
     const TileGrid grid = tile_grid<F>(image.s);
     const int64_t stride = m.point_stride;
-    vec above[last * most_tiles + 1];  // the last row of the tiles above
+    vec above[last * most_tiles + 1];  // last row of the tiles above
     for (int64_t j = 0; j <= last * grid.cols; ++j) above[j] = vec{};
     for (int64_t row = 0; row < grid.rows; ++row) {
         vec before[F::inputs] = {};  // the last column of the tile before

@@ -1,13 +1,14 @@
-// conv2d_wgrad by Winograd (winograd.h): at each point dW (OC) x (4 C) is a sum over tiles of outer products.
+// conv2d_wgrad by Winograd (winograd.h): at each point, dW (OC) x (4 C) is a sum of outer products over the tiles.
 //
-// Few tiles: a task has a block of columns over all tiles and its own points of x; the gradient's points are shared. Many tiles:
-// a task has a slice of the tiles, its own points of both and its own sums, which the last transform adds in order.
+// Few tiles: a task computes a block of columns over all tiles. It transforms its part of x; all tasks share the points of dy.
+// Many tiles: a task computes a slice of the tiles. It transforms its parts of x and dy and has its own sums, which the last
+// transform adds in order.
 #pragma once
 #include "kernels/cpu/winograd_tiles.h"
 
 namespace gannet::kernels::cpu::GANNET_ISA {
 
-// Rows of the product: blocks of 128 channels [block][tile][channel], read by tile<> along the channels.
+// Rows of the matrix product: blocks of 128 channels [block][tile][channel], read by tile<> along the channels.
 struct BlockLayout {
     static constexpr int bits = 7, row_stride = 1, k_stride = 128 + 16;
 };
@@ -29,12 +30,12 @@ PointMatrix filter_sums(int64_t columns, const ConvShape& s) {
     return {.points = F::points, .run_bits = 30, .pitch = odd_lines(columns), .tiles = s.OC, .depth = columns};
 }
 
-// The sums of a block are larger than L2.
+// The sums of one block exceed L2.
 inline void prefetch_columns(const real* row) {
     for (int i = 0; i < tile_cols; i += 64 / int(sizeof(real))) __builtin_prefetch(row + i);
 }
 
-// sums (+)= over tiles [begin, begin + count); the tiles of both operands are counted from `begin`.
+// Adds the outer products of tiles [begin, begin + count) to sums. The tiles of both operands are numbered from `begin`.
 inline void add_outer_products(const PointMatrix& sums, const PointMatrix& dy, int64_t dy_begin, const PointMatrix& x,
                                int64_t x_begin, int64_t count, bool first) {
     const Run run{0, 0, int(count)};
@@ -56,7 +57,7 @@ inline void add_outer_products(const PointMatrix& sums, const PointMatrix& dy, i
         }
 }
 
-// Columns [n0, n0 + sums.depth) of row o of dw, from the sum of `slices` such sums, `size` apart.
+// Columns [n0, n0 + sums.depth) of row o of dw, from the total of `slices` sums, which are `size` apart.
 template <class F>
 __attribute__((noinline)) void filter_row(real* dw, const PointMatrix& sums, int64_t slices, int64_t o, int64_t n0,
                                           const ConvShape& s) {
@@ -81,7 +82,7 @@ void winograd_wgrad_by_columns(real* dw, const real* x, const real* dy, const Co
     PointMatrix of_dy = gradient_points<F>(tiles, s);
     of_dy.data = scratch_reals(shared_b_slot, of_dy.size());
     parallel_for(stream, tiles, [&](int64_t tile) { transform_gradient<F>(of_dy, tile, tile, dy, s); });
-    // the gradient's points are read once for each block of columns, its sums once for each batch of tiles
+    // the points of dy are read once for each block of columns, the sums once for each batch of tiles
     const int64_t columns = tiles <= wgrad_tiles ? 32 : 64;
     parallel_for(stream, 4 * s.C / columns, [&](int64_t task) {
         const int64_t n0 = task * columns;
@@ -101,7 +102,7 @@ template <class F>
 void winograd_wgrad_by_slices(real* dw, const real* x, const real* dy, const ConvShape& s, Stream stream) {
     const int64_t tiles = s.N * tile_grid<F>(s).size();
     PointMatrix sums = filter_sums<F>(4 * s.C, s);
-    // about 32 MB of sums
+    // the sums of all slices take about 32 MB
     const int64_t slices = std::clamp<int64_t>((int64_t(1) << 23) / sums.size(), 2, 8);
     sums.data = scratch_reals(shared_partial_slot, slices * sums.size());
     parallel_for(stream, slices, [&](int64_t slice) {

@@ -1,5 +1,5 @@
 // cp.async: copies 4, 8 or 16 bytes from global to shared memory without a register, on sm_80 and later; a plain copy on older
-// GPUs. With `valid` false it writes zeros and reads nothing. The copies since the last commit are a group; wait<N>() returns
+// GPUs. If `valid` is false, it writes zeros and reads nothing. The copies since the last commit are a group; wait<N>() returns
 // when at most N groups are in flight. The copies of other threads are visible after the next __syncthreads.
 #pragma once
 #include <cuda_runtime.h>

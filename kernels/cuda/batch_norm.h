@@ -5,7 +5,8 @@
 
 namespace gannet::kernels::cuda {
 
-// A slice's moments; one slice is the result. The threads' means are counted from the slice's first row.
+// The moments of a slice, which are the result if there is only one slice. The means of the threads are relative to the first row
+// of the slice.
 template <class T, int width>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     moments_kernel(real* mean_var, double* partial, const T* x, ColumnCut c, int64_t rows) {
@@ -86,7 +87,7 @@ struct NormInputs {
     OutputGradient<T, width> z;
 };
 
-// The first pass: column sums of dz and dz (x - mean) over this block's slice.
+// The first pass: column sums of dz and dz (x - mean) over the slice of the block.
 template <class T, int width, class A>
 __device__ __forceinline__ void sum_batch_norm_grad(ColumnSums<real, width, 2>& sums, const BatchNormGrad<T>& g, A act,
                                                     const ColumnThread<width>& p) {
@@ -107,7 +108,7 @@ __device__ __forceinline__ void sum_batch_norm_grad(ColumnSums<real, width, 2>& 
     add_columns(sums, total, p);
 }
 
-// The second pass: dx of this thread's rows, from those sums over all rows; dgamma and dbeta of the tile.
+// The second pass: dx of the thread's rows, from these sums over all rows; dgamma and dbeta of the tile.
 template <class T, int width, class A>
 __device__ __forceinline__ void finish_batch_norm_grad(const real* sum_dz, const real* sum_dzx, const BatchNormGrad<T>& g, A act,
                                                        const ColumnThread<width>& p) {
@@ -152,7 +153,7 @@ __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64)
     store_slice(partial, sums, p);
 }
 
-// Every block adds the slices of its columns again, because they are few.
+// Every block adds the slices of its columns again, because there are few slices.
 template <class T, int width, class A>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     batch_norm_grad_kernel(const real* partial, BatchNormGrad<T> g, ColumnCut c, A act) {
@@ -162,7 +163,7 @@ __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64)
     finish_batch_norm_grad(sums.totals[0], sums.totals[1], g, act, p);
 }
 
-// Both passes, if one slice has all rows.
+// Both passes in one kernel, if there is only one slice.
 template <class T, int width, class A>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 128))
     batch_norm_grad_slice_kernel(BatchNormGrad<T> g, ColumnCut c, A act) {

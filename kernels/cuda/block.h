@@ -1,4 +1,4 @@
-// Sums over a warp and over a block in one fixed order: a butterfly within each warp, then the warps' totals in order.
+// Sums over a warp and over a block in a fixed order: a butterfly within each warp, then the sums of the warps in order.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -9,7 +9,7 @@ namespace gannet::kernels::cuda {
 inline constexpr int warp_size = 32;
 inline constexpr unsigned all_lanes = 0xFFFFFFFFu;
 
-// Every lane gets the warp's sum; all 32 lanes must call it. V has operator+ and a constructor from nothing.
+// Every lane gets the sum over the warp. All 32 lanes must call it. V has operator+ and a default constructor.
 template <class V>
 __device__ __forceinline__ V warp_sum(V value) {
 #pragma unroll
@@ -17,8 +17,8 @@ __device__ __forceinline__ V warp_sum(V value) {
     return value;
 }
 
-// Every thread gets the block's sum. `partial` is shared memory for block / 32 values; all threads of a block of a multiple of 32
-// call it. It may be called again with the same memory, because it ends with a barrier.
+// Every thread gets the sum over the block. All threads call it; their number is a multiple of 32. `partial` is shared memory for
+// block / 32 values. The memory can be used again, because the function ends with a barrier.
 template <int threads, class V>
 __device__ __forceinline__ V block_sum(V value, V (&partial)[threads / warp_size]) {
     static_assert(threads % warp_size == 0);

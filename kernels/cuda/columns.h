@@ -1,8 +1,8 @@
 // Passes over a (rows, cols) matrix in which each thread has fixed columns, and sums down the columns. A block is a tile of
 // columns times a slice of rows: `lanes` threads side by side, each with `width` neighbouring columns, and `row_lanes` such rows
-// of threads. A narrow matrix is read as one with fewer, wider rows (`fold` rows side by side), so that 1 or 3 channels are also
-// read in packs of 16 bytes. Sums have two levels, both in an order that depends only on the shape: a slice in a fixed tree
-// (add_columns), then the slices in order (merge_slices).
+// of threads. A narrow matrix is read as a matrix with fewer, wider rows (`fold` rows side by side), so that 1 or 3 channels are
+// also read in packs of 16 bytes. Sums have two levels, both in an order that depends only on the shape: the rows of a slice in a
+// fixed tree (add_columns), then the slices in order (merge_slices).
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -16,7 +16,7 @@ namespace gannet::kernels::cuda {
 
 inline constexpr int column_threads = 512;
 inline constexpr int tile_columns = 32;        // a line of 128 bytes
-inline constexpr int wide_tile_columns = 128;  // if there are enough tiles to fill the device
+inline constexpr int wide_tile_columns = 128;  // used if there are enough tiles to fill the device
 
 enum class ColumnUse { sums, pass };
 
@@ -28,7 +28,7 @@ struct ColumnCut {
     Grid grid() const { return {dim3(unsigned(tiles), unsigned(slices)), dim3(column_threads)}; }
     std::string extents_text() const { return "matrix " + std::to_string(rows) + " " + std::to_string(cols); }
 
-    // Of store_slice's array.
+    // The size of the array of store_slice.
     template <class P>
     std::size_t partial_bytes(int terms) const {
         return slices > 1 ? std::size_t(slices) * std::size_t(terms) * std::size_t(columns) * sizeof(P) : 0;
@@ -37,15 +37,15 @@ struct ColumnCut {
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// Whether a thread can have `width` neighbouring columns, folding rows if necessary.
+// Whether a thread can have `width` neighbouring columns, if necessary by folding rows.
 template <int width>
 bool fits_columns(const RowsShape& s) {
     const int64_t fold = width / std::gcd<int64_t>(width, s.cols);
     return fold == 1 || (s.cols * fold <= tile_columns && s.rows % fold == 0);
 }
 
-// At least four rows for each thread. There are so few slices that adding them again in every block is cheap compared with the
-// block's own rows: their square is at most a quarter of the rows.
+// Each thread has at least four rows. The square of the number of slices is at most a quarter of the number of rows, so adding
+// the slices again in every block takes little time compared with the rows of the block.
 template <int width>
 ColumnCut cut_columns(const RowsShape& s, ColumnUse use) {
     ColumnCut c;
@@ -69,8 +69,8 @@ template <int width>
 struct ColumnThread {
     const ColumnCut& c;
     int lane, row;
-    int64_t tile, column;  // the tile's first column, and this thread's, as read
-    int64_t begin, end;    // of its rows, as read, in steps of row_lanes
+    int64_t tile, column;  // the first (folded) column of the tile and of this thread
+    int64_t begin, end;    // the range of its (folded) rows, in steps of row_lanes
     bool active;
 
     __device__ explicit ColumnThread(const ColumnCut& cut)
@@ -78,17 +78,17 @@ struct ColumnThread {
           lane(int(threadIdx.x) % cut.lanes),
           row(int(threadIdx.x) / cut.lanes),
           tile(int64_t(blockIdx.x) * cut.lanes * width),
-          column((int64_t(blockIdx.x) * cut.lanes + lane) * width),  // this form keeps stores 16 bytes wide
+          column((int64_t(blockIdx.x) * cut.lanes + lane) * width),  // written such that nvcc keeps stores 16 bytes wide
           begin(blockIdx.y * cut.slice_rows + row),
           end(min(cut.rows, (blockIdx.y + 1) * cut.slice_rows)),
           active(row < cut.row_lanes && column < cut.cols) {
         if (!active) begin = end;
     }
 
-    // How many rows it has.
+    // The number of its rows.
     __device__ int steps() const { return begin < end ? int(unsigned(end - begin - 1) / unsigned(c.row_lanes)) + 1 : 0; }
 
-    // Columns of the matrix in this tile, and the place of this thread's k-th among them.
+    // The number of columns of the matrix in this tile, and the position of this thread's k-th column among them.
     __device__ int tile_size() const { return int(c.fold > 1 ? c.columns : min(int64_t(c.lanes) * width, c.cols - tile)); }
     __device__ int place(int k) const { return c.fold > 1 ? (lane * width + k) % int(c.columns) : lane * width + k; }
 
@@ -98,14 +98,14 @@ struct ColumnThread {
         if (c.fold == 1) return load_any<width>(v + column);
         return pick_places(v);
     }
-    // The same of the tile's totals in shared memory.
+    // The same part of the tile's totals in shared memory.
     template <class T>
     __device__ Pack<T, width> pick(const T* totals) const {
         if (c.fold == 1) return load_pack<width>(totals + lane * width);
         return pick_places(totals);
     }
 
-    // use(load(e, r), e) for its rows r, where e is the first element; `batch` loads are in flight at a time.
+    // Calls use(load(e, r), e) for its rows r, where e is the first element, with `batch` loads in flight at a time.
     template <int batch, class Load, class Use>
     __device__ __forceinline__ void for_rows(const Load& load, const Use& use) const {
         const int64_t step = c.row_lanes * c.cols;
@@ -134,14 +134,14 @@ private:
 
 // ---- sums, first level -------------------------------------------------------------------------------------------------
 
-// Of a block: totals[k][j] is the k-th term's sum in the tile's column j.
+// Shared memory of a block: totals[k][j] is the sum of term k in column j of the tile.
 template <class T, int width, int terms>
 struct ColumnSums {
     Pack<T, width> values[terms][column_threads];
     T totals[terms][wide_tile_columns];
 };
 
-// Adds the threads' values into `totals`, which every thread may read afterwards. All threads of the block call it.
+// Adds the values of the threads into `totals`, which every thread may read afterwards. All threads of the block call it.
 template <class T, int width, int terms>
 __device__ __forceinline__ void add_columns(ColumnSums<T, width, terms>& sums, const Pack<T, width> (&values)[terms],
                                             const ColumnThread<width>& p) {
@@ -187,8 +187,8 @@ struct SliceSums {
     T totals[terms][tile_columns];
 };
 
-// totals[k][j] = sum over the slices i of value(k, i, tile + j), for the tile's `size` columns, at most tile_columns. All threads
-// of the block call it; a warp takes the columns of every (threads / 32)-th slice.
+// totals[k][j] = sum over the slices i of value(k, i, tile + j), for the `size` columns of the tile, at most tile_columns. All
+// threads of the block call it. Each warp adds every (threads / 32)-th slice.
 template <class T, int terms, class Value>
 __device__ __forceinline__ void merge_slices(SliceSums<T, terms>& sums, int64_t tile, int size, int slices, const Value& value) {
     const int j = int(threadIdx.x) % tile_columns, group = int(threadIdx.x) / tile_columns,

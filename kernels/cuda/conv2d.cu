@@ -1,13 +1,13 @@
-// Convolutions as implicit GEMM (tile.h), NHWC. 2 N P Q OC R S C flops, with x, w and y accessed once each. On an H100 SXM (67
-// TFLOP/s fp32, 3.35 TB/s) bound by the FMA units from about 32 channels on both sides, and expected near 80 % of the peak if
-// there are enough tiles; a layer that reads or writes an image (1 or 3 channels) is bound by memory.
+// Convolutions as implicit GEMM (tile.h), NHWC. 2 N P Q OC R S C flops; x, w and y are accessed once each. On an H100 SXM (67
+// TFLOP/s fp32, 3.35 TB/s) bound by the FMA units from about 32 input and output channels on, and expected near 80 % of the peak
+// if there are enough tiles. A layer that reads or writes an image (1 or 3 channels) is bound by memory.
 //
 // conv2d: rows of the GEMM are output pixels, k is (tap, channel). conv2d_dgrad: the pixels of dx are grouped by their phase of
 // the stride; each phase uses its own taps, so the zeros between dy's pixels are never multiplied; all phases are one launch.
 // conv2d_wgrad: k runs over the output pixels. Few channels have separate kernels (conv_few_channels.h, conv_few_outputs.h).
-// Where the image on one side, or the filter, is a single pixel, all three are plain matrix products (matmul.h).
+// If the input image, the output image or the filter is a single pixel, all three are plain matrix products (matmul.h).
 //
-// A pixel's sum is the same chain for any N: the slicing of k depends on the other extents and a nominal batch.
+// The sum of a pixel is the same chain for any N: the slicing of k depends on the other extents and a nominal batch.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/conv_few_channels.h"
@@ -17,7 +17,7 @@
 
 namespace gannet::kernels::cuda {
 
-// How operands are copied: four values at a time, both or A alone; one by one; and as patches of few channels.
+// How operands are copied: four values at a time (both operands or only A), one by one, or as patches of few channels.
 enum class Copy { packs, packs_of_a, singles, few_channels };
 
 namespace {
@@ -89,7 +89,7 @@ ConvExtents extents_of(const char* kernel, const ConvShape& s, int64_t read) {
 template <Copy c>
 using CopyForm = std::integral_constant<Copy, c>;
 
-// f(tile, form), both compile-time constants. The large tile is for packs.
+// Calls f(tile, form) with compile-time constants. The large tile is used only with packs.
 template <class F>
 void with_form(TileKind kind, Copy form, F&& f) {
     with_tile(kind, [&](auto tile) {

@@ -1,11 +1,11 @@
-// Convolutions that read few channels, as operands of the tiled GEMM. A step of k per tap (conv_operands.h) would be mostly
-// zeros, so k is (tap row, tap column, channel), and each element of a patch is copied separately.
+// Convolutions that read few channels, as operands of the tiled GEMM. With one step of k per tap (conv_operands.h), most of k
+// would be zeros. So k is (tap row, tap column, channel), and each element of a patch is copied separately.
 #pragma once
 #include "kernels/cuda/conv_operands.h"
 
 namespace gannet::kernels::cuda {
 
-// The digits of k, and those of a step, so that k advances without a division.
+// k as (tap row, tap column, channel), and the same for a step, so that k advances without a division.
 struct PatchDigits {
     int row, col, channel;
 
@@ -18,20 +18,20 @@ struct PatchDigits {
     }
 };
 
-// The image that is read: tap (t, u) is at `direction` (t, u) from a pixel's corner.
+// The input image: tap (t, u) is at `direction` * (t, u) from the corner of a pixel's patch.
 struct PatchSource {
     int height, width, channels, taps_h, taps_w, direction;
 
     __device__ __forceinline__ int depth() const { return taps_h * taps_w * channels; }
 };
 
-// Four elements of a pixel's patch, k apart.
+// Four elements of the patch of a pixel, at four values of k.
 template <class T, class Tile>
 class PatchChunk {
     using A = OperandTile<Tile::rows, true>;
 
 public:
-    // (h, w) is the corner; h is `nowhere` beyond the last pixel.
+    // (h, w) is the corner of the patch; h is `nowhere` beyond the last pixel.
     __device__ __forceinline__ PatchChunk(const T* image, const PatchSource& s, int64_t n, int h, int w, int64_t step)
         : s_(s),
           step_(tile_depth, s.taps_w, s.channels),
@@ -164,8 +164,9 @@ private:
     const T* const filter_;
 };
 
-// dw (OC R S, C) = patches of dy (N H W, OC R S)^T x (N H W, C), for few filters: the rows of the GEMM are also taps, and k runs
-// over the pixels of x. Pixel (h, w) meets dy at ((h + padding - r) / stride, (w + padding - s) / stride) if these are integers.
+// dw (OC R S, C) = patches of dy (N H W, OC R S)^T x (N H W, C), for few filters: the rows of the GEMM are (filter, tap), and k
+// runs over the pixels of x. Pixel (h, w) is multiplied by dy at ((h + padding - r) / stride, (w + padding - s) / stride) if
+// these are integers.
 template <class T, class Tile, int vector>
 class FewFiltersGradientOperands {
 public:

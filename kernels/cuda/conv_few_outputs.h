@@ -1,8 +1,8 @@
 // Convolutions with at most four output channels (conv2d to an image, conv2d_dgrad from features to an image), computed as dot
 // products, because most columns of a GEMM tile would be empty.
 //
-// Eight threads share eight neighbouring pixels of a row (of one phase, in the adjoint): each sums a few channels of all of them,
-// with the filter in shared memory; at the end they exchange their sums, and each finishes one pixel.
+// Eight threads share eight neighbouring pixels of a row (in conv2d_dgrad, of one phase): each sums a few channels of all eight,
+// with the filter in shared memory. At the end they exchange their sums, and each finishes one pixel.
 #pragma once
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/conv_operands.h"
@@ -11,11 +11,11 @@
 namespace gannet::kernels::cuda {
 
 inline constexpr int few_outputs = 4, few_threads = 256;
-inline constexpr int strip = 8;                           // pixels, and the threads that share them
-inline constexpr int strips = few_threads / strip;        // of a block
-inline constexpr int most_filter_values = 40 * 1024 / 8;  // of a block's channels: fits static shared memory, as double, too
+inline constexpr int strip = 8;                           // pixels of a strip, and threads that share them
+inline constexpr int strips = few_threads / strip;        // strips of a block
+inline constexpr int most_filter_values = 40 * 1024 / 8;  // maximum of a block: fits static shared memory, also as double
 
-// The filter's taps x outputs x channels of one pass over the taps. Each kernel has its own type.
+// The filter values of one pass over the taps: taps x outputs x channels. Each kernel has its own type.
 template <class T, int outputs, int channels, bool adjoint>
 struct FewOutputsFilter {
     static constexpr int most_taps = most_filter_values / (outputs * channels);
@@ -29,8 +29,8 @@ struct FewOutputs {
     Activation act;
 };
 
-// The source of a strip: `taps_h` x `taps_w` taps are `direction` apart, its pixels `pixel_step`; filter tap (t, u) is number
-// first + t * row_step + u * col_step of w.
+// The source of a strip: `taps_h` x `taps_w` taps with the step `direction`, pixels with the step `pixel_step`. Filter tap (t, u)
+// has the index first + t * row_step + u * col_step in w.
 struct StripSource {
     int height, width, channels, taps_h, taps_w, direction, pixel_step;
     int first, row_step, col_step;
@@ -43,7 +43,7 @@ __device__ __forceinline__ int64_t filter_place(const ConvExtents& e, int output
     return (int64_t(o) * e.R * e.S + tap) * e.C + c;
 }
 
-// The sum of eight threads' values[j], for each j: thread j ends with its own in values[0].
+// Sums values[j] over eight threads, for each j. Thread j gets the sum for j in values[0].
 template <int half = strip / 2, class T, int outputs>
 __device__ __forceinline__ void exchange_sums(T (&values)[strip][outputs]) {
     const bool upper = threadIdx.x & half;

@@ -1,7 +1,7 @@
 // Convolutions as operands of the tiled GEMM (tile.h): addresses of image patches and filters for each step of k.
 //
-// A step of k is tile_depth channels of one tap of the filter: the last step of a tap is padded with zeros, so no step spans two
-// taps, and one address and one test suffice per step. Each thread computes the properties of its pixel once.
+// A step of k is tile_depth channels of one tap of the filter. The last step of a tap is padded with zeros, so no step spans two
+// taps, and a step needs one address and one test. Each thread computes the properties of its pixel once.
 #pragma once
 #include "kernels/cuda/matmul_operands.h"
 
@@ -25,11 +25,11 @@ struct ConvArguments {
     }
 };
 
-// The pixel of a row beyond the last: outside the image with every tap.
+// The coordinate of a row beyond the last pixel: every tap is outside the image.
 inline constexpr int nowhere = -(1 << 30);
 
-// Which taps of a thread's patch are inside the image, tap by tap, starting at `first`: a bit each for up to 64 taps, or, for any
-// number, coordinates that are compared. The patch's taps are (row + t * step, col + u * step).
+// Which taps of a thread's patch are inside the image, in order, starting at `first`: one bit per tap for up to 64 taps,
+// otherwise coordinates that are compared. The taps of the patch are (row + t * step, col + u * step).
 template <bool few_taps>
 class InsideTaps;
 
@@ -73,7 +73,7 @@ private:
     int row_, col_, first_col_, step_, height_, width_;
 };
 
-// The position of a pixel's patch in image n, that is of its first tap. `nowhere` for pixels beyond the last.
+// The position of the first tap of a pixel's patch in image n, or `nowhere` for pixels beyond the last.
 struct PatchCorner {
     int row, col;
     int64_t n;
@@ -143,11 +143,11 @@ private:
     int image_, filter_;  // places in them
 };
 
-// The phases of the adjoint along one axis, computed by the launcher so that no kernel divides by the stride.
+// The phases of conv2d_dgrad along one axis, computed by the launcher, so that no kernel divides by the stride.
 struct AxisPhases {
-    int stride, taps, long_until;     // phases below long_until have one pixel more
+    int stride, taps, long_until;     // phases below long_until have one more pixel
     int first_source, shift, kernel;  // padding / stride, padding % stride
-    int pixels;                       // of the longest phase
+    int pixels;                       // number of pixels of the longest phase
     int count() const { return pixels > 1 ? stride : long_until; }
 };
 inline AxisPhases axis_phases(int extent, int kernel, int stride, int padding) {
@@ -156,8 +156,8 @@ inline AxisPhases axis_phases(int extent, int kernel, int stride, int padding) {
             pixels};
 }
 
-// One phase of an axis: the pixels phase + i * stride, i < pixels, of dx. They use `taps` taps, every stride-th starting at
-// `tap`: pixel i uses dy at source + i - t with the t-th.
+// One phase of an axis: the pixels phase + i * stride, i < pixels, of dx. They use `taps` taps, every stride-th one from `tap`
+// on. Pixel i uses dy at source + i - t with the t-th tap.
 struct AxisPhase {
     int phase, pixels, source, tap, taps;
 
@@ -253,7 +253,7 @@ private:
                   ((phase.h.tap + t * e.stride) * e.S + phase.w.tap + u_ * e.stride) * e.C;
     }
     static __device__ __forceinline__ int steps_of_tap(const ConvExtents& e) { return (e.OC + tile_depth - 1) / tile_depth; }
-    static __device__ __forceinline__ int filter_size(const ConvExtents& e) { return e.R * e.S * e.C; }  // of one filter
+    static __device__ __forceinline__ int filter_size(const ConvExtents& e) { return e.R * e.S * e.C; }  // values of one filter
 
     const ConvExtents& e_;
     InsideTaps<whole_steps> taps_;
@@ -262,7 +262,7 @@ private:
     int image_, filter_;  // places in them
 };
 
-// dw (OC, R S C) = dy^T (OC, N P Q) patches of x (N P Q, R S C). A thread's columns stay; k runs over the pixels.
+// dw (OC, R S C) = dy^T (OC, N P Q) patches of x (N P Q, R S C). The columns of a thread are fixed; k runs over the pixels.
 template <class T, class Tile, int vector_a, int vector_b>
 class FilterGradientOperands {
 public:
@@ -289,7 +289,7 @@ public:
         }
         h_end_ = h_ + (e_.P - int(p)) * e_.stride, w_end_ = w_ + (e_.Q - int(q)) * e_.stride;
 
-        // a step is `images` images, `rows` rows and `cols` pixels of dy
+        // a step advances by `images` images, `rows` rows and `cols` pixels of dy
         const int cols = tile_depth % e_.Q, rows = tile_depth / e_.Q % e_.P, images = tile_depth / e_.Q / e_.P;
         step_h_ = rows * e_.stride, step_w_ = cols * e_.stride;
         step_ = ((images * e_.H + step_h_) * e_.W + step_w_) * e_.C;
@@ -327,7 +327,7 @@ private:
     const T* image_;
     int h_, w_, h_end_, w_end_;
     int step_, step_h_, step_w_;
-    Apart apart_[pieces];  // the other columns' taps and channels, seen from the first's
+    Apart apart_[pieces];  // taps and channels of the other columns, relative to those of the first
 };
 
 }  // namespace gannet::kernels::cuda

@@ -1,5 +1,5 @@
-// How the memory-bound kernels split their work, the counterpart of kernels/cpu/blocks.h: maps over n elements, and the 32-bit
-// index arithmetic of kernels over samples. Every element has one thread and one formula, so no result depends on the split.
+// Splits the work of memory-bound kernels, as kernels/cpu/blocks.h does on the CPU: maps over n elements, and the 32-bit index
+// arithmetic of kernels over samples. Every element is computed by one thread and one formula, so the split changes no result.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -15,7 +15,7 @@ inline constexpr int map_threads = 256;
 inline constexpr int map_blocks = min_blocks(map_threads, 64);
 
 template <class T>
-inline constexpr int map_tile = map_threads* widest<T>;  // elements of a block
+inline constexpr int map_tile = map_threads* widest<T>;  // elements per block
 
 // n values at a 16-byte boundary, in any number of accesses.
 template <int n, class T>
@@ -54,7 +54,7 @@ public:
         whole_ = wide && int(threadIdx.x + 1) * widest<T> <= count_;
     }
 
-    // The k-th element, within the block and of all.
+    // The index of the k-th element within the block, and among all elements.
     __device__ int place(int k) const { return wide_ ? int(threadIdx.x) * widest<T> + k : int(threadIdx.x) + k * map_threads; }
     __device__ int64_t element(int k) const { return begin_ + place(k); }
 
@@ -95,7 +95,7 @@ __device__ __forceinline__ void map(T* y, int64_t n, bool wide, const F& f, cons
     mine.store(y, map_pack<T>(f, mine.load(x)...));
 }
 
-// Launches a kernel of maps over n elements; does nothing if n is 0.
+// Launches a map over n elements. Does nothing if n is 0.
 template <class T, class... P>
 void launch_map(const char* name, void (*kernel)(P...), int64_t n, Stream stream, std::type_identity_t<P>... arguments) {
     if (n <= 0) return;
@@ -126,11 +126,11 @@ private:
     int shift_ = 31;
 };
 
-// The most elements of one launch of a kernel with 32-bit indices.
+// The maximum number of elements of one launch of a kernel with 32-bit indices.
 inline constexpr int64_t range_limit = (int64_t(1) << 31) - 1;
 
-// f(first, count) for ranges of samples within the limit: nearly always one range. The results of a sample do not depend on its
-// range.
+// Calls f(first, count) for ranges of samples within the limit; nearly always there is one range. The results of a sample do not
+// depend on its range.
 template <class F>
 void for_ranges(int64_t samples, int64_t per_sample, const F& f) {
     if (samples <= 0 || per_sample <= 0) return;
@@ -141,7 +141,7 @@ void for_ranges(int64_t samples, int64_t per_sample, const F& f) {
     for (int64_t first = 0; first < samples; first += most) f(first, std::min(most, samples - first));
 }
 
-// One thread for each of n < 2^31 places.
+// One thread for each of n < 2^31 indices.
 inline Grid thread_grid(int64_t n) { return {dim3(unsigned(divide_up(n, map_threads))), dim3(map_threads)}; }
 __device__ __forceinline__ uint32_t thread_place() { return blockIdx.x * uint32_t(map_threads) + threadIdx.x; }
 

@@ -11,8 +11,8 @@ namespace {
 
 // ---- transpose -------------------------------------------------------------------------------------------------------
 
-inline constexpr int transpose_tile = 32;  // a warp's width
-inline constexpr int narrow = 8;           // with fewer rows or columns a tile would be mostly empty
+inline constexpr int transpose_tile = 32;  // the width of a warp
+inline constexpr int narrow = 8;           // matrices with fewer rows or columns do not use tiles, which would be mostly empty
 
 // One padding element per row, so that a column is spread over 32 banks.
 template <class T>
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
         if (j0 + k < cols && i0 + fast < rows) y[(j0 + k) * rows + i0 + fast] = tile.v[fast][k];
 }
 
-// One thread per element of y, for matrices with too few rows or columns for tiles: strided reads hit the cache.
+// One thread per element of y, for matrices with too few rows or columns for tiles. Strided reads hit the cache.
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks)
     transpose_narrow_kernel(T* y, const T* x, Divisor matrix_size, Divisor rows, uint32_t cols, uint32_t n) {
@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
     uint32_t c = e;
     const uint32_t pixel = channels.split(c);
     uint32_t col = pixel;
-    const uint32_t row = out_cols.split(col);  // of all images: H * scale rows each
+    const uint32_t row = out_cols.split(col);  // the row among those of all images, H * scale rows each
     const uint32_t from = scale.quotient(row) * W + scale.quotient(col);
     store_pack(y + e, load_pack<width>(x + from * channels.value() + c));
 }
@@ -93,14 +93,14 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
 // ---- gather_images ---------------------------------------------------------------------------------------------------
 
 inline constexpr int pixels = 4;        // bytes that one thread reads at once
-inline constexpr int gather_packs = 4;  // and how often
+inline constexpr int gather_packs = 4;  // reads per thread
 inline constexpr int gather_chunk = gather_packs * map_threads * pixels;
 
 struct GatherSource {
     int64_t image;
 };
 
-// A block has a chunk of one image, found by its first thread. At most 40 registers.
+// A block converts a chunk of one image, whose index its first thread computes. At most 40 registers.
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks)
     gather_images_kernel(T* y, const uint8_t* images, const Counters* counters, GatherShape s, unsigned chunks, bool wide) {
@@ -153,7 +153,7 @@ void transpose(T* y, const T* x, const TransposeShape& s, Stream stream) {
 
 namespace {
 
-// f(a constant: the channels of one access)
+// Calls f with a constant, the number of channels of one access.
 template <class T, class F>
 void with_channel_pack(bool wide, const F& f) {
     if (wide) f(std::integral_constant<int, widest<T>>());

@@ -1,4 +1,4 @@
-// At the end of a kernel file: instantiates what CONTRACT, one file of the contract, declares.
+// Included at the end of a kernel file. Instantiates the kernels that CONTRACT, one file of the contract, declares.
 namespace gannet::kernels::cuda {
 using T = real;
 #define KERNEL template

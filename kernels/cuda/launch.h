@@ -13,7 +13,7 @@
 
 namespace gannet::kernels::cuda {
 
-// This thread's current GPU in the runtime; a launch to a stream of another GPU fails.
+// The runtime's current GPU of this thread; select_gpu sets it. A launch to a stream of another GPU fails.
 inline thread_local int current_gpu = 0;
 inline cudaError_t select_gpu(int index) {
     if (index == current_gpu) return cudaSuccess;
@@ -24,7 +24,7 @@ inline cudaError_t select_gpu(int index) {
 
 inline cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream->stream); }
 
-// A grid of blocks; `shared` is dynamic_bytes<...>() of the kernel's type in shared<...>() (shared.h).
+// A grid of blocks. `shared` is dynamic_bytes<T>() for the type T that the kernel passes to shared<T>() (shared.h).
 struct Grid {
     dim3 blocks, threads;
     std::size_t shared = 0;
@@ -41,7 +41,7 @@ inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_str
                 "an earlier kernel may be the cause: run again with CUDA_LAUNCH_BLOCKING=1 and --set cuda.graph=false");
 }
 
-// For the log of tools/simt: the kernel, the layer, and the extents of arguments with extents.
+// For the log of tools/simt: the kernel, the layer, and the extents of arguments with extents_text().
 #ifdef GANNET_SIMT
 template <class... P>
 void describe(const char* name, const P&... arguments) {
@@ -82,8 +82,8 @@ void launch(const char* name, void (*kernel)(P...), const Grid& grid, Stream str
     if (const cudaError_t error = try_launch(name, kernel, grid, stream, arguments...)) throw_launch_error(name, grid, error);
 }
 
-// For __launch_bounds__(threads, min_blocks(threads, registers)): a kernel's register budget. The number of blocks that share a
-// multiprocessor's 65536 registers if no thread has more than `registers`. ptxas obeys it, tools/ptxas.py checks it.
+// For __launch_bounds__(threads, min_blocks(threads, registers)), which limits the registers of a kernel: the number of blocks
+// that share the 65536 registers of a multiprocessor if no thread has more than `registers`. tools/ptxas.py checks the limit.
 constexpr int min_blocks(int threads, int registers) { return 65536 / registers / threads; }
 
 inline int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }

@@ -64,14 +64,14 @@ struct LayerNormGrad {
     const T* gamma;
 };
 
-// dgamma and dbeta of the column j.
+// dgamma and dbeta of column j.
 template <class T>
 __device__ __forceinline__ void store_affine_grad(const LayerNormGrad<T>& g, int64_t j, real sum_dz, real sum_dz_xhat) {
     if (g.dbeta) g.dbeta[j] = sum_dz;
     if (g.dgamma) g.dgamma[j] = sum_dz_xhat;
 }
 
-// First launch, if dgamma or dbeta is requested: a slice's column sums of dz and dz xhat.
+// First launch, if dgamma or dbeta is requested: column sums of dz and dz xhat over a slice.
 template <class T, int width, class A>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     layer_norm_grad_sums_kernel(real* partial, LayerNormGrad<T> g, ColumnCut c, A act) {
@@ -107,7 +107,7 @@ struct LayerNormGradShared {
     SliceSums<real, 2> slices;
 };
 
-// Second launch: dx, row by row; the blocks after the rows' add the slices of 32 columns each.
+// Second launch: the first row_blocks blocks compute dx; each of the others adds the slices of 32 columns.
 template <class T, int width, class A>
 __global__ void __launch_bounds__(row_threads, min_blocks(row_threads, 64))
     layer_norm_grad_kernel(const real* partial, LayerNormGrad<T> g, RowCut c, int64_t row_blocks, int slices, A act) {

@@ -1,7 +1,7 @@
-// Losses over the scores of a batch, and the norm of a gradient. Scores are few: a loss is a small launch or two, bound by their
-// latency (3 us on an H100). The norm reads 4 bytes per parameter, in double: bound by memory (85 % of an H100's 3.35 TB/s) where
-// doubles are fast, by double-precision arithmetic (two instructions per element) on GPUs with one double unit per 64 float
-// units.
+// Losses over the scores of a batch, and the norm of a gradient. Scores are few: a loss is one or two small launches, bound by
+// launch latency (3 us on an H100). The norm reads 4 bytes per parameter and computes in double. It is bound by memory (85 % of
+// an H100's 3.35 TB/s) on GPUs with fast doubles, and by double-precision arithmetic (two instructions per element) on GPUs with
+// one double unit per 64 float units.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -126,7 +126,7 @@ void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, c
            {dim3(unsigned(divide_up(s.size(), map_threads))), dim3(map_threads)}, stream, dx, x, labels, log_sums, dout, s);
 }
 
-// In double, because squares of large gradients overflow float.
+// Computed in double, because squares of large gradients overflow float.
 template <class T>
 void norm2(T* out, const T* x, int64_t n, Stream stream) {
     with_width<T>(aligned(x), [&](auto width) {

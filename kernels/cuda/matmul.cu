@@ -1,9 +1,8 @@
-// Matrix products, all transposes. 2 M N K flops on (M K + K N + M N) reals. On an H100 SXM (67 TFLOP/s fp32, 3.35 TB/s) bound by
-// the FMA units from about 80 rows and columns on, by memory below; a batch of 64 rows by the latency of few blocks, so its k is
-// split into slices.
+// Matrix products, with all transposes. 2 M N K flops on (M K + K N + M N) reals. On an H100 SXM (67 TFLOP/s fp32, 3.35 TB/s)
+// bound by the FMA units from about 80 rows and columns on, otherwise by memory. A batch of 64 rows gives few blocks and is bound
+// by latency, so its k is split into slices.
 //
-// A row of C has the same bits for any M, unless a is transposed (then M is not a batch size): the slicing of k depends on N and
-// K.
+// A row of C has the same bits for any M, unless a is transposed (then M is not a batch size): the slices of k depend on N and K.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/matmul.h"

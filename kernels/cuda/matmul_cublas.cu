@@ -1,5 +1,5 @@
-// Matrix products by cuBLAS: its classic API, one handle, one workspace, one stream. Bound as in matmul.cu; on an H100 SXM cuBLAS
-// reaches about 90 % of the fp32 peak and 75 % of the dense TF32 peak on large shapes.
+// Matrix products by cuBLAS, with its classic API, one handle, one workspace and one stream. Bound as in matmul.cu. On an H100
+// SXM, cuBLAS reaches about 90 % of the fp32 peak and 75 % of the dense TF32 peak on large shapes.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/matmul_cublas.h"
@@ -22,7 +22,7 @@ namespace {
 // NVIDIA's recommendation for sm_90; more than enough for older GPUs.
 constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
 
-// Loaded at the first matrix product that uses it: the library has some 100 MB, which programs on the CPU need not load.
+// The library is loaded at the first matrix product that uses it: it has some 100 MB, which programs on the CPU do not need.
 struct Library {
     decltype(&cublasCreate) create = nullptr;
     decltype(&cublasSetAtomicsMode) set_atomics_mode = nullptr;
@@ -32,7 +32,7 @@ struct Library {
                            cudaDataType, int, const void*, cudaDataType, int, const void*, void*, cudaDataType, int,
                            cublasComputeType_t, cublasGemmAlgo_t) = nullptr;
     decltype(&cublasGetStatusString) status_string = nullptr;
-    std::string missing;  // why it cannot be used
+    std::string missing;  // the reason if it cannot be used
 
     Library() {
         const std::string name = "libcublas.so." + std::to_string(CUBLAS_VER_MAJOR);
@@ -69,7 +69,7 @@ void check(cublasStatus_t status, const char* call) {
                 "--set cuda.matmul=own does without");
 }
 
-// The handle and workspace of a GPU, for its one stream; never destroyed.
+// The handle and workspace of a GPU for its stream. Never destroyed.
 struct Handle {
     cublasHandle_t handle = nullptr;
     void* workspace = nullptr;
@@ -102,7 +102,7 @@ cublasComputeType_t compute_type(Precision precision, int capability) {
     return precision == Precision::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_FAST_16BF;
 }
 
-// cuBLAS is column-major, so it sees each matrix transposed: c' = op(b)' op(a)'.
+// cuBLAS is column-major, so it reads each matrix as its transpose: c' = op(b)' op(a)'.
 void plain_product(float* c, const float* a, const float* b, const MatmulShape& s, Precision precision, Stream stream) {
     const Range range("matmul_cublas");
     if (select_gpu(stream->gpu) != cudaSuccess) throw Error("CUDA: the GPU cannot be selected", "matmul");
@@ -136,7 +136,7 @@ bool matmul_cublas([[maybe_unused]] T* c, [[maybe_unused]] real* moments, [[mayb
             plain_product(c, a, b, s, precision, stream);
             return true;
         }
-        // As if it were one slice of k.
+        // Finishes the output as for one slice of k.
         const Scratch scratch(std::size_t(s.M * s.N) * sizeof(T), stream);
         plain_product(scratch.as<T>(), a, b, s, precision, stream);
         finish_output<T>(c, moments, scratch.as<T>(), bias, s.M * s.N / channels, channels, {1, true}, act, stream);

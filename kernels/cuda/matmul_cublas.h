@@ -3,11 +3,12 @@
 //   the product                                 GPU            precision     cuBLAS from 2 M N K =
 //   plain: without bias, activation             any            fp32          2^32 flops (1024 x 2048 x 1024)
 //   or moments, and M, N, K >= 256              sm_80 to 89    tf32, bf16    2^34
-//                                               sm_90 on       tf32, bf16    2^32: only its kernels reach these GPUs' full rate
-//   everything else                             any            any           never: fusing gains more than the difference
+//                                               sm_90 on       tf32, bf16    2^32: only cuBLAS reaches their full rate
+//   otherwise                                   any            any           never: fusing saves more time than cuBLAS
 //
-// For smaller sizes launch overhead and tails decide, and the project's own kernels are tuned for these shapes. The numbers are
-// estimates, not confirmed on a GPU. `apps/bench MODEL --tune FILE` measures; its table overrides the rule (execution.h).
+// The time of smaller GEMMs depends on launch overhead and partly filled waves of blocks, for which Gannet's kernels are
+// tuned. The numbers are estimates, not confirmed on a GPU. `apps/bench MODEL --tune FILE` measures; its table overrides the rule
+// (execution.h).
 //
 // Results repeat bit for bit on one kind of GPU (one stream, a fixed workspace, no atomics), but a row's bits may depend on M.
 #pragma once
@@ -23,9 +24,9 @@ constexpr bool cublas_is_faster(const MatmulShape& s, bool plain, Precision prec
     return 2.0 * double(s.M) * double(s.N) * double(s.K) >= (tensor_cores && capability < 90 ? 0x1p34 : 0x1p32);
 }
 
-// The contract's matmul, with `channels` as in matmul.h. Returns false and writes nothing if `choice` excludes cuBLAS, the
-// program was built without cuBLAS, T is not float, or an extent is 0 or does not fit an int. The first call creates the handle
-// and allocates its workspace, so it cannot be part of a capture.
+// matmul of the contract, with `channels` as in matmul.h. Returns false and writes nothing if `choice` excludes cuBLAS, the
+// program was built without cuBLAS, T is not float, or an extent is 0 or does not fit in an int. The first call creates the
+// handle and allocates its workspace, so it must not be captured.
 template <class T>
 bool matmul_cublas(T* c, real* moments, const T* a, const T* b, const T* bias, const MatmulShape& s, int64_t channels,
                    Activation act, MatmulChoice choice, Precision precision, Stream stream);

@@ -10,7 +10,7 @@ class MatrixChunk {
     using Layout = OperandTile<tile_extent, k_major>;
 
 public:
-    // Rows beyond the operand's are read from its last row; their results are never written. K > 0.
+    // Rows beyond the last are read from the last row; their results are never written. K > 0.
     __device__ __forceinline__ MatrixChunk(const T* matrix, int64_t first, int64_t extent, int64_t K, int64_t k) {
         const int64_t last = extent - (k_major ? 1 : vector), wanted = first + Layout::chunk_row();
         const int64_t row = wanted < last ? wanted : last;
@@ -21,7 +21,7 @@ public:
         rows_ = int(extent - wanted < chunk ? extent - wanted : chunk);
     }
 
-    // `left` is the rest of k for the chunk: k_left(), or that of another operand with the same copies.
+    // `left`: the remaining steps of k for the chunk, k_left() of this operand or of another one with the same copies.
     template <class F>
     __device__ __forceinline__ void each(const F& f, int left) const {
 #pragma unroll
@@ -34,11 +34,11 @@ public:
     }
 
 private:
-    static constexpr int64_t never_ending = int64_t(1) << 30;  // a slice is shorter
+    static constexpr int64_t never_ending = int64_t(1) << 30;  // more steps than any slice has
 
     const T* from_;
     int64_t pitch_;
-    int left_, rows_;  // steps of k to the end; existing rows of the chunk
+    int left_, rows_;  // remaining steps of k; existing rows of the chunk
 };
 
 template <class T>

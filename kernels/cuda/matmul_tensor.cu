@@ -1,11 +1,12 @@
 // Matrix products on tensor cores (mma.sync, sm_80 and later): fp32 in memory, rounded to TF32 or BF16 before multiplication,
-// summed in fp32. 2 M N K flops on (M K + K N + M N) reals: bound by the tensor cores from about 128 rows and columns on, by
-// memory and latency below. For 16 of K a warp's 64x64 part of the large tile takes 64 HMMA and about 205 other instructions, 128
-// of them roundings, and half of a scheduler's slots on sm_80: expect 75 % of the TF32 peak there. On sm_90 mma.sync reaches at
-// most about 60 % of the peak, 495 TFLOP/s on an H100 SXM: expect 250. Only wgmma reaches the rest.
+// summed in fp32. 2 M N K flops on (M K + K N + M N) reals: bound by the tensor cores from about 128 rows and columns on,
+// otherwise by memory and latency. For 16 of K, the 64x64 part of a warp in the large tile needs 64 HMMA and about 205 other
+// instructions, 128 of them roundings, and half of the issue slots of a scheduler on sm_80. Expected there: 75 % of the TF32
+// peak. On sm_90, mma.sync reaches at most about 60 % of the peak, which is 495 TFLOP/s on an H100 SXM. Expected: 250 TFLOP/s.
+// Higher rates need wgmma.
 //
-// The bits of a row of C do not depend on M: only N and K decide the slices of K. Each slice is summed from zero, and slices are
-// added in order, either by one block, which keeps the partial total in scratch memory, or by several blocks and a second kernel.
+// The bits of a row of C do not depend on M: the slices of K depend only on N and K. Each slice is summed from zero, and slices
+// are added in order, either by one block, which keeps the partial total in scratch memory, or by a second kernel.
 #include "kernels/kernels.h"
 
 #include <algorithm>
@@ -17,19 +18,19 @@
 namespace gannet::kernels::cuda {
 namespace {
 
-// Stages of 64 KiB in all: two blocks on an SM of sm_80, sm_90 and sm_100, one elsewhere.
+// The stages take 64 KiB: two blocks fit on an SM of sm_80, sm_90 and sm_100, one on other GPUs.
 using LargeTensorTile = TensorTile<128, 128, 16, 4, 2, 2>;
 // For few rows. 48 KiB: three blocks, four, or two.
 using SmallTensorTile = TensorTile<64, 64, 32, 3, 2, 2>;
 
 struct TensorArguments {
-    float* c;  // or the slices' sums, (slices, M, N), if there are more blocks than tiles
+    float* c;  // the output, or the sums of the slices (slices, M, N) if there are more blocks than tiles
     const float *a, *b, *bias;
-    Pack<float, 4>* totals;  // of a block with several slices
+    Pack<float, 4>* totals;  // partial totals of a block with several slices
     int M, N, K;
-    int slice;               // of K; a multiple of 32
-    int blocks_m, blocks_n;  // tiles
-    int channels;            // column n has bias n % channels
+    int slice;               // length of a slice of K, a multiple of 32
+    int blocks_m, blocks_n;  // number of tiles
+    int channels;            // column n uses bias n % channels
     bool wide;               // whether C can be written 16 bytes at a time
     Activation act;
 
@@ -50,22 +51,22 @@ struct TensorTiles {
         TensorStages<Tile> stages;
         Pack<float, 4> c[Tile::warps_m * Tile::warps_n][Tile::warp_m][Tile::warp_n / 4];  // at the end
     };
-    int2 place;  // of the tile: stored here, it occupies no registers during the main loop
+    int2 place;  // position of the tile, stored here so that it occupies no registers during the main loop
 };
 
-// Tiles in groups of 8 rows of tiles, column by column, so that blocks that run together share operands in the L2 cache.
+// Numbers tiles in groups of 8 rows of tiles, column by column, so that blocks that run together share operands in the L2 cache.
 __device__ __forceinline__ int2 tile_of_block(int block, int blocks_m, int blocks_n) {
     const int group = block / (8 * blocks_n), rows = min(8, blocks_m - 8 * group), rest = block - group * 8 * blocks_n;
     return {8 * group + rest % rows, rest / rows};
 }
 
-// Writes C through shared memory, so that a warp's part becomes whole rows. The activation is in a loop there, because over
-// registers it would be unrolled.
+// Writes C through shared memory, so that a warp writes whole rows. The activation is applied there in a loop; over registers,
+// the loop would be unrolled.
 template <class Tile>
 __device__ __forceinline__ void store_tile(const TensorArguments& s, TensorTiles<Tile>& tiles,
                                            const float (&sums)[2 * Tile::m_groups][4 * Tile::n_groups][4]) {
     const int thread = int(threadIdx.x), warp = thread / 32, lane = thread % 32;
-    // Chunk i of a row is kept at i ^ 4 in every second 16 rows: the lanes of a store then differ in their banks.
+    // Chunk i of a row is stored at i ^ 4 in every second group of 16 rows, so that the lanes of a store use different banks.
     auto& part = tiles.c[warp];
     Pack<float, 4>* const own = &part[spread_line(lane / 4)][lane % 4];
     Pack<float, 4>* const own_halves[2] = {own + lane / 4 % 2 * 4, own + (1 - lane / 4 % 2) * 4};
@@ -107,7 +108,7 @@ __device__ __forceinline__ void store_tile(const TensorArguments& s, TensorTiles
     }
 }
 
-// Registers: 226 of the large tile (two blocks), 128 of the small one (four).
+// Registers: 226 for the large tile (two blocks), 128 for the small tile (four blocks).
 template <Precision precision, class Tile, bool a_along_k, bool b_along_k>
 __global__ void __launch_bounds__(Tile::threads) __maxnreg__(Tile::m == 128 ? 226 : 128)
     matmul_tensor_kernel(const TensorArguments s) {
@@ -144,7 +145,7 @@ __global__ void __launch_bounds__(Tile::threads) __maxnreg__(Tile::m == 128 ? 22
             async_copy_wait<stages - 2>();
             __syncthreads();
         };
-        const auto read = [&](int step) {  // what it multiplies first
+        const auto read = [&](int step) {  // reads the first operands of a step
 #pragma unroll
             for (int i = 0; i < m_groups; ++i) read_a(next_a[i], tiles.stages.a[stage], i, step);
             read_b(next_b, tiles.stages.b[stage], 0, step);
@@ -203,7 +204,7 @@ __global__ void __launch_bounds__(Tile::threads) __maxnreg__(Tile::m == 128 ? 22
     }
 }
 
-// The length of a slice of K. Few columns and a long K are split, so that 64 rows give about 64 blocks, with at least 256 of K
+// The length of a slice of K. For few columns, a long K is split, so that 64 rows give about 64 blocks with at least 256 of K
 // each.
 int64_t slice_of(const MatmulShape& s) {
     const int64_t tiles = divide_up(s.N, 64) * (s.transpose_a ? divide_up(s.M, 64) : 1);
@@ -211,7 +212,7 @@ int64_t slice_of(const MatmulShape& s) {
     return divide_up(divide_up(s.K, slices), 32) * 32;
 }
 
-// The number of blocks from which a GPU counts as full.
+// The number of blocks from which a GPU is considered full.
 constexpr int64_t full = 96;
 
 struct Product {
@@ -227,7 +228,7 @@ template <Precision precision, class Tile, bool a_along_k, bool b_along_k>
 bool run(const Product& of, Stream stream) {
     const auto kernel = matmul_tensor_kernel<precision, Tile, a_along_k, b_along_k>;
     if (stream->capability < 80) return false;
-    static const bool served = serves_mma(kernel);  // their code is the same on all GPUs since sm_80
+    static const bool served = serves_mma(kernel);  // the same for all GPUs from sm_80 on
     if (!served) return false;
     const MatmulShape& s = of.s;
     const int64_t blocks_m = divide_up(s.M, Tile::m), blocks_n = divide_up(s.N, Tile::n), tiles = blocks_m * blocks_n;

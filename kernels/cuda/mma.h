@@ -1,11 +1,12 @@
-// Tensor cores (sm_80 and later): mma.sync, the matrix load that feeds it, and the roundings of its operands.
-// Every function but the roundings is called by all 32 lanes of a warp together. Lane l holds, with g = l / 4 and t = l % 4:
+// Tensor cores (sm_80 and later): mma.sync, the load of its operands from shared memory (ldmatrix), and the rounding of its
+// operands. All 32 lanes of a warp must call these functions together, except for the roundings. With g = l / 4 and t = l % 4,
+// lane l holds:
 //
 //   tf32, 16 x 8 x 8      a[0] = A[g][t]    a[1] = A[g+8][t]    a[2] = A[g][t+4]    a[3] = A[g+8][t+4]
 //                         b[0] = B[t][g]    b[1] = B[t+4][g]
 //   bf16, 16 x 8 x 16     a[0] = A[g][2t..2t+1]      a[1] = A[g+8][2t..2t+1]    a[2] = A[g][2t+8..2t+9]    a[3] =
 //   A[g+8][2t+8..2t+9]
-//                         b[0] = B[2t..2t+1][g]      b[1] = B[2t+8..2t+9][g]    (the first of two in the low half)
+//                         b[0] = B[2t..2t+1][g]      b[1] = B[2t+8..2t+9][g]    (the first of two values is in the low half)
 //   both                  c[0] = C[g][2t]   c[1] = C[g][2t+1]   c[2] = C[g+8][2t]   c[3] = C[g+8][2t+1]
 #pragma once
 #include <cuda_runtime.h>
@@ -14,14 +15,14 @@
 
 namespace gannet::kernels::cuda {
 
-// Whether this compilation has tensor cores. Otherwise kernels that use them are empty, and their launcher checks serves_mma().
+// Whether this compilation has tensor cores. Otherwise the kernels that use them are empty; launchers check serves_mma().
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 inline constexpr bool has_mma = false;
 #else
 inline constexpr bool has_mma = true;
 #endif
 
-// Whether the code that this device runs for `kernel` was compiled with tensor cores. False on sm_75, and for code compiled for
+// Whether the code of `kernel` on this device was compiled with tensor cores. False on sm_75, and for code that was compiled for
 // sm_75 and translated by the driver.
 template <class... P>
 bool serves_mma(void (*kernel)(P...)) {
@@ -55,15 +56,15 @@ __device__ __forceinline__ void load_matrices(uint32_t (&r)[4], const void* row)
                      : "memory");
 }
 
-// x rounded to nearest for mma_tf32, ties away from zero: cvt.rna.tf32.f32 in two instructions instead of three. Adds half a unit
-// in the last kept place; the tensor core ignores the 13 bits below it. Infinities and NaNs are unchanged; denormal numbers are
-// truncated.
+// Rounds x to nearest for mma_tf32, ties away from zero, as cvt.rna.tf32.f32, in two instructions instead of three. Adds half a
+// unit of the last place that is kept; the tensor core ignores the 13 bits below. Infinities and NaNs are unchanged; denormal
+// numbers are truncated.
 __device__ __forceinline__ uint32_t round_tf32(uint32_t x) {
     const float power_of_two = __uint_as_float(x & 0xFF800000u);
     return __float_as_uint(__fmaf_rn(power_of_two, 0x1p-11f, __uint_as_float(x)));
 }
 
-// Two values rounded to nearest even, `first` in the low half.
+// Rounds two values to nearest even, `first` in the low half.
 __device__ __forceinline__ uint32_t round_bf16(uint32_t first, uint32_t second) {
     uint32_t pair = 0;
     if constexpr (has_mma)

@@ -1,13 +1,14 @@
-// Moments in one pass over the data: each thread's values, then the threads' and at last the slices' means and squared
-// deviations, joined by the rule of Chan, Golub and LeVeque (1979).
+// Moments in one pass over the data. The means and squared deviations of threads, and then of slices, are combined by the rule of
+// Chan, Golub and LeVeque (1979).
 #pragma once
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/scratch.h"
 
 namespace gannet::kernels::cuda {
 
-// A thread's values, `width` sequences of them: the sums of their deviations from the first one, and of the squares. What the
-// difference of these two loses, that first value puts into the result anyway.
+// The values of a thread, in `width` sequences: the sum of their deviations from the first value, and the sum of the squared
+// deviations. The subtraction in finish() loses few digits, because the first value alone contributes (first - mean)^2 to the
+// result.
 template <class T, int width>
 struct Deviations {
     Pack<T, width> first = {}, sum = {}, squares = {};
@@ -21,7 +22,8 @@ struct Deviations {
         }
     }
 
-    // After the last of `count` values: makes `sum` the mean less the first value, and `squares` those about the mean.
+    // Called after the last of `count` values. Makes `sum` the mean minus the first value, and `squares` the sum of squared
+    // deviations from the mean.
     __device__ __forceinline__ void finish(T count) {
 #pragma unroll
         for (int k = 0; k < width; ++k) {
@@ -32,15 +34,15 @@ struct Deviations {
     }
 };
 
-// Slices of rows: partial[(2 i + k) * cols + j] = slice i's mean (k = 0) and sum of squared deviations (k = 1) of column j.
+// Slices of rows: partial[(2 i + k) * cols + j] is the mean (k = 0) or sum of squared deviations (k = 1) of column j in slice i.
 struct MomentSlices {
     int64_t rows = 0, cols = 0, slice_rows = 0;
     int32_t slices = 0;
     __device__ double count(int slice) const { return double(min(slice_rows, rows - slice * slice_rows)); }
 };
 
-// A block joins the slices of 32 columns: the mean of means, then the deviations about it. In double, because the difference of
-// two means loses what their size has cost.
+// A block combines the slices of 32 columns: first the mean of the means, then the deviations from it. In double, because the
+// difference of two means cancels.
 template <class T>
 __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64))
     merge_moments_kernel(T* mean_var, const double* partial, MomentSlices s) {

@@ -1,6 +1,7 @@
-// Elementwise kernels. All are bound by memory: 4 bytes in per input and 4 out per element, in 16-byte accesses, at 85 to 92 % of
-// an H100's 3.35 TB/s once the tensors are well beyond its L2 cache. exp, tanh and similar functions take 35 to 60 instructions
-// per element (kernels/math.h), which take less time than the bytes; softplus, with 85, takes about as long.
+// Elementwise kernels. All are bound by memory: per element, 4 bytes are read per input and 4 bytes are written, in 16-byte
+// accesses, at 85 to 92 % of an H100's 3.35 TB/s if the tensors are much larger than its L2 cache. exp, tanh and similar
+// functions need 35 to 60 instructions per element (kernels/math.h), which take less time than the accesses; softplus needs 85,
+// which take about as long.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -9,7 +10,7 @@
 namespace gannet::kernels::cuda {
 namespace {
 
-// All: at most 40 registers; most have so few that occupancy is full.
+// Each kernel has at most 40 registers; most have few enough for full occupancy.
 
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks) fill_kernel(T* y, T value, int64_t n, bool wide) {

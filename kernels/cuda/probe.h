@@ -1,4 +1,4 @@
-// An empty kernel, whose launch shows whether the GPU takes this program's code: its machine code, or PTX that the driver
+// An empty kernel. Its launch shows whether the GPU can run this program's code, either its machine code or PTX that the driver
 // translates.
 #pragma once
 #include <cuda_runtime.h>

@@ -1,8 +1,8 @@
-// Random numbers: a thread has one Philox block, that is four elements of a sample, stored with one 16-byte access. Ten rounds
-// are 20 wide multiplications in about 110 instructions, so uniform and bernoulli (4 bytes per element) need about as long to
-// compute as to store, at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine for two
-// elements: about 70 instructions per element, so it is bound by arithmetic, at half of the peak. dropout (8 bytes) is bound by
-// memory.
+// Random numbers. A thread computes one Philox block, four elements of a sample, and stores it with one 16-byte access. Ten
+// rounds need 20 wide multiplications in about 110 instructions, so uniform and bernoulli (4 bytes per element) take about as
+// long to compute as to store, at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine
+// for two elements: about 70 instructions per element, so it is bound by arithmetic, at half of the peak. dropout (8 bytes) is
+// bound by memory.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"
@@ -12,16 +12,16 @@
 namespace gannet::kernels::cuda {
 namespace {
 
-inline constexpr int block_words = 4;  // numbers of a Philox block
+inline constexpr int block_words = 4;  // numbers per Philox block
 
-// Rows of `cols` elements with the random numbers of a sample's elements 0 .. cols: the samples themselves, or the `spatial`
-// places of each sample, which share their numbers.
+// Rows of `cols` elements, each with the random numbers of elements 0 .. cols of a sample. A row is a sample, or one of the
+// `spatial` positions of a sample, which share their numbers.
 struct DrawRows {
     uint32_t cols, draws;  // draws: Philox blocks of all rows
     Divisor row_blocks, spatial;
     int64_t first_sample;
     RandomKey key;
-    bool wide;  // every block is four elements on a 16-byte boundary
+    bool wide;  // whether every block has four elements on a 16-byte boundary
 
     DrawRows(int64_t first, int64_t samples, int64_t places, int64_t columns, const RandomKey& k, bool aligned)
         : cols(uint32_t(columns)),
@@ -68,12 +68,12 @@ public:
 
 private:
     uint32_t begin_ = 0;
-    int count_ = 0;  // 0: the thread has none
+    int count_ = 0;  // 0 if the thread has no block
     bool wide_;
     PhiloxWords words_ = {};
 };
 
-// All: at most 32 registers.
+// Each kernel has at most 32 registers.
 
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks)
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
     mine.store(y, values);
 }
 
-// f(place of the range's first element, its rows) for ranges of samples.
+// Calls f for ranges of samples, with the position of the first element and the rows.
 template <class F>
 void for_draws(const RandomKey& key, const DrawShape& s, bool aligned, const F& f) {
     for_ranges(s.samples, s.per_sample, [&](int64_t first, int64_t count) {

@@ -1,6 +1,6 @@
-// Sums and their adjoints. Bound by memory: each input is read once, 4 bytes and one or two flops per element; expected at 85 to
-// 90 % of an H100's 3.35 TB/s once a matrix has some 10 MB, at the launch latency (3 us) below 1 MB. Column sums go through
-// kernels/cuda/columns.h, row sums through kernels/cuda/rows.h.
+// Sums and their adjoints. Bound by memory: each input is read once, 4 bytes and one or two flops per element. Expected: 85 to 90
+// % of an H100's 3.35 TB/s from some 10 MB on; below 1 MB, bound by launch latency (3 us). Column sums use
+// kernels/cuda/columns.h, row sums kernels/cuda/rows.h.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/columns.h"
@@ -12,7 +12,7 @@ namespace {
 
 // ---- columns --------------------------------------------------------------------------------------------------------
 
-// The end of a column sum's first level: one slice is the result.
+// The end of the first level of a column sum. The sum of a single slice is the result.
 template <class T, int width>
 __device__ __forceinline__ void finish_columns(T* y, T* partial, const Pack<T, width>& total, const ColumnThread<width>& p) {
     auto& sums = shared<ColumnSums<T, width, 1>>();

@@ -11,11 +11,11 @@
 
 namespace gannet::kernels::cuda {
 
-inline constexpr int row_threads = 512;  // of a block at most
+inline constexpr int row_threads = 512;  // maximum of a block
 
 struct RowCut {
     int64_t rows = 0, cols = 0, piece = 0;               // columns of a piece
-    int32_t pieces = 1, lanes = 1, threads = warp_size;  // lanes: threads of a piece; at most a warp, or the block
+    int32_t pieces = 1, lanes = 1, threads = warp_size;  // lanes: threads of a piece, part of a warp or the whole block
 
     int64_t blocks() const { return divide_up(rows * pieces, threads / lanes); }
     Grid grid() const { return {dim3(unsigned(blocks())), dim3(unsigned(threads))}; }
@@ -43,11 +43,11 @@ inline RowCut cut_rows(const RowsShape& s, int width, bool may_split = true) {
     return c;
 }
 
-// The position of this thread. Threads without a row have an empty range, but still take part in sums.
+// The position of this thread. Threads without a row have an empty range, but must take part in sums.
 struct RowThread {
     const RowCut& c;
     int lane;
-    int64_t row, index;  // index: of the piece, among all rows' pieces
+    int64_t row, index;  // index: number of the piece among the pieces of all rows
     int64_t begin, end;  // columns of the piece
     bool active;
 
@@ -61,7 +61,7 @@ struct RowThread {
         end = active ? min(c.cols, begin + c.piece) : begin;
     }
 
-    // The number of its packs of `width` in a piece that consists of packs.
+    // The number of its packs of `width` columns, if the piece consists of packs.
     __device__ int steps(int width) const {
         const int64_t left = end - begin - lane * width;
         return left > 0 ? int(unsigned(left - 1) / unsigned(c.lanes * width)) + 1 : 0;
@@ -73,8 +73,8 @@ struct RowSums {
     A warps[row_threads / warp_size];
 };
 
-// The sum over the `lanes` threads of a row or piece, in a butterfly and then warp by warp; all of them get it. All threads of
-// the block call it; it may be called again with the same memory.
+// Returns the sum over the `lanes` threads of a row or piece to all of them: a butterfly, then the warps in order. All threads of
+// the block call it. The memory can be used again.
 template <class A>
 __device__ __forceinline__ A row_sum(A value, int lanes, RowSums<A>& sums) {
     if (lanes <= warp_size) {
@@ -90,8 +90,8 @@ __device__ __forceinline__ A row_sum(A value, int lanes, RowSums<A>& sums) {
     return total;
 }
 
-// A kind of row sum: adds term(x) in type A and returns finish(sum). First level: y[i] or, if rows are split, partial[piece]. If
-// `width` does not divide a row (then there is only one), its last columns are added one by one.
+// A kind of row sum adds term(x) in type A and returns finish(sum). First level: writes y[i] or, if rows are split,
+// partial[piece]. If `width` does not divide a row (then there is only one row), its last columns are added one by one.
 template <int width, class T, class A, class Kind>
 __device__ __forceinline__ void add_rows(T* y, A* partial, const T* x, const RowCut& c, const Kind& kind, RowSums<A>& sums) {
     const RowThread p(c);
@@ -112,7 +112,7 @@ __device__ __forceinline__ void add_rows(T* y, A* partial, const T* x, const Row
     else y[p.row] = kind.finish(total);
 }
 
-// Second level: the sum of a row's pieces, by one warp, whose lanes all get it.
+// Second level: one warp sums the pieces of a row. All its lanes get the sum.
 template <class A>
 __device__ __forceinline__ A add_pieces(const A* partial, int64_t row, int pieces) {
     A total = 0;
@@ -139,9 +139,9 @@ void merge_rows(T* y, const A* partial, const RowCut& c, const Kind& kind, Strea
            kind);
 }
 
-// ---- elements with a factor of their row ----------------------------------------------------------------------------
+// ---- elements with a factor per row ---------------------------------------------------------------------------------
 
-// Each thread takes 4 runs of `width` elements, 256 * width apart; a division finds the first one's row.
+// Each thread has 4 runs of `width` elements, 256 * width apart. The row of the first run is found by a division.
 struct RowSpread {
     int64_t size = 0, cols = 1, step_rows = 0, step_cols = 0;
 
@@ -151,7 +151,7 @@ struct RowSpread {
     Grid grid(int width) const { return {dim3(unsigned(divide_up(size, int64_t(threads) * width * runs))), dim3(threads)}; }
 };
 
-// y[e, e + n) = value(factors, e): n factors, one for each element, in a pack; factor(i) is row i's.
+// y[e, e + n) = value(factors, e), where `factors` is a pack with one factor for each element; factor(i) is that of row i.
 template <int width, class T, class Factor, class Value>
 __device__ __forceinline__ void spread_rows(T* y, const RowSpread& s, const Factor& factor, const Value& value) {
     int64_t e = (int64_t(blockIdx.x) * RowSpread::runs * RowSpread::threads + threadIdx.x) * width;

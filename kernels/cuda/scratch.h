@@ -1,5 +1,6 @@
-// Device memory for the partial results of one contract call. It comes from the engine's pool, so a warm step allocates nothing
-// and a captured graph replays with the same addresses; the stream orders the work, so the memory can be released immediately.
+// Device memory for the partial results of one kernel call of the contract. It comes from the engine's pool, so steps after the
+// first allocate nothing and a captured graph uses the same addresses. It can be released immediately, because the stream orders
+// the work.
 #pragma once
 #include <cstddef>
 

@@ -1,5 +1,5 @@
-// A block's shared memory as one struct: `Tiles& tiles = shared<Tiles>();`, called once per kernel by every thread.
-// T is trivial. Up to 48 KiB it is static; above, the launcher passes dynamic_bytes<T>().
+// The shared memory of a block as one struct: `Tiles& tiles = shared<Tiles>();`, called once per kernel by every thread.
+// T is trivial. Up to 48 KiB, the memory is static; otherwise the launcher passes dynamic_bytes<T>().
 #pragma once
 #include <cuda_runtime.h>
 

@@ -1,16 +1,17 @@
-// One block's tile of a matrix product on tensor cores: operands are copied from global memory through shared memory (cp.async,
-// several stages) to the registers of mma.sync. Used by matmul_tensor.cu, which describes the order of the steps.
+// The tile of a block of a matrix product on tensor cores: operands are copied from global memory through shared memory
+// (cp.async, several stages) to the registers of mma.sync. matmul_tensor.cu describes the order of the steps.
 //
 // An operand is a matrix of lines by depth (the lines are rows of op(a), columns of op(b); the depth is K) and is stored along
 // K (a, transposed b) or along its lines (transposed a, b). Both forms give the same registers to mma.sync:
 //
-//   A warp's lines are taken in groups of 32. A group is four sets of eight, a set being what half an mma operand (a whole one of
-//   b) spans: line(set i, g) = 4 spread(g) + i, where g = lane / 4 and spread = 0 4 1 5 2 6 3 7. So one 16-byte load along the
-//   lines gives a lane its value of four sets, and the four sums that a lane holds of four sets of columns lie side by side in C.
+//   The lines of a warp form groups of 32. A group consists of four sets of eight lines. A set has the lines of half an mma
+//   operand a, or of a whole operand b: line(set i, g) = 4 spread(g) + i, where g = lane / 4 and spread = 0 4 1 5 2 6 3 7. So one
+//   16-byte load along the lines gives a lane its values of four sets, and the four sums of a lane for four sets of columns are
+//   side by side in C.
 //
-// In shared memory, which every access below reads and writes without bank conflicts:
-//   along K       line by line, `depth` values each; 16-byte chunk i is kept at i ^ (line / 4 % 8)
-//   along lines   k by k, `lines` values each; chunk i is kept at i ^ (k % 4)
+// The layout in shared memory, without bank conflicts for every access below:
+//   along K       line by line, `depth` values each; 16-byte chunk i is stored at i ^ (line / 4 % 8)
+//   along lines   k by k, `lines` values each; chunk i is stored at i ^ (k % 4)
 #pragma once
 #include <cuda_runtime.h>
 
@@ -23,7 +24,7 @@
 
 namespace gannet::kernels::cuda {
 
-// Sizes of a block's tile: m x n of C, K in steps of `depth`, `stages` of them in shared memory.
+// The sizes of a tile: m x n of C, K in steps of `depth`, `stages` steps in shared memory.
 template <int m_, int n_, int depth_, int stages_, int warps_m_, int warps_n_>
 struct TensorTile {
     static constexpr int m = m_, n = n_, depth = depth_, stages = stages_;
@@ -36,7 +37,7 @@ struct TensorTile {
 // The line, within a group of 32, of set 0 and lane group g.
 __device__ __forceinline__ int spread_line(int g) { return 4 * (g / 2 + 4 * (g % 2)); }
 
-// A thread's share of copying an operand into shared memory, stage after stage along K.
+// The part of a thread in copying an operand into shared memory, stage after stage along K.
 template <int lines, int depth, int threads, bool along_k>
 class TensorCopy {
     static constexpr int row_chunks = (along_k ? depth : lines) / 4, rows = threads / row_chunks;  // of one pass of the block
@@ -44,7 +45,7 @@ class TensorCopy {
     static_assert(lines <= 256 && threads % row_chunks == 0 && (along_k ? rows % 16 == 0 : rows % 4 == 0));
 
 public:
-    // The block's lines begin at `line`, its part of K at k. `pitch` is the stored matrix's row in values.
+    // The block's lines begin at `line`, its part of K at k. `pitch` is the number of values in a row of the stored matrix.
     __device__ __forceinline__ TensorCopy(int pitch, int line, int all_lines, int k) {
         const int row = int(threadIdx.x) / row_chunks, chunk = int(threadIdx.x) % row_chunks;
         if constexpr (along_k) {
@@ -59,10 +60,10 @@ public:
         }
     }
 
-    // Copies the next `depth` of K, of which `left` exist; writes zeros beyond them and for lines that do not exist.
+    // Copies the next `depth` of K, of which `left` exist. Writes zeros for the others and for lines that do not exist.
     __device__ __forceinline__ void operator()(float* stage, const float* matrix, int pitch, int left) {
-        // How many rows of the passes are valid. Along K two conditions become one number (left and k_ are multiples of 4): as
-        // separate predicates they would stay live through the loop, and there are too few predicate registers.
+        // The number of valid rows of the passes. Along K, two conditions are combined in one number (left and k_ are multiples
+        // of 4). Separate predicates would stay live through the loop, and there are too few predicate registers.
         const int valid_rows = along_k ? min(lines_, (left - k_) * 64) : left - k_;
         uint32_t from = from_;
 #pragma unroll
@@ -79,7 +80,7 @@ private:
     int k_, lines_, to_;
 };
 
-// A lane's values of a group of 32 lines and 8 of K: [set][half] is its line of the set, K = lane % 4 + 4 half.
+// The values of a lane for a group of 32 lines and 8 of K: [set][half] is its line of the set at K = lane % 4 + 4 half.
 struct TensorValues {
     uint32_t value[4][2];
 };
@@ -99,7 +100,7 @@ public:
         }
     }
 
-    // `step`: which 8 of the stage's K.
+    // `step` selects 8 of the stage's K.
     __device__ __forceinline__ void operator()(TensorValues& to, const float* stage, int group, int step) const {
         if constexpr (along_k) {
             const float* from = stage + (at_ ^ (8 * step)) + group * 32 * depth;
@@ -125,8 +126,8 @@ private:
     int at_;
 };
 
-// The rounded mma operands of a group. For bf16 they span 16 of K, as two steps of 8. Any order of K is valid if both operands
-// share it, so a lane's pair is its two halves of one step.
+// The rounded mma operands of a group. For bf16 they span 16 of K, as two steps of 8. Any order of K is valid if it is the same
+// for both operands. Here the pair of a lane consists of its two halves of one step.
 template <Precision precision>
 struct TensorOperandA {
     uint32_t value[2][4];
@@ -164,7 +165,7 @@ struct TensorOperandB {
     }
 };
 
-// sums += a b for `m_groups` groups of rows and one of columns.
+// sums += a b for `m_groups` groups of rows and one group of columns.
 template <Precision precision, int m_groups, int n_sets>
 __device__ __forceinline__ void multiply_group(float (&sums)[2 * m_groups][n_sets][4], int group,
                                                const TensorOperandA<precision> (&a)[m_groups],
@@ -173,7 +174,7 @@ __device__ __forceinline__ void multiply_group(float (&sums)[2 * m_groups][n_set
     for (int i = 0; i < 2 * m_groups; ++i)
 #pragma unroll
         for (int jj = 0; jj < 4; ++jj) {
-            const int j = i % 2 ? 3 - jj : jj;  // back and forth, so that one operand stays in registers
+            const int j = i % 2 ? 3 - jj : jj;  // alternates the direction, so that one operand stays in registers
             if constexpr (precision == Precision::tf32) mma_tf32(sums[i][4 * group + j], a[i / 2].value[i % 2], b.value[j]);
             else mma_bf16(sums[i][4 * group + j], a[i / 2].value[i % 2], b.value[j]);
         }

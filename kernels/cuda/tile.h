@@ -1,9 +1,9 @@
-// The fp32 GEMM used by matmul and the convolutions: a block's tile of C = A B, with operands addressed by an `Operands` policy
-// (a matrix, its transpose, image patches), so the matrix of image patches (im2col) is never stored.
+// The fp32 GEMM used by matmul and the convolutions: a block computes a tile of C = A B. An `Operands` policy addresses the
+// operands (a matrix, its transpose, image patches), so the matrix of image patches (im2col) is never stored.
 //
 // A tile of C stays in registers over the loop on k. Tiles of A and B, tile_depth deep, are prefetched to shared memory, several
-// steps ahead (cp.async, sm_80 and later) or one step ahead through registers (older GPUs). One barrier per step. In each step a
-// thread copies one chunk of four elements of A and one of B, as 16 bytes or, if sizes or addresses do not allow it, one by one.
+// steps ahead (cp.async, sm_80 and later) or one step ahead through registers (older GPUs). Each step has one barrier, and each
+// thread copies one chunk of four elements of A and one of B: 16 bytes or, if sizes or addresses require it, single elements.
 //
 // Order of the sums: an element of C is one chain over k from first to last per slice of k, and slices are added in order. The
 // choice of tile, and whether slices run in parallel or one after another, do not change the bits.
@@ -30,9 +30,9 @@ inline constexpr bool wants_registers = false;
 #endif
 
 inline constexpr int tile_depth = 8;  // k of a step
-inline constexpr int chunk = 4;       // elements that a thread copies, and that a fragment load reads
+inline constexpr int chunk = 4;       // elements of a thread's copy and of a fragment load
 
-// A warp is 4 x 8 threads. A thread's elements of C are 4 x 4 blocks, 16 rows and 32 columns apart.
+// A warp has 4 x 8 threads. The elements of a thread in C are 4 x 4 blocks, 16 rows and 32 columns apart.
 template <int of_row_warps, int of_col_warps, int of_thread_rows, int of_thread_cols>
 struct Tile {
     static constexpr int row_warps = of_row_warps, col_warps = of_col_warps;
@@ -41,15 +41,15 @@ struct Tile {
     static constexpr int warp_rows = 4 * thread_rows, warp_cols = 8 * thread_cols;
     static constexpr int rows = row_warps * warp_rows, cols = col_warps * warp_cols;
     static_assert(rows * tile_depth == threads * chunk && cols * tile_depth == threads * chunk);
-    // For __launch_bounds__: this number of threads shares a multiprocessor's 65536 registers, so each has at most 168. Without
-    // cp.async, copies also need registers, and for sm_100 and sm_120 ptxas spills at 168; there the limit is 255.
+    // For __launch_bounds__: the number of threads that share the 65536 registers of a multiprocessor, so that each has at most
+    // 168. Without cp.async, copies also need registers, and for sm_100 and sm_120 ptxas spills with 168; there the limit is 255.
     static constexpr int sharing_threads = asynchronous && !wants_registers ? 384 : 256;
     static constexpr int bound_threads = threads > 192 ? sharing_threads : threads;
-    // If values are copied one by one, tiles of fewer threads have 255.
+    // If values are copied one by one, the limit of tiles with fewer threads is 255.
     static constexpr int bound_blocks(bool packs) { return packs ? sharing_threads / bound_threads : 1; }
 
-    // Neighbouring lanes share rows of A, lanes two apart columns of B: the hardware then merges their 16-byte loads. Bits 1 and
-    // 3 of the lane are its row, the others its column.
+    // Neighbouring lanes share rows of A, and lanes at distance two share columns of B, so the hardware merges their 16-byte
+    // loads. Bits 1 and 3 of the lane are its row, the other bits its column.
     static constexpr int row_lane_bit = 2, other_row_lane_bit = 8;
     static __device__ __forceinline__ int row_of_thread() {
         const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -68,7 +68,8 @@ using MediumTile = Tile<2, 2, 8, 4>;  // 64 x 64, 128 threads
 using SmallTile = Tile<2, 1, 4, 4>;   // 32 x 32, 64 threads
 
 // A tile of one operand in shared memory: `extent` rows of A (columns of B) by tile_depth. An operand whose k is contiguous in
-// memory is stored [row][k], with a gap after every four rows that keeps fragment loads free of bank conflicts; others [k][row].
+// memory is stored as [row][k], with a gap after every four rows that avoids bank conflicts of fragment loads. Other operands are
+// stored as [k][row].
 template <int extent, bool k_major>
 struct OperandTile {
     static constexpr int group = chunk * tile_depth + chunk;
@@ -127,8 +128,8 @@ public:
         __syncthreads();
     }
 
-    // Called when no thread reads `current` any more: refills it; after the barrier `next` is available. `left` steps are not yet
-    // multiplied, including the current one.
+    // Called when no thread reads `current` any more. Starts to refill it; after the barrier, `next` is available. `left` is the
+    // number of steps that are not yet multiplied, including the current step.
     __device__ __forceinline__ void next(int current, int next, int left) {
         if constexpr (asynchronous) async_copy_wait<stages - 2>();
         else put(next);
@@ -142,7 +143,7 @@ public:
     }
 
 private:
-    // Beyond the last step zeros are written and nothing is read.
+    // After the last step, writes zeros and reads nothing.
     __device__ __forceinline__ void copy(int stage, bool more) {
         T *const a = memory_.stage[stage].a + Memory::A::chunk_place(), *const b =
                                                                             memory_.stage[stage].b + Memory::B::chunk_place();
@@ -169,7 +170,7 @@ private:
         put_chunk(memory_.stage[stage].a, Memory::A::chunk_place(), a_);
         put_chunk(memory_.stage[stage].b, Memory::B::chunk_place(), b_);
     }
-    // Indexed in packs of 16 bytes; otherwise nvcc loses the alignment and stores four pieces, with bank conflicts.
+    // Indexed in packs of 16 bytes. Otherwise nvcc does not know the alignment and makes four stores, with bank conflicts.
     static __device__ __forceinline__ void put_chunk(T* tile, int place, const T (&from)[chunk]) {
 #pragma unroll
         for (int i = 0; i < chunk; i += widest<T>) {
@@ -182,10 +183,10 @@ private:
 
     Memory& memory_;
     Operands& operands_;
-    T a_[chunk], b_[chunk];  // under way, where there is no cp.async
+    T a_[chunk], b_[chunk];  // chunks in flight, without cp.async
 };
 
-// Four steps of k of four of a thread's rows of A, or columns of B: fragment[k][row].
+// Four steps of k for four rows of A (or columns of B) of a thread: fragment[k][row].
 template <class T>
 using Fragment = T[chunk][chunk];
 
@@ -203,9 +204,9 @@ __device__ __forceinline__ void load_fragment(Fragment<T>& to, const T* tile, in
     }
 }
 
-// One block of the thread's tile computes the product of a stage, four steps of k (a group) at a time. Fragments are loaded one
-// block of 4 x 4 x 4 multiplications ahead, and the blocks follow each other such that each needs one new fragment: of 2 x 2
-// blocks (A0,B0) (A0,B1) (A1,B1) (A1,B0), then the next group from (A0,B1) on.
+// Computes the product of a stage for the blocks of a thread, four steps of k (a group) at a time. Fragments are loaded one block
+// of 4 x 4 x 4 multiplications ahead. The blocks are ordered such that each needs one new fragment: with 2 x 2 blocks (A0,B0)
+// (A0,B1) (A1,B1) (A1,B0), then the next group from (A0,B1) on.
 template <class T, class Tile, class Operands>
 class TileProduct {
     using Memory = Stages<T, Tile, Operands>;
@@ -222,7 +223,7 @@ public:
         load_b(0, first, 0, 0);
     }
 
-    // at_end() is called when all of `stage` is in registers; `next` is read after that.
+    // Calls at_end() when all of `stage` is in registers, then reads `next`.
     template <class AtEnd>
     __device__ __forceinline__ void add_stage(const Stage& stage, const Stage& next, const AtEnd& at_end) {
         group<0>(stage, stage, [] {});
@@ -230,7 +231,7 @@ public:
     }
 
 private:
-    // Which of the two registers has a part's fragment: parts are numbered, or the only part alternates with the group.
+    // Which of the two registers has the fragment of a part: that of its number or, with a single part, alternately by group.
     template <int g, class AtEnd>
     __device__ __forceinline__ void group(const Stage& stage, const Stage& next, const AtEnd& at_end) {
         constexpr int other = 1 - g;
@@ -279,8 +280,8 @@ private:
     Fragment<T> a_[2], b_[2];
 };
 
-// Adds the thread's part of the tile, over `steps` > 0 steps of the operands. All threads of the block call it; a barrier is
-// required between two calls.
+// Adds the thread's part of the tile over `steps` > 0 steps of the operands. All threads of the block call it. Two calls need a
+// barrier between them.
 template <class Tile, class T, class Operands>
 __device__ __forceinline__ void multiply(T (&sum)[Tile::thread_rows][Tile::thread_cols], Stages<T, Tile, Operands>& memory,
                                          Operands& operands, int steps) {

@@ -8,9 +8,9 @@
 
 namespace gannet::kernels::cuda {
 
-// `products` matrix products of rows x cols, `depth` deep. The slicing of k depends on nominal_rows: the number of rows or, if
-// rows are samples and must have the same bits in any batch, the rows of a typical batch. `packs`: operands are copied 16 bytes
-// at a time.
+// `products` matrix products of rows x cols with sums over `depth`. The slicing of k depends on nominal_rows: the number of rows
+// or, if rows are samples and must have the same bits in any batch, the rows of a typical batch. `packs`: operands are copied 16
+// bytes at a time.
 struct ProductShape {
     int64_t products, rows, nominal_rows, cols, depth;
     bool packs;
@@ -38,13 +38,13 @@ inline int64_t tile_extent(TileKind kind) {
 inline double product_cycles(const ProductShape& s, int64_t rows, const TileChoice& choice) {
     const double multiprocessors = 132, adders = 128, bytes_per_cycle = 2000, launch = 3000, begin_and_end = 1500;
     const bool large = choice.kind == TileKind::large, medium = choice.kind == TileKind::medium;
-    // the share of the FMA units that a multiprocessor keeps busy with eight or more warps
+    // the share of the FMA units that are busy if a multiprocessor has eight or more warps
     const double busy = (large ? 0.85 : medium ? 0.75 : 0.45) * (s.packs ? 1 : 0.6), warps = large ? 8 : medium ? 4 : 2;
     const double extent = double(tile_extent(choice.kind)), slices = choice.slices.count;
     const double tiles = double(s.products) * std::ceil(double(rows) / extent) * std::ceil(double(s.cols) / extent);
     const double output_bytes = double(s.products * rows * s.cols) * sizeof(real);
     const bool parallel = choice.slices.parallel;
-    const double blocks = std::ceil(tiles * (parallel ? slices : 1) / multiprocessors);  // of the busiest multiprocessor
+    const double blocks = std::ceil(tiles * (parallel ? slices : 1) / multiprocessors);  // blocks of the busiest multiprocessor
     const double depth = double(s.depth) / (parallel ? slices : 1);
     const double multiplying = blocks * (extent * extent * depth) / (adders * busy * std::min(1.0, blocks * warps / 8));
     const double slicing = parallel     ? launch + (slices + 1) * output_bytes / bytes_per_cycle
@@ -53,7 +53,7 @@ inline double product_cycles(const ProductShape& s, int64_t rows, const TileChoi
     return multiplying + begin_and_end + slicing;
 }
 
-// The cheapest of all tiles with `count` slices of `rows` rows.
+// Returns the tile with the lowest cost, for `count` slices and `rows` rows.
 inline TileChoice choose_tile(const ProductShape& s, int64_t rows, int count, double& cycles) {
     TileChoice best;
     cycles = INFINITY;
@@ -67,7 +67,7 @@ inline TileChoice choose_tile(const ProductShape& s, int64_t rows, int count, do
     return best;
 }
 
-// Slices are at least 64 deep, and there are at most 64.
+// There are at most 64 slices, with at least 64 steps of k each.
 inline int choose_slices(const ProductShape& s) {
     int best = 1;
     double least = INFINITY;
@@ -99,8 +99,8 @@ struct TileLaunch {
     }
 };
 
-// Chooses, calls launch_tiles(kind, TileLaunch) to launch the tiles, and finishes the output of `size` elements: at most two
-// launches without moments, three with.
+// Chooses a tile, calls launch_tiles(kind, TileLaunch) to launch the tiles, and finishes the output of `size` elements: at most
+// two launches without moments, three with moments.
 template <class T, class LaunchTiles>
 void tiled_product(T* out, real* moments, const T* bias, const ProductShape& s, int64_t size, int64_t channels, Activation act,
                    Stream stream, const LaunchTiles& launch_tiles) {

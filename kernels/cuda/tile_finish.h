@@ -1,4 +1,4 @@
-// The kernels that finish the output of tiles: adding the partial sums of slices, and the moments of its columns. Bound by
+// The kernels that finish the output of tiles: they add the partial sums of slices and compute the moments of columns. Bound by
 // memory: each partial sum is read once.
 #pragma once
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace gannet::kernels::cuda {
 
-// A block finishes 32 columns of finish_rows rows; a thread finish_steps of them.
+// A block finishes 32 columns of finish_rows rows; each thread finishes finish_steps rows.
 inline constexpr int finish_threads = 256, finish_warps = finish_threads / warp_size;
 inline constexpr int finish_steps = 16, finish_rows = finish_warps * finish_steps;
 
@@ -17,7 +17,7 @@ struct FinishShared {
     T values[finish_warps][warp_size];
 };
 
-// The sum over a column's threads, for all of them; warps in order.
+// Returns the sum over the threads of a column to all of them. Warps are added in order.
 template <class T, bool add_slices>
 __device__ __forceinline__ T column_sum(FinishShared<T, add_slices>& memory, T value) {
     const int lane = threadIdx.x % warp_size;
@@ -44,7 +44,8 @@ __global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64)
     }
 }
 
-// The deviations of finish_rows rows by 32 columns of the output; before, if there are slices, the same as add_slices_kernel.
+// Computes the deviations of finish_rows rows by 32 columns of the output. If there are slices, first adds them as
+// add_slices_kernel does.
 template <class T, bool add_slices>
 __global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64))
     column_deviations_kernel(ColumnDeviations<T> deviations, T* out, const T* partial, const T* bias, int64_t rows, int cols,
@@ -69,7 +70,7 @@ __global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64)
         }
     }
     if constexpr (add_slices) {
-        // in a loop, so that the activation's code exists once; rotating keeps `values` in registers
+        // a loop, so that the code of the activation exists once; the rotation keeps `values` in registers
 #pragma unroll 1
         for (int i = 0; i < finish_steps; ++i) {
             const T finished = activate(values[0], act);
@@ -126,7 +127,7 @@ __global__ void __launch_bounds__(finish_threads, min_blocks(finish_threads, 64)
 
 // ---- launchers -------------------------------------------------------------------------------------------------------
 
-// Deviations of `row_blocks` blocks of rows.
+// Scratch memory for the deviations of `row_blocks` blocks of rows.
 template <class T>
 class DeviationsScratch {
 public:
@@ -149,8 +150,8 @@ private:
     const int cols_;
 };
 
-// Finishes an output of (rows, channels); its partial sums are in `partial` if slices.parallel. At most one launch without
-// moments, two with.
+// Finishes an output of (rows, channels). Its partial sums are in `partial` if slices.parallel. At most one launch without
+// moments, two with moments.
 template <class T>
 void finish_output(T* out, real* moments, const T* partial, const T* bias, int64_t rows, int64_t channels, const Slices& slices,
                    Activation act, Stream stream) {

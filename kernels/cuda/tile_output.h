@@ -1,5 +1,5 @@
-// The epilogue of a tile of C: bias, activation, the slices of k, and the deviations of its columns from their means for a batch
-// norm that follows.
+// The epilogue of a tile of C: slices of k, bias, activation, and the deviations of columns from their means for a batch norm
+// that follows.
 #pragma once
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/tile.h"
@@ -7,15 +7,15 @@
 
 namespace gannet::kernels::cuda {
 
-// k is split into `count` slices; their number must not depend on the samples of a batch. If there would be too few blocks, every
-// slice has its own block (`parallel`) and writes partial sums; otherwise a block computes all slices in order.
+// k is split into `count` slices. The count must not depend on the number of samples in a batch. If there would be too few
+// blocks, each slice has a block that writes partial sums (`parallel`); otherwise a block computes all slices in order.
 struct Slices {
     int count = 1;
     bool parallel = false;
 };
 
-// Of each column (channel) over blocks of rows: mean and sum of squared deviations, [block][channel], and the rows of each block.
-// By Chan, Golub and LeVeque (1979) the values of two sets of rows combine to those of both.
+// Mean and sum of squared deviations of each column (channel) over blocks of rows, [block][channel], and the number of rows of
+// each block. The values of two blocks are combined by the rule of Chan, Golub and LeVeque (1979).
 template <class T>
 struct alignas(2 * sizeof(T)) Deviations {
     T mean, squares;
@@ -31,7 +31,7 @@ struct ColumnDeviations {
     T* counts = nullptr;
 };
 
-// The position of a block: the tile and, if slices are parallel, the slice; the phase of an adjoint convolution.
+// The position of a block: the tile; the slice, if slices are parallel; the phase, for conv2d_dgrad.
 struct TileGrid {
     int row_tiles, col_tiles;
 };
@@ -46,13 +46,13 @@ __device__ __forceinline__ BlockPlace block_place(const TileGrid& grid) {
 
 template <class T>
 struct TileOutput {
-    T* out;         // or the partial sums, if slices.parallel
+    T* out;         // the output, or the partial sums if slices.parallel
     const T* bias;  // per channel, or null
     Activation act;
     Slices slices;
-    int64_t partial_size;  // elements of C
-    int64_t rows;          // of C; for an adjoint convolution those of its longest phase
-    int cols, channels;    // a column's channel is column % channels
+    int64_t partial_size;  // number of elements of C
+    int64_t rows;          // number of rows of C; for conv2d_dgrad, of its longest phase
+    int cols, channels;    // the channel of a column is column % channels
     int row_tiles;
     bool vector;                     // whether rows can be written 16 bytes at a time
     ColumnDeviations<T> deviations;  // null unless requested; then act is piecewise linear and channels = cols
@@ -60,13 +60,13 @@ struct TileOutput {
     __device__ __forceinline__ int64_t row_block(const BlockPlace& at) const {
         return (int64_t(at.phase_h) * gridDim.z + at.phase_w) * row_tiles + at.row_tile;
     }
-    // A tile beyond the last row of its phase.
+    // Whether the tile is beyond the last row of its phase.
     __device__ __forceinline__ void skip_tile(const BlockPlace& at) const {
         if (deviations.counts && at.col_tile == 0 && threadIdx.x == 0) deviations.counts[row_block(at)] = 0;
     }
 };
 
-// The activations that cost an instruction or two. The others follow in a separate loop, so that their code exists once.
+// The activations of one or two instructions. The others are applied in a separate loop, so that their code exists once.
 GANNET_HD bool is_piecewise_linear(Activation act) { return piecewise_linear_kinds >> int(act.kind) & 1; }
 static_assert(piecewise_linear_kinds ==
                   (1u << int(ActivationKind::none) | 1u << int(ActivationKind::relu) | 1u << int(ActivationKind::leaky_relu)),
@@ -92,7 +92,7 @@ public:
           n_(n0 + Tile::col_of_thread()),
           row_offset_(row_offset) {}
 
-    // f(i, j, p) for elements j to j + width of row i that are inside C; p is their destination.
+    // Calls f(i, j, p) for elements j to j + width of row i that are inside C; p is their destination.
     template <int width, class F>
     __device__ __forceinline__ void each(const F& f) const {
 #pragma unroll
@@ -143,7 +143,8 @@ public:
             value = activate(value, to_.act);
         }
     }
-    // The deviations of the tile's columns; all threads of the block call it. `memory` is shared, for Tile::row_warps rows.
+    // Writes the deviations of the tile's columns. All threads of the block call it. `memory` is shared memory for
+    // Tile::row_warps rows.
     __device__ __forceinline__ void store_deviations(const Sum& sum, T* memory, int64_t row_block) const {
         const int64_t left = rows_ - (m_ - Tile::row_of_thread());
         const T count = T(left < Tile::rows ? left : Tile::rows);
@@ -162,7 +163,7 @@ public:
     }
 
 private:
-    // Over the rows of the tile that are inside C, in a fixed order: the thread's, its warp's, the warps'.
+    // Sums over the rows of the tile that are inside C, in a fixed order: within a thread, within a warp, over the warps.
     template <class Value>
     __device__ __forceinline__ void column_sums(T (&sums)[Tile::thread_cols], T* memory, const Value& value) const {
         const int row_warp = int(threadIdx.x) / warp_size / Tile::col_warps, col = Tile::col_of_thread();
@@ -192,16 +193,16 @@ private:
     const RowOffset& row_offset_;
 };
 
-// A block's shared memory. It holds the position of the block, because the compiler would otherwise compute values from it early
-// and keep them in registers that the main loop needs.
+// The shared memory of a block. It holds the position of the block: otherwise the compiler would compute values from the position
+// early and keep them in registers that the main loop needs.
 template <class T, class Tile, class Operands>
 struct TileMemory {
     Stages<T, Tile, Operands> stages;
     BlockPlace place;
 };
 
-// Writes a tile of the block. Slice 0 overwrites, later slices add to the thread's earlier values; the last one applies bias and
-// activation. row_offset(m) is the offset of row m of C.
+// Writes a tile of the block. Slice 0 overwrites, later slices add to the earlier values of the thread, and the last slice
+// applies bias and activation. row_offset(m) is the offset of row m of C.
 template <class Tile, class T, class Operands, class RowOffset>
 __device__ __forceinline__ void write_tile(T (&sum)[Tile::thread_rows][Tile::thread_cols], TileMemory<T, Tile, Operands>& memory,
                                            const TileOutput<T>& to, const BlockPlace& at, int64_t rows,
@@ -216,8 +217,8 @@ __device__ __forceinline__ void write_tile(T (&sum)[Tile::thread_rows][Tile::thr
     if (last && to.deviations.values) writer.store_deviations(sum, reinterpret_cast<T*>(&memory.stages), to.row_block(at));
 }
 
-// The block's tile, slice by slice, of `steps` steps of k in all. operands_at(place, step) makes the operands starting at that
-// step; write_to(place, sum) writes the sums.
+// Computes the tile of the block, slice by slice, over `steps` steps of k in total. operands_at(place, step) returns the operands
+// from that step on; write_to(place, sum) writes the sums.
 template <class Tile, class T, class Operands, class OperandsAt, class WriteTo>
 __device__ __forceinline__ void multiply_slices(TileMemory<T, Tile, Operands>& memory, const BlockPlace& place,
                                                 const Slices& slices, int64_t steps, const OperandsAt& operands_at,

@@ -1,4 +1,4 @@
-// The variants of a kernel over rows and columns: 16 bytes wide or one value, and one for each activation.
+// The variants of a kernel over rows and columns: 16 bytes or one value per access, and one for each activation.
 #pragma once
 #include <type_traits>
 
@@ -7,15 +7,15 @@
 
 namespace gannet::kernels::cuda {
 
-// Calls f(width) with a constant: 16 bytes of T if `packs`, else one value.
+// Calls f(width) with a constant: the number of values in 16 bytes if `packs`, otherwise 1.
 template <class T, class F>
 void with_width(bool packs, F&& f) {
     if (packs) f(std::integral_constant<int, widest<T>>{});
     else f(std::integral_constant<int, 1>{});
 }
 
-// Calls f(width, activation), one that is fused into the kernel. Only packs are compiled for each; single values (odd pointers)
-// switch inside.
+// Calls f(width, activation) for an activation that is fused into the kernel. With packs, each activation is a separate kernel;
+// with single values (unaligned pointers), one kernel switches over the activation.
 template <class T, class F>
 void with_width(bool packs, Activation act, F&& f) {
     check_fused(act);
@@ -23,8 +23,8 @@ void with_width(bool packs, Activation act, F&& f) {
     else f(std::integral_constant<int, 1>{}, act);
 }
 
-// `width` values at p, in one access where p allows it, which every thread of a launch finds alike: for the parameters of a
-// layer, which lie anywhere in a network's buffer.
+// Loads `width` values at p, in one access if p is aligned, which is the same for every thread of a launch. For the parameters of
+// a layer, which may be at any address in the network's buffer.
 template <int width, class T>
 __device__ __forceinline__ Pack<T, width> load_any(const T* p) {
     if (reinterpret_cast<uintptr_t>(p) % sizeof(Pack<T, width>) == 0) return load_pack<width>(p);
@@ -52,7 +52,7 @@ GANNET_HD constexpr bool reads_output(StaticActivation<K>) {
 }
 GANNET_HD bool reads_output(Activation a) { return a.kind != ActivationKind::none; }
 
-// dz = act'(.) dy from element e on; y is not read, and may be null, where there is no activation.
+// dz = act'(.) dy from element e on. Without an activation, y is not read and may be null.
 template <class T, int width>
 struct OutputGradient {
     Pack<T, width> y, dy;

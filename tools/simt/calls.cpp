@@ -1,4 +1,4 @@
-// A log of a program's calls and launches, and injected failures.
+// Logs a program's calls and launches, and injects failures.
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>

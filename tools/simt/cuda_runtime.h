@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-// Keywords. There is no __shared__: kernels get shared memory through kernels/cuda/shared.h.
+// Keywords. __shared__ is not defined: kernels get shared memory through kernels/cuda/shared.h.
 #define __global__
 #define __device__
 #define __host__
@@ -24,7 +24,7 @@
 namespace simt {
 // Checks the launch and runs it, or records it if the stream is being captured. `kernel` only identifies the kernel.
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body);
-// Whether calls are logged, and the log's text for the next launch.
+// Whether calls are logged, and a function that sets the log text of the next launch.
 bool logs();
 void describe_launch(std::string text);
 }  // namespace simt

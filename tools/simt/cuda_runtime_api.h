@@ -51,9 +51,8 @@ const char* cudaGetErrorName(cudaError_t error);
 const char* cudaGetErrorString(cudaError_t error);
 
 // ---- devices ----------------------------------------------------------------------------------------------------------
-// One device. Environment: SIMT_CC=7.5|8.0|... its compute capability; SIMT_MEMORY=BYTES its memory; SIMT_DEVICES=0 a machine
-// without a GPU (error 100); SIMT_DRIVER=VERSION the driver's version, such as 12040; below 13000 it is too old (error 35); 0: no
-// driver.
+// Environment: SIMT_CC=7.5|8.0|... sets the compute capability, SIMT_MEMORY=BYTES the memory, SIMT_DEVICES=N the number of
+// devices (0: error 100), SIMT_DRIVER=VERSION the version of the driver, such as 12040 (below 13000: error 35; 0: no driver).
 
 struct cudaDeviceProp {
     char name[256];
@@ -160,7 +159,7 @@ struct cudaLaunchConfig_t {
     dim3 gridDim, blockDim;
     std::size_t dynamicSmemBytes;
     cudaStream_t stream;
-    cudaLaunchAttribute* attrs;  // none is supported
+    cudaLaunchAttribute* attrs;  // not supported
     unsigned numAttrs;
 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout = 9 };

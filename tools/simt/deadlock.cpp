@@ -1,4 +1,4 @@
-// Reports of a deadlock, when no thread of the block can continue: which threads wait, where, and for which threads.
+// Reports a deadlock (no thread of the block can continue): which threads wait, where, and for which threads.
 #include <cstdio>
 
 #include "scheduler.h"
@@ -48,7 +48,7 @@ void Worker::report_deadlock() {
     failed_ = true;
     for (int t = 0; t < count_; ++t)
         if (report_warp(t)) return;
-    // All wait at barriers of the block: some threads are at this barrier, others have exited or are at one of another kind.
+    // Every thread has exited or waits at a barrier of the block. Finds one that is not at the first waiting thread's barrier.
     int waiting = 0;
     while (threads_[waiting].exited) ++waiting;
     for (int t = 0; t < count_; ++t) {

@@ -52,7 +52,7 @@ Fiber::Fiber(void (*entry)(void*), void* argument, int index) : entry_(entry), a
     mprotect(mapping_, page, PROT_NONE);
     bottom_ = mapping_ + page;
     size_ = stack_bytes;
-    // Stack tops at the same offset in their page would share a few cache sets.
+    // Stack tops at the same offset within a page would map to the same few cache sets, so their offsets differ.
     offset_ = std::size_t(index) * 448 % page;
     reset();
 }
@@ -71,7 +71,7 @@ void Fiber::reset() {
 #endif
     fake_stack_ = nullptr;
 #ifdef SIMT_ASSEMBLY
-    // Six registers, the return address, and a null for the missing caller.
+    // Six registers, the return address, and a null pointer as the caller's return address.
     char* top = mapping_ + page + stack_bytes - offset_ / 16 * 16;
     void** slots = reinterpret_cast<void**>(top) - 8;
     for (int i = 0; i < 8; ++i) slots[i] = nullptr;
@@ -92,7 +92,7 @@ void Fiber::begin() {
     __builtin_unreachable();
 }
 
-// The previous stack belongs to previous_; AddressSanitizer knows its extent even if it is the stack of an OS thread.
+// Stores the extent of the stack of previous_, which AddressSanitizer knows even for the stack of an OS thread.
 void Fiber::arrived() {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(fake_stack_, &previous_->bottom_, &previous_->size_);

@@ -13,7 +13,7 @@ namespace simt {
 class Fiber {
 public:
     Fiber() = default;  // the caller's own stack; other fibers may switch back to it
-    // A stack with a guard page below. The first switch to it calls entry(argument), which must never return.
+    // Allocates a stack with a guard page below. The first switch to the fiber calls entry(argument), which must never return.
     Fiber(void (*entry)(void*), void* argument, int index);
     ~Fiber();
     Fiber(const Fiber&) = delete;

@@ -53,7 +53,7 @@ std::vector<uint16_t> Order::threads(int count) const {
     return order;
 }
 
-// A shuffle of any number of blocks that needs no memory: steps of a length coprime to the number of blocks.
+// Shuffles any number of blocks without memory: visits them in steps whose length is coprime to the number of blocks.
 int64_t Order::block(int64_t turn, int64_t count) const {
     if (kind == forward) return turn;
     if (kind == reverse) return count - 1 - turn;
@@ -69,7 +69,7 @@ bool run_grid(const Grid& grid, const Body& body) {
 
     const Order order = Order::from_environment();
     const int64_t blocks = int64_t(grid.blocks.x) * grid.blocks.y * grid.blocks.z;
-    const int64_t small = 4096;  // kernel threads below which an OS thread does not pay off
+    const int64_t small = 4096;  // minimum number of kernel threads for each OS thread
     const int64_t work = blocks * grid.threads.x * grid.threads.y * grid.threads.z;
     const auto hands = std::size_t(std::clamp<int64_t>(std::min(blocks, work / small), 1, os_threads()));
     while (workers.size() < hands) workers.push_back(std::make_unique<Worker>());

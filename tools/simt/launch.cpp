@@ -60,7 +60,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
     return cudaSuccess;
 }
 
-// Registers and memory of the machine code are unknown here.
+// The shim does not know registers and local memory.
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
     if (!kernel) return result(cudaErrorInvalidDeviceFunction);
     cudaDeviceProp device;
@@ -72,7 +72,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
     return cudaSuccess;
 }
 
-// Limited by threads and dynamic shared memory only.
+// Occupancy from threads and dynamic shared memory only.
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int threads, std::size_t shared) {
     cudaDeviceProp device;
     if (threads <= 0) return result(cudaErrorInvalidValue);

@@ -57,7 +57,7 @@ private:
 Allocations& device_memory = *new Allocations;
 Allocations& pinned_memory = *new Allocations;
 
-// Whether one side of a copy is in the memory that the kind names, and long enough.
+// Whether source or destination of a copy is in the memory that the copy kind requires, and long enough.
 bool is_side(const char* what, const void* memory, std::size_t bytes, bool should_be_device) {
     const int64_t room = device_memory.room(memory);
     if ((room >= 0) != should_be_device) {
@@ -84,7 +84,7 @@ cudaError_t check_copy(void* to, const void* from, std::size_t bytes, cudaMemcpy
     return good ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-// Unwritten pages cost nothing, so models fit at their true sizes if no kernel runs.
+// Unwritten pages take no memory, so models fit at their true sizes if no kernel runs.
 void* reserve(std::size_t bytes) {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? nullptr : memory;

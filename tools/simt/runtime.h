@@ -15,9 +15,10 @@ cudaError_t result(cudaError_t error);
 cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<cudaError_t()> work);
 
 bool is_capturing(cudaStream_t stream);
-// For calls that a capture forbids (allocating, waiting): during a capture, an error that also invalidates the capture.
+// For calls that are not allowed during a capture (allocating, waiting). Returns an error and invalidates the capture if one is
+// active.
 cudaError_t forbidden_in_capture();
-// The same in relaxed mode. There drivers allow cudaMalloc, but recent drivers do not allow cudaFree.
+// The same in relaxed mode, in which drivers allow cudaMalloc, but recent drivers do not allow cudaFree.
 cudaError_t forbidden_in_any_capture();
 cudaError_t invalidate_capture(cudaError_t error);
 

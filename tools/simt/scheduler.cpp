@@ -60,7 +60,7 @@ bool Worker::run_block(int64_t linear) {
     fiber_ = &idle_fiber();
     Fiber::run(main_, *fiber_);
     if (!failed_) return true;
-    // Abandons the threads in their current state.
+    // Discards the waiting threads.
     ready_.clear();
     for (auto& meetings : meetings_) meetings.clear();
     reset_fibers();
@@ -85,7 +85,7 @@ void Worker::abandon() {
 
 void Worker::fiber_main(void* self) { static_cast<Worker*>(self)->run_threads(); }
 
-// The loop of every fiber: runs thread after thread. A waiting thread stays on its fiber until it ends.
+// Main loop of every fiber: runs threads one after another. A thread that waits keeps its fiber until it ends.
 void Worker::run_threads() {
     Fiber& self = *fiber_;
     for (;;) {
@@ -120,8 +120,8 @@ Fiber& Worker::idle_fiber() {
     return fiber;
 }
 
-// First lanes of completed warp operations, then threads that have not begun, then, when all have arrived, threads at the
-// barrier.
+// Selects the next thread: lanes of completed warp operations first, then threads that have not begun, then the threads at the
+// barrier if all have arrived.
 Fiber& Worker::next() {
     if (ready_.empty()) {
         if (started_ < count_) return idle_fiber();

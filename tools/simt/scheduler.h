@@ -1,7 +1,7 @@
 // Runs the blocks of a grid. Internal to the shim: runtime files launch through it, storage.cpp keeps its memory in it.
 //
-// A block's threads share a few stacks: one fiber runs thread after thread as plain calls, and only a waiting thread keeps its
-// fiber. So a kernel without barriers costs two switches per block.
+// The threads of a block share a few stacks: one fiber calls the kernel for one thread after another, and only a waiting thread
+// keeps its fiber. So a kernel without barriers needs two switches per block.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -108,7 +108,7 @@ private:
     std::vector<uint16_t> order_, warp_order_;  // threads in order; the same, warp by warp
     std::vector<uint3> index_;                  // threadIdx of each thread
     std::vector<Thread> threads_;
-    std::vector<uint16_t> ready_;  // last first
+    std::vector<uint16_t> ready_;  // the last one runs first
     std::vector<std::vector<Meeting>> meetings_;
     std::vector<SharedBlock> shared_;
     int current_ = 0, started_ = 0, exited_ = 0, at_barrier_ = 0;

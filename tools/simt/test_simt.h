@@ -48,7 +48,7 @@ struct Environment {
     Environment(const Environment&) = delete;
 };
 
-// The stderr output of f if it throws, otherwise "".
+// Returns the stderr output of f if it throws, otherwise "".
 template <class F>
 std::string failure(F f) {
     const Environment order("SIMT_ORDER", "forward");

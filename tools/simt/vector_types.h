@@ -38,7 +38,7 @@ struct dim3 {
     constexpr operator uint3() const { return {x, y, z}; }
 };
 
-// Of the running thread; an OS thread runs one at a time.
+// The indices of the running kernel thread. An OS thread runs one kernel thread at a time.
 inline constinit thread_local uint3 threadIdx{}, blockIdx{};
 inline constinit thread_local dim3 blockDim{}, gridDim{};
 inline constexpr int warpSize = 32;

@@ -1,5 +1,5 @@
-// The CPU test shim's kernels/cuda/async_copy.h: a copy arrives at the wait that covers it and not before; until then its
-// place in shared memory holds NaN. Addresses must be aligned to the copy's size, and the place must be shared memory.
+// The CPU test shim's kernels/cuda/async_copy.h. A copy arrives at the wait that covers it; until then its destination holds NaN.
+// Addresses must be aligned to the copy's size, and the destination must be shared memory.
 #pragma once
 #include <cuda_runtime.h>
 

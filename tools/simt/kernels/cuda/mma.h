@@ -1,5 +1,5 @@
-// The CPU test shim's kernels/cuda/mma.h: what the real one says, computed by the last lane that arrives. Operands lose the bits
-// that the multiplier ignores, multiplications are exact, sums are floats in the order of K (a tensor core's order is its own).
+// The CPU test shim's kernels/cuda/mma.h: the same operations, computed by the last lane that arrives. Operands are rounded as on
+// tensor cores, multiplications are exact, and sums are floats in the order of K (tensor cores use another order).
 #pragma once
 #include <cuda_runtime.h>
 
@@ -23,7 +23,7 @@ namespace mma_shim {
 
 inline constexpr unsigned all_32_lanes = 0xFFFFFFFFu;
 
-// What one lane brings.
+// The operands of one lane.
 struct Product {
     float* c;
     const uint32_t *a, *b;
@@ -95,7 +95,7 @@ inline void load_matrices(uint32_t (&r)[4], const void* row) {
     simt::warp_meet(mma_shim::load_matrices, mma_shim::all_32_lanes, &mine);
 }
 
-// Half a unit of the last place kept, added; the product is exact.
+// Adds half a unit of the last bit that is kept, so that truncation rounds.
 inline uint32_t round_tf32(uint32_t x) {
     const float power_of_two = __uint_as_float(x & 0xFF800000u);
     return __float_as_uint(__uint_as_float(x) + power_of_two * 0x1p-11f);
@@ -109,7 +109,7 @@ inline uint32_t round_bf16(uint32_t first, uint32_t second) {
     return one(first) | one(second) << 16;
 }
 
-// There, a read that the compiler cannot keep in a register.
+// On a GPU, a load that the compiler cannot replace by a register.
 inline int thread_again() { return int(threadIdx.x); }
 inline int block_again() { return int(blockIdx.x); }
 

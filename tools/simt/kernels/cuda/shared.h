@@ -1,5 +1,5 @@
-// The CPU test shim's kernels/cuda/shared.h: shared memory on the heap, one allocation for each type, NaN in every word of it
-// when a block begins. Above 48 KiB the launch must have asked for as many dynamic bytes.
+// The CPU test shim's kernels/cuda/shared.h: shared memory on the heap, one allocation for each type, filled with NaN when a
+// block begins. Above 48 KiB, the launch must request that many dynamic bytes.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -16,7 +16,7 @@ constexpr std::size_t dynamic_bytes() {
 }
 
 template <class T>
-inline constexpr char shared_key = 0;  // its address stands for the type
+inline constexpr char shared_key = 0;  // its address identifies the type
 
 template <class T>
 T& shared() {
