@@ -1,6 +1,6 @@
-# Gannet's build. `make` builds the programs in apps/ for whatever this machine has, `make help` lists the rest.
+# Gannet's build. `make` builds the programs in apps/, with CUDA if nvcc is installed. `make help` lists more targets and options.
 #
-#   make SAN=1 ...    AddressSanitizer and UndefinedBehaviorSanitizer, in a build folder of its own
+#   make SAN=1 ...    builds with AddressSanitizer and UndefinedBehaviorSanitizer, in a separate folder
 #   make CUDA=0 ...   builds without the CUDA backend, even if nvcc is installed
 #   make ARCHS=all    machine code for every architecture from sm_75 on, not only for the GPU of this machine
 #   make CUDART=shared   links the CUDA runtime as a shared library

@@ -126,8 +126,9 @@ int main(int argc, char** argv) {
             "(shares; modes: classes with at least 1 % of the samples; entropy, in nats), the distance to the training images "
             "(frechet, and frechet_floor for real images; nearest_training_distance), and the share of near-duplicates "
             "(duplicates). docs/evaluate.md defines every metric.");
-        line.positional("SAMPLES", path,
-                        "a GAN's run folder or checkpoint, a folder of PNG files, or FILE.npy: bytes (N, H, W[, 1 or 3])");
+        line.positional(
+            "SAMPLES", path,
+            "a GAN's run folder or checkpoint, a folder of PNG and JPEG files, or FILE.npy: bytes (N, H, W[, 1 or 3])");
         line.option("--classifier", by, "RUN",
                     "run folder or checkpoint of a classifier; default: runs/classifier-mnist or -fashion, depending on the "
                     "GAN's data set, if it exists; without a classifier only metrics that need no labels are measured");

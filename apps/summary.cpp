@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
             "estimates the time and memory of a training on this machine from a few measured steps. Does not need the data.");
         line.positional("MODEL.json", model, "the model file");
         line.option("--set", settings, "KEY.PATH=VALUE", "overrides a key of the model file; may be repeated");
-        line.flag("--no-estimate", no_estimate, "prints the networks only");
+        line.flag("--no-estimate", no_estimate, "prints only the networks");
         line.flag("--json", as_json, "prints one JSON object: the configuration, and the attributes and shapes of each layer");
         line.flag("--plan", plan, "prints the plan of a training step instead: its updates in order, and their batches");
         line.excludes("--json", {"--plan"});

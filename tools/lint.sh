@@ -54,7 +54,7 @@ for top in base kernels data engine apps; do files "$top/*.h" "$top/*.cpp" "$top
         }' >"$log"
 report "folders" "$(echo $floors | wc -w | tr -d ' ') folders, none includes a later one"
 
-# Code outside engine/nn asks for traits of a layer, not for its name.
+# Code outside engine/nn checks the traits of a layer, not its name.
 layers=$(sed -n 's/^LayerKind \([a-z0-9_]*\)_layer();/\1/p' engine/nn/registry.h | paste -sd '|')
 files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -v '^engine/nn/' |
     xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=" /dev/null >"$log"

@@ -56,7 +56,7 @@ def run(command, cores, limit):
 
 
 def as_child(command):
-    """Runs one program and prints its peak memory. This needs a process of its own, because the peak covers all children."""
+    """Runs one program and prints its peak memory. This needs a separate process, because the peak covers all children."""
     import resource
     status = subprocess.run(command).returncode
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000)

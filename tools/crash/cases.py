@@ -68,10 +68,10 @@ class Case:
         status, out, err = self.run(self.whole)
         self.seconds = time.monotonic() - begin
         if status:
-            raise SystemExit(f"crash: {name} fails by itself, status {status}: {err.strip()}")
+            raise SystemExit(f"crash: {name} fails without an injected fault, status {status}: {err.strip()}")
         self.want, self.out = tree(self.whole), out
 
-        if trace:  # the last argument is the number of steps; a resumed run traces other steps than the first
+        if trace:  # traces every step, because a resumed run traces other steps; the last argument is the number of steps
             full, self.command = self.command, [*self.command[:-1], "1000"]
             self.start(f"{work}/traced-{name}")
             self.run(f"{work}/traced-{name}")

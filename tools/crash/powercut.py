@@ -101,7 +101,7 @@ class Disk:
 
     def apply(self, call, descriptor, number, first, second):
         if call == "!":
-            raise ValueError(f"the model of power cuts does not know {os.fsdecode(first)}")
+            raise ValueError(f"powercut.py does not model the call {os.fsdecode(first)}")
         if call in "wr":
             self.promise()
         if call == "o":
@@ -171,8 +171,8 @@ def frozen(state):
 
 
 def cuts(root, before, journal):
-    """Yields (number of the call, letter, kind, whether the required checkpoint exists, state) for a program that ran in `root` with
-    the content `before`, each state once; then the states after it has ended with status 0, ending with "lost"; finally
+    """Yields (number of the call, letter, kind, whether the required checkpoint exists, state) for a program that ran in `root`
+    with the content `before`, each state once; then the states after it has ended with status 0, ending with "lost"; finally
     (None, "", "now", True, the expected final state)."""
     disk, seen = Disk(root, before), set()
     for number, (call, *rest) in enumerate(records(journal), 1):
