@@ -71,7 +71,7 @@ struct Product {
 
 }  // namespace
 
-TEST_CASE("cuda: matrix products on tensor cores are those of the rounded factors") {
+TEST_CASE("cuda: matrix products on tensor cores use rounded operands") {
     if (const std::string why = Device::cuda_unusable(); !why.empty()) return skipped(why.c_str());
     if (Device::cuda().stream()->capability < 80) return skipped("tensor cores are served from sm_80 on");
     const Device gpu = Device::cuda();

@@ -249,7 +249,7 @@ TEST_CASE("image sets: MNIST in colour") {
     CHECK(same);
 }
 
-TEST_CASE("computed sets: points lie around their modes, images are a function of their index") {
+TEST_CASE("computed sets: points lie around their modes, images depend only on their index") {
     for (const char* name : {"ring", "grid", "blobs"}) {
         CAPTURE(name);
         const Dataset all = load_dataset({.set = name, .first = 1000}, threads()),

@@ -105,7 +105,7 @@ TEST_CASE("observation: its values are right, and it does not change the trainin
     }
 }
 
-TEST_CASE("observation: no tensor is left") {
+TEST_CASE("observation: no tensor leaks") {
     GanTrainer trainer(small_config("wgan"), few_images(), Device::cpu());
     trainer.step();
     const int64_t before = live_tensors();

@@ -203,7 +203,7 @@ TEST_CASE("empty tensors and empty sums") {
     for (real v : grad({y}, {w}, {Tensor::full(y.shape(), 1)})[0].to_host()) CHECK(v == 0);
 }
 
-TEST_CASE("ops with a destination write it, and gradients of parameters go there") {
+TEST_CASE("ops and gradients of parameters write to given destinations") {
     const Tensor a = random_tensor({2, 3}, "a"), into = Tensor::full({2, 3}, NAN);
     CHECK(add(a, a, into).data() == into.data());
     CHECK(sum_rows(a, {2, 3}, Tensor()).shape() == Shape{3});

@@ -63,7 +63,7 @@ TEST_CASE("Philox 4x32-10 gives the known answers of its authors' library") {
     }
 }
 
-TEST_CASE("uniform numbers lie strictly inside and are uniform") {
+TEST_CASE("uniform numbers lie strictly inside the interval and are uniform") {
     CHECK(unit_uniform(0) > 0);
     CHECK(unit_uniform(0xffffffff) < 1);
     for (const Device& device : devices()) {
@@ -120,7 +120,7 @@ TEST_CASE("streams of different purposes differ") {
     CHECK(*all.rbegin() < (1u << 20));  // 20 bits
 }
 
-TEST_CASE("a sample drawn alone equals that of a batch") {
+TEST_CASE("a sample drawn alone equals the sample of a batch") {
     for (const int64_t per_sample : {1, 3, 4, 7, 64, 101})
         for (const Device& device : devices()) {
             const Source source(device);

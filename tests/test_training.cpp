@@ -147,7 +147,7 @@ TEST_CASE("training: a resumed run equals an uninterrupted one, bit for bit") {
     }
 }
 
-TEST_CASE("training: a step leaves no tensor behind, and a warm step asks the system for no memory") {
+TEST_CASE("training: a step leaks no tensor, and a warm step requests no system memory") {
     for (const std::string model : models) {
         CAPTURE(model);
         GanTrainer trainer(golden_config(model), few_images(), Device::cpu());
@@ -213,7 +213,7 @@ TEST_CASE("training: shared scores do not change the bits") {
 }
 
 // Sums over the joined batch are rounded in another order than sums over each batch: an error of about sqrt(2 batch) roundings.
-TEST_CASE("training: real and fake images as one batch") {
+TEST_CASE("training: joining real and fake images in one batch changes only the rounding") {
     const double tolerance = sizeof(real) == 8 ? 1e-11 : 1e-4;
     for (const std::string model : {"vanilla", "wgan", "dcgan"}) {
         CAPTURE(model);
