@@ -31,7 +31,7 @@ runs "$generate" run -n 5 --out gen
 warned '7 older samples .000005.png to 000011.png. and 4 other images \(gen\): .*--replace'
 runs "$generate" run -n 3 --out gen --replace
 said '^removed 12 older samples from gen$'
-warned 'beside the 3 new samples the folder holds 4 other images \(gen\): choose another folder with --out'
+warned 'beside the 3 new samples the folder holds 4 other images \(gen\): choose another --out'
 kept="000000.png 0000001.png 000001.png 000002.png 00000a.png 000077.png 000088.png more notes.txt photo.png "
 check "only samples were removed" test "$(LC_ALL=C ls gen | tr '\n' ' ')" = "$kept"
 check "files in subfolders remain" test -s gen/more/000003.png
