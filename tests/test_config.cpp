@@ -507,11 +507,11 @@ TEST_CASE("losses: the functions of scores that each network minimises") {
          0.0},
         {R"("wasserstein")", {linear, -1, 0, 1}, {linear, 1, 0, 1}, {linear, -1, 0, 1}, {}},
         {R"("hinge")", {hinge, 1, 0, half}, {hinge, -1, 0, half}, {linear, -1, 0, 1}, 0.0},
-        {R"("least_squares", "fake_label": -1)",
+        {R"("least_squares", "fake_label": -0.5)",
          {least_squares, 1, 0, half},
-         {least_squares, -1, 0, half},
+         {least_squares, -half, 0, half},
          {least_squares, 1, 0, 1},
-         0.0},
+         0.25},
     };
     for (const Row& row : rows) {
         CAPTURE(row.keys);

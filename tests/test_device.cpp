@@ -6,7 +6,9 @@
 
 #include "engine/classifier/classifier.h"
 #include "engine/classifier/trainer.h"
+#include "engine/gan/sampler.h"
 #include "engine/gan/trainer.h"
+#include "engine/metrics/evaluation.h"
 #include "engine/model/model.h"
 #include "engine/run/device_option.h"
 #include "engine/train/checkpoint.h"
@@ -109,6 +111,49 @@ TEST_CASE("device: a checkpoint is read with the settings of its run, not of the
         ClassifierTrainer off(config(false), few_images(), device);  // with the same weights
         CHECK(read_images(off.network(), pixels, -1, 1).confidence != scores);
         CHECK(Classifier(folder / "on.safetensors", device).read(pixels).confidence == scores);
+    }
+}
+
+TEST_CASE("device: alternating samples and metrics on two devices are the same as on each device alone") {
+    const TemporaryFolder folder;
+    const auto config_of = [](bool exact) {
+        return config::gan_of(config::load_model("models/dcgan.json", {"batch=4", exact ? "cpu.exact=true" : "cpu.exact=false"}));
+    };
+    const config::GanConfig configs[] = {config_of(true), config_of(false)};  // without Winograd, and with it
+    std::vector<SampleSource> sources;
+    for (const config::GanConfig& config : configs) {
+        GanTrainer trainer(config, few_images(), Device::cpu());
+        write_safetensors(folder / "checkpoint.safetensors", checkpoint_of(trainer, {}));
+        sources.emplace_back(folder / "checkpoint.safetensors");
+    }
+    const Checkpoint checkpoint = load_checkpoint(folder / "checkpoint.safetensors");
+    const auto generator_of = [&](int which, const Device& device) {  // as `generate` makes it
+        const config::GanConfig& config = configs[which];
+        auto network = std::make_unique<Network>(Net::generator, config.generator, config.latent.shape(), checkpoint.image,
+                                                 config, device.with(config.numerics));
+        load_state(checkpoint.content, checkpoint.file, *network, nullptr);
+        return network;
+    };
+    const auto draw = [&](int which, const Network& generator) {
+        const Sampler sampler(configs[which], generator);
+        return sampler.images(sampler.latents(5, 0, 4)).to_host();
+    };
+    const RealImages reals{few_images().pixels, {}, {28, 28, 1, false}, false, "digits", {}};
+    const LoadProgress quiet = [](const char*, int64_t, int64_t) {};
+    const auto measure = [&](int which, const Device& device) {
+        const Samples samples = sources[std::size_t(which)].take(20, 5, {}, device, {quiet, {}});
+        return json::dump(evaluate(samples, reals, nullptr, "", device.threads(), quiet));
+    };
+    const Device one = Device::cpu(Device::best_isa(), {}, 1), three = Device::cpu(Device::best_isa(), {}, 3);
+    const auto exact = draw(0, *generator_of(0, one)), winograd = draw(1, *generator_of(1, one));
+    CHECK(exact != winograd);
+    const std::string metrics[] = {measure(0, one), measure(1, one)};
+    const auto first = generator_of(0, one), second = generator_of(1, three), third = generator_of(0, second->device());
+    for (int i = 0; i < 2; ++i) {
+        CHECK(draw(0, *first) == exact);
+        CHECK(draw(1, *second) == winograd);
+        CHECK(draw(0, *third) == exact);
+        for (const int which : {0, 1}) CHECK(measure(which, i ? one : three) == metrics[which]);
     }
 }
 

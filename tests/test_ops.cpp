@@ -1,6 +1,7 @@
 // Tests beyond the table of cases: closed forms, special values, empty tensors, destinations, errors.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -166,6 +167,28 @@ TEST_CASE("a kernel rejects an activation that it cannot fuse") {
             if (row.needs_input) CHECK_THROWS_AS(product(), std::invalid_argument);
             else CHECK_NOTHROW(product());
         }
+}
+
+TEST_CASE("the row of each activation agrees with the values of the activation") {
+    std::vector<real> xs;
+    for (int i = -800; i <= 800; ++i) xs.push_back(real(i) / 40);
+    for (const ActivationRow& row : activation_rows) {
+        CAPTURE(row.name);
+        const auto values = [&](double slope) {
+            return activation(Tensor::from(xs, {int64_t(xs.size())}), {row.kind, real(slope)}).to_host();
+        };
+        const std::vector<real> ys = values(0.25);
+        CHECK(row.slope == (values(0.5) != ys));
+        const auto [low, high] = std::minmax_element(ys.begin(), ys.end());
+        for (const auto& [bound, most] : {std::pair(-row.low, -double(*low)), std::pair(row.high, double(*high))})
+            CHECK_MESSAGE((std::isinf(bound) ? most > 4 : most <= bound && bound - most < 0.01), bound, " ", most);
+        const bool rises = std::is_sorted(ys.begin(), ys.end(), [](real next, real y) { return next < y - real(1e-5); });
+        CHECK(row.needs_input == !rises);  // else several x have one y
+        bool piecewise_linear = true;
+        for (std::size_t i = 0; i < xs.size(); ++i)
+            piecewise_linear = piecewise_linear && std::fabs(ys[i] - (xs[i] > 0 ? xs[i] : xs[i] / xs[0] * ys[0])) < 1e-5;
+        CHECK(row.piecewise_linear == piecewise_linear);
+    }
 }
 
 TEST_CASE("losses at extreme scores") {
