@@ -16,6 +16,7 @@ for model in tests/preflight/*.json; do
     case $line in
     "// expect: "*) check "it is refused" fails "$model" "${line#*: }" ;;
     "// warn: "*) check "it warns" warns "$model" "${line#*: }" ;;
+    "// silent") check "it warns of nothing" silent "$model" ;;
     *) bad "$model does not say what is expected: $line" ;;
     esac
 done
