@@ -238,7 +238,8 @@ TEST_CASE("a rule keeps the output that it needs alive, for derivatives of every
         const Activation gelu{ActivationKind::gelu, 0};
         const auto layer = [&](bool fused) {
             const Tensor rows = reshape(x, {2, 3}), weights = reshape(w, {2, 3});
-            return sum(fused ? linear(rows, weights, bias, gelu) : activation(linear(rows, weights, bias), gelu));
+            const Tensor y = fused ? linear(rows, weights, bias, gelu) : activation(linear(rows, weights, bias), gelu);
+            return sum(mul(y, y));  // second derivatives reach both the layer's y and its input of the activation
         };
         const auto derivatives = [&](const Tensor& y) {
             std::vector<std::vector<real>> all;
