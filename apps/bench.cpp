@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "engine/bench/kernels.h"
 #include "engine/bench/model.h"
@@ -36,8 +37,8 @@ void bench_kernels(const std::vector<const bench::KernelCase*>& cases, Device de
     const bench::Peaks peaks = bench::find_peaks(device);
     const std::string name = device.name() + (why_cpu.empty() ? "" : ", because " + why_cpu);
     if (!json)
-        std::printf("on %s; %d threads\npeaks: %s\n%s", name.c_str(), device.threads().size(), bench::text(peaks).c_str(),
-                    bench::kernel_header(device).c_str());
+        std::printf("on %s; %s\npeaks: %s\n%s", name.c_str(), counted(device.threads().size(), "thread").c_str(),
+                    bench::text(peaks).c_str(), bench::kernel_header(device).c_str());
     json::List results;
     for (const bench::KernelCase* c : cases) {
         const bench::KernelResult result = bench::bench_kernel(*c, device, peaks, seconds);

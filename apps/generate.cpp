@@ -47,7 +47,7 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
     const FolderContent there = content_of(folder);
     if (replace && !there.samples.empty()) {
         remove_samples(folder, there.samples);
-        say("removed " + counted(int64_t(there.samples.size()), "older sample", "older samples") + " from " + folder);
+        say("removed " + counted(int64_t(there.samples.size()), "older sample") + " from " + folder);
     }
     const int64_t stay =
         replace ? 0 : std::count_if(there.samples.begin(), there.samples.end(), [&](int64_t i) { return i >= images; });
@@ -58,13 +58,12 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
     std::string what, to_do = "choose another --out to separate them";
     if (stay > 0) {
         const int64_t first = there.samples[there.samples.size() - std::size_t(stay)], last = there.samples.back();
-        what = counted(stay, "older sample", "older samples") + " (" + sample_name(first) + " to " + sample_name(last) + ")";
+        what = counted(stay, "older sample") + " (" + sample_name(first) + " to " + sample_name(last) + ")";
         to_do = "remove older samples with --replace";
     }
-    if (there.other_images > 0)
-        what += (what.empty() ? "" : " and ") + counted(there.other_images, "other image", "other images");
-    say("gannet: warning: beside the " + counted(images, "new sample", "new samples") + " the folder holds " + what + " (" +
-        folder + "): " + to_do);
+    if (there.other_images > 0) what += (what.empty() ? "" : " and ") + counted(there.other_images, "other image");
+    say("gannet: warning: beside the " + counted(images, "new sample") + " the folder holds " + what + " (" + folder +
+        "): " + to_do);
 }
 
 }  // namespace
@@ -92,7 +91,7 @@ int main(int argc, char** argv) {
         if (line.given("--interpolate") && (interpolate < 2 || interpolate > 1000))
             throw Error("--interpolate " + std::to_string(interpolate) + " is out of range", "command line", "use 2 to 1000");
         if (interpolate * n > 1000000)
-            throw Error(std::to_string(n) + " rows of " + std::to_string(interpolate) + " images are too many", "command line",
+            throw Error(grouped(n) + " rows of " + grouped(interpolate) + " images are too many", "command line",
                         "draw at most 1,000,000 images at once");
         ignore_write_signals();
 
@@ -143,9 +142,9 @@ int main(int argc, char** argv) {
             const int64_t columns = interpolate ? interpolate : int64_t(std::ceil(std::sqrt(double(n)))),
                           rows = (images + columns - 1) / columns;
             write_png(out, picture_of(pixels, rows, columns, image.H, image.W, image.C));
-            bar.say("wrote " + out + ": " + counted(images, "image", "images") + " in " + counted(rows, "row", "rows"));
+            bar.say("wrote " + out + ": " + counted(images, "image") + " in " + counted(rows, "row"));
         } else {
-            bar.say("wrote " + counted(images, "image", "images") + " to " + out + ": " + sample_name(0) + " to " +
+            bar.say("wrote " + counted(images, "image") + " to " + out + ": " + sample_name(0) + " to " +
                     sample_name(images - 1));
         }
         return 0;

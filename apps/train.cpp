@@ -21,8 +21,8 @@ void say_cleared() {
         return;
     }
     const Cleared cleared = clear_cache();
-    std::printf("%s: %s removed, %s MB%s\n", printable(cache_folder(), 1000).c_str(),
-                counted(cleared.files, "file", "files").c_str(), grouped(cleared.bytes / 1000000).c_str(),
+    std::printf("%s: %s removed, %s MB%s\n", printable(cache_folder(), 1000).c_str(), counted(cleared.files, "file").c_str(),
+                grouped(cleared.bytes / 1000000).c_str(),
                 cleared.used ? (", " + counted(cleared.used, "file is", "files are") + " in use").c_str() : "");
 }
 

@@ -11,6 +11,7 @@
 #include "base/extents.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/text.h"
 
 namespace gannet {
 namespace {
@@ -74,12 +75,12 @@ private:
     }
 
     std::string read_header() {
-        if (size_ < 8) foreign("it has " + std::to_string(size_) + " bytes, too few for a header");
+        if (size_ < 8) foreign("it has " + counted(size_, "byte") + ", too few for a header");
         uint64_t length;
         get(&length, 8);
         if (length > longest_of_format) foreign("its header would have " + std::to_string(length) + " bytes");
         if (int64_t(length) > size_ - 8)
-            damaged("a header of " + std::to_string(length) + " bytes, the file has " + std::to_string(size_ - 8) +
+            damaged("a header of " + counted(int64_t(length), "byte") + ", the file has " + grouped(size_ - 8) +
                     ": it is truncated");
         if (length > longest_header)
             throw Error("its header has " + std::to_string(length) + " bytes, more than " + std::to_string(longest_header), path_,
@@ -153,7 +154,7 @@ private:
         entry.end = offsets[1];
         if (bytes_of(*word, entry.array.shape) != entry.end - entry.begin)
             damaged("array " + name + " is " + *word + " " + shape_text(entry.array.shape) + " but has " +
-                    std::to_string(entry.end - entry.begin) + " bytes");
+                    counted(entry.end - entry.begin, "byte"));
         return entry;
     }
 
@@ -168,9 +169,8 @@ private:
             at = e.end;
         }
         if (at > available)
-            damaged("its arrays take " + std::to_string(at) + " bytes, the file has " + std::to_string(available) +
-                    ": it is truncated");
-        if (at < available) damaged(std::to_string(available - at) + " bytes follow the last array");
+            damaged("its arrays take " + counted(at, "byte") + ", the file has " + grouped(available) + ": it is truncated");
+        if (at < available) damaged(counted(available - at, "byte follows", "bytes follow") + " the last array");
     }
 
     std::string path_;
@@ -209,7 +209,7 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
     for (const Array& a : content.arrays) {
         if (a.name == metadata_key || dtype_bytes(a.dtype) == 0 || bytes_of(a.dtype, a.shape) != int64_t(a.data.size()))
             throw Error("cannot write array \"" + a.name + "\" of " + a.dtype + " " + shape_text(a.shape) + " with " +
-                            std::to_string(a.data.size()) + " bytes",
+                            counted(int64_t(a.data.size()), "byte"),
                         path);
         arrays.push_back(&a);
     }

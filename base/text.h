@@ -23,8 +23,9 @@ inline std::string grouped(int64_t n) {
     return digits;
 }
 
-inline std::string counted(int64_t n, const std::string& one, const std::string& many) {
-    return grouped(n) + " " + (n == 1 ? one : many);
+// counted(1, "image"): "1 image"; counted(1000, "image"): "1,000 images"
+inline std::string counted(int64_t n, const std::string& one, const std::string& many = "") {
+    return grouped(n) + " " + (n == 1 ? one : many.empty() ? one + "s" : many);
 }
 
 }  // namespace gannet

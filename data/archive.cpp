@@ -170,7 +170,7 @@ private:
     // The target of links counts once per link, because it is decoded each time.
     void add_up(int64_t bytes) {
         if (bytes > most_unpacked_ - unpacked_)
-            throw Error("the archive of " + grouped(size_) + " bytes unpacks to more than " + grouped(most_unpacked_),
+            throw Error("the archive of " + counted(size_, "byte") + " unpacks to more than " + grouped(most_unpacked_),
                         printable(path_), "raise data.max_bytes, or unpack the archive and give the folder");
         unpacked_ += bytes;
     }

@@ -125,8 +125,7 @@ std::string write_cache(const std::string& file, uint64_t key, const Dataset& se
     h.content = hash_of(set, text);
 
     const int64_t bytes = int64_t(sizeof h) + pixel_bytes(h) + h.labels + h.text;
-    if (bytes > limit)
-        return counted(bytes / 1000000, "MB", "MB") + ", more than GANNET_CACHE_GB, " + counted(limit / 1000000, "MB", "MB");
+    if (bytes > limit) return grouped(bytes / 1000000) + " MB, more than GANNET_CACHE_GB, " + grouped(limit / 1000000) + " MB";
     std::error_code error;
     const std::string folder = std::filesystem::path(file).parent_path().string();
     std::filesystem::create_directories(folder, error);

@@ -131,7 +131,7 @@ Dataset load_idx_set(const DatasetOptions& options, ThreadPool& threads) {
     } else {
         set.labels = read_idx(files.labels, 1, options.free).values;
         if (int64_t(set.labels.size()) != set.count)
-            throw Error(std::to_string(set.count) + " images but " + std::to_string(set.labels.size()) + " labels",
+            throw Error(counted(set.count, "image") + " but " + counted(int64_t(set.labels.size()), "label"),
                         files.images + ", " + files.labels, "take both files from the same set and split");
     }
     if (options.first > 0) {

@@ -1,6 +1,7 @@
 #include "data/idx.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/stream.h"
 
 namespace gannet {
@@ -76,15 +77,15 @@ Idx read_idx(const std::string& file, int axes, const FreeMemory& free) {
     int64_t values = 1;  // below 2^32 * 2^14 * 2^14: cannot overflow
     for (int64_t extent : idx.shape) values *= extent;
     const int64_t header = 4 + 4 * axes;
-    const std::string says = "the header says " + text_of(idx.shape) + " = " + std::to_string(values) + " values";
+    const std::string says = "the header says " + text_of(idx.shape) + " = " + counted(values, "value");
     // Before anything is allocated: a damaged header must not ask for terabytes.
     const int64_t most = in.longest() - header;
     if (values > most)
-        throw Error(says + ", the file has " + (in.compressed() ? "at most " : "") + std::to_string(most), file, truncated);
+        throw Error(says + ", the file has " + (in.compressed() ? "at most " : "") + grouped(most), file, truncated);
     check_free(values, file, free);
     idx.values.resize(std::size_t(values));
     const std::size_t got = in.read(idx.values.data(), idx.values.size());
-    if (got < idx.values.size()) throw Error(says + ", the file has " + std::to_string(got), file, truncated);
+    if (got < idx.values.size()) throw Error(says + ", the file has " + grouped(int64_t(got)), file, truncated);
     uint8_t more;
     if (in.read(&more, 1) != 0) throw Error(says + ", but the file has more bytes", file, fetch_again);
     return idx;

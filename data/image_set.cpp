@@ -110,7 +110,7 @@ public:
             if (options_.report.progress) options_.report.progress("decoding", done_, count_);
         });
         if (set.H == 0)
-            throw Error("none of " + counted(count_, "image", "images") + " can be used", printable(options_.path),
+            throw Error("none of " + counted(count_, "image") + " can be used", printable(options_.path),
                         "see why with data.broken \"error\"");
         close_gaps(set);
     }
@@ -120,7 +120,7 @@ public:
         if (!broken_.empty()) {
             std::vector<std::pair<std::string, std::string>> all;
             for (const auto& [index, why] : broken_) all.emplace_back(source_.names()[std::size_t(index)], why);
-            lines.push_back(counted(int64_t(all.size()), "broken image", "broken images") + " omitted: " + named(all));
+            lines.push_back(counted(int64_t(all.size()), "broken image") + " omitted: " + named(all));
         }
         if (enlarged_ > 0)
             lines.push_back(counted(enlarged_, "image is", "images are") + " smaller than " +
@@ -253,9 +253,8 @@ std::unique_ptr<ImageSource> open_source(const DatasetOptions& options, const De
 void check_memory(int64_t count, int64_t H, int64_t W, int64_t C, const std::string& where, const FreeMemory& free) {
     const std::string lack = lack_of_memory(double(count) * (double(H) * double(W) * double(C) + 1), free());  // and a label
     if (!lack.empty())
-        throw LackOfMemory(
-            counted(count, "image", "images") + " of " + extents(W, H) + (count == 1 ? " takes " : " take ") + lack, where,
-            "use a smaller data.size, or fewer images with data.first");
+        throw LackOfMemory(counted(count, "image") + " of " + extents(W, H) + (count == 1 ? " takes " : " take ") + lack, where,
+                           "use a smaller data.size, or fewer images with data.first");
 }
 
 Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
@@ -273,8 +272,7 @@ Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
     const auto say = [&](const std::string& line) {
         if (options.report.say) options.report.say(printable(options.path) + ": " + line);
     };
-    if (source->ignored().count() > 0)
-        say(counted(source->ignored().count(), "file", "files") + " ignored: " + source->ignored().text());
+    if (source->ignored().count() > 0) say(counted(source->ignored().count(), "file") + " ignored: " + source->ignored().text());
 
     if (const auto& out = source->unreachable(); !out.empty())
         say(counted(int64_t(out.size()), "unreadable folder or entry", "unreadable folders or entries") +
@@ -296,7 +294,7 @@ Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     char text[64];
     std::snprintf(text, sizeof text, " decoded in %.1f s", seconds);
-    std::string line = counted(set.count, "image", "images") + text;
+    std::string line = counted(set.count, "image") + text;
     if (options.cache) {
         const std::string failure = write_cache(kept, key, set, lines);
         line += failure.empty() ? ", kept in " + printable(kept, longest_line) : "; not kept for the next time (" + failure + ")";
@@ -328,8 +326,8 @@ DatasetInfo images_info(const DatasetOptions& options, std::string* absent) {
             throw Error("a broken image, " + decoded.broken, source->place(i),
                         "replace or remove it, or skip all such files with data.broken \"skip\"");
     }
-    throw Error("none of " + counted(int64_t(source->names().size()), "image", "images") + " can be used",
-                printable(options.path), "see why with data.broken \"error\"");
+    throw Error("none of " + counted(int64_t(source->names().size()), "image") + " can be used", printable(options.path),
+                "see why with data.broken \"error\"");
 }
 
 }  // namespace gannet

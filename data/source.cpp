@@ -127,8 +127,8 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const So
     const int64_t others = source->ignored().count();
     if (others == 0)
         throw Error(folder ? "the folder is empty" : "the archive is empty", printable(path), "put PNG or JPEG images there");
-    throw Error("no PNG or JPEG images, only " + counted(others, "other file", "other files") + ": " + source->ignored().text(),
-                printable(path), "the names of images end in .png, .jpg or .jpeg");
+    throw Error("no PNG or JPEG images, only " + counted(others, "other file") + ": " + source->ignored().text(), printable(path),
+                "the names of images end in .png, .jpg or .jpeg");
 }
 
 void ImageSource::leave_out(const std::string& place, const std::string& why) {

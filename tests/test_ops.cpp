@@ -308,7 +308,7 @@ TEST_CASE("errors name the op and both shapes") {
              split_rows(a, {1, 2});
          },
          "rows: [1, 3) of shape (2, 3)"},
-        {[&] { split_rows(a, {1}); }, "split_rows: 1 rows of (2, 3)"},
+        {[&] { split_rows(a, {1}); }, "split_rows: 1 row of (2, 3)"},
         {[&] { split_rows(a, {}); }, "split_rows: 0 rows of (2, 3)"},
         {[&] {
              concat_rows({a, v});

@@ -305,7 +305,7 @@ rm -rf data && mkdir data
 data_refused "no file train-images-idx3-ubyte.*in [^ ]*/data "
 data && : >data/$X && data_refused "empty.*data/$X"
 data && head -c 10 digits/$X >data/$X && data_refused "ends inside its header.*data/$X"
-data && head -c 30000 digits/$X >data/$X && data_refused "64 x 28 x 28 = 50176 values, the file has 29984 .*data/$X"
+data && head -c 30000 digits/$X >data/$X && data_refused "64 x 28 x 28 = 50,176 values, the file has 29,984 .*data/$X"
 data && { cat digits/$X && echo; } >data/$X && data_refused "has more bytes.*data/$X"
 data && { printf 'JPEG' && tail -c +5 digits/$X; } >data/$X && data_refused "starts with 4a504547, expected 00000803.*data/$X"
 data && cp digits/$Y data/$X && data_refused "expected 00000803.*exchanged"
@@ -395,7 +395,7 @@ for bytes in 0 5 8 200 $((size / 2)) $((size - 1)); do
     head -c "$bytes" run/$last >damaged/$last
     damaged "safetensors file.*damaged/$last"
 done
-{ cat run/$last && echo more; } >damaged/$last && damaged "follow the last array"
+{ cat run/$last && echo more; } >damaged/$last && damaged "5 bytes follow the last array"
 cp tiny.json damaged/$last && damaged "not a safetensors file"
 cp good.png damaged/$last && damaged "not a safetensors file"
 printf '\377\377\377\377\377\377\377\177{}' >damaged/$last && damaged "header would have"
@@ -525,8 +525,8 @@ check "two rows of two" has_size convolutions.png 62x62
 refuses_at_once "-n 0 is out of range" "$generate" run -n 0
 refuses_at_once "-n 2000000" "$generate" run -n 2000000
 refuses_at_once "interpolate 1" "$generate" run --interpolate 1
-refuses_at_once "1000 rows of 1001 images|interpolate 1001" "$generate" run -n 1000 --interpolate 1001
-refuses_at_once "1000000 rows of 1000 images" "$generate" run -n 1000000 --interpolate 1000
+refuses_at_once "1,000 rows of 1,001 images|interpolate 1001" "$generate" run -n 1000 --interpolate 1001
+refuses_at_once "1,000,000 rows of 1,000 images" "$generate" run -n 1000000 --interpolate 1000
 refuses_at_once "nowhere/grid.png" "$generate" run --out nowhere/grid.png
 refuses_at_once "\(tiny.json\): a part of the path is a file" "$generate" run --out tiny.json/
 

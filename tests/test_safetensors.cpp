@@ -79,7 +79,9 @@ TEST_CASE("safetensors: other files, and damaged files") {
     CHECK(has(complaint("\x89PNG\r\n\x1a\n and so on"), "not a safetensors file"));
     CHECK(has(complaint(file_with("[1]", "")), "not a JSON object"));
     CHECK(has(complaint(file_with("{\"a\":", "")), "header cannot be read"));
-    CHECK(has(complaint(file_with("{}", "x")), "follow the last array"));
+    CHECK(has(complaint("x"), "it has 1 byte, too few"));
+    CHECK(has(complaint(file_with("{}", "x")), "1 byte follows the last array"));
+    CHECK(has(complaint(file_with("{}", "xy")), "2 bytes follow the last array"));
     CHECK(has(complaint(std::string(8, '\xff')), "not a safetensors file"));
     CHECK(has(complaint(std::string("\x00\x00\x00\x05\x00\x00\x00\x00{}", 10)), "truncated"));
     CHECK(has(complaint(file_with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abc")), "truncated"));

@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "engine/autograd/check.h"
 
 namespace gannet {
@@ -19,7 +20,7 @@ Tensors split_rows(const Tensor& x, const std::vector<int64_t>& rows) {
         begin += count;
     }
     if (x.shape().empty() || rows.empty() || begin != x.dim(0))
-        throw Error("split_rows: " + std::to_string(begin) + " rows of " + x.shape().str());
+        throw Error("split_rows: " + counted(begin, "row") + " of " + x.shape().str());
     return record("split_rows", parts, {x}, [rows](const VjpArgs& v) {
         Tensors dparts = v.dout;
         for (std::size_t i = 0; i < dparts.size(); ++i) {

@@ -94,8 +94,8 @@ ModelReport bench_model(const config::GanConfig& given, Device device, const Mod
 
 std::string text(const ModelReport& r) {
     const double median = r.median(), rate = r.flops.total() / median;
-    std::string lines = printable(r.name) + ": batch " + std::to_string(r.batch) + ", " + std::to_string(r.parameters) +
-                        " parameters, on " + r.device + "; " + std::to_string(r.threads) + " threads" +
+    std::string lines = printable(r.name) + ": batch " + std::to_string(r.batch) + ", " + counted(r.parameters, "parameter") +
+                        ", on " + r.device + "; " + counted(r.threads, "thread") +
                         (r.processor.empty() ? "" : " of " + r.processor) + "\n";
     lines += print(
         "  ms per step       median %.3f, min %.3f, half of them within %.3f to %.3f, max %.3f, of %zu after %lld to warm up\n",

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "engine/classifier/classifier.h"
 #include "kernels/place.h"
 
@@ -21,8 +22,8 @@ void check_scores(const config::ClassifierConfig& config, const Network& network
     const int64_t classes = *std::max_element(data.labels.begin(), data.labels.end()) + 1;
     const std::string where = config.classifier.back().keys.where();
     if (!network.out().vector || network.out().C < classes)
-        throw Error("the classifier ends in " + network.out().str() + ", the data have " + std::to_string(classes) + " labels",
-                    where, "end it in {\"layer\": \"linear\", \"units\": " + std::to_string(classes) + "}");
+        throw Error("the classifier ends in " + network.out().str() + ", the data have " + counted(classes, "label"), where,
+                    "end it in {\"layer\": \"linear\", \"units\": " + std::to_string(classes) + "}");
     if (layer_traits(config.classifier.back().type).family != Family::product)
         throw Error("the classifier ends in '" + config.classifier.back().type + "': its scores have a softmax of their own",
                     where, "end it in linear");

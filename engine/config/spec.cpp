@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace gannet::config {
 namespace {
@@ -68,8 +69,8 @@ Value read_list(const Value& value, const Key& key, const Variables& variables) 
         wrong_type(value, key.name, wanted + (whole ? ", or \"image\"" : ""),
                    key.otherwise.list() ? json::dump(key.otherwise, -1) : "");
     if (key.length && list->size() != key.length)
-        throw Error("'" + key.name + "' has " + std::to_string(list->size()) + " entries, but must be " + wanted, value.where(),
-                    "give " + wanted);
+        throw Error("'" + key.name + "' has " + counted(int64_t(list->size()), "entry", "entries") + ", but must be " + wanted,
+                    value.where(), "give " + wanted);
     if (list->size() > longest_list)
         throw Error(
             "'" + key.name + "' has " + std::to_string(list->size()) + " entries, more than " + std::to_string(longest_list),

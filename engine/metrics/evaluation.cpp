@@ -79,8 +79,8 @@ private:
             progress_("computing Frechet distances", figure == "frechet" ? 0 : 1, 2);
             return frechet_distance(a, b);
         }
-        warn(figure + " is omitted: " + grouped(fewer) + " images are too few for the covariance of " + grouped(size) +
-             " features; use at least " + grouped(size + 1) + ", better 10,000");
+        warn(figure + " is omitted: " + counted(fewer, "image is", "images are") + " too few for the covariance of " +
+             counted(size, "feature") + "; use at least " + grouped(size + 1) + ", better 10,000");
         return nullptr;
     }
 
@@ -99,8 +99,9 @@ private:
         }
         json::Value value = distance("frechet", found, training), floor = distance("frechet_floor", test, rest);
         if (!value.is_null() && !floor.is_null() && found.count < test.count)
-            warn("the Frechet distance grows as the number of images falls: compare this one, of " + grouped(found.count) +
-                 " samples, only with distances of the same number of samples (frechet_floor uses " + grouped(test.count) + ")");
+            warn("the Frechet distance grows as the number of images falls: compare this one, of " +
+                 counted(found.count, "sample") + ", only with distances of the same number of samples (frechet_floor uses " +
+                 grouped(test.count) + ")");
         out_.emplace_back("frechet", std::move(value));
         out_.emplace_back("frechet_floor", std::move(floor));
     }
@@ -121,7 +122,7 @@ private:
         } else if (const std::vector<uint8_t> held_out = part(real_.training, size_, true); !held_out.empty()) {
             figures.back().second = median_distance(held_out, part(real_.training, size_, false), nullptr);
         } else {
-            warn("data_median is omitted: " + counted(real_.count(), "image", "images") + ", and holding out a tenth needs 10");
+            warn("data_median is omitted: " + counted(real_.count(), "image") + ", and holding out a tenth needs 10");
         }
         out_.emplace_back("nearest_training_distance", std::move(figures));
     }

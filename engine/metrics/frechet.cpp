@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace gannet {
 namespace {
@@ -23,11 +24,11 @@ Eigen::Map<const Vector> mean_of(const Moments& m) { return {m.mean.data(), Eige
 void check(const Moments& a, const Moments& b) {
     const int64_t size = int64_t(a.mean.size());
     if (a.mean.size() != b.mean.size())
-        throw Error(std::to_string(size) + " features in one set, " + std::to_string(b.mean.size()) + " in the other",
+        throw Error(counted(size, "feature") + " in one set, " + std::to_string(b.mean.size()) + " in the other",
                     "frechet_distance", "read both sets with one classifier");
     const int64_t fewer = std::min(a.count, b.count);
     if (fewer <= size)
-        throw Error(std::to_string(fewer) + " rows of " + std::to_string(size) + " features", "frechet_distance",
+        throw Error(counted(fewer, "row") + " of " + counted(size, "feature"), "frechet_distance",
                     "use at least " + std::to_string(size + 1));
     for (const Moments* m : {&a, &b})
         if (!mean_of(*m).allFinite() || !covariance_of(*m).allFinite())

@@ -41,7 +41,7 @@ std::vector<std::string> warnings_of(const Dataset& set) {
     for (const auto& [count, what] : changes)
         if (count > 0) text += (text.empty() ? "" : ", ") + grouped(count) + " " + what;
     if (text.empty()) return {};
-    return {"of " + counted(set.count, "image", "images") + ", " + text + ": the real images are " +
+    return {"of " + counted(set.count, "image") + ", " + text + ": the real images are " +
             SampleShape{set.H, set.W, set.C, false}.str()};
 }
 

@@ -45,9 +45,9 @@ struct Reshape final : Module {
             out = shape.size() == 1 ? SampleShape{1, 1, shape[0], true} : SampleShape{shape[1], shape[2], shape[0], false};
         }
         const double values = double(out.H) * double(out.W) * double(out.C);  // may overflow
+        const auto count = [](double n) { return config::number_text(n) + (n == 1 ? " value" : " values"); };
         if (values != double(in.size()))
-            throw Error("reshape of " + in.str() + ", " + std::to_string(in.size()) + " values, to " + out.str() + ", " +
-                            config::number_text(values) + " values",
+            throw Error("reshape of " + in.str() + ", " + count(double(in.size())) + ", to " + out.str() + ", " + count(values),
                         site.keys().where("shape"), "change the shape or the layer before it");
     }
     Tensor forward(const Inputs& inputs, const Pass&, const Fused&) const override {

@@ -100,7 +100,7 @@ std::string summary(const Network& network) {
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + "\n";
     }
-    text += network.name() + ": " + grouped(totals.trainable) + " trainable parameters (as in PyTorch), " +
+    text += network.name() + ": " + counted(totals.trainable, "trainable parameter") + " (as in PyTorch), " +
             grouped(totals.trainable + totals.statistics) + " in total with batch-norm statistics (as in Keras); " +
             scaled(totals.flops) + " flops and " + scaled(double(totals.activations) * sizeof(real)) +
             "B of activations per sample, forward\n";

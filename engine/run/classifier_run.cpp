@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace gannet {
 Dataset test_split(const ClassifierTrainer& trainer) {
@@ -18,7 +19,7 @@ Dataset test_split(const ClassifierTrainer& trainer) {
         throw Error("the test images are " + image.str() + ", those to train on " + trainer.image().str(), test.source, to_do);
     const int64_t classes = *std::max_element(test.labels.begin(), test.labels.end()) + 1;
     if (classes > trainer.network().out().C)
-        throw Error("the test images have " + std::to_string(classes) + " labels, the classifier has scores of " +
+        throw Error("the test images have " + counted(classes, "label") + ", the classifier has scores of " +
                         std::to_string(trainer.network().out().C),
                     test.source, to_do);
     return test;

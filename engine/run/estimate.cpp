@@ -172,20 +172,20 @@ std::string estimate(const Config& config, const SampleShape& image, int64_t ima
     if (steps > 0) {
         // a critic's warm-up makes some steps longer
         const double usual_steps = double(images_before(config, steps)) / double(images_before(usual(config), 1));
-        time = "about " + duration_text(std::max(1.0, usual_steps * step.seconds)) + ": " + counted(steps, "step", "steps") +
-               " of " + step_text(step.seconds);
+        time = "about " + duration_text(std::max(1.0, usual_steps * step.seconds)) + ": " + counted(steps, "step") + " of " +
+               step_text(step.seconds);
     }
     const std::string batches = step.small == step.large ? "the full batch of " + grouped(step.large)
                                                          : "batches of " + grouped(step.small) + " and " + grouped(step.large) +
                                                                " for one of " + grouped(config.batch);
-    const std::string threads = device.is_cuda() ? "" : ", " + counted(device.threads().size(), "thread", "threads");
+    const std::string threads = device.is_cuda() ? "" : ", " + counted(device.threads().size(), "thread");
     std::string text = "training time: " + time + " on this machine (" + device.name() + threads +
                        "); estimated from steps with " + batches + ", measured just now; without loading, samples and plots\n";
     const double data = double(images) * double(image.size());
     text += "training memory: about " + megabytes(program + step.bytes + data) + ": ";
     if (program > 0) text += megabytes(program) + " for the program, ";
     text += megabytes(step.bytes) + " for networks, optimizers and a step";
-    if (images > 0) text += ", " + megabytes(data) + " for " + grouped(images) + " images";
+    if (images > 0) text += ", " + megabytes(data) + " for " + counted(images, "image");
     return text + (steps == 0 ? "\nthe number of steps depends on the number of images, which is unknown\n" : "\n");
 }
 

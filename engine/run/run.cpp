@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "engine/run/cli.h"
 #include "engine/run/interrupt.h"
 
@@ -68,8 +69,8 @@ int Run::train(const TrainingOptions& options) {
         throw Error("stopped at step " + std::to_string(step()) + ": " + reason, folder_.path(),
                     "see plots/; to continue anyway: train --resume " + folder_.path() + " --on-collapse warn");
     const bool done = step() >= total_;
-    gannet::say(std::string(done ? "done" : "interrupted") + " after " + std::to_string(step()) + " of " +
-                std::to_string(total_) + " steps: " + folder_.path());
+    gannet::say(std::string(done ? "done" : "interrupted") + " after " + grouped(step()) + " of " + counted(total_, "step") +
+                ": " + folder_.path());
     if (!done) gannet::say("resume with: --resume " + folder_.path());
     return done ? 0 : 130;
 }

@@ -48,7 +48,7 @@ std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
 }
 
 int say_finished(const config::SharedConfig& config, int64_t steps, const std::string& path) {
-    say("finished: the run has all its " + std::to_string(steps) + " steps (" + path + ")");
+    say("finished: the run has done " + counted(steps, "step") + " (" + path + ")");
     say("to train it further: --resume " + path + (config.steps > 0 ? " --steps N" : " --epochs N"));
     return 0;
 }
@@ -147,9 +147,9 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     else if (!options.init.empty()) start_from(options.init, *trainer);
     const int64_t total = total_steps(config, *trainer);
     if (total < trainer->step_count() && !options.resume_if_exists)
-        throw Error("the run has " + std::to_string(trainer->step_count()) + " steps already, more than the " +
-                        std::to_string(total) + " requested",
-                    folder->path(), "give --steps " + std::to_string(trainer->step_count()) + " or more");
+        throw Error(
+            "the run has " + counted(trainer->step_count(), "step") + " already, more than the " + grouped(total) + " requested",
+            folder->path(), "give --steps " + std::to_string(trainer->step_count()) + " or more");
     if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
     if (options.dry_run) return print_plan(config, trainer->image(), data.count, device);
     if (checkpoint && trainer->step_count() >= total && !checkpoint->stopped())
@@ -167,10 +167,10 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     }
     if (!folder->locked())
         say("gannet: warning: the file system has no locks (" + folder->path() + "): do not start a second program on this run");
-    say(config.name + ": " + counted(total, "step", "steps") + " on " + device.name() +
+    say(config.name + ": " + counted(total, "step") + " on " + device.name() +
         (options.why_cpu.empty() ? "" : ", because " + options.why_cpu) + ", batch " + std::to_string(config.batch) + ", " +
-        counted(data.count, "image", "images") + " of " + (config.data.images.path.empty() ? data.name : data.source) +
-        "; writing " + folder->path());
+        counted(data.count, "image") + " of " + (config.data.images.path.empty() ? data.name : data.source) + "; writing " +
+        folder->path());
     return make_run(*trainer, std::move(test), *folder, checkpoint ? &*checkpoint : nullptr)->train(options);
 }
 

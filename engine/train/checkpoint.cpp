@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/extents.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "base/version.h"
 
 namespace gannet {
@@ -158,7 +159,7 @@ void restore(const Checkpoint& checkpoint, Trainer& trainer) {
     constexpr int64_t most_steps = 1000000000000;  // no run has more
     const Counters& at = checkpoint.position;
     if (at.step > most_steps || at.images_seen != trainer.images_before(at.step))
-        throw Error("'images_seen' is " + std::to_string(at.images_seen) + " after " + std::to_string(at.step) + " steps, not " +
+        throw Error("'images_seen' is " + std::to_string(at.images_seen) + " after " + counted(at.step, "step") + ", not " +
                         (at.step > most_steps ? "possible" : std::to_string(trainer.images_before(at.step))),
                     checkpoint.file, advice);
     for (const Trainer::Part& part : trainer.parts())
