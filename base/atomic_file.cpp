@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/lock.h"
+#include "base/owner.h"
 
 namespace gannet {
 namespace {
@@ -108,12 +109,7 @@ void AtomicFile::commit() {
         close();
         return;
     }
-    if (struct stat old{}; ::stat(path_.c_str(), &old) == 0) {
-        if (old.st_uid != ::geteuid() && ::fchown(file_, old.st_uid, old.st_gid) != 0) {
-        }  // only root may
-        if (::fchmod(file_, old.st_mode & 0777) != 0) {
-        }  // a file system without modes
-    }
+    if (struct stat old{}; ::stat(path_.c_str(), &old) == 0) keep_owner_and_mode(file_, old);
     if (::fsync(file_) != 0) fail(errno);
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
     ::close(file_);

@@ -135,6 +135,37 @@ TEST_CASE("files: a replaced file keeps its mode") {
     ::umask(mask);
 }
 
+TEST_CASE("files: a replaced file or folder keeps its group, or the group loses its rights") {
+    TemporaryFolder folder;
+    const std::string file = folder / "new";
+    atomic_write(file, "x");
+    ::chmod(file.c_str(), 0640);
+    if (::chown(file.c_str(), uid_t(-1), 1234) != 0) return skipped("only root may give a file to any group");
+    struct stat info {};
+    atomic_write(file, "y");
+    REQUIRE(::stat(file.c_str(), &info) == 0);
+    CHECK(info.st_gid == 1234);
+    CHECK((info.st_mode & 0777) == 0640);
+    const std::string run = folder / "run";
+    REQUIRE(::mkdir(run.c_str(), 0700) == 0);
+    REQUIRE(::chown(run.c_str(), 1235, 1234) == 0);
+    REQUIRE(::chmod(run.c_str(), 02750) == 0);
+    RunFolder::create_inside(run, "{}", [](const RunFolder&) {});
+    REQUIRE(::stat(run.c_str(), &info) == 0);
+    CHECK(info.st_uid == 1235);
+    CHECK(info.st_gid == 1234);
+    CHECK((info.st_mode & 07777) == 02750);
+    REQUIRE(::chown(folder.path.c_str(), 1235, gid_t(-1)) == 0);
+    REQUIRE(::chown(file.c_str(), 1235, 1234) == 0);
+    REQUIRE(::seteuid(1235) == 0);  // an owner who is not in the group
+    const std::string error = error_of([&] { atomic_write(file, "z"); });
+    REQUIRE(::seteuid(0) == 0);
+    CHECK(error.empty());
+    REQUIRE(::stat(file.c_str(), &info) == 0);
+    CHECK(info.st_gid != 1234);
+    CHECK((info.st_mode & 0777) == 0600);
+}
+
 TEST_CASE("files: pipes with a writer are read, others are refused without waiting") {
     TemporaryFolder folder;
     const std::string pipe = folder / "pipe";

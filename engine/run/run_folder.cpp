@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/owner.h"
 #include "engine/train/checkpoint.h"
 
 namespace gannet {
@@ -140,7 +141,10 @@ bool RunFolder::replace_empty(RunFolder& empty, const std::string& config_json, 
     RunFolder whole = temporary(empty.path_);
     try {
         whole.write_first_files(config_json, fill);
-        ::chmod(whole.path_.c_str(), info.st_mode & 07777);
+        if (const int folder = ::open(whole.path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); folder >= 0) {
+            keep_owner_and_mode(folder, info);
+            ::close(folder);
+        }
         // Only an empty folder is replaced. The lock is released first, because NFS keeps an open file under another name.
         if (empty.lock_->on_file()) empty.lock_.reset();
         ::unlink((empty.path_ + "/" + FolderLock::file_name).c_str());
