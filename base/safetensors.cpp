@@ -78,7 +78,7 @@ private:
         if (size_ < 8) foreign("it has " + counted(size_, "byte") + ", too few for a header");
         uint64_t length;
         get(&length, 8);
-        if (length > longest_of_format) foreign("its header would have " + std::to_string(length) + " bytes");
+        if (length > longest_of_format) foreign("its first 8 bytes are not the length of a header");
         if (int64_t(length) > size_ - 8)
             damaged("a header of " + counted(int64_t(length), "byte") + ", the file has " + grouped(size_ - 8) +
                     ": it is truncated");

@@ -96,7 +96,7 @@ no_home() { env -u HOME -u XDG_CACHE_HOME "$@"; }
 runs no_home "$train" --clear-cache
 check "a missing cache folder is reported" grep -qx 'there is no cache: neither XDG_CACHE_HOME nor HOME is set' out
 for program in train generate evaluate bench; do
-    check "the default number of threads" grep -q 'CPU quota' <("$programs/$program" --help | tr -s ' \n' ' ')
+    check "the default number of threads" grep -q 'default 0: the usable cores.*CPU quota' <("$programs/$program" --help | tr -s ' \n' ' ')
 done
 
 counts

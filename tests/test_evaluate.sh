@@ -174,10 +174,11 @@ while IFS='|' read -r pattern arguments; do
     refuses_at_once "$pattern" "$evaluate" $arguments
 done <<'END_OF_LINES'
 no such run, checkpoint, folder or file \(nowhere\)|nowhere
-absent.npy|absent.npy
+no such run, checkpoint, folder or file \(absent.npy\)|absent.npy
 not an .npy file \(text.npy\)|text.npy
 the folder is empty \(empty\)|empty
-not a safetensors file.*gan.json|gan.json
+a model file, not a run or checkpoint \(gan.json\): train it|gan.json
+a model file, not a run or checkpoint \(gan.json\)|gan --classifier gan.json
 this is a classifier.*--classifier|runs/classifier-mnist
 this is a GAN, not a classifier|gan --classifier gan
 no such run or checkpoint \(nowhere\)|gan --classifier nowhere

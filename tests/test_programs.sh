@@ -378,7 +378,10 @@ cp tiny.json kept.json
 refuses_at_once "--trace would replace" "$train" tiny.json --out never --trace kept.json
 same tiny.json kept.json
 refuses_at_once "no config.json.*digits" "$train" --resume digits
-refuses_at_once "tiny.json" "$train" --resume tiny.json
+for command in "$generate" "$train --resume" "$train tiny.json --out never --init"; do
+    # shellcheck disable=SC2086  # words
+    refuses_at_once "a model file, not a run or checkpoint \(tiny.json\): train it" $command tiny.json
+done
 mkdir new && cp run/config.json new
 refuses_at_once "has no checkpoint yet" "$generate" new
 damaged() { # pattern: both programs must reject damaged/checkpoint.safetensors and leave it unchanged
@@ -398,7 +401,7 @@ done
 { cat run/$last && echo more; } >damaged/$last && damaged "5 bytes follow the last array"
 cp tiny.json damaged/$last && damaged "not a safetensors file"
 cp good.png damaged/$last && damaged "not a safetensors file"
-printf '\377\377\377\377\377\377\377\177{}' >damaged/$last && damaged "header would have"
+printf '\377\377\377\377\377\377\377\177{}' >damaged/$last && damaged "first 8 bytes are not the length of a header"
 printf '\100\0\0\0\0\0\0\0{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}          AAAA' >damaged/$last
 refuses_at_once "not a checkpoint of this program" "$generate" damaged/$last
 refuses_at_once "not a checkpoint of this program" "$train" --resume damaged

@@ -178,6 +178,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
 
 int run_training(const TrainingOptions& options, Device device) {
     ignore_write_signals();
+    refuse_model_file(options.init);
     std::optional<RunFolder> folder = run_to_resume(options);
     std::optional<Checkpoint> checkpoint;  // a run without a checkpoint starts from step 0
     if (folder && exists(folder->checkpoint())) checkpoint = load_checkpoint(folder->checkpoint());

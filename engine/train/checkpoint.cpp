@@ -85,14 +85,21 @@ std::string first_not_finite(const Safetensors& content) {
     return "";
 }
 
+void refuse_model_file(const std::string& path) {
+    if (path.ends_with(".json") && exists(path) && !is_folder(path))
+        throw Error("a model file, not a run or checkpoint", path, "train it with ./apps/train, and give its run");
+}
+
 void check_is_run(const std::string& folder) {
     const char* const to_do = "give the folder of a run, such as runs/MODEL";
+    refuse_model_file(folder);
     if (!exists(folder)) throw Error("no such run", folder, to_do);
     if (!exists(folder + "/config.json")) throw Error("not the folder of a run: it has no config.json", folder, to_do);
     for (const char* name : {"config.json", "log.jsonl", checkpoint_name}) check_is_file(folder + "/" + name);
 }
 
 std::string find_checkpoint(const std::string& run_or_file) {
+    refuse_model_file(run_or_file);
     if (!is_folder(run_or_file)) {
         if (!exists(run_or_file))
             throw Error("no such run or checkpoint", run_or_file, "give the folder of a run or a .safetensors file");

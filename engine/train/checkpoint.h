@@ -29,6 +29,8 @@ struct Checkpoint {
 
 constexpr const char* checkpoint_name = "checkpoint.safetensors";  // in a run folder
 
+// Throws Error if `path` is a model file, given in place of a run or checkpoint.
+void refuse_model_file(const std::string& path);
 // Throws Error unless it is the folder of a run: it holds a config.json.
 void check_is_run(const std::string& folder);
 // The path of the checkpoint of a RUN or CHECKPOINT argument. Throws Error if there is none.
