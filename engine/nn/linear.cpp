@@ -54,8 +54,8 @@ struct Product : Module {
         if (site.keys().boolean("bias"))
             add_parameter(site, "bias", {outputs}, {outputs}, {1, 1, outputs}, bias_init(init.zero_biases, fan_in));
     }
+    bool has_bias() const { return parameters.size() > 1; }
     Description described(json::Members attributes, const std::string& note, double flops) const {
-        attributes.emplace_back("bias", parameters.size() > 1);
         const double values = double(in.size()) + double(out.size());
         return {std::move(attributes), note, flops, values, values};
     }
@@ -71,7 +71,9 @@ struct Linear final : Product {
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
         return linear(inputs.x, parameter(pass, 0), parameter(pass, 1), fused.act, fused.moments_out);
     }
-    Description describe() const override { return described({{"units", out.C}}, "", 2.0 * double(in.C) * double(out.C)); }
+    Description describe() const override {
+        return described({{"units", out.C}, {"bias", has_bias()}}, "", 2.0 * double(in.C) * double(out.C));
+    }
 };
 
 // Both convolutions: `shape` is that of the convolution from H x W to P x Q.
@@ -86,8 +88,9 @@ struct Convolution : Product {
         std::string note = std::to_string(s.R) + "x" + std::to_string(s.S);
         if (s.stride != 1) note += " stride " + std::to_string(s.stride);
         if (s.padding != 0) note += " padding " + std::to_string(s.padding);
-        return described({{"channels", out.C}, {"kernel", s.R}, {"stride", s.stride}, {"padding", s.padding}}, note,
-                         2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C));
+        return described(
+            {{"channels", out.C}, {"kernel", s.R}, {"stride", s.stride}, {"padding", s.padding}, {"bias", has_bias()}}, note,
+            2.0 * double(s.P * s.Q * s.OC) * double(s.R * s.S * s.C));
     }
     // as in torch, the fan-in of a transposed convolution comes from the filter's second axis: the output channels
     void finish(const Site& site, const SampleShape& output) {
@@ -155,11 +158,11 @@ struct ConvTranspose2d final : Convolution {
 
 constexpr Traits product{.family = Family::product, .linear = true};
 
-std::vector<Key> conv_keys() {
+std::vector<Key> conv_keys(const char* stride) {
     return {
         required(config::size("channels", {}, config::no_limit, "output channels, or `\"image\"`: those of the data")),
         required(config::size("kernel", {}, 1024, "height and width of the filter")),
-        config::size("stride", 1, 1024, ""),
+        config::size("stride", 1, 1024, stride),
         config::integer("padding", 0, 0, 1024, "zeros around the image, on each side"),
         config::boolean("bias", true, "add a learned value to each channel"),
         init_key("conv"),
@@ -168,34 +171,28 @@ std::vector<Key> conv_keys() {
 
 }  // namespace
 
-LayerKind linear_layer() {
-    return {{"linear",
-             "Every output is a weighted sum of all inputs: `y = x W^T + b`. The input must be a vector.",
-             {required(config::size("units", {}, 65536.0 * 65536, "outputs, or `\"image\"`: the number of values of an image")),
-              config::boolean("bias", true, "add a learned value to each output"), init_key("linear")}},
-            product,
-            make_module<Linear>};
-}
-
-LayerKind conv2d_layer() {
-    auto keys = conv_keys();
-    keys[2].doc = "step between outputs: 2 halves the image";
-    return {{"conv2d", "Convolution. The output size is `(in + 2 padding - kernel) / stride + 1`, rounded down.", keys},
-            product,
-            make_module<Conv2d>};
-}
-
-LayerKind conv_transpose2d_layer() {
-    auto keys = conv_keys();
-    keys[2].doc = "step between inputs: 2 doubles the image";
-    keys.insert(keys.begin() + 4,
-                config::integer("output_padding", 0, 0, 1024, "rows and columns added at the bottom and right; below `stride`"));
-    return {{"conv_transpose2d",
-             "Transposed convolution. The output size is `(in - 1) stride - 2 padding + kernel + output_padding`. A vector of F "
-             "values is treated as F channels of 1x1.",
-             keys},
-            product,
-            make_module<ConvTranspose2d>};
+std::vector<LayerKind> product_layers() {
+    std::vector<Key> transposed = conv_keys("step between inputs: 2 doubles the image");
+    transposed.insert(transposed.begin() + 4, config::integer("output_padding", 0, 0, 1024,
+                                                              "rows and columns added at the bottom and right; below `stride`"));
+    return {
+        {{"linear",
+          "Every output is a weighted sum of all inputs: `y = x W^T + b`. The input must be a vector.",
+          {required(config::size("units", {}, 65536.0 * 65536, "outputs, or `\"image\"`: the number of values of an image")),
+           config::boolean("bias", true, "add a learned value to each output"), init_key("linear")}},
+         product,
+         make_module<Linear>},
+        {{"conv2d", "Convolution. The output size is `(in + 2 padding - kernel) / stride + 1`, rounded down.",
+          conv_keys("step between outputs: 2 halves the image")},
+         product,
+         make_module<Conv2d>},
+        {{"conv_transpose2d",
+          "Transposed convolution. The output size is `(in - 1) stride - 2 padding + kernel + output_padding`. A vector of F "
+          "values is treated as F channels of 1x1.",
+          transposed},
+         product,
+         make_module<ConvTranspose2d>},
+    };
 }
 
 }  // namespace gannet

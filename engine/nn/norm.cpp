@@ -64,25 +64,24 @@ config::Key affine_key() { return config::boolean("affine", true, "learn a scale
 
 }  // namespace
 
-LayerKind batch_norm_layer() {
-    return {{"batch_norm",
-             "Normalises each channel to mean 0 and variance 1 over the batch (arXiv 1502.03167).",
-             {eps_key(),
-              config::number("momentum", 0.1, 0, 1,
-                             "momentum of the running statistics, `running = (1 - momentum) running + momentum batch` (Keras "
-                             "uses 1 - momentum)"),
-              affine_key()}},
-            {.family = Family::norm, .linear = true, .curved = true, .couples_samples = true},
-            make_module<BatchNorm>};
-}
-
-LayerKind layer_norm_layer() {
-    return {{"layer_norm",
-             "Normalises each sample to mean 0 and variance 1 over all its values (arXiv 1607.06450). Suitable for critics with "
-             "a gradient penalty.",
-             {eps_key(), affine_key()}},
-            {.family = Family::norm, .curved = true},
-            make_module<LayerNorm>};
+std::vector<LayerKind> norm_layers() {
+    return {
+        {{"batch_norm",
+          "Normalises each channel to mean 0 and variance 1 over the batch (arXiv 1502.03167).",
+          {eps_key(),
+           config::number("momentum", 0.1, 0, 1,
+                          "momentum of the running statistics, `running = (1 - momentum) running + momentum batch` (Keras "
+                          "uses 1 - momentum)"),
+           affine_key()}},
+         {.family = Family::norm, .linear = true, .curved = true, .couples_samples = true},
+         make_module<BatchNorm>},
+        {{"layer_norm",
+          "Normalises each sample to mean 0 and variance 1 over all its values (arXiv 1607.06450). Suitable for critics with "
+          "a gradient penalty.",
+          {eps_key(), affine_key()}},
+         {.family = Family::norm, .curved = true},
+         make_module<LayerNorm>},
+    };
 }
 
 }  // namespace gannet

@@ -57,17 +57,7 @@ struct Dropout final : Module {
 
 }  // namespace
 
-LayerKind dropout_layer() {
-    return {{"dropout",
-             "During training, sets values to zero with probability `p` and divides the others by `1 - p`.",
-             {config::number("p", 0.5, 0, 0.999, "probability of setting a value to zero; below 1"),
-              config::boolean("channelwise", false, "drop whole channels (torch's Dropout2d)")}},
-            {.linear = true, .stochastic = true},
-            make_module<Dropout>};
-}
-
-// One line for each row of kernels/activation.h: what the reference page says, and keys.
-std::vector<LayerKind> activation_layers() {
+std::vector<LayerKind> pointwise_layers() {
     const auto layer = [](ActivationKind kind, std::string doc, std::vector<config::Key> keys = {}) {
         const ActivationRow& row = row_of(kind);
         return LayerKind{{row.name, std::move(doc), std::move(keys)},
@@ -75,6 +65,13 @@ std::vector<LayerKind> activation_layers() {
                          make_module<ActivationLayer>};
     };
     return {
+        {{"dropout",
+          "During training, sets values to zero with probability `p` and divides the others by `1 - p`.",
+          {config::number("p", 0.5, 0, 0.999, "probability of setting a value to zero; below 1"),
+           config::boolean("channelwise", false, "drop whole channels (torch's Dropout2d)")}},
+         {.linear = true, .stochastic = true},
+         make_module<Dropout>},
+        // one line for each row of kernels/activation.h: what the reference page says, and keys
         layer(ActivationKind::relu, "`max(x, 0)`."),
         layer(ActivationKind::leaky_relu, "`x` if positive, else `slope x`.",
               {config::number("slope", 0.2, 0, 1, "slope for negative inputs")}),

@@ -6,11 +6,9 @@ namespace gannet {
 
 const std::vector<LayerKind>& layer_kinds() {
     static const std::vector<LayerKind> kinds = [] {
-        std::vector<LayerKind> all = {linear_layer(),     conv2d_layer(),     conv_transpose2d_layer(),
-                                      batch_norm_layer(), layer_norm_layer(), dropout_layer()};
-        for (LayerKind& kind : activation_layers()) all.push_back(std::move(kind));
-        for (const auto& layer : {upsample_layer, flatten_layer, reshape_layer, repeat_layer, residual_layer})
-            all.push_back(layer());
+        std::vector<LayerKind> all;
+        for (const auto& layers : {product_layers, norm_layers, pointwise_layers, shape_layers})
+            for (LayerKind& kind : layers()) all.push_back(std::move(kind));
         return all;
     }();
     return kinds;

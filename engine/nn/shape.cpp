@@ -98,46 +98,35 @@ constexpr Traits arranges{.family = Family::arrangement, .linear = true};
 
 }  // namespace
 
-LayerKind upsample_layer() {
-    return {{"upsample",
-             "Repeats each pixel `scale` x `scale` times (nearest neighbour).",
-             {config::size("scale", 2, 64, "factor of height and width")}},
-            {.linear = true},
-            make_module<Upsample>};
-}
-
-LayerKind flatten_layer() {
-    return {{"flatten", "Turns an image into a vector, in (C,H,W) order.", {}}, arranges, make_module<Flatten>};
-}
-
-LayerKind reshape_layer() {
-    return {{"reshape",
-             "Gives the same values another shape, in (C,H,W) order.",
-             {{.name = "shape",
-               .kind = config::Kind::integers,
-               .doc = "`[C, H, W]`, `[F]` or `\"image\"`, the shape of the data",
-               .required = true}}},
-            arranges,
-            make_module<Reshape>};
-}
-
-LayerKind repeat_layer() {
-    return {{"repeat",
-             "Repeats a list of layers. It is expanded before layers are numbered and built.",
-             {required(config::size("times", {}, 10000, "number of repetitions")),
-              config::number("widen", 1.0, 1e-3, 1e3, "each repetition multiplies `channels` and `units` inside by this factor"),
-              required(config::layers("layers", "the list of layers"))}},
-            {.repeats = true},
-            nullptr};
-}
-
-LayerKind residual_layer() {
-    return {{"residual",
-             "`main(x) + shortcut(x)`: two lists with the same output shape.",
-             {required(config::layers("main", "the layers of the main path")),
-              config::layers("shortcut", "the layers of the shortcut; `[]` is the identity", json::List{})}},
-            {},
-            make_module<Residual>};
+std::vector<LayerKind> shape_layers() {
+    return {
+        {{"upsample",
+          "Repeats each pixel `scale` x `scale` times (nearest neighbour).",
+          {config::size("scale", 2, 64, "factor of height and width")}},
+         {.linear = true},
+         make_module<Upsample>},
+        {{"flatten", "Turns an image into a vector, in (C,H,W) order.", {}}, arranges, make_module<Flatten>},
+        {{"reshape",
+          "Gives the same values another shape, in (C,H,W) order.",
+          {{.name = "shape",
+            .kind = config::Kind::integers,
+            .doc = "`[C, H, W]`, `[F]` or `\"image\"`, the shape of the data",
+            .required = true}}},
+         arranges,
+         make_module<Reshape>},
+        {{"repeat",
+          "Repeats a list of layers. It is expanded before layers are numbered and built.",
+          {required(config::size("times", {}, 10000, "number of repetitions")),
+           config::number("widen", 1.0, 1e-3, 1e3, "each repetition multiplies `channels` and `units` inside by this factor"),
+           required(config::layers("layers", "the list of layers"))}},
+         {.repeats = true}},
+        {{"residual",
+          "`main(x) + shortcut(x)`: two lists with the same output shape.",
+          {required(config::layers("main", "the layers of the main path")),
+           config::layers("shortcut", "the layers of the shortcut; `[]` is the identity", json::List{})}},
+         {},
+         make_module<Residual>},
+    };
 }
 
 }  // namespace gannet
