@@ -108,7 +108,7 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     model.generator_optimizer = optimizers.generator;
     model.discriminator_optimizer = optimizers.discriminator;
 
-    model.effective = effective_file(model, file_spec(), file, variables,
+    model.effective = effective_file(model, file_spec, file, variables,
                                      {{"generator", layers_value(model.generator)},
                                       {"discriminator", layers_value(model.discriminator)},
                                       {"objective", without_absent(effective_objective(model.objective))},
@@ -128,7 +128,7 @@ ClassifierConfig read_classifier(const Object& file, const std::string& path, co
     Optimizers optimizers = read_optimizers(optimizer);
     model.optimizer = optimizers.generator;
     model.effective =
-        effective_file(model, classifier_file_spec(), file, variables,
+        effective_file(model, classifier_file_spec, file, variables,
                        {{"classifier", layers_value(model.classifier)}, {"optimizer", std::move(optimizers.effective)}});
     check_data(model);
     return model;
@@ -150,7 +150,7 @@ void rename_precision(const Value& root, Object& file) {
 ModelConfig read_model(const Value& root, const std::string& path) {
     const Value* list = root.find("classifier");
     const bool classifier = list && !list->is_null();
-    const ObjectSpec& spec = classifier ? classifier_file_spec() : file_spec();
+    const ObjectSpec& spec = classifier ? classifier_file_spec : file_spec;
     // variables first, because all other keys may use them
     refuse_unknown_keys(root, spec);
     Members only_variables;
@@ -175,10 +175,10 @@ Value without_free_keys(const Value& object, const ObjectSpec& spec) {
 }
 
 ModelConfig with_settings(Value root, const std::string& path, const std::string& folder, const Settings& settings) {
-    root = with_bases(std::move(root), path, folder, file_spec());
+    root = with_bases(std::move(root), path, folder, file_spec);
     std::vector<Setting> changes;
     for (const Settings::Entry& entry : settings.entries()) changes.push_back(read_setting(entry.text, entry.place));
-    apply_settings(root, changes, file_spec());
+    apply_settings(root, changes, file_spec);
     return blaming(settings, [&] { return read_model(root, path); });
 }
 
@@ -227,6 +227,6 @@ ModelConfig parse_model(const std::string& text, const std::string& file, const 
     return with_settings(json::parse(text, file), file, "", settings);
 }
 
-Value identity(const Value& effective) { return without_free_keys(effective, file_spec()); }
+Value identity(const Value& effective) { return without_free_keys(effective, file_spec); }
 
 }  // namespace gannet::config

@@ -27,7 +27,7 @@ Value own_keys(const Value& given, const std::string& name) {
 std::string read_type(const Value& given) {
     const Value* type = given.find("type");
     if (!type) return "";
-    return read_object(Members{{"type", *type}}, {"optimizer", "", {*overrides_spec().find("type")}}, {}).text("type");
+    return read_object(Members{{"type", *type}}, {"optimizer", "", {*overrides_spec.find("type")}}, {}).text("type");
 }
 
 void refuse_keys_of_others(const Value& given, const ObjectSpec& own) {

@@ -168,7 +168,7 @@ std::string document(const ObjectSpec& spec, int heading_level) {
 std::string model_reference() {
     std::string out = introduction;
     const std::string here = "FREE_KEYS";
-    out.replace(out.find(here), here.size(), join(free_keys(file_spec(), ""), " and "));
+    out.replace(out.find(here), here.size(), join(free_keys(file_spec, ""), " and "));
     for (const ObjectSpec* spec : model_specs())
         out += document(*spec, spec->name.find('.') != std::string::npos || optimizer_kind(spec->name) ? 3 : 2);
     out += "\n";

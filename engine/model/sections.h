@@ -4,20 +4,20 @@
 
 namespace gannet::config {
 
-const ObjectSpec& file_spec();
-const ObjectSpec& classifier_file_spec();
-const ObjectSpec& data_spec();
-const ObjectSpec& latent_spec();
-const ObjectSpec& init_spec();
-const ObjectSpec& objective_spec();
-const ObjectSpec& penalty_spec();
-const ObjectSpec& accumulate_spec();
-const ObjectSpec& warm_up_spec();
-const ObjectSpec& samples_spec();
-const ObjectSpec& observe_spec();
-const ObjectSpec& compute_spec();
-const ObjectSpec& cpu_spec();
-const ObjectSpec& cuda_spec();
-const ObjectSpec& overrides_spec();  // what "optimizer" holds besides the keys of its type
+extern const ObjectSpec file_spec;
+extern const ObjectSpec classifier_file_spec;
+extern const ObjectSpec data_spec;
+extern const ObjectSpec latent_spec;
+extern const ObjectSpec init_spec;
+extern const ObjectSpec objective_spec;
+extern const ObjectSpec penalty_spec;
+extern const ObjectSpec accumulate_spec;
+extern const ObjectSpec warm_up_spec;
+extern const ObjectSpec samples_spec;
+extern const ObjectSpec observe_spec;
+extern const ObjectSpec compute_spec;
+extern const ObjectSpec cpu_spec;
+extern const ObjectSpec cuda_spec;
+extern const ObjectSpec overrides_spec;  // what "optimizer" holds besides the keys of its type
 
 }  // namespace gannet::config

@@ -7,35 +7,29 @@
 namespace gannet::config {
 namespace {
 
-const ObjectSpec& product_spec() {
-    static const ObjectSpec spec = {
-        "product",
-        "One matrix product, C (M,N) = A (M,K) B (K,N).",
-        {
-            {.name = "M", .kind = Kind::size, .doc = "rows of C", .required = true},
-            {.name = "N", .kind = Kind::size, .doc = "columns of C", .required = true},
-            {.name = "K", .kind = Kind::size, .doc = "columns of A", .required = true},
-            {.name = "transpose_a", .kind = Kind::boolean, .doc = "A is stored (K,M)", .otherwise = false},
-            {.name = "transpose_b", .kind = Kind::boolean, .doc = "B is stored (N,K)", .otherwise = false},
-            {.name = "plain", .kind = Kind::boolean, .doc = "without bias, activation and moments", .otherwise = true},
-            {.name = "own_us", .kind = Kind::number, .doc = "microseconds of the project's own kernel", .min = 0},
-            {.name = "cublas_us", .kind = Kind::number, .doc = "microseconds of cuBLAS's", .min = 0},
-            {.name = "use", .kind = Kind::text, .doc = "whose", .required = true, .choices = words(tuned_choices)},
-        }};
-    return spec;
-}
+const ObjectSpec product_spec = {
+    "product",
+    "One matrix product, C (M,N) = A (M,K) B (K,N).",
+    {
+        {.name = "M", .kind = Kind::size, .doc = "rows of C", .required = true},
+        {.name = "N", .kind = Kind::size, .doc = "columns of C", .required = true},
+        {.name = "K", .kind = Kind::size, .doc = "columns of A", .required = true},
+        {.name = "transpose_a", .kind = Kind::boolean, .doc = "A is stored (K,M)", .otherwise = false},
+        {.name = "transpose_b", .kind = Kind::boolean, .doc = "B is stored (N,K)", .otherwise = false},
+        {.name = "plain", .kind = Kind::boolean, .doc = "without bias, activation and moments", .otherwise = true},
+        {.name = "own_us", .kind = Kind::number, .doc = "microseconds of the project's own kernel", .min = 0},
+        {.name = "cublas_us", .kind = Kind::number, .doc = "microseconds of cuBLAS's", .min = 0},
+        {.name = "use", .kind = Kind::text, .doc = "whose", .required = true, .choices = words(tuned_choices)},
+    }};
 
-const ObjectSpec& tuning_spec() {
-    static const ObjectSpec spec = {
-        "tune",
-        "Measured choices for one GPU model.",
-        {
-            {.name = "gpu", .kind = Kind::text, .doc = "the GPU that it was measured on", .required = true},
-            {.name = "precision", .kind = Kind::text, .doc = "compute.precision", .required = true, .choices = words(precisions)},
-            {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
-        }};
-    return spec;
-}
+const ObjectSpec tuning_spec = {
+    "tune",
+    "Measured choices for one GPU model.",
+    {
+        {.name = "gpu", .kind = Kind::text, .doc = "the GPU that it was measured on", .required = true},
+        {.name = "precision", .kind = Kind::text, .doc = "compute.precision", .required = true, .choices = words(precisions)},
+        {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
+    }};
 
 }  // namespace
 
@@ -51,7 +45,7 @@ void read_tuning(Value& tune, const std::string& precision) {
         table.move_to(origin.path(), *file + (origin.place().empty() ? "" : ", " + origin.place()));
         tune = std::move(table);
     }
-    const Object table = read_object(tune, tuning_spec(), {});
+    const Object table = read_object(tune, tuning_spec, {});
     if (table.text("precision") != precision)
         throw Error("'tune' was measured with the precision " + table.text("precision") + ", compute.precision is " + precision,
                     tune.where(), "measure again: apps/bench MODEL --set compute.precision=" + precision + " --tune FILE");
@@ -59,7 +53,7 @@ void read_tuning(Value& tune, const std::string& precision) {
     if (!products)
         throw Error("'products' is " + table.value("products").type_name() + ", not a list", tune.where(), "measure again");
     List checked;
-    for (const Value& product : *products) checked.push_back(read_object(product, product_spec(), {}).all());
+    for (const Value& product : *products) checked.push_back(read_object(product, product_spec, {}).all());
     Value all(table.all());
     all.at("products") = std::move(checked);
     all.origin = origin;
