@@ -1,12 +1,57 @@
-#include "engine/run/classifier_run.h"
-
+// A run of a classifier: also reports the accuracy on the test split after every epoch.
 #include <algorithm>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/run/run.h"
 
 namespace gannet {
+namespace {
+
+class ClassifierRun : public Run {
+public:
+    // `test` may be empty: then no accuracy is reported.
+    ClassifierRun(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint)
+        : Run(trainer, folder, checkpoint), trainer_(trainer), test_(std::move(test)) {}
+
+private:
+    json::Members figures() override {
+        const ClassifierFigures f = trainer_.figures();
+        return {{"loss", f.loss}, {"accuracy", f.accuracy}, {"grad_norm", f.grad_norm}};
+    }
+
+    std::string brief() override {
+        const ClassifierFigures f = trainer_.figures();
+        char text[96];
+        std::snprintf(text, sizeof text, "loss %.4f  accuracy %.3f", f.loss, f.accuracy);
+        return text;
+    }
+
+    void diagnose(bool last) override {
+        const int64_t epoch = trainer_.images_per_epoch();
+        const bool new_epoch = trainer_.images_seen() / epoch > trainer_.images_before(step() - 1) / epoch;
+        if (test_.count == 0 || (!new_epoch && !last)) return;
+        double right = 0;
+        trainer_.between_steps([&] { right = trainer_.accuracy(test_); });
+        log_.write({{"step", step()}, {"test_accuracy", right}});
+        char text[96];
+        std::snprintf(text, sizeof text, "step %lld: test accuracy %.2f %%", static_cast<long long>(step()), 100 * right);
+        say(text);
+    }
+
+    Trace new_trace() const override {
+        Trace trace;
+        trace.content.metadata = {{"config", json::dump(config().effective, -1)}, {"order", "c0"}};
+        return trace;
+    }
+
+    ClassifierTrainer& trainer_;
+    Dataset test_;
+};
+
+}  // namespace
+
 Dataset test_split(const ClassifierTrainer& trainer) {
     DatasetOptions options = trainer.config().data.images;
     if (options.set == "folder") return {};
@@ -25,37 +70,8 @@ Dataset test_split(const ClassifierTrainer& trainer) {
     return test;
 }
 
-ClassifierRun::ClassifierRun(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint)
-    : Run(trainer, folder, checkpoint), trainer_(trainer), test_(std::move(test)) {}
-
-json::Members ClassifierRun::figures() {
-    const ClassifierFigures f = trainer_.figures();
-    return {{"loss", f.loss}, {"accuracy", f.accuracy}, {"grad_norm", f.grad_norm}};
-}
-
-std::string ClassifierRun::brief() {
-    const ClassifierFigures f = trainer_.figures();
-    char text[96];
-    std::snprintf(text, sizeof text, "loss %.4f  accuracy %.3f", f.loss, f.accuracy);
-    return text;
-}
-
-void ClassifierRun::diagnose(bool last) {
-    const int64_t epoch = trainer_.images_per_epoch();
-    const bool new_epoch = trainer_.images_seen() / epoch > trainer_.images_before(step() - 1) / epoch;
-    if (test_.count == 0 || (!new_epoch && !last)) return;
-    double right = 0;
-    trainer_.between_steps([&] { right = trainer_.accuracy(test_); });
-    log_.write({{"step", step()}, {"test_accuracy", right}});
-    char text[96];
-    std::snprintf(text, sizeof text, "step %lld: test accuracy %.2f %%", static_cast<long long>(step()), 100 * right);
-    say(text);
-}
-
-Trace ClassifierRun::new_trace() const {
-    Trace trace;
-    trace.content.metadata = {{"config", json::dump(config().effective, -1)}, {"order", "c0"}};
-    return trace;
+std::unique_ptr<Run> make_run(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint) {
+    return std::make_unique<ClassifierRun>(trainer, std::move(test), folder, checkpoint);
 }
 
 }  // namespace gannet

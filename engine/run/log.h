@@ -38,9 +38,4 @@ private:
     int file_ = -1;
 };
 
-// Calls row(value, step, end) for each row of a log; `step` is the row's step (0 if it has none), `end` the offset of the byte
-// after it. Stops at the end, at a row that was cut short, or if `row` returns false. Needs the memory of one row. Throws Error
-// for invalid lines and for logs of a newer format.
-void read_log(const std::string& path, const std::function<bool(const json::Value& row, double step, int64_t end)>& row);
-
 }  // namespace gannet

@@ -2,16 +2,18 @@
 // them.
 #pragma once
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "engine/classifier/trainer.h"
 #include "engine/diagnostics/history.h"
+#include "engine/gan/trainer.h"
 #include "engine/run/log.h"
 #include "engine/run/progress.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/training.h"
 #include "engine/train/checkpoint.h"
-#include "engine/train/trainer.h"
 
 namespace gannet {
 
@@ -47,7 +49,6 @@ protected:
     const config::SharedConfig& config() const { return base_.config(); }
     int64_t step() const { return base_.step_count(); }
     int64_t total() const { return total_; }
-    int64_t log_every() const { return log_every_; }
 
     RunFolder folder_;
 
@@ -70,5 +71,11 @@ private:
     Progress progress_;
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), saved_ = start_;
 };
+
+// `checkpoint` as in Run. The images to test with while it trains may be none.
+std::unique_ptr<Run> make_run(GanTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint);
+std::unique_ptr<Run> make_run(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint);
+// The checked test split of a classifier's data; empty for a folder, which has none.
+Dataset test_split(const ClassifierTrainer& trainer);
 
 }  // namespace gannet

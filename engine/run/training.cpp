@@ -10,14 +10,12 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "engine/gan/preflight.h"
-#include "engine/run/classifier_run.h"
 #include "engine/run/cli.h"
 #include "engine/run/estimate.h"
-#include "engine/run/gan_run.h"
 #include "engine/run/interrupt.h"
 #include "engine/run/loading.h"
 #include "engine/run/networks.h"
-#include "engine/train/checkpoint.h"
+#include "engine/run/run.h"
 
 namespace gannet {
 namespace {
@@ -68,13 +66,6 @@ void check_memory(const config::ClassifierConfig&, const Networks&, Device) {}
 // Images to test with while it trains.
 Dataset test_images(const GanTrainer&) { return {}; }
 Dataset test_images(const ClassifierTrainer& trainer) { return test_split(trainer); }
-
-std::unique_ptr<Run> make_run(GanTrainer& trainer, Dataset, const RunFolder& folder, const Checkpoint* checkpoint) {
-    return std::make_unique<GanRun>(trainer, folder, checkpoint);
-}
-std::unique_ptr<Run> make_run(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint) {
-    return std::make_unique<ClassifierRun>(trainer, std::move(test), folder, checkpoint);
-}
 
 // Checks before the images are read: throws Error if the networks do not fit them, or a step does not fit in the device's memory.
 // Checks and returns nothing if the shape of the images is unknown before they are read.
