@@ -33,7 +33,7 @@ struct Declared {
     std::string shown;  // in errors: the long name
     CLI::Option* option = nullptr;
     bool required = false, repeats = false;
-    std::function<void(const Words&)> store;
+    std::function<void(const Words& words, const std::string& shown)> store;
 };
 
 template <class T>
@@ -130,7 +130,7 @@ struct CommandLine::State {
 
     void store_all() const {
         for (const Declared& d : all)
-            if (d.option->count() > 0) d.store(d.option->results());
+            if (d.option->count() > 0) d.store(d.option->results(), d.shown);
     }
 };
 
@@ -141,39 +141,32 @@ CommandLine::~CommandLine() = default;
 void CommandLine::positional(const std::string& name, std::string& value, const std::string& doc, bool required) {
     Declared& d = state_->add(name, "", doc, true);
     d.required = required;
-    d.store = [&value](const Words& words) { value = words[0]; };
+    d.store = [&value](const Words& words, const std::string&) { value = words[0]; };
 }
 
 void CommandLine::flag(const std::string& names, bool& value, const std::string& doc) {
     Declared& d = state_->add(names, "", doc, false);
     d.repeats = true;
-    d.store = [&value](const Words&) { value = true; };
+    d.store = [&value](const Words&, const std::string&) { value = true; };
 }
 
-void CommandLine::option(const std::string& names, std::string& value, const std::string& placeholder, const std::string& doc) {
-    state_->add(names, placeholder, doc, true).store = [&value](const Words& words) { value = words[0]; };
-}
-
-void CommandLine::option(const std::string& names, int64_t& value, const std::string& placeholder, const std::string& doc) {
+void CommandLine::declare(const std::string& names, const std::string& placeholder, const std::string& doc, bool repeats,
+                          Store store) {
     Declared& d = state_->add(names, placeholder, doc, true);
-    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "an integer"); };
+    d.repeats = repeats;
+    d.store = std::move(store);
 }
 
-void CommandLine::option(const std::string& names, uint64_t& value, const std::string& placeholder, const std::string& doc) {
-    Declared& d = state_->add(names, placeholder, doc, true);
-    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "an integer of 0 or more"); };
+void CommandLine::read(const Words& words, const std::string&, std::string& value) { value = words[0]; }
+void CommandLine::read(const Words& words, const std::string&, Words& values) { values = words; }
+void CommandLine::read(const Words& words, const std::string& shown, int64_t& value) {
+    parse_number(words[0], value, shown, "an integer");
 }
-
-void CommandLine::option(const std::string& names, double& value, const std::string& placeholder, const std::string& doc) {
-    Declared& d = state_->add(names, placeholder, doc, true);
-    d.store = [&value, shown = d.shown](const Words& words) { parse_number(words[0], value, shown, "a number"); };
+void CommandLine::read(const Words& words, const std::string& shown, uint64_t& value) {
+    parse_number(words[0], value, shown, "an integer of 0 or more");
 }
-
-void CommandLine::option(const std::string& names, std::vector<std::string>& values, const std::string& placeholder,
-                         const std::string& doc) {
-    Declared& d = state_->add(names, placeholder, doc, true);
-    d.repeats = true;
-    d.store = [&values](const Words& words) { values = words; };
+void CommandLine::read(const Words& words, const std::string& shown, double& value) {
+    parse_number(words[0], value, shown, "a number");
 }
 
 void CommandLine::choice(const std::string& names, std::string& value, const std::vector<std::string>& choices,
@@ -183,12 +176,11 @@ void CommandLine::choice(const std::string& names, std::string& value, const std
         placeholder += (placeholder.empty() ? "" : "|") + c;
         list += (list.empty() ? "" : ", ") + c;
     }
-    Declared& d = state_->add(names, placeholder, doc, true);
-    d.store = [&value, choices, list, shown = d.shown](const Words& words) {
+    declare(names, placeholder, doc, false, [&value, choices, list](const Words& words, const std::string& shown) {
         if (std::find(choices.begin(), choices.end(), words[0]) == choices.end())
             throw Error(shown + " \"" + words[0] + "\" is not known", "command line", "give one of " + list);
         value = words[0];
-    };
+    });
 }
 
 void CommandLine::excludes(const std::string& name, const std::vector<std::string>& others) {
@@ -229,7 +221,6 @@ bool CommandLine::parse(int argc, char** argv) {
     s.check_flags();
     s.check_values();
     s.store_all();
-    for (const auto& action : after_) action();
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace gannet {
@@ -23,21 +24,12 @@ public:
     void positional(const std::string& name, std::string& value, const std::string& doc, bool required = true);
     void flag(const std::string& names, bool& value, const std::string& doc);
 
-    // `names` is "--out" or "-n,--count"; `placeholder` stands for the value in the help.
-    void option(const std::string& names, std::string& value, const std::string& placeholder, const std::string& doc);
-    void option(const std::string& names, int64_t& value, const std::string& placeholder, const std::string& doc);
-    void option(const std::string& names, uint64_t& value, const std::string& placeholder, const std::string& doc);
-    void option(const std::string& names, double& value, const std::string& placeholder, const std::string& doc);
-    // May be given several times.
-    void option(const std::string& names, std::vector<std::string>& values, const std::string& placeholder,
-                const std::string& doc);
+    // `names` is "--out" or "-n,--count"; `placeholder` stands for the value in the help. The value is text or a number, an
+    // optional of one (empty unless the option is given), or a list of texts (the option may be given several times).
     template <class T>
-    void option(const std::string& names, std::optional<T>& value, const std::string& placeholder, const std::string& doc) {
-        auto holder = std::make_shared<T>();
-        option(names, *holder, placeholder, doc);
-        after_.push_back([this, names, holder, &value] {
-            if (given(names)) value = *holder;
-        });
+    void option(const std::string& names, T& value, const std::string& placeholder, const std::string& doc) {
+        declare(names, placeholder, doc, std::is_same_v<T, Words>,
+                [&value](const Words& words, const std::string& shown) { read(words, shown, value); });
     }
     // One of `choices`.
     void choice(const std::string& names, std::string& value, const std::vector<std::string>& choices, const std::string& doc);
@@ -51,9 +43,21 @@ public:
     bool given(const std::string& names) const;  // `names` as declared
 
 private:
+    using Words = std::vector<std::string>;
+    using Store = std::function<void(const Words& words, const std::string& shown)>;  // shown: the option's name in errors
+    void declare(const std::string& names, const std::string& placeholder, const std::string& doc, bool repeats, Store store);
+    static void read(const Words& words, const std::string& shown, std::string& value);
+    static void read(const Words& words, const std::string& shown, int64_t& value);
+    static void read(const Words& words, const std::string& shown, uint64_t& value);
+    static void read(const Words& words, const std::string& shown, double& value);
+    static void read(const Words& words, const std::string& shown, Words& values);
+    template <class T>
+    static void read(const Words& words, const std::string& shown, std::optional<T>& value) {
+        read(words, shown, value.emplace());
+    }
+
     struct State;
     std::unique_ptr<State> state_;
-    std::vector<std::function<void()>> after_;
 };
 
 // Runs a program: its `body` returns the exit status. Errors are printed to stderr as `gannet: WHAT (WHERE): WHAT TO DO`
