@@ -1,9 +1,9 @@
 #include "engine/bench/kernels.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 
+#include "base/format.h"
 #include "engine/bench/onednn.h"
 #include "engine/bench/timing.h"
 #include "engine/tensor/tensor.h"
@@ -13,16 +13,12 @@ namespace {
 
 // A number with four significant digits, right-aligned; blank if it is 0.
 std::string cell(double value, int width) {
-    char text[32];
     const int digits = value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3;
-    std::snprintf(text, sizeof text, "%*.*f", width, digits, value);
-    return value > 0 ? text : std::string(std::size_t(width), ' ');
+    return value > 0 ? formatted("%*.*f", width, digits, value) : std::string(std::size_t(width), ' ');
 }
 
 std::string row(const std::string& kernel, const std::string& shape, const std::string& cells, const std::string& bound) {
-    char text[200];
-    std::snprintf(text, sizeof text, "%-24s %-46s%s  %s\n", kernel.c_str(), shape.c_str(), cells.c_str(), bound.c_str());
-    return text;
+    return formatted("%-24s %-46s%s  %s\n", kernel.c_str(), shape.c_str(), cells.c_str(), bound.c_str());
 }
 
 }  // namespace

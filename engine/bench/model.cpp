@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "data/procedural.h"
@@ -41,13 +41,6 @@ double seconds_of_step(GanTrainer& trainer, Device device) {
     trainer.step();
     wait(device);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-template <class... Values>
-std::string print(const char* format, Values... values) {
-    char line[256];
-    std::snprintf(line, sizeof line, format, values...);
-    return line;
 }
 
 }  // namespace
@@ -97,31 +90,31 @@ std::string text(const ModelReport& r) {
     std::string lines = printable(r.name) + ": batch " + std::to_string(r.batch) + ", " + counted(r.parameters, "parameter") +
                         ", on " + r.device + "; " + counted(r.threads, "thread") +
                         (r.processor.empty() ? "" : " of " + r.processor) + "\n";
-    lines += print(
+    lines += formatted(
         "  ms per step       median %.3f, min %.3f, half of them within %.3f to %.3f, max %.3f, of %zu after %lld to warm up\n",
         1e3 * median, 1e3 * r.quantile(0), 1e3 * r.quantile(0.25), 1e3 * r.quantile(0.75), 1e3 * r.quantile(1), r.seconds.size(),
         static_cast<long long>(r.warm_up));
-    lines += print("  images per second %.0f\n", double(r.images_per_step) / median);
-    lines += print("  GFLOP per step    %.3f: forward %.3f, data gradients %.3f, weight gradients %.3f, penalty %.3f\n",
-                   r.flops.total() / 1e9, r.flops.forward / 1e9, r.flops.data_gradient / 1e9, r.flops.weight_gradient / 1e9,
-                   r.flops.penalty / 1e9);
-    lines += print(
+    lines += formatted("  images per second %.0f\n", double(r.images_per_step) / median);
+    lines += formatted("  GFLOP per step    %.3f: forward %.3f, data gradients %.3f, weight gradients %.3f, penalty %.3f\n",
+                       r.flops.total() / 1e9, r.flops.forward / 1e9, r.flops.data_gradient / 1e9, r.flops.weight_gradient / 1e9,
+                       r.flops.penalty / 1e9);
+    lines += formatted(
         "  GB moved per step %.3f at least: linear and convolutions %.3f, norms %.3f, activations %.3f, optimizers %.3f\n",
         r.bytes.total() / 1e9, r.bytes.products / 1e9, r.bytes.norms / 1e9, r.bytes.activations / 1e9, r.bytes.optimizers / 1e9);
-    if (r.launches > 0) lines += print("  kernels per step  %d\n", r.launches);
-    lines += print("  GFLOP per second  %.1f", rate / 1e9);
-    if (r.peaks.flops > 0) lines += print(", %.1f %% of the FMA peak", 100 * rate / r.peaks.flops);
+    if (r.launches > 0) lines += formatted("  kernels per step  %d\n", r.launches);
+    lines += formatted("  GFLOP per second  %.1f", rate / 1e9);
+    if (r.peaks.flops > 0) lines += formatted(", %.1f %% of the FMA peak", 100 * rate / r.peaks.flops);
     lines += "\n  peaks             " + text(r.peaks) + "\n";
-    lines += print("  first step began  %.2f s after the start of the process\n", r.start);
-    lines += print("  peak memory       %.0f MB resident", double(r.resident_bytes) / 1e6);
-    if (r.device_bytes > 0) lines += print(", %.0f MB of the GPU", double(r.device_bytes) / 1e6);
+    lines += formatted("  first step began  %.2f s after the start of the process\n", r.start);
+    lines += formatted("  peak memory       %.0f MB resident", double(r.resident_bytes) / 1e6);
+    if (r.device_bytes > 0) lines += formatted(", %.0f MB of the GPU", double(r.device_bytes) / 1e6);
     lines += "\n";
     double total = 0;
     for (const auto& [name, family] : r.families) total += family.forward + family.backward;
-    if (!r.families.empty()) lines += print("  %-17s %10s %10s %7s\n", "ms by layer", "forward", "backward", "%");
+    if (!r.families.empty()) lines += formatted("  %-17s %10s %10s %7s\n", "ms by layer", "forward", "backward", "%");
     for (const auto& [name, family] : r.families)
-        lines += print("    %-15s %10.3f %10.3f %7.1f\n", name.c_str(), 1e3 * family.forward, 1e3 * family.backward,
-                       100 * (family.forward + family.backward) / total);
+        lines += formatted("    %-15s %10.3f %10.3f %7.1f\n", name.c_str(), 1e3 * family.forward, 1e3 * family.backward,
+                           100 * (family.forward + family.backward) / total);
     return lines;
 }
 

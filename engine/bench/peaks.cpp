@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
+#include "base/format.h"
 #include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/tensor/tensor.h"
@@ -85,16 +85,10 @@ Peaks find_peaks(Device device) {
 std::string text(const Peaks& peaks) {
     if (peaks.flops == 0) return "unknown: the device does not report its peaks";
     std::string line = "multiply-adds ";
-    char item[64];
-    for (const Peaks::Rate& rate : peaks.rates) {
-        std::snprintf(item, sizeof item, "%s %.1f, ", rate.name.c_str(), rate.flops / 1e9);
-        line += item;
-    }
+    for (const Peaks::Rate& rate : peaks.rates) line += formatted("%s %.1f, ", rate.name.c_str(), rate.flops / 1e9);
     line.replace(line.size() - 2, 2, " GFLOP/s; ");
-    for (const Peaks::Level& level : peaks.levels) {
-        std::snprintf(item, sizeof item, "%s %.1f, ", level.name.c_str(), level.bytes_per_second / 1e9);
-        line += item;
-    }
+    for (const Peaks::Level& level : peaks.levels)
+        line += formatted("%s %.1f, ", level.name.c_str(), level.bytes_per_second / 1e9);
     line.replace(line.size() - 2, 2, " GB/s");
     return line;
 }

@@ -1,8 +1,7 @@
 #include "engine/bench/tune.h"
 
-#include <cstdio>
-
 #include "base/error.h"
+#include "base/format.h"
 #include "engine/bench/model.h"
 #include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
@@ -71,14 +70,12 @@ json::Value json(const Tuning& tuning) {
 
 std::string text(const Tuning& tuning) {
     std::string lines;
-    for (const auto& [p, own, cublas] : tuning.products) {
-        char line[160];
-        std::snprintf(line, sizeof line, "%6lld x %6lld, k %6lld  a%s b%s %-5s  own %9.2f us  cuBLAS %9.2f us  %s\n",
+    for (const auto& [p, own, cublas] : tuning.products)
+        lines +=
+            formatted("%6lld x %6lld, k %6lld  a%s b%s %-5s  own %9.2f us  cuBLAS %9.2f us  %s\n",
                       static_cast<long long>(p.shape.M), static_cast<long long>(p.shape.N), static_cast<long long>(p.shape.K),
                       p.shape.transpose_a ? "'" : " ", p.shape.transpose_b ? "'" : " ", p.plain ? "plain" : "fused", 1e6 * own,
                       1e6 * cublas, config::word_of(config::tuned_choices, p.choice).c_str());
-        lines += line;
-    }
     return lines;
 }
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "base/format.h"
 
 namespace gannet {
 namespace {
@@ -20,13 +21,6 @@ constexpr double one_image = 0.1, several_images = 0.3, share_to_begin = 0.25;
 // six images (data alone: 0.69), at least 0.35 in 29 healthy runs.
 constexpr double near_twins = 0.15, single_images = 0.5;
 constexpr int observations_in_a_row = 3;
-
-template <class... Values>
-std::string text(const char* format, Values... values) {
-    char line[256];
-    std::snprintf(line, sizeof line, format, values...);
-    return line;
-}
 
 // Counts how often in a row `now` was true. Returns true once, when the count reaches `enough`.
 bool counts_to(int64_t& count, bool now, int enough) {
@@ -51,10 +45,10 @@ std::string CollapseAlarm::saturated(const StepLosses& l) {
     const bool beyond = saturating_ || l.loss_g > exploded;
     if (!counts_to(saturated_lines_, l.loss_d < certain && beyond, lines_in_a_row)) return "";
     if (saturating_)
-        return text("the discriminator has saturated (loss_d %.4f), and the generator's gradient has vanished (norm %.1e)",
-                    l.loss_d, l.grad_norm_g);
-    return text("the discriminator has saturated (loss_d %.4f), and the generator's loss explodes (loss_g %.1f)", l.loss_d,
-                l.loss_g);
+        return formatted("the discriminator has saturated (loss_d %.4f), and the generator's gradient has vanished (norm %.1e)",
+                         l.loss_d, l.grad_norm_g);
+    return formatted("the discriminator has saturated (loss_d %.4f), and the generator's loss explodes (loss_g %.1f)", l.loss_d,
+                     l.loss_g);
 }
 
 std::string CollapseAlarm::pinned(const StepLosses& l) {
@@ -63,15 +57,17 @@ std::string CollapseAlarm::pinned(const StepLosses& l) {
     const bool now = std::abs(l.loss_d - balance_) < near_balance && std::abs(std::abs(l.loss_g) - ln2) < near_balance &&
                      l.grad_norm_g <= vanished * largest_gradient_;
     if (!counts_to(pinned_lines_, now, lines_in_a_row)) return "";
-    return text("both losses are pinned at ln 2 (loss_d %.4f, loss_g %.4f) and the generator's gradient has vanished (norm %.1e)",
-                l.loss_d, l.loss_g, l.grad_norm_g);
+    return formatted(
+        "both losses are pinned at ln 2 (loss_d %.4f, loss_g %.4f) and the generator's gradient has vanished (norm %.1e)",
+        l.loss_d, l.loss_g, l.grad_norm_g);
 }
 
 // The opposite of a saturated discriminator: it accepts whatever the generator makes, so training has ended here, too.
 std::string CollapseAlarm::fooled(const StepLosses& l) {
     if (!counts_to(fooled_lines_, !saturating_ && l.loss_g < certain && l.loss_d > exploded, lines_in_a_row)) return "";
-    return text("the discriminator classifies every image as real (loss_d %.1f, loss_g %.4f): the generator cannot learn from it",
-                l.loss_d, l.loss_g);
+    return formatted(
+        "the discriminator classifies every image as real (loss_d %.1f, loss_g %.4f): the generator cannot learn from it",
+        l.loss_d, l.loss_g);
 }
 
 std::string CollapseAlarm::losses(const StepLosses& l) {
@@ -87,14 +83,14 @@ std::string CollapseAlarm::samples(int64_t step, const Spread& samples, const Sp
     differed_ = differed_ || share > several_images;
     const bool begun = double(step) >= share_to_begin * double(steps_);
     if (counts_to(alike_, (differed_ || begun) && share < one_image, observations_in_a_row))
-        return text("mode collapse: the samples are all alike (mean distance is %.1f %% of the data's)", 100 * share);
+        return formatted("mode collapse: the samples are all alike (mean distance is %.1f %% of the data's)", 100 * share);
     if (samples.distance <= 0 || data.nearest <= 0) return "";
     const double twins = samples.nearest / samples.distance / (data.nearest / data.distance);
     were_single_ = were_single_ || twins > single_images;
     const bool few = (were_single_ || begun) && share >= one_image && twins < near_twins;
     if (!counts_to(few_, few, observations_in_a_row)) return "";
-    return text("mode collapse: the samples repeat a few images (nearest-neighbour distance is %.1f %% of the data's)",
-                100 * samples.nearest / data.nearest);
+    return formatted("mode collapse: the samples repeat a few images (nearest-neighbour distance is %.1f %% of the data's)",
+                     100 * samples.nearest / data.nearest);
 }
 
 json::Members CollapseAlarm::state() const {

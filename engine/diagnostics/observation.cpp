@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <iterator>
 
+#include "base/format.h"
 #include "engine/autograd/tape.h"
 
 namespace gannet {
@@ -17,9 +17,7 @@ constexpr int64_t most_images = 64;
 // Six digits, for readability of the log.
 double brief(double value) {
     if (!std::isfinite(value) || value == 0) return value;
-    char text[32];
-    std::snprintf(text, sizeof text, "%.6g", value);
-    return std::strtod(text, nullptr);
+    return std::strtod(formatted("%.6g", value).c_str(), nullptr);
 }
 
 struct Distribution {

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <cstdio>
 
+#include "base/format.h"
 #include "base/text.h"
 #include "engine/nn/network.h"
 
@@ -10,13 +10,10 @@ namespace {
 using Row = std::vector<std::string>;
 
 std::string scaled(double value) {
-    char text[32];
-    if (value >= 1e9) std::snprintf(text, sizeof text, "%.2f G", value / 1e9);
-    else if (value >= 1e6) std::snprintf(text, sizeof text, "%.2f M", value / 1e6);
-    else if (value >= 1e3) std::snprintf(text, sizeof text, "%.2f k", value / 1e3);
-    else if (value > 0) std::snprintf(text, sizeof text, "%.0f", value);
-    else return "";
-    return text;
+    if (value >= 1e9) return formatted("%.2f G", value / 1e9);
+    if (value >= 1e6) return formatted("%.2f M", value / 1e6);
+    if (value >= 1e3) return formatted("%.2f k", value / 1e3);
+    return value > 0 ? formatted("%.0f", value) : "";
 }
 
 struct Totals {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "engine/run/run.h"
 
@@ -23,9 +24,7 @@ private:
 
     std::string brief() override {
         const ClassifierFigures f = trainer_.figures();
-        char text[96];
-        std::snprintf(text, sizeof text, "loss %.4f  accuracy %.3f", f.loss, f.accuracy);
-        return text;
+        return formatted("loss %.4f  accuracy %.3f", f.loss, f.accuracy);
     }
 
     void diagnose(bool last) override {
@@ -35,9 +34,7 @@ private:
         double right = 0;
         trainer_.between_steps([&] { right = trainer_.accuracy(test_); });
         log_.write({{"step", step()}, {"test_accuracy", right}});
-        char text[96];
-        std::snprintf(text, sizeof text, "step %lld: test accuracy %.2f %%", static_cast<long long>(step()), 100 * right);
-        say(text);
+        say(formatted("step %lld: test accuracy %.2f %%", static_cast<long long>(step()), 100 * right));
     }
 
     Trace new_trace() const override {

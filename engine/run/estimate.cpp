@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <new>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "data/procedural.h"
 #include "engine/run/networks.h"
@@ -94,18 +94,9 @@ private:
     std::unique_ptr<Trainer> trainer_;
 };
 
-std::string megabytes(double bytes) {
-    char text[32];
-    std::snprintf(text, sizeof text, bytes < 1e7 ? "%.1f MB" : "%.0f MB", bytes / 1e6);
-    return text;
-}
+std::string megabytes(double bytes) { return formatted(bytes < 1e7 ? "%.1f MB" : "%.0f MB", bytes / 1e6); }
 
-std::string step_text(double seconds) {
-    char text[32];
-    if (seconds < 1) std::snprintf(text, sizeof text, "%.3g ms", 1e3 * seconds);
-    else std::snprintf(text, sizeof text, "%.3g s", seconds);
-    return text;
-}
+std::string step_text(double seconds) { return seconds < 1 ? formatted("%.3g ms", 1e3 * seconds) : formatted("%.3g s", seconds); }
 
 // The time and memory of a step with the full batch, from measured steps. If the full batch would take long, steps with two
 // smaller batches are measured and extrapolated linearly.

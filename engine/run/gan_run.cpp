@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/files.h"
+#include "base/format.h"
 #include "base/image.h"
 #include "engine/config/saved_state.h"
 #include "engine/diagnostics/collapse.h"
@@ -51,9 +52,7 @@ private:
 
     std::string brief() override {
         const StepLosses l = trainer_.losses();
-        char text[96];
-        std::snprintf(text, sizeof text, "loss_d %.4f  loss_g %.4f", l.loss_d, l.loss_g);
-        return text;
+        return formatted("loss_d %.4f  loss_g %.4f", l.loss_d, l.loss_g);
     }
 
     void diagnose(bool last) override {

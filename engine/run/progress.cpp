@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/format.h"
 #include "base/text.h"
 #include "engine/run/cli.h"
 #include "engine/run/interrupt.h"
@@ -31,12 +32,10 @@ std::size_t width_of(std::FILE* out) {
 std::string duration_text(double seconds) {
     if (!(seconds >= 0) || seconds > 1e9) return "?";
     const long long s = std::llround(seconds);
-    char text[64];
-    if (s < 60) std::snprintf(text, sizeof text, "%llds", s);
-    else if (s < 3600) std::snprintf(text, sizeof text, "%lldm %02llds", s / 60, s % 60);
-    else if (s < 86400) std::snprintf(text, sizeof text, "%lldh %02lldm", s / 3600, s / 60 % 60);
-    else std::snprintf(text, sizeof text, "%lldd %02lldh", s / 86400, s / 3600 % 24);
-    return text;
+    if (s < 60) return formatted("%llds", s);
+    if (s < 3600) return formatted("%lldm %02llds", s / 60, s % 60);
+    if (s < 86400) return formatted("%lldh %02lldm", s / 3600, s / 60 % 60);
+    return formatted("%lldd %02lldh", s / 86400, s / 3600 % 24);
 }
 
 ProgressLine::ProgressLine(double wait, std::FILE* out)
@@ -75,12 +74,9 @@ void Bar::update(const char* what, int64_t done, int64_t all) {
     if (!line_.due()) return;
     constexpr int width = 30;
     const double share = double(done) / double(all);
-    char text[160];
-    if (line_.terminal())
-        std::snprintf(text, sizeof text, "%s [%-*s] %3.0f %%", what, width, std::string(std::size_t(share * width), '=').c_str(),
-                      100 * share);
-    else std::snprintf(text, sizeof text, "%s: %.0f %%", what, 100 * share);
-    line_.show(text);
+    line_.show(line_.terminal() ? formatted("%s [%-*s] %3.0f %%", what, width,
+                                            std::string(std::size_t(share * width), '=').c_str(), 100 * share)
+                                : formatted("%s: %.0f %%", what, 100 * share));
 }
 
 void Bar::say(const std::string& line) {
@@ -94,17 +90,15 @@ LoadReport Bar::report() {
 }
 
 std::string Progress::text(const ProgressState& state, Clock::time_point now) const {
-    char line[256], rate[64] = "";
-    if (rate_ > 0) std::snprintf(rate, sizeof rate, "%.*f img/s  ", rate_ < 100 ? 1 : 0, rate_);
+    const std::string rate = rate_ > 0 ? formatted("%.*f img/s  ", rate_ < 100 ? 1 : 0, rate_) : "";
     std::string time;
     if (state.step >= steps_) {
         time = "total " + duration_text(seconds_of(now - start_));
     } else if (const int64_t images = state.images - first_images_; shown_ && images > 0) {
         time = duration_text(seconds_of(now - first_) / double(images) * double(state.images_left)) + " left";
     }
-    std::snprintf(line, sizeof line, "step %lld/%lld  %s  %s%s", static_cast<long long>(state.step),
-                  static_cast<long long>(steps_), state.figures.c_str(), rate, time.c_str());
-    std::string text = line;
+    std::string text =
+        "step " + std::to_string(state.step) + "/" + std::to_string(steps_) + "  " + state.figures + "  " + rate + time;
     while (text.ends_with(' ')) text.pop_back();
     return text;
 }

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <random>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/format.h"
 #include "base/owner.h"
 #include "engine/train/checkpoint.h"
 
@@ -84,8 +84,7 @@ Error RunFolder::in_the_way(const std::string& path) {
 RunFolder RunFolder::temporary(const std::string& path) {
     std::random_device random;
     for (;;) {
-        char number[digits + 1];
-        std::snprintf(number, sizeof number, "%06x", random() & 0xffffffU);
+        const std::string number = formatted("%06x", random() & 0xffffffU);
         const fs::path parent = parent_of(path);
         const std::string name = fs::path(path).filename().string().substr(0, 200);  // names have at most 255 bytes
         RunFolder run((parent / ("." + name + mark + number)).string());
@@ -193,9 +192,7 @@ void RunFolder::lock() {
 }
 
 std::string RunFolder::sample(int64_t step) const {
-    char name[48];
-    std::snprintf(name, sizeof name, "/samples/step_%06lld.png", static_cast<long long>(step));
-    return path_ + name;
+    return path_ + formatted("/samples/step_%06lld.png", static_cast<long long>(step));
 }
 
 }  // namespace gannet

@@ -1,10 +1,10 @@
 #include "engine/run/sample_folder.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/format.h"
 #include "base/reason.h"
 #include "data/source.h"
 
@@ -23,11 +23,7 @@ int64_t number_of(const std::string& name) {
 
 }  // namespace
 
-std::string sample_name(int64_t index) {
-    char name[32];
-    std::snprintf(name, sizeof name, "%06lld.png", static_cast<long long>(index));
-    return name;
-}
+std::string sample_name(int64_t index) { return formatted("%06lld.png", static_cast<long long>(index)); }
 
 FolderContent content_of(const std::string& folder) {
     FolderContent content;

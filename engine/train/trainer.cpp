@@ -1,7 +1,6 @@
 #include "engine/train/trainer.h"
 
-#include <cstdio>
-
+#include "base/format.h"
 #include "data/hash.h"
 #include "engine/model/choices.h"
 #include "kernels/place.h"
@@ -12,9 +11,7 @@ namespace {
 std::string hash_of(const std::vector<uint8_t>& bytes) {
     Hash hash;
     hash.add(bytes);
-    char hex[20];
-    std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash.value()));
-    return hex;
+    return formatted("%016llx", static_cast<unsigned long long>(hash.value()));
 }
 
 }  // namespace
