@@ -17,6 +17,7 @@ constexpr double page_width = 960, page_top = 46;
 constexpr const char *blue = "#0072b2", *orange = "#d55e00", *green = "#009e73", *black = "#333333";
 
 const Font note_font{11, "start", "#555555"};
+const Pen first{blue, 1.8, 1, ""}, second{orange, 1.8, 1, ""}, alone{green, 1.8, 1, ""}, reference{black, 1.5, 1, "6 4"};
 
 struct Figure {
     std::string title;
@@ -130,7 +131,7 @@ Figure losses(const History& history) {
     add_smoothed(figure, {"", "accuracy"}, history, {{"accuracy", blue}});
     if (const Track* test = history.find("test_accuracy")) {
         if (figure.charts.empty() || figure.charts.back().y_label != "accuracy") figure.charts.push_back({"", "accuracy"});
-        figure.charts.back().lines.push_back(line_of("test_accuracy", *test, {orange, 1.8, 1, ""}));
+        figure.charts.back().lines.push_back(line_of("test_accuracy", *test, second));
     }
     figure.height = figure.charts.size() == 1 ? 340 : 230;
     add_events(figure, history);
@@ -150,54 +151,45 @@ void add_line(Chart& chart, const History& history, const std::string& path, con
     if (const Track* track = history.find(path)) chart.lines.push_back(line_of(name, *track, pen));
 }
 
-void add_chart(Figure& figure, const Chart& chart) {
-    if (!chart.lines.empty()) figure.charts.push_back(chart);
+struct Observed {
+    std::string path, name;  // in the log, and in the legend
+    Pen pen;
+};
+
+// Adds a chart of these numbers, unless the log has none of them.
+bool add_observed(Figure& figure, const History& history, Chart chart, const std::vector<Observed>& numbers) {
+    for (const Observed& n : numbers) add_line(chart, history, "observed/" + n.path, n.name, n.pen);
+    if (chart.lines.empty()) return false;
+    figure.charts.push_back(std::move(chart));
+    figure.columns = figure.charts.size();
+    return true;
 }
 
 Figure pixels(const History& history) {
     Figure figure{"Pixels of samples and data"};
-    const std::array<std::array<const char*, 2>, 3> rows{{{"mean", "mean of the pixels"},
+    const std::array<std::array<std::string, 2>, 3> rows{{{"mean", "mean of the pixels"},
                                                           {"std", "standard deviation of the pixels"},
                                                           {"distance", "mean distance between images"}}};
-    for (const auto& [key, title] : rows) {
-        Chart chart{title};
-        add_line(chart, history, std::string("observed/data/") + key, "data", {black, 1.5, 1, "6 4"});
-        add_line(chart, history, std::string("observed/samples/") + key, "samples", {orange, 1.8, 1, ""});
-        add_chart(figure, chart);
-    }
-    figure.columns = std::max<std::size_t>(1, figure.charts.size());
+    for (const auto& [key, title] : rows)
+        add_observed(figure, history, {title}, {{"data/" + key, "data", reference}, {"samples/" + key, "samples", second}});
     return figure;
-}
-
-void add_verdict(Figure& figure, const History& history) {
-    Chart chart{"accuracy"};
-    chart.shown = {0, 1};
-    add_line(chart, history, "observed/accuracy_real", "real", {blue, 1.8, 1, ""});
-    add_line(chart, history, "observed/accuracy_fake", "fake", {orange, 1.8, 1, ""});
-    if (chart.lines.empty() && history.find("observed/w_estimate")) {
-        chart = {"Wasserstein estimate"};
-        chart.shown = {0};
-        add_line(chart, history, "observed/w_estimate", "score of real minus score of fake", {green, 1.8, 1, ""});
-        figure.notes.emplace_back(
-            "The critic's estimate of the Wasserstein distance: mean score of real minus mean score of fake images. It is "
-            "positive if the critic tells them apart, and falls towards 0 as the samples improve; loss_d is its negative plus "
-            "the penalty.");
-    }
-    add_chart(figure, chart);
 }
 
 Figure scores(const History& history) {
     Figure figure{"Scores of the discriminator"};
-    Chart means{"mean score"};
-    add_line(means, history, "observed/score_real", "real", {blue, 1.8, 1, ""});
-    add_line(means, history, "observed/score_fake", "fake", {orange, 1.8, 1, ""});
-    add_chart(figure, means);
-    add_verdict(figure, history);
-    Chart penalty{"gradient norm in the penalty"};
-    add_line(penalty, history, "observed/penalty_norm", "norm", {green, 1.8, 1, ""});
-    if (!penalty.lines.empty()) add_line(penalty, history, "observed/penalty_target", "its target", {black, 1.5, 1, "6 4"});
-    add_chart(figure, penalty);
-    figure.columns = std::max<std::size_t>(1, figure.charts.size());
+    add_observed(figure, history, {"mean score"}, {{"score_real", "real", first}, {"score_fake", "fake", second}});
+    Chart accuracy{"accuracy"}, estimate{"Wasserstein estimate"};
+    accuracy.shown = {0, 1};
+    estimate.shown = {0};
+    if (!add_observed(figure, history, accuracy, {{"accuracy_real", "real", first}, {"accuracy_fake", "fake", second}}) &&
+        add_observed(figure, history, estimate, {{"w_estimate", "score of real minus score of fake", alone}}))
+        figure.notes.emplace_back(
+            "The critic's estimate of the Wasserstein distance: mean score of real minus mean score of fake images. It is "
+            "positive if the critic tells them apart, and falls towards 0 as the samples improve; loss_d is its negative plus "
+            "the penalty.");
+    if (history.find("observed/penalty_norm"))
+        add_observed(figure, history, {"gradient norm in the penalty"},
+                     {{"penalty_norm", "norm", alone}, {"penalty_target", "its target", reference}});
     return figure;
 }
 
