@@ -329,14 +329,14 @@ struct Budget {
 Budget budget(GanTrainer& trainer) {
     const Objective& o = trainer.objective();
     const FusedLayers g(trainer.generator().layers()), d(trainer.discriminator().layers());
-    const int passes = (trainer.usual_plan().has(gan::Scores::joined) && !trainer.usual_plan().has(gan::Scores::shared))
+    const int passes = (has(trainer.usual_plan(), gan::Scores::joined) && !has(trainer.usual_plan(), gan::Scores::shared))
                            ? 1
                            : 2;  // reals and fakes separately
     Budget b;
     for (int i = 0; i < o.critic_steps; ++i, ++b.updates) {
         const bool reused = o.reuse_fakes && o.generator_first && i == 0;
         int of_batch = (reused ? 0 : g.forward()) + passes * (d.forward() + d.backward());
-        if (reused && trainer.usual_plan().has(gan::Scores::shared)) of_batch -= d.forward();
+        if (reused && has(trainer.usual_plan(), gan::Scores::shared)) of_batch -= d.forward();
         if (o.penalty) {
             of_batch += d.forward() + d.data_gradient();     // scores of the mixed images, and their gradient
             of_batch += d.forward() + d.weighted;            // derivative of that gradient: forward again, and weight gradients

@@ -86,7 +86,7 @@ TEST_CASE("plan: joint and separate scores give the same gradients") {
             step.updated.push_back([&](Network&) { ++moved; });
             gan::StepObserver nobody;
             const std::vector<Tensor> losses = step.run(plans[0], nobody);
-            CHECK(plans[0].has(separable ? gan::Scores::separate : gan::Scores::together));
+            CHECK(has(plans[0], separable ? gan::Scores::separate : gan::Scores::together));
             CHECK(std::isfinite(double(losses[0].item())));
             CHECK(std::isfinite(double(losses[1].item())));
             CHECK(ready == 2);

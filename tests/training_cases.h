@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/gan/plan.h"
 #include "engine/model/model.h"
 #include "tests/threads.h"
 
@@ -13,6 +14,14 @@ namespace gannet::tests {
 // The networks of the golden runs: vanilla, dcgan or wgan with reduced width and batch.
 inline config::GanConfig golden_config(const std::string& model, const std::vector<std::string>& settings = {}) {
     return config::gan_of(config::load_model("tests/goldens/train_" + model + ".config.json", settings));
+}
+
+// Whether a batch of the discriminator is scored this way.
+inline bool has(const gan::Plan& plan, gan::Scores scores) {
+    for (const gan::Update& update : plan.updates)
+        for (const gan::Batch& batch : update.batches)
+            if (update.net == Net::discriminator && batch.scores == scores) return true;
+    return false;
 }
 
 // Any GAN of models/ with reduced width and batch.

@@ -39,13 +39,6 @@ uint32_t Update::key() const { return (net == Net::generator ? generator_update_
 
 std::string Update::name() const { return (net == Net::generator ? "g" : "d") + std::to_string(index); }
 
-bool Plan::has(Scores scores) const {
-    return std::any_of(updates.begin(), updates.end(), [&](const Update& update) {
-        return update.net == Net::discriminator &&
-               std::any_of(update.batches.begin(), update.batches.end(), [&](const Batch& b) { return b.scores == scores; });
-    });
-}
-
 std::string Plan::str() const {
     std::string text = std::to_string(images) + " real images\n";
     for (auto first = updates.begin(); first != updates.end();) {

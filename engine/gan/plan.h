@@ -49,8 +49,7 @@ struct Plan {
     std::vector<Update> updates;
     int64_t images = 0;  // real images that it takes
 
-    bool has(Scores scores) const;  // whether a batch is scored this way
-    std::string str() const;        // lines for users; updates that differ only in their number are one entry
+    std::string str() const;  // lines for users; updates that differ only in their number are one entry
 };
 
 // The properties of the networks and of the model's keys that the plan depends on.

@@ -9,11 +9,9 @@
 namespace gannet {
 namespace {
 
-// The largest number of real images per step; it does not depend on the networks.
-int64_t most_images(const Objective& objective, int64_t batch) {
-    int64_t most = 0;
-    for (const gan::Plan& plan : gan::make_plans(objective, {}, batch)) most = std::max(most, plan.images);
-    return most;
+// The largest number of real images per step.
+int64_t most_images(const Objective& o, int64_t batch) {
+    return std::max(o.critic_steps, o.warm_up ? o.warm_up->critic_steps : 0) * o.discriminator_batches * batch;
 }
 
 // Writes the values of a step to a trace: "d0.real", and "d0.b1.real" for the second batch.
