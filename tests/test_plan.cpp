@@ -71,7 +71,9 @@ TEST_CASE("plan: joint and separate scores give the same gradients") {
         for (const bool separable : {true, false}) {
             GanTrainer made(config, few_images(), Device::cpu());  // for the initial values
             Objective objective = config.objective;
-            objective.separable = separable;
+            LossInfo loss = *objective.loss;
+            loss.separable = separable;
+            objective.loss = &loss;
             const ImageFeed feed(config, few_images(), 1000, Device::cpu());
             const DeviceValue<Counters> counters(Device::cpu());
             const auto parts = made.parts();

@@ -74,7 +74,7 @@ PlanTraits plan_traits(const config::GanConfig& config, const Network& generator
 Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int critic_steps) {
     const bool clips_first = o.weight_clip > 0 && o.clip_before;
     // If weights are clipped before D's update, the scores recorded during G's update would be stale.
-    const bool share = traits.share_scores && o.separable && o.reuse_fakes && o.generator_first && !clips_first;
+    const bool share = traits.share_scores && o.loss->separable && o.reuse_fakes && o.generator_first && !clips_first;
     Plan plan;
     plan.batch = batch;
     const auto add = [&](Net net, int count, int batches) {
@@ -85,10 +85,10 @@ Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int 
             for (int m = 0; m < batches; ++m) {
                 Batch b{.first_sample = m * batch};
                 if (is_discriminator) b.images = plan.images, plan.images += batch;
-                else if (!o.separable) b.images = m * batch % (critic_steps * o.discriminator_batches * batch);
+                else if (!o.loss->separable) b.images = m * batch % (critic_steps * o.discriminator_batches * batch);
                 if (o.reuse_fakes && !first && i == 0) b.reuse = m;
                 b.keep = o.reuse_fakes && first && (i == count - 1 || o.reuse_all());
-                if (!o.separable) b.scores = Scores::together;
+                if (!o.loss->separable) b.scores = Scores::together;
                 else if (share && (b.keep || b.reuse >= 0)) b.scores = Scores::shared;
                 else if (is_discriminator && traits.join_batches) b.scores = Scores::joined;
                 update.batches.push_back(b);

@@ -68,7 +68,7 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
     });
     const Objective& objective = config.objective;
     if (objective.weight_clip > 0)
-        warn("a gradient penalty and weight clipping together", objective.keys.where("weight_clip"), "choose one");
+        warn("a gradient penalty and weight clipping together", config.where("objective.weight_clip"), "choose one");
     if (objective.penalty->norm == Penalty::Norm::channel)
         warn("the penalty's norm is taken over the channels of each pixel", config.where("objective.gradient_penalty.norm"),
              "use \"sample\", which bounds the slope of the critic");
@@ -94,7 +94,7 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
     if (objective.penalty) penalised_critic(config, warn);
     if (objective.loss->needs_bound && !objective.penalty && objective.weight_clip <= 0)
         warn("the loss '" + std::string(objective.loss->name) + "' without gradient_penalty or weight_clip",
-             objective.keys.where("loss"), "add one: nothing else constrains the critic");
+             config.where("objective.loss"), "add one: nothing else constrains the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         each(*list, [&](const config::LayerConfig& layer) {
             if (const double eps = batch_norm_eps(layer); eps > 0.1)

@@ -43,7 +43,7 @@ void check_output(const std::vector<LayerConfig>& discriminator, const LossInfo&
 void check_mismatch(const GanConfig& model) {
     if (model.allow_size_mismatch && model.objective.penalty)
         throw Error("'allow_size_mismatch' with a gradient penalty, which is taken between real and fake images",
-                    model.objective.keys.where("gradient_penalty"), "remove one of them");
+                    model.where("objective.gradient_penalty"), "remove one of them");
 }
 
 void check_samples(const GanConfig& model) {

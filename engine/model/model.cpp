@@ -93,7 +93,8 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     GanConfig model;
     read_shared(file, path, model);
     model.latent = read_latent(file.object("latent"));
-    model.objective = read_objective(file.object("objective"), *root.find("objective"));
+    Value objective;
+    model.objective = read_objective(file.object("objective"), *root.find("objective"), objective);
     model.samples = read_samples(file.object("samples"));
     model.observe = read_observe(file.object("observe"));
     model.share_scores = file.boolean("share_scores");
@@ -111,7 +112,7 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
     model.effective = effective_file(model, file_spec, file, variables,
                                      {{"generator", layers_value(model.generator)},
                                       {"discriminator", layers_value(model.discriminator)},
-                                      {"objective", without_absent(effective_objective(model.objective))},
+                                      {"objective", without_absent(objective)},
                                       {"optimizer", std::move(optimizers.effective)}});
     check_gan(model);
     return model;

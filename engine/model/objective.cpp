@@ -130,30 +130,28 @@ void check_loss(const LossInfo& loss, const Object& keys, const Value& given) {
                     "the discriminator would have nothing to distinguish");
 }
 
-void check_schedule(const Objective& o, const Value& given) {
-    if (is_given(given, "clip_when") && !o.keys.has("weight_clip"))
-        throw Error("'clip_when' without 'weight_clip'", o.keys.where("clip_when"), "remove it, or give 'weight_clip'");
+void check_schedule(const Objective& o, const Object& keys, const Value& given) {
+    if (is_given(given, "clip_when") && !keys.has("weight_clip"))
+        throw Error("'clip_when' without 'weight_clip'", keys.where("clip_when"), "remove it, or give 'weight_clip'");
     if (o.warm_up && o.reuse_fakes)
-        throw Error("'critic_warm_up' with 'fakes' \"reuse\"", o.keys.where("critic_warm_up"), "use \"fresh\"");
+        throw Error("'critic_warm_up' with 'fakes' \"reuse\"", keys.where("critic_warm_up"), "use \"fresh\"");
     if (o.reuse_fakes && !o.reuse_all() && o.discriminator_batches != o.generator_batches)
         throw Error(
-            "'fakes' cannot be \"reuse\" where the networks accumulate different numbers of batches", o.keys.where("fakes"),
+            "'fakes' cannot be \"reuse\" where the networks accumulate different numbers of batches", keys.where("fakes"),
             "use \"fresh\", or the same number for both in 'accumulate', or for the second the first one's times its updates");
 }
 
 }  // namespace
 
-Objective read_objective(const Object& read, const Value& given) {
+Objective read_objective(const Object& read, const Value& given, Value& effective) {
     Objective o;
-    o.keys = read;
-    Object& keys = o.keys;
+    Object keys = read;
     const auto named = [&](const LossInfo& row) { return keys.text("loss") == row.name; };
     const LossInfo& loss = *std::find_if(losses().begin(), losses().end(), named);
     if (loss.always_sum && !is_given(given, "discriminator_loss"))
         keys.value("discriminator_loss").data = "sum";  // the only default that depends on another key
     check_loss(loss, keys, given);
     o.loss = &loss;
-    o.separable = loss.separable;
     o.saturating = keys.text("generator_loss") == "saturating";
     o.mean_of_parts = keys.text("discriminator_loss") == "mean";
     const real epsilon = real(keys.number("bce_epsilon"));
@@ -185,16 +183,13 @@ Objective read_objective(const Object& read, const Value& given) {
                                                 : Penalty::Norm::batch,
                             real(p.number("weight")), real(p.number("target"))};
     }
-    check_schedule(o, given);
-    return o;
-}
+    check_schedule(o, keys, given);
 
-Value effective_objective(const Objective& objective) {
-    Value all = objective.keys.all();
+    effective = keys.all();
     for (const auto& [key, belongs] : keys_of_losses)
-        if (!(objective.loss->*belongs)) all.at(key) = Value();
-    if (!objective.keys.has("weight_clip")) all.at("clip_when") = Value();
-    return all;
+        if (!(loss.*belongs)) effective.at(key) = Value();
+    if (!keys.has("weight_clip")) effective.at("clip_when") = Value();
+    return o;
 }
 
 }  // namespace config

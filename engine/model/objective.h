@@ -44,9 +44,8 @@ struct Objective {
     LossForm on_real, on_fake;  // of D's loss, their sum; weights of 1/2 make it the mean
     LossForm on_generated;      // G's; a weight of -1 where it maximises what D minimises (saturating)
     bool mean_of_parts = false, saturating = false;
-    bool separable = true;  // as the loss
 
-    // Losses of both scores at once, of losses that are not a sum of one of each (separable).
+    // Losses of both scores at once, of losses that are not separable.
     Tensor discriminator(const Tensor& real_scores, const Tensor& fake_scores) const;
     Tensor generator(const Tensor& fake_scores, const Tensor& real_scores) const;
     std::optional<double> neutral_score() const;
@@ -70,16 +69,13 @@ struct Objective {
     std::optional<Penalty> penalty;
     real weight_clip = 0;  // 0: none
     bool clip_before = false;
-
-    config::Object keys;  // as they were read: the places that messages name
 };
 
 namespace config {
 
-// Throws Error for keys that make no sense together. `given` is the section as it was written.
-Objective read_objective(const Object& keys, const Value& given);
-// The section without the keys that do not belong to the loss.
-Value effective_objective(const Objective& objective);
+// Throws Error for keys that make no sense together. `given` is the section as it was written; `effective` receives it without
+// the keys that do not belong to the loss.
+Objective read_objective(const Object& keys, const Value& given, Value& effective);
 
 }  // namespace config
 }  // namespace gannet
