@@ -1,7 +1,6 @@
 #include "engine/bench/model.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/error.h"
 #include "base/format.h"
@@ -9,7 +8,6 @@
 #include "base/version.h"
 #include "data/procedural.h"
 #include "engine/bench/machine.h"
-#include "engine/bench/timing.h"
 #include "engine/gan/trainer.h"
 #include "engine/metrics/nearest.h"
 
@@ -34,17 +32,6 @@ Dataset random_images(const config::GanConfig& config) {
     return noise_images(count, info.H, info.W, info.C);
 }
 
-namespace {
-
-double seconds_of_step(GanTrainer& trainer, Device device) {
-    const auto start = std::chrono::steady_clock::now();
-    trainer.step();
-    wait(device);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
-
 double ModelReport::quantile(double q) const { return gannet::quantile(seconds, q); }
 
 ModelReport bench_model(const config::GanConfig& given, Device device, const ModelOptions& options) {
@@ -64,12 +51,13 @@ ModelReport bench_model(const config::GanConfig& given, Device device, const Mod
     r.bytes = step_bytes(trainer);
     r.start = process_seconds();
     r.warm_up = device.is_cuda() ? 3 : 2;  // on a GPU the second step is captured and the third is the first replay
-    for (int64_t i = 0; i < r.warm_up; ++i) seconds_of_step(trainer, device);
+    const auto step = [&] { trainer.step(); };
+    for (int64_t i = 0; i < r.warm_up; ++i) step();
     const auto wanted = [&](double spent) {
         const auto done = int64_t(r.seconds.size());
         return options.steps > 0 ? done < options.steps : done < 5 || spent < options.seconds;
     };
-    for (double spent = 0; wanted(spent); spent += r.seconds.back()) r.seconds.push_back(seconds_of_step(trainer, device));
+    for (double spent = 0; wanted(spent); spent += r.seconds.back()) r.seconds.push_back(device.seconds(step));
     r.resident_bytes = peak_resident_bytes();
     if (device.is_cuda()) r.device_bytes = device.memory().held_bytes;
     if (trainer.recorded()) r.launches = trainer.recorded()->kernels();

@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/bench/bytes.h"
-#include "engine/bench/flops.h"
+#include "engine/bench/cost.h"
 #include "engine/bench/peaks.h"
 #include "engine/bench/profile.h"
 #include "engine/model/model.h"

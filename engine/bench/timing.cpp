@@ -34,10 +34,6 @@ private:
 
 }  // namespace
 
-void wait(Device device) {
-    if (device.is_cuda()) const DeviceValue<int64_t> copied(device);  // waits: the copy runs after all enqueued work
-}
-
 Timing measure(Device device, double seconds, const std::function<void()>& f) {
     f();  // warm-up: fills pools and caches, and loads a GPU's kernel
     double once = device.seconds(f);

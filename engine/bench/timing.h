@@ -6,9 +6,6 @@
 
 namespace gannet::bench {
 
-// Waits until the device has finished all work.
-void wait(Device device);
-
 // Seconds of one call.
 struct Timing {
     double median = 0, best = 0;
