@@ -5,7 +5,7 @@
 #include <cmath>
 #include <random>
 
-#include "engine/metrics/classes.h"
+#include "engine/metrics/evaluation.h"
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"
 #include "tests/temporary.h"

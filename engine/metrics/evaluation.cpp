@@ -1,10 +1,10 @@
 #include "engine/metrics/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/text.h"
-#include "engine/metrics/classes.h"
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"
 
@@ -154,6 +154,19 @@ private:
 };
 
 }  // namespace
+
+ClassFigures class_figures(const std::vector<int64_t>& labels, int64_t classes) {
+    std::vector<int64_t> counts(std::size_t(classes), 0);
+    for (const int64_t label : labels) ++counts[std::size_t(label)];
+    ClassFigures out;
+    for (const int64_t count : counts) {
+        const double share = double(count) / double(labels.size());
+        out.shares.push_back(share);
+        out.modes += share >= mode_share ? 1 : 0;
+        if (count > 0) out.entropy -= share * std::log(share);
+    }
+    return out;
+}
 
 json::Members evaluate(const Samples& samples, const RealImages& reals, const Classifier* classifier,
                        const std::string& no_classifier, ThreadPool& threads, const LoadProgress& progress) {
