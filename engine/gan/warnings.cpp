@@ -1,6 +1,5 @@
 // Warnings about probable mistakes in a model file: common ones of people who train GANs from tutorials.
 #include <algorithm>
-#include <functional>
 
 #include "engine/gan/preflight.h"
 #include "engine/nn/advice.h"
@@ -18,14 +17,6 @@ struct Warnings {
         if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
     }
 };
-
-// Calls f for every layer, nested ones too.
-void each(const Layers& list, const std::function<void(const config::LayerConfig&)>& f) {
-    for (const config::LayerConfig& layer : list) {
-        f(layer);
-        for (const auto& [key, nested] : layer.lists) each(nested, f);
-    }
-}
 
 // The activation at the end of a list, ignoring layers that only rearrange values.
 const ActivationRow& last_activation(const Layers& list) {
@@ -57,7 +48,7 @@ void affine_pairs(const Layers& list, Warnings& warn) {
 }
 
 void penalised_critic(const config::GanConfig& config, Warnings& warn) {
-    each(config.discriminator, [&](const config::LayerConfig& layer) {
+    config::for_each_layer(config.discriminator, [&](const config::LayerConfig& layer) {
         const Traits& traits = layer_traits(layer.type);
         if (traits.couples_samples)
             warn(
@@ -96,7 +87,7 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
         warn("the loss '" + std::string(objective.loss->name) + "' without gradient_penalty or weight_clip",
              config.where("objective.loss"), "add one: nothing else constrains the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {
-        each(*list, [&](const config::LayerConfig& layer) {
+        config::for_each_layer(*list, [&](const config::LayerConfig& layer) {
             if (const double eps = batch_norm_eps(layer); eps > 0.1)
                 warn(layer.type + " with eps " + json::dump(eps, -1), layer.keys.where("eps"),
                      "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");

@@ -10,25 +10,8 @@ namespace {
 
 using Layers = std::vector<config::LayerConfig>;
 
-// Every conv_transpose2d of a list, including nested ones. Layers that `repeat` makes of one entry of the file are one group.
+// Layers that `repeat` makes of one entry of the file.
 using Entry = std::vector<config::LayerConfig*>;
-void collect_transposed(Layers& list, std::vector<Entry>& found, std::map<std::string, std::size_t>& numbers) {
-    for (config::LayerConfig& layer : list) {
-        if (layer.keys.all().find("output_padding")) {
-            const auto [number, is_new] = numbers.try_emplace(layer.keys.where(), found.size());
-            if (is_new) found.emplace_back();
-            found[number->second].push_back(&layer);
-        }
-        for (auto& [name, inner] : layer.lists) collect_transposed(inner, found, numbers);
-    }
-}
-
-int64_t count_layers(const Layers& list) {
-    int64_t count = int64_t(list.size());
-    for (const config::LayerConfig& layer : list)
-        for (const auto& [name, inner] : layer.lists) count += count_layers(inner);
-    return count;
-}
 
 // An output padding that gives the network's output the size of the image. Found by trying, because later layers double its
 // effect or drop it.
@@ -37,8 +20,15 @@ public:
     OutputPadding(const Network& network, const Layers& list, const SampleShape& image, const config::BuildOptions& options)
         : network_(network), image_(image), options_(options), list_(list) {
         std::map<std::string, std::size_t> numbers;
-        collect_transposed(list_, entries_, numbers);
-        tries_left_ = std::max<int64_t>(1, most_layers_built / std::max<int64_t>(1, count_layers(list_)));
+        int64_t layers = 0;
+        config::for_each_layer(list_, [&](config::LayerConfig& layer) {
+            ++layers;
+            if (!layer.keys.all().find("output_padding")) return;
+            const auto [number, is_new] = numbers.try_emplace(layer.keys.where(), entries_.size());
+            if (is_new) entries_.emplace_back();
+            entries_[number->second].push_back(&layer);
+        });
+        tries_left_ = std::max<int64_t>(1, most_layers_built / std::max<int64_t>(1, layers));
     }
 
     // The place of the entry to change, or of the list if several need a change; "" if neither helps.
@@ -85,8 +75,8 @@ private:
     const Network& network_;
     SampleShape image_;
     const config::BuildOptions& options_;
-    Layers list_;  // a copy to modify
-    std::vector<Entry> entries_;
+    Layers list_;                 // a copy to modify
+    std::vector<Entry> entries_;  // every conv_transpose2d
     int64_t tries_left_ = 0;
 };
 

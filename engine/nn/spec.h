@@ -22,6 +22,15 @@ struct LayerConfig {
     std::map<std::string, std::vector<LayerConfig>> lists;
 };
 
+// Calls f for every layer of a list; those of the lists inside a layer come after it.
+template <class Layers, class F>
+void for_each_layer(Layers& list, const F& f) {
+    for (auto& layer : list) {
+        f(layer);
+        for (auto& [key, inner] : layer.lists) for_each_layer(inner, f);
+    }
+}
+
 struct OptimizerConfig {
     const OptimizerKind* kind = nullptr;
     double lr = 0;
