@@ -45,35 +45,36 @@ void widen_sizes(Object& keys, const ObjectSpec& spec, double factor) {
     }
 }
 
+// Appends the layers of a list to `out`.
+void expand(const Value& list, const Variables& variables, double widen, int64_t& count, std::vector<LayerConfig>& out) {
+    for (const Value& entry : *list.list()) {
+        LayerConfig layer;
+        layer.type = layer_type(entry);
+        const ObjectSpec& spec = *layer_spec(layer.type);
+        const Object& keys = layer.keys = read_layer(entry, spec, variables);
+        if (layer_traits(layer.type).repeats) {
+            for (int64_t round = 0; round < keys.integer("times"); ++round)
+                expand(keys.value("layers"), variables, widen * std::pow(keys.number("widen"), double(round)), count, out);
+            continue;
+        }
+        if (++count > most_layers)
+            throw Error("the model has more than " + std::to_string(most_layers) + " layers", entry.where(), "repeat less often");
+        if (widen != 1) widen_sizes(layer.keys, spec, widen);
+        for (const Key& key : spec.keys) {
+            if (key.kind != Kind::layers) continue;
+            std::vector<LayerConfig>& inner = layer.lists[key.name];
+            if (keys.has(key.name)) expand(keys.value(key.name), variables, widen, count, inner);
+        }
+        out.push_back(std::move(layer));
+    }
+}
+
 }  // namespace
 
-std::vector<LayerConfig> Expander::expand(const Value& list, double widen) {
+std::vector<LayerConfig> expand_layers(const Value& list, const Variables& variables, int64_t& count) {
     std::vector<LayerConfig> out;
-    for (const Value& entry : *list.list()) add(entry, widen, out);
+    expand(list, variables, 1, count, out);
     return out;
-}
-
-void Expander::add(const Value& entry, double widen, std::vector<LayerConfig>& out) {
-    LayerConfig layer;
-    layer.type = layer_type(entry);
-    const ObjectSpec& spec = *layer_spec(layer.type);
-    layer.keys = read_layer(entry, spec, variables_);
-    if (layer_traits(layer.type).repeats) return repeat(layer.keys, widen, out);
-    if (++count_ > most_layers)
-        throw Error("the model has more than " + std::to_string(most_layers) + " layers", entry.where(), "repeat less often");
-    if (widen != 1) widen_sizes(layer.keys, spec, widen);
-    for (const Key& key : spec.keys)
-        if (key.kind == Kind::layers)
-            layer.lists[key.name] =
-                layer.keys.has(key.name) ? expand(layer.keys.value(key.name), widen) : std::vector<LayerConfig>();
-    out.push_back(std::move(layer));
-}
-
-void Expander::repeat(const Object& keys, double widen, std::vector<LayerConfig>& out) {
-    for (int64_t round = 0; round < keys.integer("times"); ++round) {
-        const double factor = widen * std::pow(keys.number("widen"), double(round));
-        for (const Value& entry : *keys.value("layers").list()) add(entry, factor, out);
-    }
 }
 
 Value layers_value(const std::vector<LayerConfig>& layers) {

@@ -69,6 +69,44 @@ Value effective_file(const SharedConfig& model, const ObjectSpec& spec, const Ob
     return out;
 }
 
+DataConfig read_data(const Object& data) {
+    const std::vector<double> range = data.numbers("range");
+    return {.images = {.set = data.text("set"),
+                       .path = data.text("path"),
+                       .split = data.text("split"),
+                       .size = data.integer("size"),
+                       .first = data.integer("first"),
+                       .channels = data.integer("channels"),
+                       .crop = data.integer("crop"),
+                       .background = data.text("background"),
+                       .skip_broken = choice(skip_broken, data.text("broken")),
+                       .cache = data.boolean("cache"),
+                       .max_pixels = data.integer("max_pixels"),
+                       .max_bytes = data.integer("max_bytes"),
+                       .report = {},
+                       .where = [data](const std::string& key) { return data.where(key); }},
+            .black = range[0],
+            .white = range[1],
+            .shuffle = data.boolean("shuffle")};
+}
+
+InitConfig read_init(const Object& init) {
+    return {.conv = choice(weight_rules, init.text("conv")),
+            .linear = choice(weight_rules, init.text("linear")),
+            .std = init.number("std"),
+            .zero_biases = choice(zero_biases, init.text("bias")),
+            .gamma_std = init.number("gamma_std")};
+}
+
+Numerics read_numerics(const Object& compute, const Object& cpu, const Object& cuda) {
+    Numerics out;
+    out.precision = choice(precisions, compute.text("precision"));
+    out.matmul = choice(matmul_choices, cuda.text("matmul"));
+    out.exact_convolutions = cpu.boolean("exact");
+    if (cuda.has("tune")) out.tuned = read_products(cuda.value("tune"));
+    return out;
+}
+
 void read_shared(const Object& file, const std::string& path, SharedConfig& model) {
     model.name = read_name(file, path);
     model.file = path;
@@ -76,7 +114,8 @@ void read_shared(const Object& file, const std::string& path, SharedConfig& mode
     model.init = read_init(file.object("init"));
     model.numerics = read_numerics(file.object("compute"), file.object("cpu"), file.object("cuda"));
     model.storage = choice(storages, file.object("compute").text("storage"));
-    model.cuda = read_cuda(file.object("cuda"));
+    const Object cuda = file.object("cuda");
+    model.cuda = {cuda.boolean("graph"), choice(cuda_data, cuda.text("data"))};
     model.batch = file.integer("batch");
     if (file.has("steps") == file.has("epochs"))
         throw Error(file.has("steps") ? "both 'steps' and 'epochs' are given" : "neither 'steps' nor 'epochs' is given",
@@ -92,19 +131,24 @@ void read_shared(const Object& file, const std::string& path, SharedConfig& mode
 GanConfig read_gan(const Value& root, const Object& file, const std::string& path, const Variables& variables) {
     GanConfig model;
     read_shared(file, path, model);
-    model.latent = read_latent(file.object("latent"));
+    const Object latent = file.object("latent"), samples = file.object("samples");
+    model.latent = {latent.integer("size"), choice(distributions, latent.text("distribution"))};
     Value objective;
     model.objective = read_objective(file.object("objective"), *root.find("objective"), objective);
-    model.samples = read_samples(file.object("samples"));
-    model.observe = read_observe(file.object("observe"));
+    model.samples = {.rows = samples.integer("rows"),
+                     .columns = samples.integer("columns"),
+                     .every = samples.integer("every"),
+                     .batch_statistics = choice(batch_statistics, samples.text("statistics")),
+                     .min_max = choice(min_max_contrast, samples.text("contrast"))};
+    model.observe = {file.object("observe").integer("every")};
     model.share_scores = file.boolean("share_scores");
     model.join_batches = file.boolean("join_batches");
     model.stop_on_collapse = choice(stop_on_collapse, file.text("on_collapse"));
     model.allow_size_mismatch = file.boolean("allow_size_mismatch");
 
-    Expander expander(variables);
-    model.generator = expander.expand(file.value("generator"));
-    model.discriminator = expander.expand(file.value("discriminator"));
+    int64_t layers = 0;
+    model.generator = expand_layers(file.value("generator"), variables, layers);
+    model.discriminator = expand_layers(file.value("discriminator"), variables, layers);
     Optimizers optimizers = read_optimizers(file.value("optimizer"));
     model.generator_optimizer = optimizers.generator;
     model.discriminator_optimizer = optimizers.discriminator;
@@ -121,7 +165,8 @@ GanConfig read_gan(const Value& root, const Object& file, const std::string& pat
 ClassifierConfig read_classifier(const Object& file, const std::string& path, const Variables& variables) {
     ClassifierConfig model;
     read_shared(file, path, model);
-    model.classifier = Expander(variables).expand(file.value("classifier"));
+    int64_t layers = 0;
+    model.classifier = expand_layers(file.value("classifier"), variables, layers);
     const Value& optimizer = file.value("optimizer");
     for (const char* network : {"generator", "discriminator"})
         if (const Value* other = optimizer.find(network); other && !other->is_null())
