@@ -7,7 +7,6 @@
 #include "data/dataset.h"
 #include "engine/bench/cost.h"
 #include "engine/bench/peaks.h"
-#include "engine/bench/profile.h"
 #include "engine/model/model.h"
 
 namespace gannet::bench {
@@ -16,6 +15,11 @@ struct ModelOptions {
     int64_t steps = 0;  // to time; 0: as many as fit into `seconds`, at least 5
     double seconds = 5;
     std::string why_cpu;  // why there is no GPU, to be reported
+};
+
+// Seconds of a kind of layer.
+struct Family {
+    double forward = 0, backward = 0;  // backward: all of grad(), to any order
 };
 
 struct ModelReport {
