@@ -12,6 +12,7 @@ namespace {
 
 constexpr double largest_size = 2147483647;
 constexpr std::size_t longest_list = 1000;  // of numbers
+constexpr std::size_t most_named = 60;      // words in a message; a longer list does not help
 
 // "64", "\"big\"", "a list": what a message shows of a wrong value.
 std::string shown(const Value& value) {
@@ -172,6 +173,30 @@ Object read_object(const Value& value, const ObjectSpec& spec, const Variables& 
     Value read(std::move(out));
     read.origin = value.origin;
     return read;
+}
+
+// ---- words and numbers in messages and on the reference page ----------------------------------------------------------
+
+std::string number_text(double d) {
+    const double most = std::fmod(d, 1e6) == 0 ? 1e7 : 1e15;  // 2147483647, but 1e12
+    if (std::abs(d) < most && d == std::floor(d)) return std::to_string(int64_t(d));
+    std::string text = json::dump(d);  // 1e+12 is written 1e12
+    text.erase(std::remove(text.begin(), text.end(), '+'), text.end());
+    return text;
+}
+
+std::string join(const std::vector<std::string>& words, const std::string& last) {
+    std::string out;
+    for (std::size_t i = 0; i < words.size(); ++i) out += (i == 0 ? "" : i + 1 == words.size() ? last : ", ") + words[i];
+    return out;
+}
+
+std::string suggest(const std::string& word, const std::vector<std::string>& words, const std::string& what,
+                    const std::string& last) {
+    const std::string near = nearest(word, words);
+    if (!near.empty()) return "did you mean '" + near + "'?";
+    if (words.size() > most_named) return what + " " + join({words.begin(), words.begin() + most_named}, ", ") + ", ...";
+    return words.empty() ? "it has no keys" : what + " " + join(words, last);
 }
 
 // ---- Object ---------------------------------------------------------------------------------------------------------
