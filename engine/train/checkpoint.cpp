@@ -116,19 +116,17 @@ Checkpoint load_checkpoint(const std::string& path) {
     checkpoint.file = is_folder(path) ? (std::filesystem::path(path) / checkpoint_name).string() : path;
     checkpoint.content = read_safetensors(checkpoint.file);
     const auto& metadata = checkpoint.content.metadata;
-    const auto program = metadata.find("program");
-    if (program == metadata.end() || program->second != "gannet")
-        throw Error("not a checkpoint of this program", checkpoint.file, advice);
-    const auto text = metadata.find("config");
-    if (text == metadata.end()) throw Error("no configuration in its metadata", checkpoint.file, advice);
+    const auto text = [&](const char* key) { return metadata.contains(key) ? metadata.at(key) : std::string(); };
+    if (text("program") != "gannet") throw Error("not a checkpoint of this program", checkpoint.file, advice);
+    if (!metadata.contains("config")) throw Error("no configuration in its metadata", checkpoint.file, advice);
     const int64_t format =
         metadata.contains("checkpoint_format") ? to_integer(checkpoint.content, checkpoint.file, "checkpoint_format") : 1;
     if (format < 1 || format > checkpoint_format)
         throw Error("this checkpoint has format " + std::to_string(format) + "; this build reads 1 to " +
                         std::to_string(checkpoint_format),
                     checkpoint.file, "use the build that wrote it, or a newer one");
-    if (const auto run = metadata.find("run"); run != metadata.end()) checkpoint.run = json::parse(run->second, checkpoint.file);
-    checkpoint.config = json::parse(text->second, checkpoint.file);
+    if (metadata.contains("run")) checkpoint.run = json::parse(text("run"), checkpoint.file);
+    checkpoint.config = json::parse(text("config"), checkpoint.file);
     const json::Value* cuda = checkpoint.config.find("cuda");
     if (!cuda || !cuda->members())
         throw Error("the embedded configuration is not a model configuration", checkpoint.file, advice);
@@ -137,7 +135,7 @@ Checkpoint load_checkpoint(const std::string& path) {
                         to_integer(checkpoint.content, checkpoint.file, "image_channels"), false};
     if (int64_t size = 1; !multiply(size, std::array{checkpoint.image.H, checkpoint.image.W, checkpoint.image.C}) || size == 0)
         throw Error("its images are " + checkpoint.image.str() + " in its metadata", checkpoint.file, advice);
-    if (const auto data = metadata.find("data"); data != metadata.end()) checkpoint.data = data->second;
+    checkpoint.data = text("data");
     checkpoint.position = {to_integer(checkpoint.content, checkpoint.file, "step"),
                            to_integer(checkpoint.content, checkpoint.file, "images_seen")};
     return checkpoint;
