@@ -13,7 +13,6 @@
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/interrupt.h"
-#include "engine/run/loading.h"
 #include "engine/run/progress.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/sample_folder.h"

@@ -76,7 +76,7 @@ public:
     Probe(Config config, int64_t batch, const SampleShape& image, int64_t classes, Device device)
         : device_(device), data_(noise(batch, image, classes)) {
         config.batch = batch;
-        trainer_ = make_trainer(config, data_, device);
+        trainer_ = std::make_unique<TrainerOf<Config>>(config, data_, device);
     }
     double step() {
         return device_.seconds([&] { trainer_->step(); });

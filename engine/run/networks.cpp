@@ -24,14 +24,6 @@ Networks build_networks(const config::ClassifierConfig& config, const SampleShap
     return nets;
 }
 
-std::unique_ptr<GanTrainer> make_trainer(const config::GanConfig& config, const Dataset& data, Device device) {
-    return std::make_unique<GanTrainer>(config, data, device);
-}
-
-std::unique_ptr<ClassifierTrainer> make_trainer(const config::ClassifierConfig& config, const Dataset& data, Device device) {
-    return std::make_unique<ClassifierTrainer>(config, data, device);
-}
-
 DeclaredImages declared_images(const config::SharedConfig& config) {
     DeclaredImages images;
     const DatasetInfo info = dataset_info(config.data.images, &images.absent);

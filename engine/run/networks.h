@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "data/dataset.h"
@@ -17,8 +18,10 @@ using Networks = std::vector<std::unique_ptr<Network>>;
 // Builds the networks on the CPU. Throws Error if they do not fit each other or images of this shape. Parameters have no values.
 Networks build_networks(const config::GanConfig& config, const SampleShape& image, const Device& device);
 Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image, const Device& device);
-std::unique_ptr<GanTrainer> make_trainer(const config::GanConfig& config, const Dataset& data, Device device);
-std::unique_ptr<ClassifierTrainer> make_trainer(const config::ClassifierConfig& config, const Dataset& data, Device device);
+template <class Config>
+constexpr bool is_gan = std::is_same_v<Config, config::GanConfig>;
+template <class Config>
+using TrainerOf = std::conditional_t<is_gan<Config>, GanTrainer, ClassifierTrainer>;
 
 // The properties of the images before they are read. If the images are missing, `absent` has the reason, and the shape is the one
 // in the model file; throws Error if it has none.

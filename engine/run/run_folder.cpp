@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <random>
@@ -12,6 +13,7 @@
 #include "base/files.h"
 #include "base/format.h"
 #include "base/owner.h"
+#include "base/text.h"
 #include "engine/train/checkpoint.h"
 
 namespace gannet {
@@ -193,6 +195,17 @@ void RunFolder::lock() {
 
 std::string RunFolder::sample(int64_t step) const {
     return path_ + formatted("/samples/step_%06lld.png", static_cast<long long>(step));
+}
+
+void refuse_output_in_data(const DatasetOptions& data, const std::string& out, const std::string& what) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    if (data.set != "folder" || !fs::is_directory(data.path, error)) return;  // data that cannot be read are not checked
+    const std::string place = out.empty() ? "runs" : out;
+    const fs::path folder = fs::canonical(data.path, error), run = fs::weakly_canonical(fs::absolute(place), error);
+    if (error || std::mismatch(folder.begin(), folder.end(), run.begin(), run.end()).first != folder.end()) return;
+    throw Error(what + " would be inside its data, " + printable(data.path), printable(place),
+                out.empty() ? "name a folder outside the data with --out" : "choose an --out outside the data");
 }
 
 }  // namespace gannet

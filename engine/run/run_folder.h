@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "data/dataset.h"
 #include "engine/train/checkpoint.h"
 
 namespace gannet {
@@ -51,5 +52,9 @@ private:
     std::string path_;
     std::optional<FolderLock> lock_;
 };
+
+// Throws Error, starting with `what`, if `out` is inside the folder of the data, where its pictures would become data of the next
+// run; "": runs/.
+void refuse_output_in_data(const DatasetOptions& data, const std::string& out, const std::string& what);
 
 }  // namespace gannet

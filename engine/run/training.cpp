@@ -13,8 +13,8 @@
 #include "engine/run/cli.h"
 #include "engine/run/estimate.h"
 #include "engine/run/interrupt.h"
-#include "engine/run/loading.h"
 #include "engine/run/networks.h"
+#include "engine/run/progress.h"
 #include "engine/run/run.h"
 
 namespace gannet {
@@ -51,21 +51,18 @@ int say_finished(const config::SharedConfig& config, int64_t steps, const std::s
     return 0;
 }
 
-// What differs between a GAN and a classifier.
-
-void say_warnings(const config::GanConfig& config) {
-    for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
+template <class Config>
+void say_warnings(const Config& config) {
+    if constexpr (is_gan<Config>)
+        for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
 }
-void say_warnings(const config::ClassifierConfig&) {}
 
-void check_memory(const config::GanConfig& config, const Networks& nets, Device device) {
-    gannet::check_memory(config, *nets[0], *nets[1], device);
+// With a progress bar and messages on stderr. Short loads show nothing.
+Dataset load_and_show(DatasetOptions options, ThreadPool& threads) {
+    Bar bar;
+    options.report = bar.report();
+    return load_dataset(options, threads);
 }
-void check_memory(const config::ClassifierConfig&, const Networks&, Device) {}
-
-// Images to test with while it trains.
-Dataset test_images(const GanTrainer&) { return {}; }
-Dataset test_images(const ClassifierTrainer& trainer) { return test_split(trainer); }
 
 // Checks before the images are read: throws Error if the networks do not fit them, or a step does not fit in the device's memory.
 // Checks and returns nothing if the shape of the images is unknown before they are read.
@@ -74,7 +71,8 @@ DeclaredImages check_before_data(const Config& config, Device device) {
     const DatasetOptions& options = config.data.images;
     if (options.set == "folder" && options.size == 0 && options.crop == 0) return {};
     DeclaredImages images = declared_images(config);
-    check_memory(config, build_networks(config, images.image, device), device);
+    const Networks nets = build_networks(config, images.image, device);
+    if constexpr (is_gan<Config>) check_memory(config, *nets[0], *nets[1], device);
     return images;
 }
 
@@ -131,9 +129,11 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(config.data.images, device.threads()); });
-    const auto trainer = config::blaming(options.settings, [&] { return make_trainer(config, data, device); });
+    const auto trainer =
+        config::blaming(options.settings, [&] { return std::make_unique<TrainerOf<Config>>(config, data, device); });
     say_warnings(config);
-    Dataset test = config::blaming(options.settings, [&] { return test_images(*trainer); });
+    Dataset test;
+    if constexpr (!is_gan<Config>) test = config::blaming(options.settings, [&] { return test_split(*trainer); });
     if (checkpoint) restore(*checkpoint, *trainer);
     else if (!options.init.empty()) start_from(options.init, *trainer);
     const int64_t total = total_steps(config, *trainer);
