@@ -48,11 +48,6 @@ void merge(Value& base, const Value& over) {
     base.data = std::move(kept);
 }
 
-bool given(const Value& object, const std::string& key) {
-    const Value* value = object.find(key);
-    return value && !value->is_null();
-}
-
 std::vector<Setting> read_set(const Value& set, const std::string& folder) {
     if (!set.members())
         throw Error("'set' is " + set.type_name() + ", but must be an object, { ... }", set.where(),

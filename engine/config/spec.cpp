@@ -133,6 +133,11 @@ std::vector<std::string> ObjectSpec::names() const {
     return all;
 }
 
+bool given(const Value& object, const std::string& key) {
+    const Value* value = object.find(key);
+    return value && !value->is_null();
+}
+
 bool is_width(const std::string& key) { return key == "channels" || key == "units"; }
 
 int64_t read_integer(const Value& value, const std::string& key, const Variables& variables) {

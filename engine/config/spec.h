@@ -101,6 +101,9 @@ std::string word_of(const Choice<T> (&choices)[n], T value) {
     return choices[i].word;
 }
 
+// Whether `object` has the key, and it is not null.
+bool given(const Value& object, const std::string& key);
+
 using Variables = Members;  // integers
 
 // Evaluates integers, $variables, + - * / ^ ( ) and signs. Throws Error for malformed text, unknown variables (with the nearest

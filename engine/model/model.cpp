@@ -169,8 +169,8 @@ ClassifierConfig read_classifier(const Object& file, const std::string& path, co
     model.classifier = expand_layers(file.value("classifier"), variables, layers);
     const Value& optimizer = file.value("optimizer");
     for (const char* network : {"generator", "discriminator"})
-        if (const Value* other = optimizer.find(network); other && !other->is_null())
-            throw Error("a classifier has no " + std::string(network), other->where(), "remove the key");
+        if (given(optimizer, network))
+            throw Error("a classifier has no " + std::string(network), optimizer.find(network)->where(), "remove the key");
     Optimizers optimizers = read_optimizers(optimizer);
     model.optimizer = optimizers.generator;
     model.effective =
@@ -185,8 +185,7 @@ void rename_precision(const Value& root, Object& file) {
     Value& old = file.value("cuda").at("precision");
     if (old.is_null()) return;
     const Value* compute = root.find("compute");
-    const Value* given = compute ? compute->find("precision") : nullptr;
-    if (given && !given->is_null())
+    if (compute && given(*compute, "precision"))
         throw Error("'cuda.precision' and 'compute.precision' are both given", old.where(),
                     "omit 'cuda.precision', the old name of the other, or set it to null");
     file.value("compute").at("precision") = old;
@@ -194,8 +193,7 @@ void rename_precision(const Value& root, Object& file) {
 }
 
 ModelConfig read_model(const Value& root, const std::string& path) {
-    const Value* list = root.find("classifier");
-    const bool classifier = list && !list->is_null();
+    const bool classifier = given(root, "classifier");
     const ObjectSpec& spec = classifier ? classifier_file_spec : file_spec;
     // variables first, because all other keys may use them
     refuse_unknown_keys(root, spec);

@@ -102,15 +102,10 @@ constexpr std::pair<const char*, bool LossInfo::*> keys_of_losses[] = {{"generat
                                                                        {"real_label", &LossInfo::labels},
                                                                        {"fake_label", &LossInfo::labels}};
 
-bool is_given(const Value& given, const char* key) {
-    const Value* value = given.find(key);
-    return value && !value->is_null();
-}
-
-void check_loss(const LossInfo& loss, const Object& keys, const Value& given) {
+void check_loss(const LossInfo& loss, const Object& keys, const Value& written) {
     const std::string name = loss.name;
     for (const auto& [key, belongs] : keys_of_losses) {
-        if (loss.*belongs || !is_given(given, key)) continue;
+        if (loss.*belongs || !given(written, key)) continue;
         std::vector<std::string> owners;
         for (const LossInfo& other : losses())
             if (other.*belongs) owners.push_back(other.name);
@@ -130,8 +125,8 @@ void check_loss(const LossInfo& loss, const Object& keys, const Value& given) {
                     "the discriminator would have nothing to distinguish");
 }
 
-void check_schedule(const Objective& o, const Object& keys, const Value& given) {
-    if (is_given(given, "clip_when") && !keys.has("weight_clip"))
+void check_schedule(const Objective& o, const Object& keys, const Value& written) {
+    if (given(written, "clip_when") && !keys.has("weight_clip"))
         throw Error("'clip_when' without 'weight_clip'", keys.where("clip_when"), "remove it, or give 'weight_clip'");
     if (o.warm_up && o.reuse_fakes)
         throw Error("'critic_warm_up' with 'fakes' \"reuse\"", keys.where("critic_warm_up"), "use \"fresh\"");
@@ -143,14 +138,14 @@ void check_schedule(const Objective& o, const Object& keys, const Value& given) 
 
 }  // namespace
 
-Objective read_objective(const Object& read, const Value& given, Value& effective) {
+Objective read_objective(const Object& read, const Value& written, Value& effective) {
     Objective o;
     Object keys = read;
     const auto named = [&](const LossInfo& row) { return keys.text("loss") == row.name; };
     const LossInfo& loss = *std::find_if(losses().begin(), losses().end(), named);
-    if (loss.always_sum && !is_given(given, "discriminator_loss"))
+    if (loss.always_sum && !given(written, "discriminator_loss"))
         keys.value("discriminator_loss").data = "sum";  // the only default that depends on another key
-    check_loss(loss, keys, given);
+    check_loss(loss, keys, written);
     o.loss = &loss;
     o.saturating = keys.text("generator_loss") == "saturating";
     o.mean_of_parts = keys.text("discriminator_loss") == "mean";
@@ -183,7 +178,7 @@ Objective read_objective(const Object& read, const Value& given, Value& effectiv
                                                 : Penalty::Norm::batch,
                             real(p.number("weight")), real(p.number("target"))};
     }
-    check_schedule(o, keys, given);
+    check_schedule(o, keys, written);
 
     effective = keys.all();
     for (const auto& [key, belongs] : keys_of_losses)

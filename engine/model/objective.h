@@ -73,9 +73,9 @@ struct Objective {
 
 namespace config {
 
-// Throws Error for keys that make no sense together. `given` is the section as it was written; `effective` receives it without
-// the keys that do not belong to the loss.
-Objective read_objective(const Object& keys, const Value& given, Value& effective);
+// Throws Error for keys that make no sense together. `written` is the section as it is in the file; `effective` receives it
+// without the keys that do not belong to the loss.
+Objective read_objective(const Object& keys, const Value& written, Value& effective);
 
 }  // namespace config
 }  // namespace gannet
