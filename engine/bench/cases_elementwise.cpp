@@ -4,10 +4,51 @@
 #include <type_traits>
 
 #include "engine/bench/kernels.h"
-#include "engine/bench/naive.h"
 
 namespace gannet::bench {
 namespace {
+
+// ---- plain loops over the formulas, on one thread, as baselines; operands as in kernels/contract
+
+namespace naive {
+
+void sum_rows(real* y, const real* x, const RowsShape& s) {
+    std::fill_n(y, s.cols, real(0));
+    for (int64_t i = 0; i < s.rows; ++i)
+        for (int64_t j = 0; j < s.cols; ++j) y[j] += x[i * s.cols + j];
+}
+
+void sum_cols(real* y, const real* x, const RowsShape& s) {
+    for (int64_t i = 0; i < s.rows; ++i) {
+        real sum = 0;
+        for (int64_t j = 0; j < s.cols; ++j) sum += x[i * s.cols + j];
+        y[i] = sum;
+    }
+}
+
+void moments(real* mean_var, const real* x, const RowsShape& s) {
+    real *mean = mean_var, *var = mean_var + s.cols;
+    sum_rows(mean, x, s);
+    std::fill_n(var, s.cols, real(0));
+    for (int64_t j = 0; j < s.cols; ++j) mean[j] /= real(s.rows);
+    for (int64_t i = 0; i < s.rows; ++i)
+        for (int64_t j = 0; j < s.cols; ++j) {
+            const real d = x[i * s.cols + j] - mean[j];
+            var[j] += d * d;
+        }
+    for (int64_t j = 0; j < s.cols; ++j) var[j] /= real(s.rows);
+}
+
+void batch_norm(real* y, const real* x, const real* mean_var, const real* gamma, const real* beta, const RowsShape& s, real eps,
+                real slope) {
+    for (int64_t i = 0; i < s.rows; ++i)
+        for (int64_t j = 0; j < s.cols; ++j) {
+            const real z = gamma[j] * (x[i * s.cols + j] - mean_var[j]) / real(std::sqrt(mean_var[s.cols + j] + eps)) + beta[j];
+            y[i * s.cols + j] = z > 0 ? z : slope * z;
+        }
+}
+
+}  // namespace naive
 
 // Sizes of a batch: 28x28 images, the 14x14x64 of dcgan's first layer, dcgan64's 32x32x64.
 constexpr int64_t sizes[] = {64 * 28 * 28, 64 * 14 * 14 * 64, 128 * 32 * 32 * 64};

@@ -3,11 +3,58 @@
 
 #include "base/error.h"
 #include "engine/bench/kernels.h"
-#include "engine/bench/naive.h"
 #include "engine/bench/onednn.h"
 
 namespace gannet::bench {
 namespace {
+
+// ---- plain loops over the formulas, on one thread, as baselines; operands as in kernels/contract
+
+namespace naive {
+
+// Calls f(x, w, y) with the indices of every multiplication of a convolution.
+template <class F>
+void for_products(const ConvShape& s, F f) {
+    for (int64_t n = 0; n < s.N; ++n)
+        for (int64_t p = 0; p < s.P; ++p)
+            for (int64_t q = 0; q < s.Q; ++q)
+                for (int64_t o = 0; o < s.OC; ++o)
+                    for (int64_t r = 0; r < s.R; ++r)
+                        for (int64_t t = 0; t < s.S; ++t) {
+                            const int64_t h = p * s.stride - s.padding + r, w = q * s.stride - s.padding + t;
+                            if (h < 0 || h >= s.H || w < 0 || w >= s.W) continue;
+                            for (int64_t c = 0; c < s.C; ++c)
+                                f(((n * s.H + h) * s.W + w) * s.C + c, ((o * s.R + r) * s.S + t) * s.C + c,
+                                  ((n * s.P + p) * s.Q + q) * s.OC + o);
+                        }
+}
+
+void matmul(real* c, const real* a, const real* b, const MatmulShape& s) {
+    for (int64_t i = 0; i < s.M; ++i)
+        for (int64_t j = 0; j < s.N; ++j) {
+            real sum = 0;
+            for (int64_t k = 0; k < s.K; ++k)
+                sum += a[s.transpose_a ? k * s.M + i : i * s.K + k] * b[s.transpose_b ? j * s.K + k : k * s.N + j];
+            c[i * s.N + j] = sum;
+        }
+}
+
+void conv2d(real* y, const real* x, const real* w, const ConvShape& s) {
+    std::fill_n(y, s.out_size(), real(0));
+    for_products(s, [=](int64_t i, int64_t j, int64_t k) { y[k] += x[i] * w[j]; });
+}
+
+void conv2d_dgrad(real* dx, const real* dy, const real* w, const ConvShape& s) {
+    std::fill_n(dx, s.in_size(), real(0));
+    for_products(s, [=](int64_t i, int64_t j, int64_t k) { dx[i] += dy[k] * w[j]; });
+}
+
+void conv2d_wgrad(real* dw, const real* x, const real* dy, const ConvShape& s) {
+    std::fill_n(dw, s.filter_size(), real(0));
+    for_products(s, [=](int64_t i, int64_t j, int64_t k) { dw[j] += dy[k] * x[i]; });
+}
+
+}  // namespace naive
 
 // A linear layer: x (M, in), w (out, in).
 struct Linear {

@@ -1,10 +1,33 @@
 // Cases of the kernels of a step outside its layers: optimizers, random numbers, data, losses, layouts.
+#include <cmath>
+
 #include "engine/bench/kernels.h"
-#include "engine/bench/naive.h"
 #include "engine/model/objective.h"
 
 namespace gannet::bench {
 namespace {
+
+// ---- plain loops over the formulas, on one thread, as baselines; operands as in kernels/contract
+
+namespace naive {
+
+void transpose(real* y, const real* x, const TransposeShape& s) {
+    for (int64_t b = 0; b < s.batch; ++b)
+        for (int64_t i = 0; i < s.rows; ++i)
+            for (int64_t j = 0; j < s.cols; ++j) y[(b * s.cols + j) * s.rows + i] = x[(b * s.rows + i) * s.cols + j];
+}
+
+void adam_update(real* w, real* m, real* v, const real* g, const OptimizerState& state, const AdamParameters& p, int64_t n) {
+    const real b1 = real(p.beta1), b2 = real(p.beta2), step = real(state.lr / state.correction1),
+               root = real(std::sqrt(state.correction2));
+    for (int64_t i = 0; i < n; ++i) {
+        m[i] = b1 * m[i] + (1 - b1) * g[i];
+        v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
+        w[i] -= step * m[i] / (real(std::sqrt(v[i])) / root + real(p.eps));
+    }
+}
+
+}  // namespace naive
 
 // Numbers of parameters: vanilla's D and G, dcgan's G, dcgan64's D and G.
 constexpr int64_t parameters[] = {533505, 1510032, 759680, 2765568, 3576704};

@@ -28,7 +28,7 @@ struct Array {
 
 // Another implementation of the same operation on the same arrays, to compare a kernel with.
 struct Rival {
-    std::string name;  // "naive" (naive.h), "oneDNN", "cuBLAS"
+    std::string name;  // "naive" (plain loops), "oneDNN", "cuBLAS"
     bool on_gpu = false;
     std::function<std::function<void()>(const Call&)> prepare;  // the call to time; empty if it does not support the case
     double part = 1;                                            // share of the case's work in one call, for slow baselines
