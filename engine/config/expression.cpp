@@ -38,7 +38,9 @@ private:
         if (at_ >= text_.size()) fail("ends too early", usual);
         fail("has an unexpected '" + printable(text_.substr(at_, 1)) + "' at character " + std::to_string(at_ + 1), usual);
     }
-    [[noreturn]] void overflow() const { fail("overflows", "use smaller numbers"); }
+    void check(bool overflowed) const {
+        if (overflowed) fail("overflows", "use smaller numbers");
+    }
 
     char peek() {
         while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
@@ -53,13 +55,9 @@ private:
     int64_t sum() {
         int64_t value = product();
         for (;;) {
-            if (take('+')) {
-                if (__builtin_add_overflow(value, product(), &value)) overflow();
-            } else if (take('-')) {
-                if (__builtin_sub_overflow(value, product(), &value)) overflow();
-            } else {
-                return value;
-            }
+            if (take('+')) check(__builtin_add_overflow(value, product(), &value));
+            else if (take('-')) check(__builtin_sub_overflow(value, product(), &value));
+            else return value;
         }
     }
 
@@ -67,12 +65,12 @@ private:
         int64_t value = factor();
         for (;;) {
             if (take('*')) {
-                if (__builtin_mul_overflow(value, factor(), &value)) overflow();
+                check(__builtin_mul_overflow(value, factor(), &value));
             } else if (take('/')) {
                 const int64_t divisor = factor();
                 if (divisor == 0) fail("divides by zero", "change the divisor");
                 if (divisor == -1) {  // the remainder of the smallest integer traps
-                    if (__builtin_sub_overflow(int64_t(0), value, &value)) overflow();
+                    check(__builtin_sub_overflow(int64_t(0), value, &value));
                     continue;
                 }
                 if (value % divisor != 0)
@@ -89,7 +87,7 @@ private:
         if (++depth_ > deepest) fail("is nested too deeply", "simplify it");
         int64_t value = 0;
         if (take('-')) {
-            if (__builtin_sub_overflow(int64_t(0), factor(), &value)) overflow();
+            check(__builtin_sub_overflow(int64_t(0), factor(), &value));
         } else {
             value = atom();
             if (take('^')) value = power(value, factor());
@@ -104,7 +102,7 @@ private:
         if (base == -1) return exponent % 2 ? -1 : 1;
         int64_t value = 1;
         for (int64_t i = 0; i < exponent; ++i)  // at most 63 rounds, then it overflows
-            if (__builtin_mul_overflow(value, base, &value)) overflow();
+            check(__builtin_mul_overflow(value, base, &value));
         return value;
     }
 
@@ -118,8 +116,7 @@ private:
         if (std::isdigit(static_cast<unsigned char>(c))) {
             int64_t value = 0;
             for (; at_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_])); ++at_)
-                if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, text_[at_] - '0', &value))
-                    overflow();
+                check(__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, text_[at_] - '0', &value));
             return value;
         }
         if (take('$')) return variable();

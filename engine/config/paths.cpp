@@ -21,20 +21,6 @@ std::string home_of(const std::string& user) {
     return entry && entry->pw_dir ? entry->pw_dir : "";
 }
 
-void place(Value& value, const Key& key, const std::string& folder);
-
-void place_members(Value& object, const ObjectSpec& spec, const std::string& folder) {
-    for (const Key& key : spec.keys)
-        if (key.is_path || key.object)
-            if (Value* value = object.find(key.name)) place(*value, key, folder);
-}
-
-void place(Value& value, const Key& key, const std::string& folder) {
-    std::string* text = std::get_if<std::string>(&value.data);
-    if (text && key.is_path) *text = absolute_path(*text, folder);
-    if (key.object) place_members(value, *key.object, folder);
-}
-
 }  // namespace
 
 std::string expand_home(const std::string& path) {
@@ -57,10 +43,16 @@ std::string absolute_path(const std::string& path, const std::string& folder) {
     return out;
 }
 
-void place_paths(Value& file, const ObjectSpec& spec, const std::string& folder) { place_members(file, spec, folder); }
+void place_paths(Value& file, const ObjectSpec& spec, const std::string& folder) {
+    for (const Key& key : spec.keys)
+        if (key.is_path || key.object)
+            if (Value* value = file.find(key.name)) place_paths(*value, &key, folder);
+}
 
 void place_paths(Value& value, const Key* key, const std::string& folder) {
-    if (key) place(value, *key, folder);
+    std::string* text = std::get_if<std::string>(&value.data);
+    if (text && key && key->is_path) *text = absolute_path(*text, folder);
+    if (key && key->object) place_paths(value, *key->object, folder);
 }
 
 const Key* key_at(const ObjectSpec& spec, const std::vector<std::string>& path) {

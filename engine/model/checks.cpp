@@ -20,24 +20,15 @@ void check_output(const std::vector<LayerConfig>& discriminator, const LossInfo&
     const ActivationRow& activation = row_of(layer_traits(last->type).activation);
     const bool sigmoid = activation.low == 0 && activation.high == 1;
     const std::string name = "the loss '" + std::string(loss.name) + "'";
-    switch (loss.scores) {
-        case Scores::probabilities:
-            if (!sigmoid)
-                throw Error(name + " needs probabilities, but the discriminator ends in '" + last->type + "'", last->keys.where(),
-                            "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
-            break;
-        case Scores::logits:
-            if (sigmoid)
-                throw Error(name + " has its own sigmoid, but the discriminator ends in one", last->keys.where(),
-                            "remove the layer, or use the loss 'bce'");
-            break;
-        case Scores::unbounded:
-            if (sigmoid)
-                throw Error(name + " needs unbounded scores, but the discriminator ends in a sigmoid", last->keys.where(),
-                            "remove the layer");
-            break;
-        case Scores::any: break;
-    }
+    const std::string where = last->keys.where();
+    if (loss.scores == Scores::probabilities && !sigmoid)
+        throw Error(name + " needs probabilities, but the discriminator ends in '" + last->type + "'", where,
+                    "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
+    if (loss.scores == Scores::logits && sigmoid)
+        throw Error(name + " has its own sigmoid, but the discriminator ends in one", where,
+                    "remove the layer, or use the loss 'bce'");
+    if (loss.scores == Scores::unbounded && sigmoid)
+        throw Error(name + " needs unbounded scores, but the discriminator ends in a sigmoid", where, "remove the layer");
 }
 
 void check_mismatch(const GanConfig& model) {
