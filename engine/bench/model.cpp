@@ -1,21 +1,59 @@
 #include "engine/bench/model.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "data/procedural.h"
-#include "engine/bench/machine.h"
 #include "engine/gan/trainer.h"
 #include "engine/metrics/nearest.h"
 #include "kernels/place.h"
 
 namespace gannet::bench {
 namespace {
+
+// The text after `key` on its line of a system file, or "".
+std::string value_of(const char* file, const std::string& key) {
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+        if (line.compare(0, key.size(), key) != 0) continue;
+        const std::size_t begin = line.find_first_not_of(" \t:", key.size());
+        return begin == std::string::npos ? "" : line.substr(begin);
+    }
+    return "";
+}
+
+// Seconds since this process was started, to a hundredth.
+double process_seconds() {
+    std::ifstream in("/proc/self/stat");
+    std::string line;
+    std::getline(in, line);
+    // The second field, the program's name, may contain any character and ends at the last parenthesis; field 22 is the start
+    // time.
+    std::istringstream fields(line.substr(std::min(line.rfind(')') + 1, line.size())));
+    std::string field;
+    for (int i = 3; i <= 22; ++i) fields >> field;
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    const double ticks = double(sysconf(_SC_CLK_TCK));
+    return double(now.tv_sec) + double(now.tv_nsec) * 1e-9 - std::strtod(field.c_str(), nullptr) / ticks;
+}
+
+// The peak memory of this process.
+int64_t peak_resident_bytes() { return std::strtoll(value_of("/proc/self/status", "VmHWM").c_str(), nullptr, 10) * 1024; }
+
+// "AMD EPYC 9B14"; "" if unknown.
+std::string processor() { return value_of("/proc/cpuinfo", "model name"); }
 
 // The image size of the data set; if it is not installed, the size in the model file, or MNIST's.
 DatasetInfo image_size(const DatasetOptions& options) {

@@ -1,16 +1,33 @@
 #include "engine/bench/peaks.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 
 #include "base/format.h"
-#include "engine/bench/machine.h"
 #include "engine/bench/timing.h"
 #include "engine/tensor/tensor.h"
 #include "kernels/cpu/peak.h"
 
 namespace gannet::bench {
 namespace {
+
+// Bytes of the data cache of level 1 or 2 (of one core) or 3 (shared); 0 if unknown.
+int64_t cache_bytes(int level) {
+    for (int index = 0; index < 8; ++index) {
+        const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+        std::ifstream level_file(folder + "level"), size_file(folder + "size");
+        int found = 0;
+        int64_t kibibytes = 0;
+        std::string type;
+        std::ifstream(folder + "type") >> type;
+        if (type != "Instruction" && level_file >> found && found == level && size_file >> kibibytes) return kibibytes * 1024;
+    }
+    constexpr int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+    return std::max<int64_t>(0, sysconf(names[level - 1]));
+}
 
 kernels::cpu::PeakLoops loops_of(Backend isa) {
     switch (isa) {
