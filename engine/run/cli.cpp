@@ -200,19 +200,15 @@ bool CommandLine::parse(int argc, char** argv) {
         s.app.get_formatter()->label("REQUIRED", "");
         std::cout << s.app.help();
         return false;
-    } catch (const CLI::ArgumentMismatch& error) {
-        s.check_flags();
-        const std::string text = error.what();
-        throw Error(text.substr(0, text.find(':')) + " needs a value", "command line", s.usage_hint());
-    } catch (const CLI::ExcludesError& error) {
-        s.check_flags();
-        throw Error(error.what(), "command line", "omit one of them");
-    } catch (const CLI::RequiresError& error) {
-        s.check_flags();
-        throw Error(error.what(), "command line", "give both, or neither");
     } catch (const CLI::ParseError& error) {
         s.check_flags();
-        throw Error(error.what(), "command line", s.usage_hint());
+        const std::string text = error.what(), kind = error.get_name();
+        if (kind == "ArgumentMismatch")
+            throw Error(text.substr(0, text.find(':')) + " needs a value", "command line", s.usage_hint());
+        throw Error(text, "command line",
+                    kind == "ExcludesError"   ? "omit one of them"
+                    : kind == "RequiresError" ? "give both, or neither"
+                                              : s.usage_hint());
     }
     if (s.app.count("--version") > 0) {
         std::cout << s.program << " (Gannet) " << version() << "\n";
