@@ -50,7 +50,7 @@ std::vector<std::string> warnings_of(const Dataset& set) {
 SampleSource::SampleSource(const std::string& path) : path_(path) {
     if (!exists(path))
         throw Error("no such run, checkpoint, folder or file", path,
-                    "give a run, a checkpoint, a folder of PNG files, or an .npy file");
+                    "give a run, a checkpoint, a folder of PNG and JPEG files, or an .npy file");
     if (is_array(path) || !holds_a_run(path)) return;
     checkpoint_ = load_checkpoint(find_checkpoint(path));
     config_ = config::gan_of(config_of(*checkpoint_), "give the run of a GAN here, and this run with --classifier");
