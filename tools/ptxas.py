@@ -167,7 +167,7 @@ def readable(name: str) -> str:
             name = name[:i]
             break
     name = re.sub(r"_kernel\b", "", name)
-    name = re.sub(r"<float(, )?", "<", name).replace("<>", "")
+    name = re.sub(r"(, float)+>", ">", re.sub(r"<float(, )?", "<", name)).replace("<>", "")
     return re.sub(r"\s+", " ", re.sub(r"[<>,]", " ", name)).strip()
 
 

@@ -8,6 +8,7 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/pack.h"
+#include "kernels/math.h"
 
 namespace gannet::kernels::cuda {
 
@@ -95,12 +96,32 @@ __device__ __forceinline__ void map(T* y, int64_t n, bool wide, const F& f, cons
     mine.store(y, map_pack<T>(f, mine.load(x)...));
 }
 
-// Launches a map over n elements. Does nothing if n is 0.
+// Launches a kernel that takes a Share of n elements. Does nothing if n is 0.
 template <class T, class... P>
 void launch_map(const char* name, void (*kernel)(P...), int64_t n, Stream stream, std::type_identity_t<P>... arguments) {
     if (n <= 0) return;
     launch(name, kernel, {dim3(unsigned(divide_up(n, map_tile<T>))), dim3(map_threads)}, stream, arguments...);
 }
+
+template <class F, class T, class... X>
+__global__ void __launch_bounds__(map_threads, map_blocks) map_kernel(F f, T* y, int64_t n, bool wide, const X*... x) {
+    map(y, n, wide, f, x...);
+}
+
+// y[e] = f(x[e]...) in a launch of its own. f is a struct: a profiler shows its name as that of the kernel.
+template <class F, class T, class... X>
+void launch_map(const char* name, const F& f, T* y, int64_t n, Stream stream, const X*... x) {
+    launch_map<T>(name, map_kernel<F, T, X...>, n, stream, f, y, n, aligned(y, x...), x...);
+}
+
+struct Add {
+    __device__ auto operator()(auto u, auto v) const { return u + v; }
+};
+template <class T>
+struct Clamp {
+    T low, high;
+    __device__ T operator()(T v) const { return math::clamp(v, low, high); }
+};
 
 // ---- indices ---------------------------------------------------------------------------------------------------------
 

@@ -125,18 +125,6 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
     mine.store(m, means);
 }
 
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) clip_update_kernel(T* w, T limit, int64_t n, bool wide) {
-    map(
-        w, n, wide, [=](T v) { return math::clamp(v, -limit, limit); }, w);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) accumulate_update_kernel(T* sum, const T* g, int64_t n, bool wide) {
-    map(
-        sum, n, wide, [](T s, T d) { return s + d; }, sum, g);
-}
-
 // One thread.
 __global__ void __launch_bounds__(32, min_blocks(32, 128)) advance_update_kernel(Counters* counters, int64_t images) {
     counters->step += 1;
@@ -180,12 +168,12 @@ void lion_update(T* w, T* m, const T* g, const OptimizerState* state, const Lion
 
 template <class T>
 void clip_update(T* w, T limit, int64_t n, Stream stream) {
-    launch_map<T>("clip_update", clip_update_kernel<T>, n, stream, w, limit, n, aligned(w));
+    launch_map("clip_update", Clamp<T>{-limit, limit}, w, n, stream, w);
 }
 
 template <class T>
 void accumulate_update(T* sum, const T* g, int64_t n, Stream stream) {
-    launch_map<T>("accumulate_update", accumulate_update_kernel<T>, n, stream, sum, g, n, aligned(sum, g));
+    launch_map("accumulate_update", Add{}, sum, n, stream, sum, g);
 }
 
 void advance_update(Counters* counters, int64_t images, Stream stream) {

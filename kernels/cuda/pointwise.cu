@@ -13,104 +13,54 @@ namespace {
 // Each kernel has at most 40 registers; most have few enough for full occupancy.
 
 template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) fill_kernel(T* y, T value, int64_t n, bool wide) {
-    const Share<T> mine(n, wide);
-    typename Share<T>::Values values;
-#pragma unroll
-    for (T& v : values.v) v = value;
-    mine.store(y, values);
-}
-
+struct Constant {
+    T value;
+    __device__ T operator()() const { return value; }
+};
+struct Identity {
+    __device__ auto operator()(auto v) const { return v; }
+};
+struct Subtract {
+    __device__ auto operator()(auto u, auto v) const { return u - v; }
+};
+struct Multiply {
+    __device__ auto operator()(auto u, auto v) const { return u * v; }
+};
+struct Divide {
+    __device__ auto operator()(auto u, auto v) const { return u / v; }
+};
 template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) copy_kernel(T* y, const T* x, int64_t n, bool wide) {
-    const Share<T> mine(n, wide);
-    mine.store(y, mine.load(x));
-}
-
+struct Affine {
+    T scale, offset;
+    __device__ T operator()(T v) const { return scale * v + offset; }
+};
+struct Exp {
+    __device__ auto operator()(auto v) const { return math::exp(v); }
+};
+struct Log {
+    __device__ auto operator()(auto v) const { return math::log(v); }
+};
+struct Sqrt {
+    __device__ auto operator()(auto v) const { return math::sqrt(v); }
+};
+struct Softplus {
+    __device__ auto operator()(auto v) const { return math::softplus(v); }
+};
 template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) add_kernel(T* y, const T* a, const T* b, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T u, T v) { return u + v; }, a, b);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) sub_kernel(T* y, const T* a, const T* b, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T u, T v) { return u - v; }, a, b);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) mul_kernel(T* y, const T* a, const T* b, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T u, T v) { return u * v; }, a, b);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) div_kernel(T* y, const T* a, const T* b, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T u, T v) { return u / v; }, a, b);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks)
-    affine_kernel(T* y, const T* x, T scale, T offset, int64_t n, bool wide) {
-    map(
-        y, n, wide, [=](T v) { return scale * v + offset; }, x);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) exp_kernel(T* y, const T* x, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T v) { return math::exp(v); }, x);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) log_kernel(T* y, const T* x, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T v) { return math::log(v); }, x);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) sqrt_kernel(T* y, const T* x, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T v) { return math::sqrt(v); }, x);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) softplus_kernel(T* y, const T* x, int64_t n, bool wide) {
-    map(
-        y, n, wide, [](T v) { return math::softplus(v); }, x);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) clamp_kernel(T* y, const T* x, T low, T high, int64_t n, bool wide) {
-    map(
-        y, n, wide, [=](T v) { return math::clamp(v, low, high); }, x);
-}
-
-template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks)
-    clamp_grad_kernel(T* dx, const T* x, const T* dy, T low, T high, int64_t n, bool wide) {
-    map(
-        dx, n, wide, [=](T v, T d) { return v >= low && v <= high ? d : T(0); }, x, dy);
-}
-
-template <class T, class A>
-__global__ void __launch_bounds__(map_threads, map_blocks) activation_kernel(T* y, const T* x, A act, int64_t n, bool wide) {
-    map(
-        y, n, wide, [=](T v) { return activate_any(v, act); }, x);
-}
-
-template <class T, ActivationKind K>
-__global__ void __launch_bounds__(map_threads, map_blocks)
-    activation_grad_kernel(T* dx, const T* y, const T* dy, StaticActivation<K> act, int64_t n, bool wide) {
-    if constexpr (K == ActivationKind::none)
-        map(
-            dx, n, wide, [](T d) { return d; }, dy);  // y may be null
-    else
-        map(
-            dx, n, wide, [=](T v, T d) { return gradient_of_any(v, d, act); }, y, dy);
-}
+struct ClampGrad {
+    T low, high;
+    __device__ T operator()(T v, T d) const { return v >= low && v <= high ? d : T(0); }
+};
+template <class A>
+struct Activate {
+    A act;
+    __device__ auto operator()(auto v) const { return activate_any(v, act); }
+};
+template <class A>
+struct ActivationGrad {
+    A act;
+    __device__ auto operator()(auto v, auto d) const { return gradient_of_any(v, d, act); }
+};
 
 template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks)
@@ -131,80 +81,79 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
 
 template <class T>
 void fill(T* y, T value, int64_t n, Stream stream) {
-    launch_map<T>("fill", fill_kernel<T>, n, stream, y, value, n, aligned(y));
+    launch_map("fill", Constant<T>{value}, y, n, stream);
 }
 
 template <class T>
 void copy(T* y, const T* x, int64_t n, Stream stream) {
-    launch_map<T>("copy", copy_kernel<T>, n, stream, y, x, n, aligned(y, x));
+    launch_map("copy", Identity{}, y, n, stream, x);
 }
 
 template <class T>
 void add(T* y, const T* a, const T* b, int64_t n, Stream stream) {
-    launch_map<T>("add", add_kernel<T>, n, stream, y, a, b, n, aligned(y, a, b));
+    launch_map("add", Add{}, y, n, stream, a, b);
 }
 
 template <class T>
 void sub(T* y, const T* a, const T* b, int64_t n, Stream stream) {
-    launch_map<T>("sub", sub_kernel<T>, n, stream, y, a, b, n, aligned(y, a, b));
+    launch_map("sub", Subtract{}, y, n, stream, a, b);
 }
 
 template <class T>
 void mul(T* y, const T* a, const T* b, int64_t n, Stream stream) {
-    launch_map<T>("mul", mul_kernel<T>, n, stream, y, a, b, n, aligned(y, a, b));
+    launch_map("mul", Multiply{}, y, n, stream, a, b);
 }
 
 template <class T>
 void div(T* y, const T* a, const T* b, int64_t n, Stream stream) {
-    launch_map<T>("div", div_kernel<T>, n, stream, y, a, b, n, aligned(y, a, b));
+    launch_map("div", Divide{}, y, n, stream, a, b);
 }
 
 template <class T>
 void affine(T* y, const T* x, T scale, T offset, int64_t n, Stream stream) {
-    launch_map<T>("affine", affine_kernel<T>, n, stream, y, x, scale, offset, n, aligned(y, x));
+    launch_map("affine", Affine<T>{scale, offset}, y, n, stream, x);
 }
 
 template <class T>
 void exp(T* y, const T* x, int64_t n, Stream stream) {
-    launch_map<T>("exp", exp_kernel<T>, n, stream, y, x, n, aligned(y, x));
+    launch_map("exp", Exp{}, y, n, stream, x);
 }
 
 template <class T>
 void log(T* y, const T* x, int64_t n, Stream stream) {
-    launch_map<T>("log", log_kernel<T>, n, stream, y, x, n, aligned(y, x));
+    launch_map("log", Log{}, y, n, stream, x);
 }
 
 template <class T>
 void sqrt(T* y, const T* x, int64_t n, Stream stream) {
-    launch_map<T>("sqrt", sqrt_kernel<T>, n, stream, y, x, n, aligned(y, x));
+    launch_map("sqrt", Sqrt{}, y, n, stream, x);
 }
 
 template <class T>
 void softplus(T* y, const T* x, int64_t n, Stream stream) {
-    launch_map<T>("softplus", softplus_kernel<T>, n, stream, y, x, n, aligned(y, x));
+    launch_map("softplus", Softplus{}, y, n, stream, x);
 }
 
 template <class T>
 void clamp(T* y, const T* x, T low, T high, int64_t n, Stream stream) {
-    launch_map<T>("clamp", clamp_kernel<T>, n, stream, y, x, low, high, n, aligned(y, x));
+    launch_map("clamp", Clamp<T>{low, high}, y, n, stream, x);
 }
 
 template <class T>
 void clamp_grad(T* dx, const T* x, const T* dy, T low, T high, int64_t n, Stream stream) {
-    launch_map<T>("clamp_grad", clamp_grad_kernel<T>, n, stream, dx, x, dy, low, high, n, aligned(dx, x, dy));
+    launch_map("clamp_grad", ClampGrad<T>{low, high}, dx, n, stream, x, dy);
 }
 
 template <class T>
 void activation(T* y, const T* x, Activation act, int64_t n, Stream stream) {
-    with_any_activation(act, [&](auto a) {
-        launch_map<T>("activation", activation_kernel<T, decltype(a)>, n, stream, y, x, a, n, aligned(y, x));
-    });
+    with_any_activation(act, [&](auto a) { launch_map("activation", Activate<decltype(a)>{a}, y, n, stream, x); });
 }
 
 template <class T>
 void activation_grad(T* dx, const T* y, const T* dy, Activation act, int64_t n, Stream stream) {
     with_any_activation(act, [&]<ActivationKind K>(StaticActivation<K> a) {
-        launch_map<T>("activation_grad", activation_grad_kernel<T, K>, n, stream, dx, y, dy, a, n, aligned(dx, y, dy));
+        if constexpr (K == ActivationKind::none) launch_map("activation_grad", Identity{}, dx, n, stream, dy);  // y may be null
+        else launch_map("activation_grad", ActivationGrad<decltype(a)>{a}, dx, n, stream, y, dy);
     });
 }
 
