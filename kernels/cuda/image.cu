@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/shared.h"
+#include "kernels/cuda/variants.h"
 #include "kernels/philox.h"
 
 namespace gannet::kernels::cuda {
@@ -151,22 +152,11 @@ void transpose(T* y, const T* x, const TransposeShape& s, Stream stream) {
     });
 }
 
-namespace {
-
-// Calls f with a constant, the number of channels of one access.
-template <class T, class F>
-void with_channel_pack(bool wide, const F& f) {
-    if (wide) f(std::integral_constant<int, widest<T>>());
-    else f(std::integral_constant<int, 1>());
-}
-
-}  // namespace
-
 template <class T>
 void upsample_nearest(T* y, const T* x, const UpsampleShape& s, Stream stream) {
     const int64_t in_image = s.H * s.W * s.C, out_image = in_image * s.scale * s.scale;
     for_ranges(s.N, out_image, [&](int64_t first, int64_t count) {
-        with_channel_pack<T>(s.C % widest<T> == 0 && aligned(y, x), [&](auto width) {
+        with_width<T>(s.C % widest<T> == 0 && aligned(y, x), [&](auto width) {
             const int64_t n = count * out_image;
             launch("upsample_nearest", upsample_nearest_kernel<T, width>, thread_grid(n / width), stream, y + first * out_image,
                    x + first * in_image, Divisor(s.C), Divisor(s.W * s.scale), Divisor(s.scale), uint32_t(s.W), uint32_t(n));
@@ -178,7 +168,7 @@ template <class T>
 void upsample_nearest_grad(T* dx, const T* dy, const UpsampleShape& s, Stream stream) {
     const int64_t in_image = s.H * s.W * s.C, out_image = in_image * s.scale * s.scale;
     for_ranges(s.N, out_image, [&](int64_t first, int64_t count) {
-        with_channel_pack<T>(s.C % widest<T> == 0 && aligned(dx, dy), [&](auto width) {
+        with_width<T>(s.C % widest<T> == 0 && aligned(dx, dy), [&](auto width) {
             const int64_t n = count * in_image;
             launch("upsample_nearest_grad", upsample_nearest_grad_kernel<T, width>, thread_grid(n / width), stream,
                    dx + first * in_image, dy + first * out_image, Divisor(s.C), Divisor(s.W), int(s.scale), uint32_t(n));

@@ -26,12 +26,6 @@ struct DoubleNorm {
     __device__ double finish(double total) const { return math::sqrt(total); }
 };
 
-template <class T, int width, class F>
-__global__ void __launch_bounds__(256, min_blocks(256, 64))
-    loss_kernel(T* out, T* partial, const T* x, RowCut c, LossMean<T, F> mean) {
-    add_rows<width>(out, partial, x, c, mean, shared<RowSums<T>>());
-}
-
 template <class T, class F>
 __global__ void __launch_bounds__(map_threads, map_blocks)
     loss_grad_kernel(T* __restrict__ dx, const T* __restrict__ x, const T* __restrict__ dout, F form, int64_t n, bool wide) {
@@ -83,23 +77,12 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
     dx[e] = dout[0] / T(s.rows) * (share - target);
 }
 
-template <class T, int width>
-__global__ void __launch_bounds__(256, min_blocks(256, 64)) norm2_kernel(T* out, double* partial, const T* x, RowCut c) {
-    add_rows<width>(out, partial, x, c, DoubleNorm{}, shared<RowSums<double>>());
-}
-
 }  // namespace
 
 template <class T>
 void loss(T* out, const T* x, const T* plus, const LossForm& form, int64_t n, Stream stream) {
-    with_width<T>(aligned(x), [&](auto width) {
-        with_loss(form, [&](auto f) {
-            const RowCut c = cut_rows(RowsShape{1, n}, width);
-            const LossMean<T, decltype(f)> mean{f, n, plus};
-            const Scratch partial(c.partial_bytes<T>(), stream);
-            launch("loss", loss_kernel<T, width, decltype(f)>, c.grid(), stream, out, partial.as<T>(), x, c, mean);
-            merge_rows(out, partial.as<T>(), c, mean, stream);
-        });
+    with_loss(form, [&](auto f) {
+        sum_of_rows<T>("loss", out, x, {1, n}, aligned(x), LossMean<T, decltype(f)>{f, n, plus}, stream);
     });
 }
 
@@ -129,12 +112,7 @@ void cross_entropy_grad(T* dx, const T* x, const T* labels, const T* log_sums, c
 // Computed in double, because squares of large gradients overflow float.
 template <class T>
 void norm2(T* out, const T* x, int64_t n, Stream stream) {
-    with_width<T>(aligned(x), [&](auto width) {
-        const RowCut c = cut_rows(RowsShape{1, n}, width);
-        const Scratch partial(c.partial_bytes<double>(), stream);
-        launch("norm2", norm2_kernel<T, width>, c.grid(), stream, out, partial.as<double>(), x, c);
-        merge_rows(out, partial.as<double>(), c, DoubleNorm{}, stream);
-    });
+    sum_of_rows<double>("norm2", out, x, {1, n}, aligned(x), DoubleNorm{}, stream);
 }
 
 }  // namespace gannet::kernels::cuda

@@ -95,16 +95,6 @@ struct Norm {
 };
 
 template <class T, int width>
-__global__ void __launch_bounds__(256, min_blocks(256, 64)) sum_cols_kernel(T* y, T* partial, const T* x, RowCut c) {
-    add_rows<width>(y, partial, x, c, Total{}, shared<RowSums<T>>());
-}
-
-template <class T, int width>
-__global__ void __launch_bounds__(256, min_blocks(256, 64)) row_norm_kernel(T* y, T* partial, const T* x, RowCut c) {
-    add_rows<width>(y, partial, x, c, Norm{}, shared<RowSums<T>>());
-}
-
-template <class T, int width>
 __global__ void __launch_bounds__(RowSpread::threads, min_blocks(RowSpread::threads, 64))
     expand_cols_kernel(T* __restrict__ y, const T* __restrict__ v, RowSpread s) {
     spread_rows<width>(
@@ -173,12 +163,7 @@ void sum_rows(T* y, const T* x, const RowsShape& s, Stream stream) {
 template <class T>
 void sum_cols(T* y, const T* x, const RowsShape& s, Stream stream) {
     if (s.rows <= 0) return;
-    with_width<T>(aligned(x) && s.cols % widest<T> == 0, [&](auto width) {
-        const RowCut c = cut_rows(s, width);
-        const Scratch partial(c.partial_bytes<T>(), stream);
-        launch("sum_cols", sum_cols_kernel<T, width>, c.grid(), stream, y, partial.as<T>(), x, c);
-        merge_rows(y, partial.as<T>(), c, Total{}, stream);
-    });
+    sum_of_rows<T>("sum_cols", y, x, s, aligned(x) && s.cols % widest<T> == 0, Total{}, stream);
 }
 
 template <class T>
@@ -217,12 +202,7 @@ void bias_activation_grad(T* dx, T* db, const T* y, const T* dy, const RowsShape
 template <class T>
 void row_norm(T* y, const T* x, const RowsShape& s, Stream stream) {
     if (s.rows <= 0) return;
-    with_width<T>(aligned(x) && s.cols % widest<T> == 0, [&](auto width) {
-        const RowCut c = cut_rows(s, width);
-        const Scratch partial(c.partial_bytes<T>(), stream);
-        launch("row_norm", row_norm_kernel<T, width>, c.grid(), stream, y, partial.as<T>(), x, c);
-        merge_rows(y, partial.as<T>(), c, Norm{}, stream);
-    });
+    sum_of_rows<T>("row_norm", y, x, s, aligned(x) && s.cols % widest<T> == 0, Norm{}, stream);
 }
 
 template <class T>
@@ -230,7 +210,8 @@ void gradient_penalty(T* out, T* norms, const T* x, T target, T weight, const Ro
     with_width<T>(aligned(x) && s.cols % widest<T> == 0, [&](auto width) {
         const RowCut c = cut_rows(s, width);
         const Scratch partial(c.partial_bytes<T>(), stream);
-        if (s.rows > 0) launch("row_norm", row_norm_kernel<T, width>, c.grid(), stream, norms, partial.as<T>(), x, c);
+        if (s.rows > 0)
+            launch("row_norm", add_rows_kernel<width, T, T, Norm>, c.grid(), stream, norms, partial.as<T>(), x, c, Norm{});
         launch("gradient_penalty", gradient_penalty_kernel<T>, {dim3(1), dim3(row_threads)}, stream, out, norms, partial.as<T>(),
                s.rows, c.pieces, target, weight);
     });

@@ -93,7 +93,7 @@ __device__ __forceinline__ A row_sum(A value, int lanes, RowSums<A>& sums) {
 // A kind of row sum adds term(x) in type A and returns finish(sum). First level: writes y[i] or, if rows are split,
 // partial[piece]. If `width` does not divide a row (then there is only one row), its last columns are added one by one.
 template <int width, class T, class A, class Kind>
-__device__ __forceinline__ void add_rows(T* y, A* partial, const T* x, const RowCut& c, const Kind& kind, RowSums<A>& sums) {
+__global__ void __launch_bounds__(256, min_blocks(256, 64)) add_rows_kernel(T* y, A* partial, const T* x, RowCut c, Kind kind) {
     const RowThread p(c);
     const T* row = x + p.row * c.cols;
     const int64_t whole = p.end - (p.end - p.begin) % width;
@@ -106,7 +106,7 @@ __device__ __forceinline__ void add_rows(T* y, A* partial, const T* x, const Row
     }
     if (width > 1)
         for (int64_t j = whole + p.lane; j < p.end; j += c.lanes) acc[0] += kind.term(row[j]);
-    const A total = row_sum(sum_of(acc), c.lanes, sums);
+    const A total = row_sum(sum_of(acc), c.lanes, shared<RowSums<A>>());
     if (p.lane > 0 || !p.active) return;
     if (c.pieces > 1) partial[p.index] = total;
     else y[p.row] = kind.finish(total);
@@ -137,6 +137,17 @@ void merge_rows(T* y, const A* partial, const RowCut& c, const Kind& kind, Strea
     launch("merge_rows", merge_rows_kernel<T, A, Kind>,
            {dim3(unsigned(divide_up(c.rows, warps))), dim3(unsigned(warps * warp_size))}, stream, y, partial, c.rows, c.pieces,
            kind);
+}
+
+// y[i] = this kind of sum of row i. `packs`: x is aligned, and 16 bytes divide a row or there is only one row.
+template <class A, class T, class Kind>
+void sum_of_rows(const char* name, T* y, const T* x, const RowsShape& s, bool packs, const Kind& kind, Stream stream) {
+    with_width<T>(packs, [&](auto width) {
+        const RowCut c = cut_rows(s, width);
+        const Scratch partial(c.partial_bytes<A>(), stream);
+        launch(name, add_rows_kernel<width, T, A, Kind>, c.grid(), stream, y, partial.as<A>(), x, c, kind);
+        merge_rows(y, partial.as<A>(), c, kind, stream);
+    });
 }
 
 // ---- elements with a factor per row ---------------------------------------------------------------------------------
