@@ -17,11 +17,12 @@
 
 namespace gannet::kernels::cuda {
 
-// How operands are copied: four values at a time (both operands or only A), one by one, or as patches of few channels.
-enum class Copy { packs, packs_of_a, singles, few_channels };
+// How operands are copied: four values at a time (both operands or only one), one by one, or as patches of few channels.
+enum class Copy { packs, packs_of_one, singles, few_channels };
 
 namespace {
 
+// For conv2d and conv2d_wgrad.
 template <class T, class Tile, class Operands>
 __global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(Operands::a_vector > 1))
     conv2d_kernel(TileOutput<T> to, ConvArguments<T> of, TileGrid grid) {
@@ -32,7 +33,7 @@ __global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(Operan
             return Operands(of, int64_t(at.row_tile) * Tile::rows, at.col_tile * Tile::cols, step);
         },
         [&](const BlockPlace& at, auto& sum) {
-            write_tile<Tile>(sum, memory, to, at, to.rows, [&](int64_t m) { return m * of.extents.OC; });
+            write_tile<Tile>(sum, memory, to, at, to.rows, [&](int64_t m) { return m * to.cols; });
         });
 }
 
@@ -56,20 +57,6 @@ __global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(Operan
         });
 }
 
-template <class T, class Tile, class Operands>
-__global__ void __launch_bounds__(Tile::bound_threads, Tile::bound_blocks(Operands::a_vector > 1))
-    conv2d_wgrad_kernel(TileOutput<T> to, ConvArguments<T> of, TileGrid grid) {
-    auto& memory = shared<TileMemory<T, Tile, Operands>>();
-    multiply_slices<Tile>(
-        memory, block_place(grid), to.slices, Operands::steps(of.extents),
-        [&](const BlockPlace& at, int64_t step) {
-            return Operands(of, int64_t(at.row_tile) * Tile::rows, at.col_tile * Tile::cols, step);
-        },
-        [&](const BlockPlace& at, auto& sum) {
-            write_tile<Tile>(sum, memory, to, at, to.rows, [&](int64_t m) { return m * to.cols; });
-        });
-}
-
 // ---- launchers -------------------------------------------------------------------------------------------------------
 
 // The kernels use 32-bit counts of pixels, and of elements of `read`, which they access randomly.
@@ -89,16 +76,27 @@ ConvExtents extents_of(const char* kernel, const ConvShape& s, int64_t read) {
 template <Copy c>
 using CopyForm = std::integral_constant<Copy, c>;
 
-// Calls f(tile, form) with compile-time constants. The large tile is used only with packs.
-template <class F>
-void with_form(TileKind kind, Copy form, F&& f) {
-    with_tile(kind, [&](auto tile) {
-        if (form == Copy::packs) return f(tile, CopyForm<Copy::packs>());
-        if constexpr (!std::is_same_v<decltype(tile), LargeTile>) {
-            if (form == Copy::packs_of_a) f(tile, CopyForm<Copy::packs_of_a>());
-            else if (form == Copy::singles) f(tile, CopyForm<Copy::singles>());
-            else f(tile, CopyForm<Copy::few_channels>());
-        }
+// Calls kernel_of(tile, form) with compile-time constants and launches the kernel that it returns, if any. `phases` are those of
+// the rows and columns of an adjoint.
+template <class T, class KernelOf, class... Phases>
+void tiled_convolution(const char* name, T* out, real* moments, const T* bias, const ConvArguments<T>& of,
+                       const ProductShape& product, int64_t size, int64_t channels, Activation act, Stream stream, Copy form,
+                       const KernelOf& kernel_of, const Phases&... phases) {
+    tiled_product<T>(out, moments, bias, product, size, channels, act, stream, [&](TileKind kind, const TileLaunch<T>& to) {
+        with_tile(kind, [&](auto tile) {
+            using Tile = decltype(tile);
+            const auto run = [&](auto copy) {
+                if constexpr (!std::is_void_v<decltype(kernel_of(Tile(), copy))>)
+                    launch(name, kernel_of(Tile(), copy), to.template grid<Tile>(phases.count()...), stream, to.output, of,
+                           to.tiles, phases...);
+            };
+            if (form == Copy::packs) return run(CopyForm<Copy::packs>());
+            if constexpr (!std::is_same_v<Tile, LargeTile>) {  // used only with packs
+                if (form == Copy::packs_of_one) run(CopyForm<Copy::packs_of_one>());
+                else if (form == Copy::singles) run(CopyForm<Copy::singles>());
+                else run(CopyForm<Copy::few_channels>());
+            }
+        });
     });
 }
 
@@ -127,17 +125,11 @@ void conv2d(T* y, real* moments, const T* x, const T* w, const T* bias, const Co
                       : packs && s.C % tile_depth == 0 && s.R * s.S <= 64 ? Copy::packs
                                                                           : Copy::singles;
     const ProductShape product{1, s.N * pixels, usual_batch * pixels, s.OC, depth, form == Copy::packs};
-    tiled_product<T>(y, moments, bias, product, s.out_size(), s.OC, act, stream, [&](TileKind kind, const TileLaunch<T>& to) {
-        with_form(kind, form, [&](auto tile, auto copy) {
-            using Tile = decltype(tile);
-            constexpr Copy c = copy();
-            const auto run = [&](auto kernel) {
-                launch("conv2d", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
-            };
-            if constexpr (c == Copy::few_channels) run(conv2d_kernel<T, Tile, FewChannelsOperands<T, Tile>>);
-            else if constexpr (c == Copy::packs) run(conv2d_kernel<T, Tile, ConvOperands<T, Tile, widest<T>>>);
-            else if constexpr (c == Copy::singles) run(conv2d_kernel<T, Tile, ConvOperands<T, Tile, 1>>);
-        });
+    tiled_convolution("conv2d", y, moments, bias, of, product, s.out_size(), s.OC, act, stream, form, [](auto tile, auto copy) {
+        using Tile = decltype(tile);
+        if constexpr (copy() == Copy::few_channels) return conv2d_kernel<T, Tile, FewChannelsOperands<T, Tile>>;
+        else if constexpr (copy() == Copy::packs) return conv2d_kernel<T, Tile, ConvOperands<T, Tile, widest<T>>>;
+        else if constexpr (copy() == Copy::singles) return conv2d_kernel<T, Tile, ConvOperands<T, Tile, 1>>;
     });
 }
 
@@ -163,19 +155,13 @@ void conv2d_dgrad(T* dx, real* moments, const T* dy, const T* w, const T* bias, 
     const Copy form = s.OC <= few_channels ? Copy::few_channels : packs ? Copy::packs : Copy::singles;
     const int64_t phases = int64_t(rows.count()) * cols.count();
     const ProductShape product{phases, s.N * pixels, usual_batch * pixels, s.C, taps * s.OC, packs};
-    tiled_product<T>(dx, moments, bias, product, s.in_size(), s.C, act, stream, [&](TileKind kind, const TileLaunch<T>& to) {
-        with_form(kind, form, [&](auto tile, auto copy) {
-            using Tile = decltype(tile);
-            constexpr Copy c = copy();
-            const auto run = [&](auto kernel) {
-                launch("conv2d_dgrad", kernel, to.template grid<Tile>(rows.count(), cols.count()), stream, to.output, of,
-                       to.tiles, rows, cols);
-            };
-            if constexpr (c == Copy::few_channels) run(conv2d_dgrad_kernel<T, Tile, FewChannelsAdjointOperands<T, Tile>>);
-            else if constexpr (c == Copy::packs) run(conv2d_dgrad_kernel<T, Tile, AdjointOperands<T, Tile, widest<T>>>);
-            else if constexpr (c == Copy::singles) run(conv2d_dgrad_kernel<T, Tile, AdjointOperands<T, Tile, 1>>);
-        });
-    });
+    const auto kernel_of = [](auto tile, auto copy) {
+        using Tile = decltype(tile);
+        if constexpr (copy() == Copy::few_channels) return conv2d_dgrad_kernel<T, Tile, FewChannelsAdjointOperands<T, Tile>>;
+        else if constexpr (copy() == Copy::packs) return conv2d_dgrad_kernel<T, Tile, AdjointOperands<T, Tile, widest<T>>>;
+        else if constexpr (copy() == Copy::singles) return conv2d_dgrad_kernel<T, Tile, AdjointOperands<T, Tile, 1>>;
+    };
+    tiled_convolution("conv2d_dgrad", dx, moments, bias, of, product, s.in_size(), s.C, act, stream, form, kernel_of, rows, cols);
 }
 
 template <class T>
@@ -187,43 +173,28 @@ void conv2d_wgrad(T* dw, const T* x, const T* dy, const ConvShape& s, Stream str
 
     const ConvArguments<T> of{dy, x, extents_of("conv2d_wgrad", s, 0)};
     if (s.OC <= few_channels && s.C > few_channels && (std::max(s.H, s.W) + s.padding) * s.stride < int64_t(1) << 31) {
-        const bool packs_of_x = aligned(x) && s.C % widest<T> == 0;
+        const Copy form = aligned(x) && s.C % widest<T> == 0 ? Copy::packs_of_one : Copy::singles;
         const ProductShape product{1, s.OC * s.R * s.S, s.OC * s.R * s.S, s.C, s.N * s.H * s.W, false};
-        tiled_product<T>(
-            dw, nullptr, nullptr, product, s.filter_size(), s.C, {}, stream, [&](TileKind kind, const TileLaunch<T>& to) {
-                with_form(kind, Copy::few_channels, [&](auto tile, auto) {
-                    using Tile = decltype(tile);
-                    const auto run = [&](auto kernel) {
-                        launch("conv2d_wgrad", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
-                    };
-                    if constexpr (!std::is_same_v<Tile, LargeTile>) {
-                        if (packs_of_x) run(conv2d_wgrad_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, widest<T>>>);
-                        else run(conv2d_wgrad_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, 1>>);
-                    }
-                });
-            });
-        return;
+        const auto kernel_of = [](auto tile, auto copy) {
+            using Tile = decltype(tile);
+            if constexpr (copy() == Copy::packs_of_one)
+                return conv2d_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, widest<T>>>;
+            else if constexpr (copy() == Copy::singles) return conv2d_kernel<T, Tile, FewFiltersGradientOperands<T, Tile, 1>>;
+        };
+        return tiled_convolution<T>("conv2d_wgrad", dw, nullptr, nullptr, of, product, s.filter_size(), s.C, {}, stream, form,
+                                    kernel_of);
     }
-    const bool packs_of_a = aligned(dy) && s.OC % widest<T> == 0, packs = packs_of_a && aligned(x) && s.C % widest<T> == 0;
-    const Copy form = packs ? Copy::packs : packs_of_a ? Copy::packs_of_a : Copy::singles;
+    const bool packs_of_dy = aligned(dy) && s.OC % widest<T> == 0, packs = packs_of_dy && aligned(x) && s.C % widest<T> == 0;
+    const Copy form = packs ? Copy::packs : packs_of_dy ? Copy::packs_of_one : Copy::singles;
     const ProductShape product{1, s.OC, s.OC, cols, pixels, packs};
-    tiled_product<T>(dw, nullptr, nullptr, product, s.filter_size(), cols, {}, stream,
-                     [&](TileKind kind, const TileLaunch<T>& to) {
-                         with_form(kind, form, [&](auto tile, auto copy) {
-                             using Tile = decltype(tile);
-                             constexpr Copy c = copy();
-                             const auto run = [&](auto kernel) {
-                                 launch("conv2d_wgrad", kernel, to.template grid<Tile>(1, 1), stream, to.output, of, to.tiles);
-                             };
-                             constexpr int w = widest<T>;
-                             if constexpr (c == Copy::packs)
-                                 run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, w, w>>);
-                             else if constexpr (c == Copy::packs_of_a)
-                                 run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, w, 1>>);
-                             else if constexpr (c == Copy::singles)
-                                 run(conv2d_wgrad_kernel<T, Tile, FilterGradientOperands<T, Tile, 1, 1>>);
-                         });
-                     });
+    const auto kernel_of = [](auto tile, auto copy) {
+        using Tile = decltype(tile);
+        constexpr int w = widest<T>;
+        if constexpr (copy() == Copy::packs) return conv2d_kernel<T, Tile, FilterGradientOperands<T, Tile, w, w>>;
+        else if constexpr (copy() == Copy::packs_of_one) return conv2d_kernel<T, Tile, FilterGradientOperands<T, Tile, w, 1>>;
+        else if constexpr (copy() == Copy::singles) return conv2d_kernel<T, Tile, FilterGradientOperands<T, Tile, 1, 1>>;
+    };
+    tiled_convolution<T>("conv2d_wgrad", dw, nullptr, nullptr, of, product, s.filter_size(), cols, {}, stream, form, kernel_of);
 }
 
 }  // namespace gannet::kernels::cuda

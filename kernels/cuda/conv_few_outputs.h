@@ -6,7 +6,7 @@
 #pragma once
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/conv_operands.h"
-#include "kernels/math.h"
+#include "kernels/cuda/variants.h"
 
 namespace gannet::kernels::cuda {
 
@@ -139,13 +139,11 @@ void launch_few_outputs(const FewOutputs<T>& to, const ConvArguments<T>& of, con
     const int64_t blocks = divide_up(e.N * height * divide_up(width, strip), strips);
     const Grid grid{adjoint ? dim3(unsigned(blocks), unsigned(rows.count()), unsigned(cols.count())) : dim3(unsigned(blocks)),
                     dim3(few_threads)};
-    const auto run = [&](auto outputs, auto width_of_load) {
-        launch(adjoint ? "conv2d_dgrad" : "conv2d", conv2d_few_outputs_kernel<T, outputs(), width_of_load(), adjoint>, grid,
-               stream, to, of, rows, cols);
-    };
     const auto with_outputs = [&](auto outputs) {
-        if (vector) run(outputs, std::integral_constant<int, widest<T>>());
-        else run(outputs, std::integral_constant<int, 1>());
+        with_width<T>(vector, [&](auto width_of_load) {
+            launch(adjoint ? "conv2d_dgrad" : "conv2d", conv2d_few_outputs_kernel<T, outputs(), width_of_load(), adjoint>, grid,
+                   stream, to, of, rows, cols);
+        });
     };
     switch (adjoint ? e.C : e.OC) {
         case 1: return with_outputs(std::integral_constant<int, 1>());

@@ -92,7 +92,7 @@ struct TileLaunch {
     TileGrid tiles;
 
     template <class Tile>
-    Grid grid(int phases_h, int phases_w) const {
+    Grid grid(int phases_h = 1, int phases_w = 1) const {
         const int64_t slices = output.slices.parallel ? output.slices.count : 1;
         return {dim3(unsigned(int64_t(tiles.row_tiles) * tiles.col_tiles * slices), unsigned(phases_h), unsigned(phases_w)),
                 dim3(Tile::threads)};
