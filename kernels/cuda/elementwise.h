@@ -18,29 +18,6 @@ inline constexpr int map_blocks = min_blocks(map_threads, 64);
 template <class T>
 inline constexpr int map_tile = map_threads* widest<T>;  // elements per block
 
-// n values at a 16-byte boundary, in any number of accesses.
-template <int n, class T>
-__device__ __forceinline__ Pack<T, n> load_values(const T* from) {
-    Pack<T, n> values;
-#pragma unroll
-    for (int k = 0; k < n; k += widest<T>) {
-        const auto part = load_pack<widest<T>>(from + k);
-#pragma unroll
-        for (int i = 0; i < widest<T>; ++i) values[k + i] = part[i];
-    }
-    return values;
-}
-template <int n, class T>
-__device__ __forceinline__ void store_values(T* to, const Pack<T, n>& values) {
-#pragma unroll
-    for (int k = 0; k < n; k += widest<T>) {
-        Pack<T, widest<T>> part;
-#pragma unroll
-        for (int i = 0; i < widest<T>; ++i) part[i] = values[k + i];
-        store_pack(to + k, part);
-    }
-}
-
 // ---- maps over n elements --------------------------------------------------------------------------------------------
 
 // The elements of this thread: one pack if `wide` allows 16-byte accesses, else every map_threads-th element of the block. The

@@ -98,16 +98,6 @@ struct Stages {
     Stage stage[stages];
 };
 
-template <class T>
-__device__ __forceinline__ void load_chunk(T (&to)[chunk], const T* from) {
-#pragma unroll
-    for (int i = 0; i < chunk; i += widest<T>) {
-        const auto loaded = load_pack<widest<T>>(from + i);
-#pragma unroll
-        for (int l = 0; l < widest<T>; ++l) to[i + l] = loaded[l];
-    }
-}
-
 // Copies the thread's chunks, step after step, into the stages.
 template <class T, class Tile, class Operands>
 class Feed {
@@ -192,10 +182,10 @@ using Fragment = T[chunk][chunk];
 
 template <int extent, bool k_major, class T>
 __device__ __forceinline__ void load_fragment(Fragment<T>& to, const T* tile, int row, int k) {
-    T loaded[chunk];
 #pragma unroll
     for (int i = 0; i < chunk; ++i) {
-        load_chunk(loaded, tile + OperandTile<extent, k_major>::place(k_major ? row + i : row, k_major ? k : k + i));
+        const int place = OperandTile<extent, k_major>::place(k_major ? row + i : row, k_major ? k : k + i);
+        const auto loaded = load_values<chunk>(tile + place);
 #pragma unroll
         for (int l = 0; l < chunk; ++l) {
             if constexpr (k_major) to[l][i] = loaded[l];
