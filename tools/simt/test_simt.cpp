@@ -24,8 +24,12 @@ __global__ void __launch_bounds__(256) sum_kernel(float* y, const float* x, int 
     Partial& shared_sums = shared<Partial>();
     float sum = 0;
     for (int i = int(blockIdx.x * 256 + threadIdx.x); i < n; i += int(gridDim.x * 256)) sum += x[i];
-    sum = block_sum<256>(sum, shared_sums.sums);
-    if (threadIdx.x == 0) y[blockIdx.x] = sum;
+    sum = warp_sum(sum);
+    if (threadIdx.x % warp_size == 0) shared_sums.sums[threadIdx.x / warp_size] = sum;
+    __syncthreads();
+    if (threadIdx.x > 0) return;
+    for (int w = 1; w < 8; ++w) sum += shared_sums.sums[w];
+    y[blockIdx.x] = sum;
 }
 
 __global__ void index_kernel(int* y) {
