@@ -246,45 +246,19 @@ inline void both_axes(void (*axis)(vec (&)[out], const vec (&)[in]), const Load&
 
 // A tile's points are n x n, row-major: point i n + j.
 
-// Calls put(point, value) for all points of the image d(row, column).
-template <class F, class Load, class Put>
-inline void image_to_points(const Load& d, const Put& put) {
-    both_axes(F::image_axis, d, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
+// Calls put(point, value) for all points of load(row, column): an image (F::image_axis), the output gradient
+// (F::output_axis_adjoint), or a 2x2 filter (F::filter_axis).
+template <class F, int in, class Load, class Put>
+inline void to_points(void (*axis)(vec (&)[F::inputs], const vec (&)[in]), const Load& load, const Put& put) {
+    both_axes(axis, load, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
 }
 
-// Calls put(row, column, value) for the image with the points m(point).
-template <class F, class Load, class Put>
-inline void points_to_image(const Load& m, const Put& put) {
+// Calls put(row, column, value) for what has the points m(point): an image (F::image_axis_adjoint), the outputs
+// (F::output_axis), or the gradient of a 2x2 filter (F::filter_axis_adjoint).
+template <class F, int out, class Load, class Put>
+inline void from_points(void (*axis)(vec (&)[out], const vec (&)[F::inputs]), const Load& m, const Put& put) {
     both_axes(
-        F::image_axis_adjoint, [&](int i, int j) { return m(F::inputs * i + j); }, put);
-}
-
-// Calls put(point, value) for all points of the output gradient dy(row, column).
-template <class F, class Load, class Put>
-inline void gradient_to_points(const Load& dy, const Put& put) {
-    both_axes(F::output_axis_adjoint, dy, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
-}
-
-// Calls put(row, column, value) for the outputs with the points m(point).
-template <class F, class Load, class Put>
-inline void points_to_outputs(const Load& m, const Put& put) {
-    both_axes(
-        F::output_axis, [&](int i, int j) { return m(F::inputs * i + j); }, put);
-}
-
-// Calls put(point, value) for all points of the 2x2 filter g, row-major.
-template <class F, class Put>
-inline void filter_to_points(vec g00, vec g01, vec g10, vec g11, const Put& put) {
-    const vec g[2][2] = {{g00, g01}, {g10, g11}};
-    both_axes(
-        F::filter_axis, [&](int i, int j) { return g[i][j]; }, [&](int i, int j, vec v) { put(F::inputs * i + j, v); });
-}
-
-// Calls put(row, column, value) for the gradient of the 2x2 filter with the points m(point).
-template <class F, class Load, class Put>
-inline void points_to_filter(const Load& m, const Put& put) {
-    both_axes(
-        F::filter_axis_adjoint, [&](int i, int j) { return m(F::inputs * i + j); }, put);
+        axis, [&](int i, int j) { return m(F::inputs * i + j); }, put);
 }
 
 }  // namespace gannet::kernels::cpu::GANNET_ISA

@@ -48,8 +48,9 @@ __attribute__((noinline)) void image_tile(const PointMatrix& to, int64_t tile, i
     const int64_t stride = to.point_stride;
     for (int64_t c = 0; c < count; c += lanes) {
         real* const out = to.at(0, tile, k + c);
-        image_to_points<F>([&](int i, int j) { return load(from[i][j] + c); },
-                           [&](int point, vec v) { store(out + point * stride, v); });
+        to_points<F>(
+            F::image_axis, [&](int i, int j) { return load(from[i][j] + c); },
+            [&](int point, vec v) { store(out + point * stride, v); });
     }
 }
 
@@ -59,8 +60,9 @@ __attribute__((noinline)) void gradient_tile(const PointMatrix& to, int64_t tile
     const int64_t stride = to.point_stride;
     for (int64_t c = 0; c < count; c += lanes) {
         real* const out = to.at(0, tile, k + c);
-        gradient_to_points<F>([&](int i, int j) { return load(from[i][j] + c); },
-                              [&](int point, vec v) { store(out + point * stride, v); });
+        to_points<F>(
+            F::output_axis_adjoint, [&](int i, int j) { return load(from[i][j] + c); },
+            [&](int point, vec v) { store(out + point * stride, v); });
     }
 }
 
@@ -130,8 +132,10 @@ __attribute__((noinline)) void transform_filter(const FilterPoints& to, const re
             }
             for (int i = 0; i < lanes; ++i) {
                 real* const out = to.at(0, n, k - k0 + i);
-                filter_to_points<F>(g[0][i], g[1][i], g[2][i], g[3][i],
-                                    [&](int point, vec v) { store(out + point * stride, v); });
+                const vec own[2][2] = {{g[0][i], g[1][i]}, {g[2][i], g[3][i]}};
+                to_points<F>(
+                    F::filter_axis, [&](int row, int col) { return own[row][col]; },
+                    [&](int point, vec v) { store(out + point * stride, v); });
             }
         }
 }
@@ -145,8 +149,10 @@ __attribute__((noinline)) void transform_filter_adjoint(const FilterPoints& to, 
         for (int64_t k = k0; k < k1; ++k) {
             const real* const from = filter_at(w, s, k, (n0 + n) / s.C, (n0 + n) % s.C);
             real* const out = to.at(0, n, k - k0);
-            filter_to_points<F>(load(from), load(from + tap[1]), load(from + tap[2]), load(from + tap[3]),
-                                [&](int point, vec v) { store(out + point * stride, v); });
+            const vec g[2][2] = {{load(from), load(from + tap[1])}, {load(from + tap[2]), load(from + tap[3])}};
+            to_points<F>(
+                F::filter_axis, [&](int row, int col) { return g[row][col]; },
+                [&](int point, vec v) { store(out + point * stride, v); });
         }
 }
 
@@ -177,11 +183,12 @@ __attribute__((noinline)) void output_tile(real* y, const PointMatrix& m, int64_
     real* const corner = y + ((image * s.P + top) * s.Q + left) * s.OC + n0;
     for (int64_t n = 0; n < cols; n += lanes) {
         const real* const from = m.at(0, place, n);
-        points_to_outputs<F>([&](int point) { return load(from + point * stride); },
-                             [&](int i, int j, vec v) {
-                                 if (i < rows && j < columns)
-                                     store(corner + (i * s.Q + j) * s.OC + n, finish(v, bias ? bias + n0 + n : nullptr, act));
-                             });
+        from_points<F>(
+            F::output_axis, [&](int point) { return load(from + point * stride); },
+            [&](int i, int j, vec v) {
+                if (i < rows && j < columns)
+                    store(corner + (i * s.Q + j) * s.OC + n, finish(v, bias ? bias + n0 + n : nullptr, act));
+            });
     }
 }
 
@@ -213,7 +220,9 @@ __attribute__((noinline)) void overlap_tiles(const ImageWriter<Act>& image, cons
         for (int64_t col = 0; col < grid.cols; ++col, ++place) {
             const real* const from = m.at(0, place, n);
             vec d[F::inputs][F::inputs];
-            points_to_image<F>([&](int point) { return load(from + point * stride); }, [&](int i, int j, vec v) { d[i][j] = v; });
+            from_points<F>(
+                F::image_axis_adjoint, [&](int point) { return load(from + point * stride); },
+                [&](int i, int j, vec v) { d[i][j] = v; });
 #pragma GCC unroll 8
             for (int i = 0; i < F::inputs; ++i) d[i][0] += before[i], before[i] = d[i][last];
             vec* const shared = above + last * col;

@@ -69,8 +69,9 @@ __attribute__((noinline)) void filter_row(real* dw, const PointMatrix& sums, int
             for (int point = 0; point < F::points; ++point)
                 m[point] += load(from + slice * sums.size() + point * sums.point_stride);
         real* const to = dw + (filter_at(dw, s, o, (n0 + n) / s.C, (n0 + n) % s.C) - dw);
-        points_to_filter<F>([&](int point) { return m[point]; },
-                            [&](int i, int j, vec v) { store(to + (8 * i + 2 * j) * s.C, v); });
+        from_points<F>(
+            F::filter_axis_adjoint, [&](int point) { return m[point]; },
+            [&](int i, int j, vec v) { store(to + (8 * i + 2 * j) * s.C, v); });
     }
 }
 
