@@ -21,6 +21,15 @@ void for_blocks(Stream stream, int64_t n, const F& f, int64_t block = block_size
     parallel_for(stream, ceil_div(n, block), [&](int64_t i) { f(i * block, std::min(n, (i + 1) * block)); });
 }
 
+// Calls f(i) for every row, in tasks of whole rows.
+template <class F>
+void for_rows(Stream stream, const RowsShape& s, const F& f) {
+    const auto run = [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) f(i);
+    };
+    for_blocks(stream, s.rows, run, std::max<int64_t>(1, block_size / std::max<int64_t>(s.cols, 1)));
+}
+
 // act'(.) dy of element e; without an activation y is not read and may be null.
 template <class T, ActivationKind K>
 T gradient_at(const T* y, const T* dy, int64_t e, StaticActivation<K> a) {
@@ -82,16 +91,7 @@ template <class F, class Done>
 void for_row_sums(Stream stream, const RowsShape& s, const F& f, const Done& done) {
     using A = decltype(f(int64_t(0)));
     const int64_t cols = s.cols, pieces = ceil_div(cols, block_size);
-    if (pieces <= 1) {
-        const int64_t rows_per_task = std::max<int64_t>(1, block_size / std::max<int64_t>(cols, 1));
-        for_blocks(
-            stream, s.rows,
-            [&](int64_t begin, int64_t end) {
-                for (int64_t i = begin; i < end; ++i) done(i, sum_long(i * cols, (i + 1) * cols, f));
-            },
-            rows_per_task);
-        return;
-    }
+    if (pieces <= 1) return for_rows(stream, s, [&](int64_t i) { done(i, sum_long(i * cols, (i + 1) * cols, f)); });
     A* partial = static_cast<A*>(scratch(0, s.rows * pieces * int64_t(sizeof(A))));
     parallel_for(stream, s.rows * pieces, [&](int64_t t) {
         const int64_t i = t / pieces, begin = t % pieces * block_size;

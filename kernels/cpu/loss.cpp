@@ -25,17 +25,12 @@ void loss_grad(T* dx, const T* x, const T* dout, const LossForm& form, int64_t n
 template <class T>
 void cross_entropy(T* out, T* log_sums, const T* x, const T* labels, const RowsShape& s, Stream stream) {
     const int64_t cols = s.cols;
-    for_blocks(
-        stream, s.rows,
-        [=](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i) {
-                const T* const row = x + i * cols;
-                T most = row[0];
-                for (int64_t j = 1; j < cols; ++j) most = std::max(most, row[j]);
-                log_sums[i] = most + math::log(sum_long(0, cols, [=](int64_t j) { return math::exp(row[j] - most); }));
-            }
-        },
-        std::max<int64_t>(1, block_size / std::max<int64_t>(cols, 1)));
+    for_rows(stream, s, [=](int64_t i) {
+        const T* const row = x + i * cols;
+        T most = row[0];
+        for (int64_t j = 1; j < cols; ++j) most = std::max(most, row[j]);
+        log_sums[i] = most + math::log(sum_long(0, cols, [=](int64_t j) { return math::exp(row[j] - most); }));
+    });
     const T total = sum_long(0, s.rows, [=](int64_t i) { return log_sums[i] - x[i * cols + int64_t(labels[i])]; });
     out[0] = s.rows > 0 ? total / T(s.rows) : T(0);
 }

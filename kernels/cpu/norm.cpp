@@ -146,19 +146,6 @@ void running_stats_update(const RunningStats* stats, int64_t count, Stream) {
     }
 }
 
-namespace {
-
-// Calls f(i) for every row, in tasks of whole rows.
-template <class F>
-void for_rows(Stream stream, const RowsShape& s, const F& f) {
-    const auto run = [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) f(i);
-    };
-    for_blocks(stream, s.rows, run, std::max<int64_t>(1, block_size / std::max<int64_t>(s.cols, 1)));
-}
-
-}  // namespace
-
 template <class T>
 void layer_norm(T* y, real* mean_rstd, const T* x, const T* gamma, const T* beta, const RowsShape& s, real eps, Activation act,
                 Stream stream) {
