@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/reason.h"
 #include "base/text.h"
+#include "data/stream.h"
 
 namespace gannet {
 namespace {
@@ -61,7 +62,7 @@ struct LocalHeader {
     std::string name, extra;
 };
 
-constexpr std::size_t fixed_size = 30;
+constexpr std::size_t fixed_size = 30, longest_path = 4096;
 
 // The last header in `bytes` that ends at their end or at the end of its entry's bytes. Its name has the length that it states.
 std::optional<LocalHeader> last_header(const std::string& bytes, bool link) {
@@ -85,22 +86,6 @@ std::optional<LocalHeader> last_header(const std::string& bytes, bool link) {
     return std::nullopt;
 }
 
-// "" where it is damaged or longer than a path.
-std::string inflated(const std::string& packed) {
-    std::string out(4096, '\0');
-    z_stream stream{};
-    if (::inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-    stream.avail_in = uInt(packed.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = uInt(out.size());
-    const int status = ::inflate(&stream, Z_FINISH);
-    out.resize(out.size() - stream.avail_out);
-    ::inflateEnd(&stream);
-    if (status == Z_MEM_ERROR) throw std::bad_alloc();
-    return status == Z_STREAM_END ? out : "";
-}
-
 // Info-ZIP's extra field: the name in UTF-8, which must match the name for older programs. "" if there is none.
 std::string unicode_name(const LocalHeader& header) {
     constexpr uint64_t unicode_path = 0x7075;
@@ -118,20 +103,9 @@ std::string unicode_name(const LocalHeader& header) {
 }
 
 bool is_utf8(const std::string& text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const uint8_t first = uint8_t(text[i++]);
-        const int more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : 3;
-        if (more == 3 && (first < 0xf0 || first > 0xf4)) return false;
-        uint32_t code = more == 0 ? first : first & (0x3f >> more);
-        for (int k = 0; k < more; ++k, ++i) {
-            if (i == text.size() || (uint8_t(text[i]) & 0xc0) != 0x80) return false;
-            code = code << 6 | (uint8_t(text[i]) & 0x3f);
-        }
-        if ((more == 2 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
-            (more == 3 && (code < 0x10000 || code > 0x10ffff)))
-            return false;
-    }
-    return true;
+    std::size_t length = 1;
+    for (std::size_t at = 0; at < text.size() && length > 0; at += length) length = character_at(text, at);
+    return length > 0;
 }
 
 }  // namespace
@@ -193,7 +167,7 @@ std::optional<EntryNames::Name> EntryNames::zip_name(archive* a, archive_entry* 
     const int64_t packed = header->packed > 0 ? header->packed : header->deflated ? longest_link : header->after;
     if (packed <= 0 || packed > longest_link) return out;
     std::string content = bytes_before(end - header->after + packed, packed);
-    if (header->deflated) content = inflated(content);
+    if (header->deflated) content = inflated(content, longest_path, -MAX_WBITS);
     if (!content.empty()) out.symlink = readable(std::move(content), header->utf8);
     return out;
 }

@@ -6,8 +6,9 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <new>
 #include <optional>
+
+#include "data/stream.h"
 
 namespace gannet {
 namespace {
@@ -108,26 +109,6 @@ std::string raw_profile(std::string_view text) {
     return bytes;
 }
 
-// Empty where it is damaged or too long.
-std::string inflated(std::string_view data) {
-    std::string out;
-    z_stream stream{};
-    if (inflateInit(&stream) != Z_OK) throw std::bad_alloc();
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
-    stream.avail_in = uInt(std::min<std::size_t>(data.size(), UINT32_MAX));
-    std::array<char, 16384> part;
-    int status = Z_OK;
-    while (status == Z_OK && out.size() <= most_text) {
-        stream.next_out = reinterpret_cast<Bytef*>(part.data());
-        stream.avail_out = uInt(part.size());
-        status = inflate(&stream, Z_NO_FLUSH);
-        if (status == Z_OK || status == Z_STREAM_END) out.append(part.data(), part.size() - stream.avail_out);
-    }
-    inflateEnd(&stream);
-    if (status == Z_MEM_ERROR) throw std::bad_alloc();
-    return status == Z_STREAM_END && out.size() <= most_text ? out : "";
-}
-
 // What is before the next zero byte, which is taken off too. Empty, and nothing left, where there is none.
 std::string_view before_zero(std::string_view& data) {
     const std::size_t end = data.find('\0');
@@ -155,7 +136,7 @@ void Orientation::png_chunk(std::string_view type, std::string_view data) {
         before_zero(data);  // the language
         before_zero(data);  // the key in it
     }
-    text(key, compressed ? inflated(data) : std::string(data));
+    text(key, compressed ? inflated(data, most_text, MAX_WBITS) : std::string(data));
 }
 
 void Orientation::text(std::string_view key, std::string value) {

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <vector>
@@ -98,6 +99,25 @@ std::size_t ByteStream::read(uint8_t* bytes, std::size_t count) {
         done += n;
     }
     return done;
+}
+
+std::string inflated(std::string_view data, std::size_t most, int window) {
+    std::string out;
+    z_stream stream{};
+    if (inflateInit2(&stream, window) != Z_OK) throw std::bad_alloc();
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
+    stream.avail_in = uInt(std::min<std::size_t>(data.size(), UINT32_MAX));
+    std::array<char, 16384> part;
+    int status = Z_OK;
+    while (status == Z_OK && out.size() <= most) {
+        stream.next_out = reinterpret_cast<Bytef*>(part.data());
+        stream.avail_out = uInt(part.size());
+        status = inflate(&stream, Z_NO_FLUSH);
+        if (status == Z_OK || status == Z_STREAM_END) out.append(part.data(), part.size() - stream.avail_out);
+    }
+    inflateEnd(&stream);
+    if (status == Z_MEM_ERROR) throw std::bad_alloc();
+    return status == Z_STREAM_END && out.size() <= most ? out : "";
 }
 
 }  // namespace gannet

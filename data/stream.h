@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace gannet {
 
@@ -22,5 +23,9 @@ private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+// The content of compressed data; "" where they are damaged, truncated or longer than `most`. `window`: MAX_WBITS of zlib's own
+// format, -MAX_WBITS of data without a header.
+std::string inflated(std::string_view data, std::size_t most, int window);
 
 }  // namespace gannet
