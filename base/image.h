@@ -1,4 +1,4 @@
-// Images of bytes: from values, as grids, to PNG files.
+// Images as bytes: grids of them, plots of points, PNG files.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -9,7 +9,7 @@ void check_extents(int64_t H, int64_t W, const DecodeOptions& options) {
                           std::to_string(options.max_pixels) + ") allows");
 }
 
-Picture decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options) {
+Image decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options) {
     const auto starts = [&](const std::vector<uint8_t>& magic) {
         return file.size() >= magic.size() && std::equal(magic.begin(), magic.end(), file.begin());
     };

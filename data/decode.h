@@ -21,11 +21,11 @@ struct DecodeOptions {
 
 // Decodes a PNG or JPEG file, turned upright, with one channel if the file is grey and three otherwise. The first bytes decide
 // the format, not the name. Throws BrokenImage for other formats and for damaged or truncated files.
-Picture decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options);
+Image decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options);
 
 // The decoders of the two formats, and the limit of both.
-Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options);
-Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options);
+Image decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options);
+Image decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options);
 void check_extents(int64_t H, int64_t W, const DecodeOptions& options);
 
 }  // namespace gannet

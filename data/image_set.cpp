@@ -23,7 +23,7 @@ std::string extents(int64_t W, int64_t H) { return std::to_string(W) + " x " + s
 
 // The result of one file.
 struct Decoded {
-    Picture picture;
+    Image picture;
     std::string broken;  // why there is none
     std::string lack;    // of memory: it was not tried
     bool enlarged = false, no_memory = false;
@@ -60,7 +60,7 @@ public:
             if (!lack.empty()) throw NoRoom{"an image of " + extents(W, H) + " pixels takes " + lack};
         };
         try {
-            Picture picture = decode_image(file.bytes, decode);
+            Image picture = decode_image(file.bytes, decode);
             out.H = picture.H, out.W = picture.W, out.C = picture.C;
             picture = with_channels(std::move(picture), channels_);
             if (crop_ > 0 && std::min(picture.H, picture.W) < crop_)
@@ -167,7 +167,7 @@ private:
             broken_[index] = decoded.broken;
             return;
         }
-        const Picture& p = decoded.picture;
+        const Image& p = decoded.picture;
         if (set.H == 0) {
             check_memory(count_, p.H, p.W, p.C, options_.where("size"), options_.free);
             set.H = p.H, set.W = p.W, set.C = p.C;

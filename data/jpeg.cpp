@@ -95,7 +95,7 @@ std::vector<uint8_t> rgb_of_inverted_cmyk(const std::vector<uint8_t>& cmyk) {
 
 }  // namespace
 
-Picture decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options) {
+Image decode_jpeg(const std::vector<uint8_t>& file, const DecodeOptions& options) {
     JpegReader r;
     r.jpeg.err = jpeg_std_error(&r.errors);
     r.errors.error_exit = JpegReader::fail;

@@ -35,9 +35,9 @@ void composite(uint8_t* rgb, const uint8_t* rgba, const Colour& behind) {
     rgb[2] = blend(rgba[2], behind.b, rgba[3]);
 }
 
-Picture with_channels(Picture picture, int64_t channels) {
+Image with_channels(Image picture, int64_t channels) {
     if (picture.C == channels) return picture;
-    Picture out{picture.H, picture.W, channels, {}};
+    Image out{picture.H, picture.W, channels, {}};
     out.bytes.reserve(std::size_t(picture.H * picture.W * channels));
     if (channels == 3)
         for (const uint8_t v : picture.bytes) out.bytes.insert(out.bytes.end(), {v, v, v});
@@ -50,12 +50,12 @@ Picture with_channels(Picture picture, int64_t channels) {
 }
 
 // Orientations are numbered by where the first row and column of the stored image belong: 2 to 4 keep rows as rows.
-Picture upright(Picture picture, int orientation) {
+Image upright(Image picture, int orientation) {
     if (orientation <= 1 || orientation > 8) return picture;
     const int64_t H = picture.H, W = picture.W, C = picture.C;
     const bool swap = orientation >= 5, bottom_up = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
                right_first = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    Picture out{swap ? W : H, swap ? H : W, C, std::vector<uint8_t>(picture.bytes.size())};
+    Image out{swap ? W : H, swap ? H : W, C, std::vector<uint8_t>(picture.bytes.size())};
     uint8_t* to = out.bytes.data();
     for (int64_t y = 0; y < out.H; ++y)
         for (int64_t x = 0; x < out.W; ++x, to += C) {
@@ -66,8 +66,8 @@ Picture upright(Picture picture, int orientation) {
     return out;
 }
 
-Picture cropped(const Picture& picture, int64_t side) {
-    Picture out{side, side, picture.C, {}};
+Image cropped(const Image& picture, int64_t side) {
+    Image out{side, side, picture.C, {}};
     out.bytes.reserve(std::size_t(side * side * picture.C));
     const int64_t top = margin(picture.H, side), left = margin(picture.W, side);
     for (int64_t y = 0; y < side; ++y) {
@@ -77,7 +77,7 @@ Picture cropped(const Picture& picture, int64_t side) {
     return out;
 }
 
-Picture fitted(Picture picture, int64_t size) {
+Image fitted(Image picture, int64_t size) {
     if (picture.H == size && picture.W == size) return picture;
     const int64_t shorter = std::min(picture.H, picture.W);
     ResizeWindow window{size, size, 0, 0, size, size};

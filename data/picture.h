@@ -1,15 +1,11 @@
-// One image as bytes, and the conversions between a file and a data set.
+// The conversions of an image between a file and a data set.
 #pragma once
 #include <cstdint>
 #include <string>
-#include <vector>
+
+#include "base/image.h"
 
 namespace gannet {
-
-struct Picture {
-    int64_t H = 0, W = 0, C = 0;  // C: 1 grey, 3 colour
-    std::vector<uint8_t> bytes;   // HWC
-};
 
 struct Colour {
     uint8_t r = 255, g = 255, b = 255;
@@ -22,12 +18,12 @@ Colour read_colour(const std::string& text, const std::string& where);
 // without gamma.
 void composite(uint8_t* rgb, const uint8_t* rgba, const Colour& behind);
 // One channel or three; grey is (19595 R + 38470 G + 7471 B) / 2^16, PIL's "L".
-Picture with_channels(Picture picture, int64_t channels);
+Image with_channels(Image picture, int64_t channels);
 // Rotates and mirrors an image with this EXIF orientation (1 to 8) so that it is upright.
-Picture upright(Picture picture, int orientation);
+Image upright(Image picture, int orientation);
 // The centre `side` x `side` pixels of a sufficiently large image.
-Picture cropped(const Picture& picture, int64_t side);
+Image cropped(const Image& picture, int64_t side);
 // Resizes the shorter side to `size`, then crops the centre square: torchvision's Resize and CenterCrop of PIL images.
-Picture fitted(Picture picture, int64_t size);
+Image fitted(Image picture, int64_t size);
 
 }  // namespace gannet

@@ -25,7 +25,7 @@ struct PngReader {
     char complaint[160] = "";
     Orientation orientation;
     std::vector<uint8_t> row;
-    Picture picture;
+    Image picture;
     bool no_memory = false;
 
     ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
@@ -108,12 +108,12 @@ int64_t bytes_to_decode(int64_t H, int64_t W, int64_t C, bool turned) {
     return H * W * C * (turned ? 2 : 1) + rows * W + fixed;
 }
 
-uint8_t* place_of(Picture& picture, const Pass& pass, int64_t y) {
+uint8_t* place_of(Image& picture, const Pass& pass, int64_t y) {
     return picture.bytes.data() + ((pass.top + y * pass.rows_apart) * picture.W + pass.left) * picture.C;
 }
 
 // `row` has C channels; four channels are blended with the background into the picture's three.
-void put_row(Picture& picture, const Pass& pass, int64_t y, const uint8_t* row, int64_t C, const Colour& behind) {
+void put_row(Image& picture, const Pass& pass, int64_t y, const uint8_t* row, int64_t C, const Colour& behind) {
     uint8_t* to = place_of(picture, pass, y);
     for (int64_t x = 0; x < pass.W; ++x, row += C, to += pass.columns_apart * picture.C)
         if (C == 4) composite(to, row, behind);
@@ -122,7 +122,7 @@ void put_row(Picture& picture, const Pass& pass, int64_t y, const uint8_t* row, 
 
 }  // namespace
 
-Picture decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options) {
+Image decode_png(const std::vector<uint8_t>& file, const DecodeOptions& options) {
     PngReader r;
     r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, PngReader::fail, PngReader::ignore, &r, PngReader::allocate,
                                      PngReader::release);

@@ -54,7 +54,7 @@ double hue_channel(double hue, int channel) {
     return std::clamp(std::abs(std::fmod(t, 6.0) - 3) - 1, 0.0, 1.0);
 }
 
-Picture blobs(int count, int64_t side, Draws& draws) {
+Image blobs(int count, int64_t side, Draws& draws) {
     std::vector<double> values(std::size_t(side * side * 3));
     double ground[3];
     for (double& g : ground) g = draws.uniform(0, 0.3);
@@ -76,7 +76,7 @@ Picture blobs(int count, int64_t side, Draws& draws) {
                     *value += (colour - *value) * down[std::size_t(row)] * across[std::size_t(column)];
         }
     }
-    Picture picture{side, side, 3, {}};
+    Image picture{side, side, 3, {}};
     for (const double v : values) picture.bytes.push_back(uint8_t(std::lround(255 * v)));
     return picture;
 }
@@ -122,7 +122,7 @@ Dataset procedural_set(const DatasetOptions& options, ThreadPool& threads) {
                 point(options.set, mode, draws, to);
                 continue;
             }
-            const Picture picture = with_channels(blobs(mode + 1, info.H, draws), info.C);
+            const Image picture = with_channels(blobs(mode + 1, info.H, draws), info.C);
             std::copy(picture.bytes.begin(), picture.bytes.end(), to);
         }
     });

@@ -233,7 +233,7 @@ TEST_CASE("image: PNG round trip, sizes") {
         Image image{5, 7, C, {}};
         for (int64_t i = 0; i < 35 * C; ++i) image.bytes.push_back(uint8_t(i * 37));
         write_png(file, image);
-        const Picture back = decode_image(bytes_of(file), {});
+        const Image back = decode_image(bytes_of(file), {});
         CHECK(back.H == 5);
         CHECK(back.W == 7);
         CHECK(back.C == C);

@@ -21,7 +21,7 @@ namespace {
 
 Bytes fixture(const std::string& name) { return bytes_of(fixture_file(name)); }
 
-Picture decode(const Bytes& file, const DecodeOptions& options = {}) { return decode_image(file, options); }
+Image decode(const Bytes& file, const DecodeOptions& options = {}) { return decode_image(file, options); }
 
 // Why the bytes cannot be decoded; "" if they can.
 std::string broken(const Bytes& file, const DecodeOptions& options = {}) {
@@ -55,7 +55,7 @@ int compared_with_pil(const std::string& folder) {
         CAPTURE(line.substr(0, 60));
         Bytes expected;
         for (std::size_t i = 0; i < hex.size(); i += 2) expected.push_back(uint8_t(std::stoi(hex.substr(i, 2), nullptr, 16)));
-        Picture picture =
+        Image picture =
             with_channels(decode(bytes_of(folder + "/" + name), {.background = read_colour(background, "")}), channels);
         if (crop > 0) picture = cropped(picture, crop);
         if (size > 0) picture = fitted(picture, size);
@@ -88,11 +88,11 @@ TEST_CASE("images: a corpus that PIL generates now equals PIL's result within on
 }
 
 TEST_CASE("images: the eight EXIF orientations of one picture") {
-    const Picture first = decode(fixture("exif1.jpg"));
+    const Image first = decode(fixture("exif1.jpg"));
     CHECK(first.W == 16);
     CHECK(first.H == 8);
     for (int orientation = 2; orientation <= 8; ++orientation) {
-        const Picture other = decode(fixture("exif" + std::to_string(orientation) + ".jpg"));
+        const Image other = decode(fixture("exif" + std::to_string(orientation) + ".jpg"));
         CAPTURE(orientation);
         REQUIRE(other.bytes.size() == first.bytes.size());
         CHECK(other.W == first.W);
@@ -102,7 +102,7 @@ TEST_CASE("images: the eight EXIF orientations of one picture") {
 }
 
 TEST_CASE("images: orientations are exact") {
-    const Picture p{2, 3, 1, {0, 1, 2, 3, 4, 5}};
+    const Image p{2, 3, 1, {0, 1, 2, 3, 4, 5}};
     const Bytes expected[9] = {p.bytes,
                                p.bytes,
                                {2, 1, 0, 5, 4, 3},
@@ -113,7 +113,7 @@ TEST_CASE("images: orientations are exact") {
                                {5, 2, 4, 1, 3, 0},
                                {2, 5, 1, 4, 0, 3}};
     for (int orientation = 0; orientation < 9; ++orientation) {
-        const Picture turned = upright(p, orientation);
+        const Image turned = upright(p, orientation);
         CHECK(turned.bytes == expected[orientation]);
         CHECK(turned.H == (orientation >= 5 ? 3 : 2));
     }
@@ -195,7 +195,7 @@ TEST_CASE("images: a PNG of one column or one row, and of every small size, inte
     for (int64_t H = 1; H <= 9; ++H)
         for (int64_t W = 1; W <= 9; ++W) {
             for (const bool interlaced : {false, true}) {
-                const Picture picture = decode(png_of(H, W, interlaced));
+                const Image picture = decode(png_of(H, W, interlaced));
                 CAPTURE(H);
                 CAPTURE(W);
                 CHECK(picture.H == H);
@@ -223,7 +223,7 @@ TEST_CASE("images: colours, transparency, grey") {
     };
     CHECK(over({255, 255, 255}) == Bytes{200, 100, 0, 255, 255, 255, 244, 224, 204});
     CHECK(over({0, 0, 0}) == Bytes{200, 100, 0, 0, 0, 0, 40, 20, 0});
-    const Picture colours{1, 4, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}};
+    const Image colours{1, 4, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}};
     CHECK(with_channels(colours, 1).bytes == Bytes{76, 150, 29, 255});  // as in PIL
     CHECK(with_channels({1, 2, 1, {7, 9}}, 3).bytes == Bytes{7, 7, 7, 9, 9, 9});
     CHECK(read_colour("#10aBff", "").b == 255);

@@ -158,7 +158,7 @@ TEST_CASE("memory budget: the estimate of each kind of image is large enough and
         int64_t estimate = 0, H = 0, W = 0, C = 0;
         DecodeOptions options;
         options.reserve = [&](int64_t h, int64_t w, int64_t c, int64_t bytes) { H = h, W = w, C = c, estimate = bytes; };
-        const Picture picture = decode_image(file, options);
+        const Image picture = decode_image(file, options);
         CHECK(picture.H * picture.W == H * W);
         CHECK(picture.C == C);
         const int64_t peak = peak_of([&] { decode_image(file, {}); });

@@ -21,7 +21,7 @@ constexpr int64_t most_pixels = 1000000, most_bytes = 10000000;
 
 void run_image(const std::string& bytes) {
     try {
-        const Picture picture = decode_image({bytes.begin(), bytes.end()}, {.max_pixels = most_pixels});
+        const Image picture = decode_image({bytes.begin(), bytes.end()}, {.max_pixels = most_pixels});
         hold(picture.H * picture.W <= most_pixels && int64_t(picture.bytes.size()) == picture.H * picture.W * picture.C,
              "the number of pixels of a picture differs from its extents");
     } catch (const BrokenImage&) {
