@@ -73,16 +73,6 @@ void ArchiveTree::add_link(const std::string& name, const std::string& target) {
 
 void ArchiveTree::add_folder(const std::string& name) { folders_.insert(name); }
 
-const ArchiveTree::Stored* ArchiveTree::file(const std::string& name) const {
-    const auto found = files_.find(name);
-    return found == files_.end() ? nullptr : &found->second;
-}
-
-const std::string* ArchiveTree::link(const std::string& name) const {
-    const auto found = links_.find(name);
-    return found == links_.end() ? nullptr : &found->second;
-}
-
 void ArchiveTree::find_runs() {
     const auto look = [&](const std::string& path) {
         const std::string folder = folder_of(path);

@@ -32,8 +32,8 @@ public:
     bool add_file(const std::string& name, const Stored& stored);
     void add_link(const std::string& name, const std::string& target);
     void add_folder(const std::string& name);
-    const Stored* file(const std::string& name) const;
-    const std::string* link(const std::string& name) const;  // what it points to
+    const Stored* file(const std::string& name) const { return find_in(files_, name); }
+    const std::string* link(const std::string& name) const { return find_in(links_, name); }  // what it points to
 
     // After all was added.
     void find_runs();
@@ -46,6 +46,11 @@ private:
         std::string top, bottom;  // a folder, and one in it
     };
 
+    template <class V>
+    static const V* find_in(const std::map<std::string, V>& entries, const std::string& name) {
+        const auto found = entries.find(name);
+        return found == entries.end() ? nullptr : &found->second;
+    }
     bool is_folder(const std::string& path) const;
     std::optional<std::string> resolve(const std::string& link, const std::string& target);
     void follow(const std::string& link, const std::string& target, const std::string& name, const TakeFile& take,

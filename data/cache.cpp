@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 
+#include "base/extents.h"
 #include "base/reason.h"
 #include "base/text.h"
 #include "data/hash.h"
@@ -30,11 +32,8 @@ struct Header {
 
 // count * H * W * C, or -1 for what cannot be.
 int64_t pixel_bytes(const Header& h) {
-    int64_t n = 0;
-    if (h.count < 1 || h.H < 1 || h.W < 1 || h.C < 1 || __builtin_mul_overflow(h.count, h.H, &n) ||
-        __builtin_mul_overflow(n, h.W, &n) || __builtin_mul_overflow(n, h.C, &n))
-        return -1;
-    return n;
+    int64_t n = 1;
+    return multiply(n, std::array{h.count, h.H, h.W, h.C}) && n > 0 ? n : -1;
 }
 
 uint64_t hash_of(const Dataset& set, const std::string& text) {

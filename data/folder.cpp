@@ -26,15 +26,11 @@ std::string read_whole(const std::string& file, int64_t largest, std::vector<uin
     std::FILE* in = open.get();
     if (!in) return "cannot open it: " + reason_of(errno);
     struct stat info {};
-    std::string why;
-    if (::fstat(::fileno(in), &info) != 0 || !S_ISREG(info.st_mode)) why = "not a regular file";
-    else if (info.st_size > largest) why = "a file of " + grouped(info.st_size) + " bytes";
-    if (why.empty()) {
-        bytes.resize(std::size_t(info.st_size));
-        bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in));
-        if (std::ferror(in)) why = "cannot read it: " + reason_of(errno);
-    }
-    return why;
+    if (::fstat(::fileno(in), &info) != 0 || !S_ISREG(info.st_mode)) return "not a regular file";
+    if (info.st_size > largest) return "a file of " + grouped(info.st_size) + " bytes";
+    bytes.resize(std::size_t(info.st_size));
+    bytes.resize(std::fread(bytes.data(), 1, bytes.size(), in));
+    return std::ferror(in) ? "cannot read it: " + reason_of(errno) : "";
 }
 
 class Folder : public ImageSource {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/extents.h"
 #include "base/text.h"
 #include "data/stream.h"
 
@@ -155,8 +156,7 @@ Npy read_npy(const std::string& file, const FreeMemory& free) {
     Npy npy{header.shape, {}};
     const std::string says = "the header says " + text_of(header.shape) + " bytes";
     int64_t count = 1;
-    for (const int64_t extent : header.shape)
-        if (__builtin_mul_overflow(count, extent, &count)) throw Error(says + ", more than any file has", file, copy_again);
+    if (!multiply(count, header.shape)) throw Error(says + ", more than any file has", file, copy_again);
     if (count > in.longest())  // before anything is allocated
         throw Error(says + ", the file is shorter: it is truncated", file, copy_again);
     check_free(count, file, free);

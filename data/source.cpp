@@ -118,8 +118,7 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const So
     const bool folder = is_folder(path);
     if (!folder && !std::filesystem::is_regular_file(path))
         throw Error("neither a folder nor a file", printable(path), "set data.path to a folder, or a tar or zip archive");
-    std::string trimmed = path;
-    while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
+    const std::string trimmed = without_slash(path);
     std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, limits) : open_archive(trimmed, limits);
     if (!source->names().empty()) return source;
     if (!source->unreachable().empty())
