@@ -34,9 +34,13 @@ const NamedSet sets[] = {
 
 constexpr int64_t largest_size = 4096;
 
+// Checks the split, too.
 const NamedSet& find_set(const DatasetOptions& options) {
-    for (const NamedSet& set : sets)
-        if (options.set == set.name) return set;
+    for (const NamedSet& set : sets) {
+        if (options.set != set.name) continue;
+        if (options.split == "train" || options.split == "test") return set;
+        throw Error("unknown split \"" + options.split + "\"", options.where("split"), "the splits are train and test");
+    }
     const std::vector<std::string> names = dataset_names();
     std::string known;
     for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
@@ -73,8 +77,6 @@ struct Files {
 
 Files find_files(const DatasetOptions& options) {
     const NamedSet& set = find_set(options);
-    if (options.split != "train" && options.split != "test")
-        throw Error("unknown split \"" + options.split + "\"", options.where("split"), "the splits are train and test");
     const std::string stem = options.split == "train" ? "train" : "t10k";
     std::vector<std::string> folders;
     std::string to_do = set.missing;
@@ -95,12 +97,6 @@ Files find_files(const DatasetOptions& options) {
     if (tried.empty()) tried = " in a folder data/" + std::string(set.name) + " beside or above the program";
     throw Error(std::string(set.name) + ": no file " + stem + "-images-idx3-ubyte[.gz]" + tried,
                 options.where(options.path.empty() ? "set" : "path"), to_do);
-}
-
-// Checks that a set has this name and this split.
-bool is_known(const DatasetOptions& options) {
-    return std::any_of(std::begin(sets), std::end(sets), [&](const NamedSet& set) { return options.set == set.name; }) &&
-           (options.split == "train" || options.split == "test");
 }
 
 void check_ranges(const DatasetOptions& options) {
@@ -173,11 +169,12 @@ DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent) {
     check_ranges(options);
     if (options.set == "folder") return images_info(options, absent);
     if (is_procedural(options.set)) return procedural_info(options);
+    find_set(options);
     Files files;
     try {
         files = find_files(options);
     } catch (const Error& error) {
-        if (!absent || !is_known(options)) throw;
+        if (!absent) throw;
         *absent = error.what();
     }
     std::vector<int64_t> shape = {options.split == "train" ? 60000 : 10000, 28, 28};  // of all sets in this format
