@@ -19,10 +19,7 @@ struct LossMean {
     __device__ T finish(T total) const { return (plus ? plus[0] : T(0)) + (n > 0 ? form.weight * (total / T(n)) : T(0)); }
 };
 struct DoubleNorm {
-    template <class T>
-    __device__ double term(T v) const {
-        return double(v) * double(v);
-    }
+    __device__ double term(auto v) const { return double(v) * double(v); }
     __device__ double finish(double total) const { return math::sqrt(total); }
 };
 

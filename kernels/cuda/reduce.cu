@@ -74,24 +74,12 @@ __global__ void __launch_bounds__(column_threads, min_blocks(column_threads, 64)
 // ---- rows -----------------------------------------------------------------------------------------------------------
 
 struct Total {
-    template <class T>
-    __device__ T term(T v) const {
-        return v;
-    }
-    template <class T>
-    __device__ T finish(T total) const {
-        return total;
-    }
+    __device__ auto term(auto v) const { return v; }
+    __device__ auto finish(auto total) const { return total; }
 };
 struct Norm {
-    template <class T>
-    __device__ T term(T v) const {
-        return v * v;
-    }
-    template <class T>
-    __device__ T finish(T total) const {
-        return math::sqrt(total + T(norm_epsilon));
-    }
+    __device__ auto term(auto v) const { return v * v; }
+    __device__ auto finish(auto total) const { return math::sqrt(total + decltype(total)(norm_epsilon)); }
 };
 
 template <class T, int width>
