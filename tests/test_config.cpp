@@ -582,17 +582,3 @@ TEST_CASE("damaged models are read or rejected without a crash") {
         if (message.find('\n') != std::string::npos) FAIL(message);
     }
 }
-
-// GANNET_WRITE_DOCS=1 makes the test write the page.
-TEST_CASE("docs/model-format.md is up to date") {
-    const std::string page = model_reference();
-    if (std::getenv("GANNET_WRITE_DOCS")) std::ofstream("docs/model-format.md") << page;
-    std::ifstream in("docs/model-format.md");
-    const std::string committed((std::istreambuf_iterator<char>(in)), {});
-    CHECK_MESSAGE(committed == page, "run the tests with GANNET_WRITE_DOCS=1");
-    for (const std::string& name : layer_names()) CHECK(has(page, "### " + name + "\n"));
-
-    const std::size_t begin = page.find("```json\n") + 8;
-    const GanConfig example = read(page.substr(begin, page.find("```", begin) - begin));
-    CHECK(example.discriminator[2].keys.integer("channels") == 64);
-}

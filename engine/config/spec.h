@@ -127,7 +127,4 @@ std::string suggest(const std::string& word, const std::vector<std::string>& wor
 // The first key of `value` that `spec` does not have, as an Error.
 void refuse_unknown_keys(const Value& value, const ObjectSpec& spec);
 
-// One section of the reference page: a heading, the doc, a table of keys.
-std::string document(const ObjectSpec& spec, int heading_level);
-
 }  // namespace gannet::config

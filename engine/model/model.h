@@ -100,9 +100,7 @@ ModelConfig parse_model(const std::string& text, const std::string& file, const 
 // The part of an effective file that determines a training's results: all keys except those that are free_at_resume.
 Value identity(const Value& effective);
 
-// Top-level sections in the order of the reference page.
+// The sections, in the order of docs/model-format.md.
 const std::vector<const ObjectSpec*>& model_specs();
-// The whole reference page.
-std::string model_reference();
 
 }  // namespace gannet::config

@@ -40,8 +40,7 @@ const ObjectSpec file_spec = {
         boolean("fuse", true, "compute neighbouring layers with one fused kernel where possible"),
         boolean("share_scores", true,
                 "with `fakes: reuse` and `update_order: generator_first`, both updates share one forward pass of the "
-                "discriminator on "
-                "the fakes, unless it has dropout; the bits are the same, except with `join_batches`"),
+                "discriminator on the fakes, unless it has dropout; the bits are the same, except with `join_batches`"),
         boolean("join_batches", true,
                 "the discriminator takes real and fake images as one batch if none of its layers couples samples or draws "
                 "random numbers; sums over the batch are then rounded in a different order: in the first update the relative "

@@ -1,12 +1,18 @@
-// Writes docs/model-format.md from the tables that the reader checks against, so that it is always up to date.
+// docs/model-format.md is made from the tables that the reader of model files checks against, so that it is always up to date.
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 
 #include "engine/model/model.h"
 #include "engine/model/sections.h"
 #include "engine/nn/spec.h"
 
-namespace gannet::config {
+using namespace gannet;
+using namespace gannet::config;
+
 namespace {
 
 constexpr const char* introduction = R"(# The model file
@@ -154,8 +160,7 @@ std::vector<std::string> free_keys(const ObjectSpec& spec, const std::string& pa
     return out;
 }
 
-}  // namespace
-
+// The table of a section, with its keys, types, defaults and meanings.
 std::string document(const ObjectSpec& spec, int heading_level) {
     std::string out = "\n" + std::string(std::size_t(heading_level), '#') + " " + spec.name + "\n";
     if (!spec.doc.empty()) out += "\n" + spec.doc + "\n";
@@ -165,7 +170,7 @@ std::string document(const ObjectSpec& spec, int heading_level) {
     return out;
 }
 
-std::string model_reference() {
+std::string whole_page() {
     std::string out = introduction;
     const std::string here = "FREE_KEYS";
     out.replace(out.find(here), here.size(), join(free_keys(file_spec, ""), " and "));
@@ -177,4 +182,18 @@ std::string model_reference() {
     return out;
 }
 
-}  // namespace gannet::config
+}  // namespace
+
+// GANNET_WRITE_DOCS=1 makes the test write the page.
+TEST_CASE("docs/model-format.md is up to date") {
+    const std::string page = whole_page();
+    if (std::getenv("GANNET_WRITE_DOCS")) std::ofstream("docs/model-format.md") << page;
+    std::ifstream in("docs/model-format.md");
+    const std::string committed((std::istreambuf_iterator<char>(in)), {});
+    CHECK_MESSAGE(committed == page, "run the tests with GANNET_WRITE_DOCS=1");
+    for (const std::string& name : layer_names()) CHECK(page.find("### " + name + "\n") != std::string::npos);
+
+    const std::size_t begin = page.find("```json\n") + 8;
+    const GanConfig example = gan_of(parse_model(page.substr(begin, page.find("```", begin) - begin), "m.json", {}));
+    CHECK(example.discriminator[2].keys.integer("channels") == 64);
+}
