@@ -158,6 +158,7 @@ GANNET_HD double log1p(double x) { return std::log1p(x); }
 GANNET_HD double tanh(double x) { return std::tanh(x); }
 GANNET_HD double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 GANNET_HD Normal<double> normal(double x) {
+    x = x > 40 ? 40 : x < -40 ? -40 : x;  // beyond it the density is 0; infinities would give NaN below
     // Far from 0 both change quickly: `lost` and `rest` are what rounding takes from z = -x / sqrt(2) and from x^2.
     const double z = x * -0.70710678118654757, lost = std::fma(x, -0.70710678118654757, -z) + x * 4.8336466567264567e-17;
     const double square = x * x, rest = std::fma(x, x, -square), pdf = std::exp(square * -0.5) * 0.398942280401432678;
