@@ -1,4 +1,4 @@
-// The arithmetic of a training step, and a lower bound of the bytes that it moves.
+// The arithmetic of a training step, and an estimate of the bytes that it moves.
 #pragma once
 #include <functional>
 
@@ -39,8 +39,9 @@ StepFlops step_passes(GanTrainer& trainer, const std::function<double(const Modu
 StepFlops step_flops(GanTrainer& trainer);
 
 // Bytes of one step, by family, from the modules' descriptions and the fusion plans: every array that a kernel reads or writes
-// counts once per kernel, as if no cache kept data between kernels. Fused layers: an activation costs nothing forward, a batch
-// norm gets its moments from the layer before. Accurate to some tens of per cent; for rooflines.
+// counts once per kernel, as if no cache kept data between kernels. Fused layers: an activation costs nothing forward unless it
+// needs its input (GELU, SiLU), a batch norm gets its moments from the layer before. Not counted: the sums of the generator's
+// gradients with `accumulate.generator`. For rooflines.
 struct StepBytes {
     double products = 0;     // matrix products and convolutions: both operands and the result, in each pass of StepFlops; where
                              // real and fake images are one batch, the discriminator's weights count once for both

@@ -175,9 +175,10 @@ const ObjectSpec cuda_spec = {
         word("precision", {}, words(precisions), "the old name of `compute.precision`; not both"),
         word("matmul", "auto", words(matmul_choices),
              "GEMM implementation: `own` kernels, `cublas`, or `auto`, a fixed rule based on shape and GPU"),
-        path(anything("tune",
-                      "a GEMM tuning table that `apps/bench MODEL --tune FILE` wrote on this GPU model; overrides `matmul` "
-                      "for the shapes that it lists. The run's `config.json` contains the table")),
+        path(anything(
+            "tune",
+            "a GEMM tuning table that `apps/bench MODEL --tune FILE` wrote on this GPU model, used if `matmul` is `auto` "
+            "for the shapes that it lists. The run's `config.json` contains the table")),
         free_at_resume(word("data", "auto", words(cuda_data),
                             "keep the images `resident` in the GPU's memory, or have them `streamed` to it during the "
                             "training; `auto` streams a "

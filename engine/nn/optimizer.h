@@ -21,7 +21,7 @@ struct OptimizerUpdate {
     void advance(double beta1 = 0, double beta2 = 0) const;
 };
 
-// Done around each update of a network: clipping of its weights, an average of them, a schedule of the learning rate.
+// Done around each update of a network, such as clipping of its weights. Has no saved state; may only enqueue work on the device.
 class Decorator {
 public:
     virtual ~Decorator() = default;

@@ -15,7 +15,7 @@ namespace gannet {
 // The generator and the discriminator, or the classifier.
 using Networks = std::vector<std::unique_ptr<Network>>;
 
-// Builds the networks on the CPU. Throws Error if they do not fit each other or images of this shape. Parameters have no values.
+// Builds the networks on `device`. Throws Error if they do not fit each other or images of this shape. Parameters have no values.
 Networks build_networks(const config::GanConfig& config, const SampleShape& image, const Device& device);
 Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image, const Device& device);
 template <class Config>
