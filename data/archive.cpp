@@ -13,6 +13,7 @@
 #include "base/reason.h"
 #include "base/text.h"
 #include "data/archive_tree.h"
+#include "data/decode.h"
 #include "data/entry_name.h"
 #include "data/hash.h"
 #include "data/source.h"
@@ -252,7 +253,6 @@ private:
             if (room > many) check_memory_for(int64_t(room), place(index));
             file.bytes.reserve(room);
         };
-        if (claimed <= largest_) grow(std::size_t(std::max<int64_t>(claimed, 0)) + step);
         la_ssize_t got = 1;
         while (got > 0 && int64_t(file.bytes.size()) <= largest_) {
             const std::size_t have = file.bytes.size();
@@ -260,6 +260,10 @@ private:
             file.bytes.resize(have + step);
             got = archive_read_data(a, file.bytes.data() + have, step);
             file.bytes.resize(have + std::size_t(std::max<la_ssize_t>(got, 0)));
+            if (have > 0 || got <= 0) continue;
+            file.unreadable = not_an_image(file.bytes);
+            if (!file.unreadable.empty()) return file.bytes.clear(), true;  // the rest is skipped without being stored
+            if (claimed > got && claimed <= largest_) grow(std::size_t(claimed) + step);
         }
         if (got == 0) return true;
         if (got == ARCHIVE_FATAL && is_tar(a))

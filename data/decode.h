@@ -19,6 +19,9 @@ struct DecodeOptions {
     std::function<void(int64_t H, int64_t W, int64_t C, int64_t bytes)> reserve = {};
 };
 
+// By its first bytes, at least 8 of a longer file: why a file is neither PNG nor JPEG; "" if it is one of them.
+std::string not_an_image(const std::vector<uint8_t>& start);
+
 // Decodes a PNG or JPEG file, turned upright, with one channel if the file is grey and three otherwise. The first bytes decide
 // the format, not the name. Throws BrokenImage for other formats and for damaged or truncated files.
 Image decode_image(const std::vector<uint8_t>& file, const DecodeOptions& options);

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "tests/image_sets.h"
+#include "tests/memory_limit.h"
+#include "tests/skip.h"
 #include "tests/threads.h"
 
 using namespace gannet;
@@ -179,7 +181,7 @@ TEST_CASE("image sets: zip bombs") {
 TEST_CASE("image sets: a file larger than any image") {
     const Pictures p;
     p.add("1.png", "rgb.png");
-    const std::string huge(2 << 20, '\0'), image = read_text(fixture_file("rgb.png"));
+    const std::string image = read_text(fixture_file("rgb.png")), huge = image + std::string((2 << 20) - image.size(), '\0');
     p.folder.write("set/2.png", huge);
     DatasetOptions options = p.options();
     options.max_pixels = 21 * 13;
@@ -191,6 +193,27 @@ TEST_CASE("image sets: a file larger than any image") {
         CAPTURE(file);
         options.path = file;
         CHECK(has(said(options), "1 broken image omitted: 2.png (a file of more than 1,050,760 bytes)"));
+    }
+}
+
+// Its rest is skipped: the process may allocate a quarter of the entry.
+TEST_CASE("image sets: an entry that is not an image by its first bytes is not unpacked into memory") {
+    if (!memory_can_be_limited) return skipped("under a sanitizer");
+    const Pictures p;
+    const std::string image = read_text(fixture_file("rgb.png"));
+    const std::vector<Entry> entries{{"1.png", image}, {"2.png", std::string(64 << 20, '\0')}, {"3.png", image}};
+    DatasetOptions options = p.options();
+    options.skip_broken = true;
+    options.cache = false;
+    for (const std::string& file :
+         {pack_entries(p.folder / "set.zip", zip, plain, entries), pack_entries(p.folder / "set.tgz", tar, gz, entries)}) {
+        CAPTURE(file);
+        options.path = file;
+        CHECK(has(said(options), "1 broken image omitted: 2.png (not a PNG or JPEG file, despite its name)"));
+        CHECK(succeeds_within(std::size_t(16) << 20, [&] {
+            ThreadPool alone(1);
+            return error_of([&] { load_dataset(options, alone); }).empty();
+        }));
     }
 }
 
