@@ -88,7 +88,7 @@ TEST_CASE("defaults") {
     CHECK(m.where("objective.loss") == "objective.loss, m.json:4");
     CHECK(m.latent.size == 100);
     CHECK_FALSE(m.objective.penalty);
-    CHECK(m.objective.weight_clip == 0);
+    CHECK_FALSE(m.objective.clip);
     CHECK(m.objective.mean_of_parts);
     CHECK_FALSE(m.objective.mean_of_batches);
     CHECK(m.generator[0].keys.is_image("units"));
@@ -520,7 +520,7 @@ TEST_CASE("losses: the functions of scores that each network minimises") {
         CHECK(o.on_fake == row.on_fake);
         CHECK(o.on_generated == row.on_generated);
         CHECK(o.neutral_score() == row.neutral);
-        CHECK(o.loss->separable);
+        CHECK(!o.loss->joint);
     }
 }
 
@@ -550,7 +550,7 @@ TEST_CASE("the effective file is the same model") {
         CHECK(back.objective.on_real == m.objective.on_real);
         CHECK(back.objective.on_fake == m.objective.on_fake);
         CHECK(back.objective.on_generated == m.objective.on_generated);
-        CHECK(back.objective.weight_clip == m.objective.weight_clip);
+        CHECK(back.objective.clip.has_value() == m.objective.clip.has_value());
         CHECK(back.objective.penalty.has_value() == m.objective.penalty.has_value());
         CHECK(back.generator_optimizer.parameters == m.generator_optimizer.parameters);
         CHECK(back.discriminator_optimizer.parameters == m.discriminator_optimizer.parameters);

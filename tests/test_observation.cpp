@@ -105,6 +105,17 @@ TEST_CASE("observation: its values are right, and it does not change the trainin
     }
 }
 
+TEST_CASE("observation: the loss says whether its scores estimate a distance") {
+    config::GanConfig config = small_config("wgan");
+    LossInfo row = *config.objective.loss;
+    row.is_distance = false;
+    config.objective.loss = &row;
+    GanTrainer trainer(config, few_images(), Device::cpu());
+    const json::Value line = observe(trainer).line();
+    CHECK(line.find("w_estimate") == nullptr);
+    CHECK(line.find("accuracy_real") == nullptr);
+}
+
 TEST_CASE("observation: no tensor leaks") {
     GanTrainer trainer(small_config("wgan"), few_images(), Device::cpu());
     trainer.step();

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -40,6 +41,7 @@ std::vector<std::filesystem::path> presets() {
 TEST_CASE("docs: plans of the presets") {
     const std::string expected = contents("tests/seeds_expected.txt");
     const bool write = std::getenv("GANNET_WRITE_DOCS") != nullptr;
+    std::set<std::string> files;
     for (const std::filesystem::path& path : presets()) {
         const std::string name = path.stem().string(), file = "tests/plans/" + name + ".txt";
         CAPTURE(name);
@@ -56,53 +58,134 @@ TEST_CASE("docs: plans of the presets") {
             CHECK(expected.substr(line + 1, expected.find('\n', line + 1) - line - 1).find(" refused ") != std::string::npos);
             continue;
         }
+        files.insert(file);
         if (write) std::ofstream(file) << text;
         CHECK_MESSAGE(contents(file) == text, file, " is not what the plan prints; GANNET_WRITE_DOCS=1 writes it");
     }
+    for (const auto& entry : std::filesystem::directory_iterator("tests/plans"))
+        CHECK_MESSAGE(files.contains(entry.path().string()), entry.path().string(), " belongs to no preset");
 }
+
+// Each key of the objective appears in the plan: two models that differ in it have different plans.
+TEST_CASE("plan: models that differ in a key of the objective have different plans") {
+    using Settings = std::vector<std::string>;
+    struct Row {
+        std::string change;  // KEY=VALUE
+        Settings base = {};
+    };
+    const std::string logits = "loss=bce_with_logits", squares = "loss=least_squares", clip = "weight_clip=0.01",
+                      two = "accumulate.discriminator=2",
+                      warm_up = "critic_warm_up={\"critic_steps\": 3, \"steps\": 2, \"every\": 4}";
+    const std::vector<Row> rows = {{"loss=hinge"},
+                                   {"generator_loss=saturating", {logits}},
+                                   {"discriminator_loss=sum", {squares}},
+                                   {"bce_epsilon=1e-3", {"loss=bce"}},
+                                   {"real_label=0.9", {squares}},
+                                   {"fake_label=0.1", {squares}},
+                                   {"critic_steps=7"},
+                                   {"generator_steps=2"},
+                                   {"update_order=generator_first"},
+                                   {"fakes=reuse"},
+                                   {"accumulate.discriminator=2"},
+                                   {"accumulate.generator=2"},
+                                   {"accumulate.reduction=mean", {two}},
+                                   {"gradient_penalty.weight=9"},
+                                   {"gradient_penalty.norm=batch"},
+                                   {"gradient_penalty.norm=channel"},
+                                   {"gradient_penalty.target=0"},
+                                   {"weight_clip=0.02", {clip}},
+                                   {"clip_when=before", {clip}},
+                                   {"critic_warm_up.critic_steps=4", {warm_up}},
+                                   {"critic_warm_up.steps=3", {warm_up}},
+                                   {"critic_warm_up.every=5", {warm_up}}};
+    const auto config_of = [](Settings settings) {
+        const bool probabilities = std::find(settings.begin(), settings.end(), "loss=bce") != settings.end();
+        for (std::string& setting : settings) setting = "objective." + setting;
+        if (probabilities)
+            settings.push_back(
+                "discriminator=[{\"layer\": \"flatten\"}, {\"layer\": \"linear\", \"units\": 1}, {\"layer\": \"sigmoid\"}]");
+        return golden_config("wgan", settings);
+    };
+    const auto plans_of = [&](const Settings& settings) {
+        const config::GanConfig config = config_of(settings);
+        const Networks nets = build_networks(config, declared_images(config).image, Device::cpu());
+        return gan::plans_text(config, *nets[0], *nets[1]);
+    };
+    std::set<std::string> keys;
+    for (const Row& row : rows) {
+        CAPTURE(row.change);
+        Settings changed = row.base;
+        changed.push_back(row.change);
+        CHECK(plans_of(row.base) != plans_of(changed));
+        keys.insert(row.change.substr(0, row.change.find('=')));
+    }
+    const config::GanConfig all = config_of({warm_up});
+    for (const auto& [key, value] : *all.effective.find("objective")->members()) {
+        CAPTURE(key);
+        if (const json::Members* inner = value.members())
+            for (const auto& [name, unused] : *inner) CHECK(keys.contains(key + "." + name));
+        else CHECK(keys.contains(key));
+    }
+}
+
+namespace {
+
+double loss_of[2];  // by network, as the last call of a made-up loss returned it
+
+Tensor sum_of_both(const LossTerms& terms, Net net, const Tensor& real_scores, const Tensor& fake_scores) {
+    return net == Net::generator ? loss(fake_scores, terms.on_generated)
+                                 : loss(fake_scores, terms.on_fake, loss(real_scores, terms.on_real));
+}
+
+// Relativistic: softplus of the difference of the scores (arXiv 1807.00734).
+Tensor of_difference(const LossTerms&, Net net, const Tensor& real_scores, const Tensor& fake_scores) {
+    const Tensor difference = sub(fake_scores, real_scores);
+    const Tensor value = mean(softplus(net == Net::generator ? scale(difference, -1) : difference));
+    loss_of[int(net)] = double(value.item());
+    return value;
+}
+
+}  // namespace
 
 // A loss that needs both scores at once keeps both tapes alive. For a loss that is a sum over the two scores, the gradients are
 // the same up to the order of summation.
 TEST_CASE("plan: joint and separate scores give the same gradients") {
     for (const std::string model : {"vanilla", "wgan", "dcgan"}) {
         CAPTURE(model);
-        const config::GanConfig config = golden_config(model, {"objective.fakes=fresh", "join_batches=false"});
-        std::vector<real> gradients[2];
-        for (const bool separable : {true, false}) {
-            GanTrainer made(config, few_images(), Device::cpu());  // for the initial values
-            Objective objective = config.objective;
-            LossInfo loss = *objective.loss;
-            loss.separable = separable;
-            objective.loss = &loss;
-            const ImageFeed feed(config, few_images(), 1000, Device::cpu());
-            const DeviceValue<Counters> counters(Device::cpu());
-            const auto parts = made.parts();
-            const std::vector<gan::Plan> plans = {gan::make_plan(objective, {}, config.batch, 1)};
-            gan::Step step(config, objective, {made.generator(), made.discriminator(), parts[0].optimizer, parts[1].optimizer},
-                           feed, counters, plans, Device::cpu());
-            int ready = 0, moved = 0;
-            step.gradients_ready.push_back([&](Network& network) {
-                ++ready;
-                if (network.net() == Net::discriminator) gradients[separable] = network.flat_gradients().to_host();
-            });
-            step.updated.push_back([&](Network&) { ++moved; });
-            gan::StepObserver nobody;
-            const std::vector<Tensor> losses = step.run(plans[0], nobody);
-            CHECK(has(plans[0], separable ? gan::Scores::separate : gan::Scores::together));
-            CHECK(std::isfinite(double(losses[0].item())));
-            CHECK(std::isfinite(double(losses[1].item())));
-            CHECK(ready == 2);
-            CHECK(moved == 2);
-        }
+        config::GanConfig config = golden_config(model, {"objective.fakes=fresh", "join_batches=false", "share_scores=false"});
+        LossInfo row = *config.objective.loss;
+        config.objective.loss = &row;
+        struct Result {
+            std::vector<real> discriminator, generator;
+            StepLosses losses;
+        };
+        const auto gradients_with = [&](auto joint) -> Result {
+            row.joint = joint;
+            GanTrainer trainer(config, few_images(), Device::cpu());
+            CHECK(has(trainer.plan(), joint ? gan::Scores::together : gan::Scores::separate));
+            trainer.step();
+            return {trainer.discriminator().flat_gradients().to_host(), trainer.generator().flat_gradients().to_host(),
+                    trainer.losses()};
+        };
+        decltype(row.joint) none = nullptr;
+        const Result separate = gradients_with(none), together = gradients_with(&sum_of_both),
+                     other = gradients_with(&of_difference);
+        CHECK(std::isfinite(separate.losses.loss_d));
+        CHECK(std::isfinite(separate.losses.loss_g));
         // Sums of at most three terms of similar size, added in another order.
         const double tolerance = sizeof(real) == 8 ? 1e-12 : 1e-4;
         double largest = 0, difference = 0;
-        for (std::size_t i = 0; i < gradients[0].size(); ++i) {
-            largest = std::max(largest, std::abs(double(gradients[0][i])));
-            difference = std::max(difference, std::abs(double(gradients[0][i]) - double(gradients[1][i])));
+        for (std::size_t i = 0; i < separate.discriminator.size(); ++i) {
+            largest = std::max(largest, std::abs(double(separate.discriminator[i])));
+            difference = std::max(difference, std::abs(double(separate.discriminator[i]) - double(together.discriminator[i])));
         }
         CHECK(largest > 0);
         CHECK(difference <= tolerance * largest);
+        // A row with a function of both scores trains with it, not with its `kind`.
+        if (!config.objective.penalty) CHECK(other.losses.loss_d == loss_of[int(Net::discriminator)]);
+        CHECK(other.losses.loss_g == loss_of[int(Net::generator)]);
+        CHECK(other.discriminator != separate.discriminator);
+        CHECK(other.generator != separate.generator);
     }
 }
 

@@ -268,7 +268,7 @@ TEST_CASE("training: every objective and schedule runs, moves both networks and 
         CHECK(g != trainer.generator().flat_values().to_host());
         CHECK(d != trainer.discriminator().flat_values().to_host());
         CHECK(trainer.images_seen() == 2 * 2 * trainer.objective().discriminator_batches * config.batch);
-        if (config.objective.weight_clip > 0)
+        if (config.objective.clip)
             for (real w : trainer.discriminator().flat_values().to_host()) CHECK(std::abs(w) <= real(0.01));
     }
 }

@@ -166,6 +166,7 @@ private:
             for (const real v : values) sum += double(v);
             return sum / double(values.size());
         };
+        out.is_distance = trainer_.objective().loss->is_distance;
         out.score_real = average(on_real), out.score_fake = average(on_fake);
         const std::optional<double> neutral = trainer_.objective().neutral_score();
         if (!neutral) return;
@@ -265,7 +266,8 @@ json::Members Observation::line() const {
     if (!std::isnan(accuracy_real)) {
         out.emplace_back("accuracy_real", accuracy_real);
         out.emplace_back("accuracy_fake", accuracy_fake);
-    } else {
+    }
+    if (is_distance) {
         out.emplace_back("w_estimate", brief(score_real - score_fake));
     }
     if (!std::isnan(penalty_norm)) {

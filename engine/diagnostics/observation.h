@@ -23,7 +23,8 @@ struct Observation {
     Spread samples;  // of the sample grid's first latent points
     Spread data;
     double score_real = NAN, score_fake = NAN;        // the discriminator's mean scores
-    double accuracy_real = NAN, accuracy_fake = NAN;  // share of correctly classified images; NaN with `wasserstein`
+    double accuracy_real = NAN, accuracy_fake = NAN;  // share of correctly classified images; NaN: no neutral score
+    bool is_distance = false;                         // score_real - score_fake estimates a distance
     double penalty_norm = NAN;                        // mean gradient norm under the penalty
     double penalty_target = NAN;                      // that of the configuration
     json::Members networks;                           // by network: weights, gradients, activations

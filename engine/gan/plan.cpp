@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/format.h"
+
 namespace gannet::gan {
 namespace {
 
@@ -23,14 +25,45 @@ std::string batch_text(const Update& update, const Batch& b, int64_t size) {
     return "samples " + range_text(b.first_sample, size) + ": " + text;
 }
 
-// Whether the second update is the same as the first, with the next number and the next images.
-bool repeats(const Update& a, const Update& b, int64_t distance, int64_t images) {
-    if (a.net != b.net || b.index != a.index + distance || a.clip_before != b.clip_before || a.batches.size() != b.batches.size())
-        return false;
-    return std::equal(a.batches.begin(), a.batches.end(), b.batches.begin(), [&](const Batch& x, const Batch& y) {
-        return x.first_sample == y.first_sample && x.reuse == y.reuse && x.keep == y.keep && x.scores == y.scores &&
-               y.images == (x.images < 0 ? x.images : x.images + distance * images);
-    });
+std::string text_of(real value) { return formatted("%g", double(value)); }
+
+std::string loss_text(const Update& u) {
+    const bool of_generator = u.net == Net::generator;
+    const LossForm &form = of_generator ? u.losses.on_generated : u.losses.on_real, &fake = u.losses.on_fake;
+    std::string text = std::string("loss: ") + u.losses.loss->name + (form.kind == LossKind::linear ? ", factor" : ", target") +
+                       (of_generator ? " " : "s ") + text_of(form.target) +
+                       (of_generator ? "" : " (real) and " + text_of(fake.target) + " (fake)");
+    if (form.epsilon > 0) text += ", epsilon " + text_of(form.epsilon);
+    if (form.weight != 1) text += ", weight " + text_of(form.weight) + (of_generator ? "" : " each");
+    return text;
+}
+
+std::string penalty_text(const Penalty& p) {
+    static constexpr const char* norms[] = {"sample", "pixel", "batch"};
+    return "penalty at points between real and fake images: weight " + text_of(p.weight) + ", norm per " + norms[int(p.norm)] +
+           ", target " + text_of(p.target);
+}
+
+// `count` updates that differ only in their number and their images.
+std::string lines_of(const Update& u, int64_t size, int64_t count) {
+    std::string text = "  " + std::string(u.net == Net::generator ? "generator" : "discriminator") +
+                       (count == 1 ? ", update " : ", updates ") + range_text(u.index, count) + "\n";
+    const auto add = [&](const std::string& line) { text += "    " + line + "\n"; };
+    const auto clip = [&](bool before, const std::string& when) {
+        if (u.clip && u.clip->before == before)
+            add(when + "clip the weights to [" + text_of(-u.clip->limit) + ", " + text_of(u.clip->limit) + "]");
+    };
+    clip(true, "first ");
+    for (const Batch& b : u.batches)
+        add(batch_text(u, b, size) + (b.images < 0 ? "" : "; real images " + range_text(b.images, size)) +
+            (b.images < 0 || count == 1
+                 ? ""
+                 : ", then " + std::to_string(int64_t(u.batches.size()) * size) + " further in each update"));
+    add(loss_text(u));
+    if (u.penalty) add(penalty_text(*u.penalty));
+    if (u.batches.size() > 1) add("weight of each batch's gradients: " + text_of(u.batch_weight));
+    clip(false, "then ");
+    return text;
 }
 
 }  // namespace
@@ -39,27 +72,20 @@ uint32_t Update::key() const { return (net == Net::generator ? generator_update_
 
 std::string Update::name() const { return (net == Net::generator ? "g" : "d") + std::to_string(index); }
 
+const Update& Plan::first_of(Net net) const {
+    return *std::find_if(updates.begin(), updates.end(), [&](const Update& u) { return u.net == net; });
+}
+
 std::string Plan::str() const {
     std::string text = std::to_string(images) + " real images\n";
-    for (auto first = updates.begin(); first != updates.end();) {
-        const auto per_update = int64_t(first->batches.size()) * batch;
-        auto end = first + 1;
-        while (end != updates.end() && repeats(*first, *end, end - first, per_update)) ++end;
-        const int64_t count = end - first;
-        text += "  " + std::string(first->net == Net::generator ? "generator" : "discriminator") +
-                (count == 1 ? ", update " : ", updates ") + range_text(first->index, count) + "\n";
-        if (first->clip_before) text += "    clip the weights\n";
-        for (const Batch& b : first->batches) {
-            text += "    " + batch_text(*first, b, batch);
-            if (b.images >= 0)
-                text += "; real images " + range_text(b.images, batch) +
-                        (count > 1 ? ", then " + std::to_string(per_update) + " further in each update" : "");
-            text += "\n";
-        }
-        if (first->penalty)
-            text += "    penalty at points between real and fake images, weight " +
-                    config::number_text(double(first->penalty->weight)) + "\n";
-        first = end;
+    for (auto first = updates.begin(), end = first; first != updates.end(); first = end) {
+        Update next = *first;
+        do {
+            ++end, ++next.index;
+            for (Batch& b : next.batches)
+                if (b.images >= 0) b.images += int64_t(next.batches.size()) * batch;
+        } while (end != updates.end() && lines_of(*end, batch, 1) == lines_of(next, batch, 1));
+        text += lines_of(*first, batch, end - first);
     }
     return text;
 }
@@ -72,23 +98,23 @@ PlanTraits plan_traits(const config::GanConfig& config, const Network& generator
 }
 
 Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int critic_steps) {
-    const bool clips_first = o.weight_clip > 0 && o.clip_before;
+    const bool separable = !o.loss->joint;
     // If weights are clipped before D's update, the scores recorded during G's update would be stale.
-    const bool share = traits.share_scores && o.loss->separable && o.reuse_fakes && o.generator_first && !clips_first;
+    const bool share = traits.share_scores && separable && o.reuse_fakes && o.generator_first && !(o.clip && o.clip->before);
     Plan plan;
     plan.batch = batch;
     const auto add = [&](Net net, int count, int batches) {
         const bool is_discriminator = net == Net::discriminator, first = is_discriminator != o.generator_first;
         for (int i = 0; i < count; ++i) {
-            Update update{.net = net, .index = i, .batches = {}, .clip_before = is_discriminator && clips_first, .penalty = {}};
-            if (is_discriminator) update.penalty = o.penalty;
+            Update update{.net = net, .index = i, .batch_weight = o.batch_weight(batches), .losses = o};
+            if (is_discriminator) update.penalty = o.penalty, update.clip = o.clip;
             for (int m = 0; m < batches; ++m) {
                 Batch b{.first_sample = m * batch};
                 if (is_discriminator) b.images = plan.images, plan.images += batch;
-                else if (!o.loss->separable) b.images = m * batch % (critic_steps * o.discriminator_batches * batch);
+                else if (!separable) b.images = m * batch % (critic_steps * o.discriminator_batches * batch);
                 if (o.reuse_fakes && !first && i == 0) b.reuse = m;
                 b.keep = o.reuse_fakes && first && (i == count - 1 || o.reuse_all());
-                if (!o.loss->separable) b.scores = Scores::together;
+                if (!separable) b.scores = Scores::together;
                 else if (share && (b.keep || b.reuse >= 0)) b.scores = Scores::shared;
                 else if (is_discriminator && traits.join_batches) b.scores = Scores::joined;
                 update.batches.push_back(b);

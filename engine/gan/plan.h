@@ -32,13 +32,15 @@ struct Batch {
     Scores scores = Scores::separate;
 };
 
-// One update of one network; adds the gradients of its batches.
+// One update of one network: adds the gradients of its batches' losses.
 struct Update {
     Net net = Net::discriminator;
     int index = 0;  // among the network's updates in the step
-    std::vector<Batch> batches;
-    bool clip_before = false;        // the optimizer clips the weights first
-    std::optional<Penalty> penalty;  // of each batch, at points between its real and fake images
+    std::vector<Batch> batches = {};
+    real batch_weight = 1;  // the gradients of each batch are multiplied by it
+    LossTerms losses = {};
+    std::optional<Penalty> penalty = {};  // of each batch, at points between its real and fake images
+    std::optional<WeightClip> clip = {};
 
     uint32_t key() const;      // of its random draws
     std::string name() const;  // "d0", "g1": as in traces
@@ -49,6 +51,7 @@ struct Plan {
     std::vector<Update> updates;
     int64_t images = 0;  // real images that it takes
 
+    const Update& first_of(Net net) const;
     std::string str() const;  // lines for users; updates that differ only in their number are one entry
 };
 

@@ -35,17 +35,16 @@ void GradientSum::add(int term, const Tensor& loss) {
     RUN(device_, accumulate_update, sum.data(), buffer.data(), sum.size());
 }
 
-Step::Step(const config::GanConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
-           const DeviceValue<Counters>& counters, const std::vector<Plan>& plans, Device device)
+Step::Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const DeviceValue<Counters>& counters,
+           const std::vector<Plan>& plans, Device device)
     : config_(config),
-      objective_(objective),
       nets_(nets),
       feed_(feed),
       counters_(counters),
       device_(device),
       batch_(config.batch),
-      generator_gradients_(nets.generator, objective.batch_weight(objective.generator_batches), device),
-      discriminator_gradients_(nets.discriminator, objective.batch_weight(objective.discriminator_batches), device) {
+      generator_gradients_(nets.generator, plans[0].first_of(Net::generator).batch_weight, device),
+      discriminator_gradients_(nets.discriminator, plans[0].first_of(Net::discriminator).batch_weight, device) {
     for (const Plan& plan : plans)
         for (const Update& update : plan.updates) {
             GradientSum& sum = update.net == Net::generator ? generator_gradients_ : discriminator_gradients_;
@@ -101,15 +100,16 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
 // Computes the discriminator's loss on a batch of real and one of fake images, and adds its gradients.
 Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fakes, const Tensor& joined) {
     const Tensor fake = fakes.images.detach();
+    const LossTerms& losses = at.update.losses;
     switch (at.batch.scores) {
         case Scores::joined: {
-            const Tensor loss = joined_loss(scores_of(joined, at, Role::data), objective_.on_real, objective_.on_fake);
+            const Tensor loss = joined_loss(scores_of(joined, at, Role::data), losses.on_real, losses.on_fake);
             discriminator_gradients_.add(GradientSum::scores, loss);
             return loss.detach();
         }
         case Scores::together: {
             const Tensor of_real = scores_of(real_images, at, Role::data), of_fake = scores_of(fake, at, Role::fake);
-            const Tensor loss = objective_.discriminator(of_real, of_fake);
+            const Tensor loss = losses.loss->joint(losses, Net::discriminator, of_real, of_fake);
             discriminator_gradients_.add(GradientSum::scores, loss);
             return loss.detach();
         }
@@ -118,13 +118,13 @@ Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fake
     }
     Tensor of_real;
     {  // the scope ends here to free the tape of the real images before the fakes are scored
-        const Tensor loss = gannet::loss(scores_of(real_images, at, Role::data), objective_.on_real);
+        const Tensor loss = gannet::loss(scores_of(real_images, at, Role::data), losses.on_real);
         discriminator_gradients_.add(GradientSum::scores, loss);
         of_real = loss.detach();
     }
     const bool shared = at.batch.scores == Scores::shared;
     if (shared) nets_.discriminator.move_statistics(fakes.statistics);  // running statistics advance in the schedule's order
-    const Tensor sum = loss(shared ? fakes.scores : scores_of(fake, at, Role::fake), objective_.on_fake, of_real);
+    const Tensor sum = loss(shared ? fakes.scores : scores_of(fake, at, Role::fake), losses.on_fake, of_real);
     discriminator_gradients_.add(GradientSum::fakes, sum);
     return sum.detach();
 }
@@ -147,6 +147,7 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
     const Range range("generator update");
     nets_.generator_optimizer.begin();
     generator_gradients_.begin();
+    const LossTerms& losses = update.losses;
     Tensor total;
     for (const Batch& batch : update.batches) {
         const Place at{update, batch, int(&batch - update.batches.data()), observer};
@@ -155,8 +156,8 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
         Pass seen = pass(at, Role::fake);
         seen.updates = &left.statistics;
         const Tensor scores = nets_.discriminator.forward({fakes.images}, seen);
-        const Tensor loss = batch.scores == Scores::together ? objective_.generator(scores, real_scores(at))
-                                                             : gannet::loss(scores, objective_.on_generated);
+        const Tensor loss = losses.loss->joint ? losses.loss->joint(losses, Net::generator, real_scores(at), scores)
+                                               : gannet::loss(scores, losses.on_generated);
         generator_gradients_.add(GradientSum::scores, loss);
         at.values("loss", loss);
         if (batch.keep) {

@@ -53,8 +53,8 @@ public:
         Optimizer &generator_optimizer, &discriminator_optimizer;
     };
     // All arguments except the plans must outlive the step. It allocates the buffers that the plans need.
-    Step(const config::GanConfig& config, const Objective& objective, const Nets& nets, const ImageFeed& feed,
-         const DeviceValue<Counters>& counters, const std::vector<Plan>& plans, Device device);
+    Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const DeviceValue<Counters>& counters,
+         const std::vector<Plan>& plans, Device device);
 
     // Returns the losses of the last update of the discriminator and of the last one of the generator.
     std::vector<Tensor> run(const Plan& plan, StepObserver& observer);
@@ -87,7 +87,6 @@ private:
     RandomSource source(const Place& at, uint32_t stream) const;
 
     const config::GanConfig& config_;
-    const Objective& objective_;
     Nets nets_;
     const ImageFeed& feed_;
     const DeviceValue<Counters>& counters_;

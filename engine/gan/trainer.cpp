@@ -62,13 +62,12 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
     discriminator_.initialise(config.seed);
     generator_optimizer_ = std::make_unique<Optimizer>(config.generator_optimizer, generator_);
     discriminator_optimizer_ = std::make_unique<Optimizer>(config.discriminator_optimizer, discriminator_);
-    if (config_.objective.weight_clip > 0)
-        discriminator_optimizer_->decorate(
-            std::make_unique<ClipWeights>(discriminator_, config_.objective.weight_clip,
-                                          config_.objective.clip_before ? ClipWeights::When::before : ClipWeights::When::after));
     plans_ = gan::make_plans(config_.objective, gan::plan_traits(config_, generator_, discriminator_), config_.batch);
+    if (const auto& clip = usual_plan().first_of(Net::discriminator).clip)
+        discriminator_optimizer_->decorate(std::make_unique<ClipWeights>(
+            discriminator_, clip->limit, clip->before ? ClipWeights::When::before : ClipWeights::When::after));
     const gan::Step::Nets nets{generator_, discriminator_, *generator_optimizer_, *discriminator_optimizer_};
-    step_ = std::make_unique<gan::Step>(config_, config_.objective, nets, feed_, counters_, plans_, device_);
+    step_ = std::make_unique<gan::Step>(config_, nets, feed_, counters_, plans_, device_);
 }
 
 int64_t GanTrainer::images_before(int64_t step) const { return gan::images_before(config_.objective, config_.batch, step); }

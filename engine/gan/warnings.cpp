@@ -58,7 +58,7 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
             warn(layer.type + " in a critic with a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
     });
     const Objective& objective = config.objective;
-    if (objective.weight_clip > 0)
+    if (objective.clip)
         warn("a gradient penalty and weight clipping together", config.where("objective.weight_clip"), "choose one");
     if (objective.penalty->norm == Penalty::Norm::channel)
         warn("the penalty's norm is taken over the channels of each pixel", config.where("objective.gradient_penalty.norm"),
@@ -83,7 +83,7 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
     Warnings warn;
     const Objective& objective = config.objective;
     if (objective.penalty) penalised_critic(config, warn);
-    if (objective.loss->needs_bound && !objective.penalty && objective.weight_clip <= 0)
+    if (objective.loss->needs_bound && !objective.penalty && !objective.clip)
         warn("the loss '" + std::string(objective.loss->name) + "' without gradient_penalty or weight_clip",
              config.where("objective.loss"), "add one: nothing else constrains the critic");
     for (const Layers* list : {&config.generator, &config.discriminator}) {

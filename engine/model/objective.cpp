@@ -34,7 +34,8 @@ std::span<const LossInfo> losses() {
          .on_real = -1,
          .on_fake = 1,
          .always_sum = true,
-         .needs_bound = true},
+         .needs_bound = true,
+         .is_distance = true},
         {.name = "hinge",
          .doc = "hinge loss of scores, with a margin of 1 (arXiv 1705.02894)",
          .kind = LossKind::hinge,
@@ -61,12 +62,6 @@ RowsShape Penalty::rows(int64_t n, const SampleShape& image) const {
     }
     return {};
 }
-
-Tensor Objective::discriminator(const Tensor& real_scores, const Tensor& fake_scores) const {
-    return gannet::loss(fake_scores, on_fake, gannet::loss(real_scores, on_real));
-}
-
-Tensor Objective::generator(const Tensor& fake_scores, const Tensor&) const { return gannet::loss(fake_scores, on_generated); }
 
 std::optional<double> Objective::neutral_score() const {
     switch (loss->neutral) {
@@ -168,8 +163,7 @@ Objective read_objective(const Object& read, const Value& written, Value& effect
         const Object w = keys.object("critic_warm_up");
         o.warm_up = Objective::WarmUp{int(w.integer("critic_steps")), w.integer("steps"), w.integer("every")};
     }
-    if (keys.has("weight_clip")) o.weight_clip = real(keys.number("weight_clip"));
-    o.clip_before = keys.text("clip_when") == "before";
+    if (keys.has("weight_clip")) o.clip = {real(keys.number("weight_clip")), keys.text("clip_when") == "before"};
     if (keys.has("gradient_penalty")) {
         const Object p = keys.object("gradient_penalty");
         const std::string& norm = p.text("norm");

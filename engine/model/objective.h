@@ -9,6 +9,8 @@
 
 namespace gannet {
 
+struct LossTerms;
+
 // What the program asks about a loss. To add one: its value and derivative in kernels/math.h, its composition in
 // engine/autograd/loss.cpp, its row in objective.cpp.
 struct LossInfo {
@@ -27,7 +29,9 @@ struct LossInfo {
     bool takes_epsilon = false;                 // bce_epsilon
     bool always_sum = false;                    // the discriminator's is never the mean of its two parts
     bool needs_bound = false;                   // it runs away unless a penalty or clipping bounds the discriminator
-    bool separable = true;                      // a sum of one function of real scores and one of fake ones
+    bool is_distance = false;                   // the mean score of real images minus that of fakes estimates a distance
+    // The loss of a network from both scores. Null: the loss is separable, a sum of `kind` of real scores and of fake ones.
+    Tensor (*joint)(const LossTerms&, Net, const Tensor& real_scores, const Tensor& fake_scores) = nullptr;
 };
 std::span<const LossInfo> losses();
 
@@ -39,15 +43,20 @@ struct Penalty {
     RowsShape rows(int64_t n, const SampleShape& image) const;
 };
 
-struct Objective {
+// Puts the discriminator's weights outside of [-limit, limit] on its ends, after each update or before it.
+struct WeightClip {
+    real limit = 0;
+    bool before = false;
+};
+
+struct LossTerms {
     const LossInfo* loss = nullptr;
     LossForm on_real, on_fake;  // of D's loss, their sum; weights of 1/2 make it the mean
     LossForm on_generated;      // G's; a weight of -1 where it maximises what D minimises (saturating)
-    bool mean_of_parts = false, saturating = false;
+};
 
-    // Losses of both scores at once, of losses that are not separable.
-    Tensor discriminator(const Tensor& real_scores, const Tensor& fake_scores) const;
-    Tensor generator(const Tensor& fake_scores, const Tensor& real_scores) const;
+struct Objective : LossTerms {
+    bool mean_of_parts = false, saturating = false;
     std::optional<double> neutral_score() const;
     // What the gradients of each of an update's batches are multiplied by.
     real batch_weight(int batches) const { return mean_of_batches ? real(1) / real(batches) : real(1); }
@@ -67,8 +76,7 @@ struct Objective {
     int discriminator_batches = 1, generator_batches = 1;  // accumulated per update
     bool mean_of_batches = false;
     std::optional<Penalty> penalty;
-    real weight_clip = 0;  // 0: none
-    bool clip_before = false;
+    std::optional<WeightClip> clip;
 };
 
 namespace config {
