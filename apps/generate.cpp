@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/image.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "data/source.h"
 #include "engine/gan/sampler.h"
@@ -37,6 +38,15 @@ Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64
         for (std::size_t i = 0; i < size; ++i) points.push_back((1 - t) * from[i] + t * from[size + i]);
     }
     return Tensor::from(points, {batch, int64_t(size)}, pairs.device());
+}
+
+// Throws where memory does not hold the images of a grid, their picture and its file.
+void check_grid(int64_t images, const SampleShape& image, bool rows) {
+    const std::string lack = lack_of_memory(3.0 * double(images) * double(image.size()), free_memory());
+    if (!lack.empty())
+        throw LackOfMemory(
+            "a grid of " + counted(images, "image") + " takes " + lack, "command line",
+            std::string("lower -n") + (rows ? " or --interpolate" : "") + ", or write single images with --out FOLDER/");
 }
 
 // Makes the folder. Removes older samples first, or reports how many remain beside the `images` new ones.
@@ -118,10 +128,12 @@ int main(int argc, char** argv) {
         if (replace && !folder)
             throw Error("--replace without a folder", "command line", "give --out FOLDER/; a grid is replaced anyway");
         refuse_output_in_data(config.data.images, out, "the drawn images");
+        if (!folder) check_grid(images, image, interpolate > 0);
         if (folder) prepare_folder(out, images, replace);
         else const AtomicFile writable(out);  // throws now rather than after the work
         Bar bar;
         std::vector<uint8_t> pixels;
+        if (!folder) pixels.reserve(std::size_t(images * image.size()));
         for (int64_t first = 0; first < images; first += batch) {
             const int64_t here = std::min(batch, images - first);
             const Tensor latents =

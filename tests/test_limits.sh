@@ -103,6 +103,23 @@ begin=$(date +%s%N)
 refuses "the generator outputs .* the data are" timeout 60 "$summary" advice.json
 check "the advice about 200 transposed convolutions within 5 s" test $((($(date +%s%N) - begin) / 1000000)) -lt 5000
 
+# ---- what a command line or a model file asks for -----------------------------------------------------------------------------
+# Compared with the free memory before it is taken; no folder or file is made.
+refuses_large() { # pattern, command ...
+    refuses_at_once "more than the [0-9]+ MB of memory that are free .*$1" "${@:2}"
+    check "no files of: ${*:2}" test ! -e never -a ! -e never.png -a ! -e never.safetensors
+}
+refuses_large "lower -n, or .* --out FOLDER/" limited 700000 "$generate" gan -n 1000000 --out never.png
+refuses_large "lower -n or --interpolate" limited 700000 "$generate" gan -n 1000 --interpolate 1000 --out never.png
+refuses_large "lower -n" limited 700000 "$evaluate" gan -n 1000000 --threads 1
+refuses_large "lower --trace-steps" limited 700000 "$train" gan.json --out never --steps 100000 --trace never.safetensors --trace-steps 100000
+for dry in "" --dry-run; do
+    refuses_large "lower samples.rows and samples.columns" limited 4000000 "$train" gan.json --out never $dry --set batch=2 \
+        --set data='{"set": "folder", "path": "pictures", "size": 1024, "channels": 1, "cache": false}' --set samples.rows=100 --set samples.columns=100 \
+        --set generator='[{"layer": "linear", "units": 1024}, {"layer": "reshape", "shape": [1, 32, 32]}, {"layer": "conv_transpose2d", "channels": "image", "kernel": 32, "stride": 32}]' \
+        --set discriminator='[{"layer": "flatten"}, {"layer": "linear", "units": 1}]'
+done
+
 # ---- a container's memory limit -----------------------------------------------------------------------------------------
 # The kernel kills a process above the limit; no call fails before. Needs its own control group, and python3 for large images.
 limit=

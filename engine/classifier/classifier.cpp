@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "engine/autograd/tape.h"
 #include "engine/classifier/trainer.h"
 
@@ -24,6 +26,21 @@ struct LastOutputs : PassObserver {
     void output(const Module&, const Tensor& y) override { before = last, last = y; }
     Tensor last, before;
 };
+
+}  // namespace
+
+namespace {
+
+void reserve(Readings& readings, int64_t images) {
+    const double values = double(images) * double(readings.feature_size);
+    const std::string lack = lack_of_memory(values * sizeof(float) + double(images) * 16, free_memory());
+    if (!lack.empty())
+        throw LackOfMemory("the classifier's features of " + counted(images, "image") + " take " + lack, "classifier",
+                           "lower -n or data.first");
+    readings.features.reserve(std::size_t(values));
+    readings.labels.reserve(std::size_t(images));
+    readings.confidence.reserve(std::size_t(images));
+}
 
 }  // namespace
 
@@ -51,6 +68,7 @@ Readings read_images(const Network& network, const std::vector<uint8_t>& pixels,
             out.confidence.push_back(softmax_of_largest(&scores[std::size_t(i * out.classes)], out.classes));
         const std::vector<real> features = outputs.before ? outputs.before.to_host() : values;
         out.feature_size = int64_t(features.size()) / here;
+        if (first == 0) reserve(out, count);
         out.features.insert(out.features.end(), features.begin(), features.end());
         if (progress) progress("reading images", first + here, count);
     }

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "engine/nn/advice.h"
 
 namespace gannet {
@@ -71,6 +73,34 @@ double activations(const Sequence& sequence) {
     return values;
 }
 
+GridMemory grid_memory(const config::GanConfig& config, const Network& generator, const Device& device) {
+    const double count = double(config.samples.rows) * double(config.samples.columns), image = double(generator.out().size());
+    double widest = image;
+    for_each_module(generator.layers(), [&](const Module& module) { widest = std::max(widest, double(module.out.size())); });
+    const double tensor = count * image * sizeof(real), read = tensor + count * image;  // read: its values and their bytes
+    const double drawn = count * widest * sizeof(real);
+    if (device.is_cuda()) return {drawn, read};
+    return {0, std::max(drawn, tensor + read)};
+}
+
+namespace {
+
+void check_grid(const config::GanConfig& config, const Network& generator, const Network& discriminator, const Device& device) {
+    const GridMemory grid = grid_memory(config, generator, device);
+    const double networks = 2.0 * sizeof(real) * double(generator.parameter_count() + discriminator.parameter_count());
+    const auto check = [&](double bytes, int64_t free) {
+        if (bytes <= 0) return;
+        if (const std::string lack = lack_of_memory(bytes, free); !lack.empty())
+            throw LackOfMemory("with the networks, the grid of " + grouped(config.samples.rows) + " x " +
+                                   grouped(config.samples.columns) + " samples takes " + lack,
+                               config.where("samples"), "lower samples.rows and samples.columns, or data.size");
+    };
+    check(grid.host + (device.is_cuda() ? 0 : networks), free_memory());
+    check(grid.device + (device.is_cuda() ? networks : 0), device.available_memory());
+}
+
+}  // namespace
+
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device) {
     // A lower bound of what a step keeps: G's activations, and D's of the real and the fake batch; with a penalty also those of
     // the interpolated batch and of its gradient.
@@ -79,7 +109,7 @@ void check_memory(const config::GanConfig& config, const Network& generator, con
                          std::max(activations(generator.layers()) + activations(discriminator.layers()),
                                   passes * activations(discriminator.layers()));
     const double available = double(device.available_memory());
-    if (bytes <= available) return;
+    if (bytes <= available) return check_grid(config, generator, discriminator, device);
     const auto mebibytes = [](double n) { return std::to_string(int64_t(n / (1 << 20))) + " MiB"; };
     throw Error("a step needs at least " + mebibytes(bytes) + " for a batch of " + std::to_string(config.batch) + ", there are " +
                     mebibytes(available),

@@ -13,7 +13,13 @@ namespace gannet {
 void check_networks(const config::GanConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image);
 
-// Throws if a lower bound of a training step's memory exceeds the device's memory.
+// The bytes that the grid of samples takes at least while it is drawn and written: on the device and on the host.
+struct GridMemory {
+    double device = 0, host = 0;
+};
+GridMemory grid_memory(const config::GanConfig& config, const Network& generator, const Device& device);
+
+// Throws if a lower bound of the memory of a training step, or of the grid of samples, exceeds the device's or the free memory.
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device);
 
 // Warnings about probable mistakes; each line names the place and the key to change.

@@ -1,8 +1,11 @@
 #include "engine/metrics/samples.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "base/image.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "data/npy.h"
 #include "data/picture.h"
@@ -67,7 +70,7 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
     if (image && image->C != 1 && image->C != 3)
         throw Error("the real images have " + std::to_string(image->C) + " channels; images have 1 or 3", path_,
                     "give samples of a GAN that generates images: points cannot be evaluated");
-    Samples samples = draws()           ? drawn(count, seed, device, report.progress)
+    Samples samples = draws()           ? drawn(count, seed, image, device, report.progress)
                       : is_array(path_) ? of_array()
                                         : of_folder(image, device.threads(), report);
     const int64_t there = int64_t(samples.pixels.size()) / samples.image.size();
@@ -79,7 +82,8 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
     return samples;
 }
 
-Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const {
+Samples SampleSource::drawn(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
+                            const LoadProgress& progress) const {
     const Network generator(Net::generator, config_.generator, config_.latent.shape(), checkpoint_->image, config_,
                             device.with(config_.numerics));
     load_state(checkpoint_->content, checkpoint_->file, generator, nullptr);
@@ -87,10 +91,15 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, Device device, const L
     if (made.C != 1 && made.C != 3)
         throw Error("the generator produces points, not images", checkpoint_->file,
                     "give the run of a GAN that generates images");
+    const int64_t all = (count + batch - 1) / batch * batch;
+    const int64_t converted = image && !(*image == made) ? 2 * std::max(made.size(), image->size()) : 0;
+    const std::string lack = lack_of_memory(double(all) * double(made.size() + converted), free_memory());
+    if (!lack.empty()) throw LackOfMemory(counted(count, "sample takes", "samples take") + " " + lack, path_, "lower -n");
     const Sampler sampler(config_, generator);
     Samples samples{{}, made, {}};
     if (const std::optional<Error> lacks = lacking(config_, device))
         samples.warnings.emplace_back(lacks->with_advice("samples are drawn in fp32").what());
+    samples.pixels.reserve(std::size_t(all * made.size()));
     for (int64_t first = 0; first < count; first += batch) {
         const std::vector<uint8_t> bytes =
             to_bytes(sampler.images(sampler.latents(seed, first, batch)).to_host(), config_.data.black, config_.data.white);

@@ -32,7 +32,8 @@ public:
                  const LoadReport& report) const;
 
 private:
-    Samples drawn(int64_t count, uint64_t seed, Device device, const LoadProgress& progress) const;
+    Samples drawn(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
+                  const LoadProgress& progress) const;
     Samples of_folder(const std::optional<SampleShape>& image, ThreadPool& threads, const LoadReport& report) const;
     Samples of_array() const;
 

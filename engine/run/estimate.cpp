@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "data/procedural.h"
+#include "engine/gan/preflight.h"
 #include "engine/run/networks.h"
 #include "engine/run/progress.h"
 #include "engine/run/training.h"
@@ -34,6 +35,12 @@ int64_t images_before(const config::GanConfig& config, int64_t step) {
     return gan::images_before(config.objective, config.batch, step);
 }
 int64_t images_before(const config::ClassifierConfig& config, int64_t step) { return step * config.batch; }
+
+double grid_bytes(const config::GanConfig& config, const Networks& nets, const Device& device) {
+    const GridMemory grid = grid_memory(config, *nets.front(), device);
+    return device.is_cuda() ? grid.device : grid.host;
+}
+double grid_bytes(const config::ClassifierConfig&, const Networks&, const Device&) { return 0; }
 
 // Without the longer steps of a critic's warm-up.
 config::GanConfig usual(config::GanConfig config) {
@@ -104,6 +111,7 @@ struct StepEstimate {
     int64_t small = 0, large = 0;  // the measured batch sizes; both are the full batch if it is small enough
     double seconds = 0;
     double bytes = 0;  // of networks, gradients, optimizers and a step
+    double grid = 0;   // bytes of the grid of samples
 };
 
 // Trains copies of the networks on random images of this shape, for some tenths of a second.
@@ -111,13 +119,14 @@ template <class Config>
 StepEstimate estimate_step(const Config& given, const SampleShape& image, Device device) {
     const Config config = usual(given), one_update = shorter(config);
     int64_t classes = 0, small = 0, large_of_memory = 0;
+    StepEstimate out;
     {
         const Networks nets = build_networks(config, image, device);
         classes = nets.back()->out().C;
         small = small_batch(config, nets);
+        out.grid = grid_bytes(config, nets, device);
         large_of_memory = std::min(config.batch, 2 * small_batch(one_update, nets));
     }
-    StepEstimate out;
     {
         const MemoryStats before = device.memory();
         Probe probe(one_update, large_of_memory, image, classes, device);
@@ -173,9 +182,10 @@ std::string estimate(const Config& config, const SampleShape& image, int64_t ima
     std::string text = "training time: " + time + " on this machine (" + device.name() + threads +
                        "); estimated from steps with " + batches + ", measured just now; without loading, samples and plots\n";
     const double data = double(images) * double(image.size());
-    text += "training memory: about " + megabytes(program + step.bytes + data) + ": ";
+    text += "training memory: about " + megabytes(program + step.bytes + step.grid + data) + ": ";
     if (program > 0) text += megabytes(program) + " for the program, ";
     text += megabytes(step.bytes) + " for networks, optimizers and a step";
+    if (step.grid > 0) text += ", " + megabytes(step.grid) + " for the grid of samples";
     if (images > 0) text += ", " + megabytes(data) + " for " + counted(images, "image");
     return text + (steps == 0 ? "\nthe number of steps depends on the number of images, which is unknown\n" : "\n");
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "engine/run/cli.h"
 #include "engine/run/interrupt.h"
@@ -15,6 +16,11 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Throws where memory does not hold the steps that a trace still has to record.
+void check_trace(const Trace& trace, int64_t steps, const std::string& file) {
+    if (trace.step_bytes() > 0) check_trace_memory(double(steps) * double(trace.step_bytes()), file);
 }
 
 }  // namespace
@@ -43,6 +49,7 @@ int Run::train(const TrainingOptions& options) {
     std::string reason = reason_to_stop();  // of the checkpoint
     while (base_.step_count() < total_ && reason.empty()) {
         const bool traced = trace && step() < first_ + options.trace_steps;
+        if (traced) check_trace(*trace, std::min(total_, first_ + options.trace_steps) - step(), options.trace);
         config::blaming(options.settings, [&] { base_.step(traced ? &*trace : nullptr); });
         if (trace && (step() == first_ + options.trace_steps || step() == total_)) {
             write_safetensors(options.trace, trace->content);

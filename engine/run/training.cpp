@@ -32,6 +32,14 @@ void start_from(const std::string& file, Trainer& trainer) {
     for (const Trainer::Part& part : trainer.parts()) load_state(content, file, part.network, nullptr);
 }
 
+// The bytes of the networks and optimizers in a file.
+int64_t state_bytes(Trainer& trainer) {
+    int64_t values = 0;
+    for (const Trainer::Part& part : trainer.parts())
+        values += part.network.parameter_count() * int64_t(1 + part.optimizer.states().size());
+    return values * int64_t(sizeof(real));
+}
+
 // The run to resume, locked; nothing if a new one is to begin.
 std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
     std::string path = options.resume;
@@ -141,7 +149,11 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
         throw Error(
             "the run has " + counted(trainer->step_count(), "step") + " already, more than the " + grouped(total) + " requested",
             folder->path(), "give --steps " + std::to_string(trainer->step_count()) + " or more");
-    if (!options.trace.empty()) const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
+    if (!options.trace.empty()) {
+        const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
+        const int64_t steps = std::min(options.trace_steps, std::max<int64_t>(total - trainer->step_count(), 0));
+        check_trace_memory(double(steps + 1) * double(state_bytes(*trainer)), options.trace);  // a lower bound
+    }
     if (options.dry_run) return print_plan(config, trainer->image(), data.count, device);
     if (checkpoint && trainer->step_count() >= total && !checkpoint->stopped())
         return say_finished(config, trainer->step_count(), folder->path());

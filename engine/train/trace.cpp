@@ -1,6 +1,25 @@
 #include "engine/train/trace.h"
 
+#include "base/limits.h"
+
 namespace gannet {
+
+void Trace::begin_step(int64_t step) {
+    step_ = "s" + std::to_string(step) + ".";
+    step_begin_ = content.arrays.size();
+}
+
+int64_t Trace::step_bytes() const {
+    int64_t bytes = 0;
+    for (std::size_t i = step_.empty() ? content.arrays.size() : step_begin_; i < content.arrays.size(); ++i)
+        bytes += int64_t(content.arrays[i].data.size());
+    return bytes;
+}
+
+void check_trace_memory(double bytes, const std::string& file) {
+    const std::string lack = lack_of_memory(bytes, free_memory());
+    if (!lack.empty()) throw LackOfMemory("the trace takes " + lack, file, "lower --trace-steps");
+}
 
 void Trace::images(const std::string& name, const Tensor& value, const SampleShape& sample) {
     const int64_t n = value.dim(0);

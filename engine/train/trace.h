@@ -9,7 +9,8 @@ namespace gannet {
 class Trace {
 public:
     // Names added after this call begin with "sS." for this step. Before it, names are unchanged.
-    void begin_step(int64_t step) { step_ = "s" + std::to_string(step) + "."; }
+    void begin_step(int64_t step);
+    int64_t step_bytes() const;  // of the arrays of the last step; 0 before it
     // Images or vectors of `sample`'s shape, (N, C, H, W) in the file.
     void images(const std::string& name, const Tensor& value, const SampleShape& sample);
     void values(const std::string& name, const Tensor& value);  // as they are
@@ -21,7 +22,11 @@ public:
 
 private:
     std::string step_;
+    std::size_t step_begin_ = 0;  // its first array
 };
+
+// Throws LackOfMemory where the free memory does not hold `bytes` more of a trace.
+void check_trace_memory(double bytes, const std::string& file);
 
 // Whether a file is a complete trace.
 bool is_trace(const std::string& path);
