@@ -7,7 +7,7 @@
 #include <random>
 
 #include "engine/model/model.h"
-#include "engine/nn/spec.h"
+#include "engine/nn/module.h"
 #include "tests/temporary.h"
 
 using namespace gannet;
@@ -199,7 +199,7 @@ TEST_CASE("--set") {
     CHECK(set({"batch=8", "batch=16"}).batch == 16);
     CHECK(set({"data.path="}).data.images.path == "");
     CHECK(adam_of(set({"optimizer.betas=[0.5, 0.9]"})) == AdamParameters{0.5, 0.9, 1e-8, 0});
-    CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].type == "dropout");
+    CHECK(set({"generator.1={\"layer\": \"dropout\", \"p\": 0.1}"}).generator[1].kind->spec.name == "dropout");
     CHECK_FALSE(set({"objective.gradient_penalty=null", "objective.weight_clip=0.01"}).objective.penalty);
     CHECK(set({"objective.accumulate.generator=5"}).objective.generator_batches == 5);
     const GanConfig epochs = set({"steps=7", "epochs=3"});
@@ -352,7 +352,7 @@ TEST_CASE("base") {
     };
     const auto types = [](const GanConfig& m) {
         std::string all;
-        for (const LayerConfig& layer : m.generator) all += layer.type + " ";
+        for (const LayerConfig& layer : m.generator) all += layer.kind->spec.name + " ";
         return all;
     };
     // equal to the base except for its name

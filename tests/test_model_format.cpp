@@ -8,7 +8,7 @@
 
 #include "engine/model/model.h"
 #include "engine/model/sections.h"
-#include "engine/nn/spec.h"
+#include "engine/nn/registry.h"
 
 using namespace gannet;
 using namespace gannet::config;
@@ -175,10 +175,10 @@ std::string whole_page() {
     const std::string here = "FREE_KEYS";
     out.replace(out.find(here), here.size(), join(free_keys(file_spec, ""), " and "));
     for (const ObjectSpec* spec : model_specs())
-        out += document(*spec, spec->name.find('.') != std::string::npos || optimizer_kind(spec->name) ? 3 : 2);
+        out += document(*spec, spec->name.find('.') != std::string::npos || find_kind(optimizer_kinds(), spec->name) ? 3 : 2);
     out += "\n";
     out += layers_introduction;
-    for (const std::string& name : layer_names()) out += document(*layer_spec(name), 3);
+    for (const LayerKind& kind : layer_kinds()) out += document(kind.spec, 3);
     return out;
 }
 
@@ -191,7 +191,7 @@ TEST_CASE("docs/model-format.md is up to date") {
     std::ifstream in("docs/model-format.md");
     const std::string committed((std::istreambuf_iterator<char>(in)), {});
     CHECK_MESSAGE(committed == page, "run the tests with GANNET_WRITE_DOCS=1");
-    for (const std::string& name : layer_names()) CHECK(page.find("### " + name + "\n") != std::string::npos);
+    for (const LayerKind& kind : layer_kinds()) CHECK(page.find("### " + kind.spec.name + "\n") != std::string::npos);
 
     const std::size_t begin = page.find("```json\n") + 8;
     const GanConfig example = gan_of(parse_model(page.substr(begin, page.find("```", begin) - begin), "m.json", {}));

@@ -95,7 +95,7 @@ TEST_CASE("optimizer: decorators run in order, before the passes of an update an
     };
     GanTrainer trainer(golden_config("vanilla"), few_images(), Device::cpu());
     const Network& network = trainer.discriminator();
-    Optimizer optimizer({.kind = optimizer_kind("sgd"), .lr = 1, .parameters = SgdParameters{}}, network);
+    Optimizer optimizer({.kind = find_kind(optimizer_kinds(), "sgd"), .lr = 1, .parameters = SgdParameters{}}, network);
     CHECK(optimizer.words() == 3);
     std::vector<std::string> log;
     optimizer.decorate(std::make_unique<Watch>("a", network, log));

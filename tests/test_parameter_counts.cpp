@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/model/model.h"
+#include "engine/nn/module.h"
 
 using namespace gannet;
 using namespace gannet::config;
@@ -17,22 +18,22 @@ Count count(const std::vector<LayerConfig>& layers, int64_t H, int64_t W, int64_
     Count sum;
     for (const LayerConfig& layer : layers) {
         const Object& k = layer.keys;
-        if (layer.type == "linear") {
+        if (layer.kind->spec.name == "linear") {
             const int64_t out = k.is_image("units") ? image_H * image_W * image_C : k.integer("units");
             sum.trainable += C * out + (k.boolean("bias") ? out : 0);
             C = out;
-        } else if (layer.type == "conv2d" || layer.type == "conv_transpose2d") {
+        } else if (layer.kind->spec.name == "conv2d" || layer.kind->spec.name == "conv_transpose2d") {
             const int64_t out = k.is_image("channels") ? image_C : k.integer("channels"), r = k.integer("kernel"),
                           s = k.integer("stride"), p = k.integer("padding");
             sum.trainable += C * out * r * r + (k.boolean("bias") ? out : 0);
             const auto side = [&](int64_t n) {
-                return layer.type == "conv2d" ? (n + 2 * p - r) / s + 1 : (n - 1) * s - 2 * p + r;
+                return layer.kind->spec.name == "conv2d" ? (n + 2 * p - r) / s + 1 : (n - 1) * s - 2 * p + r;
             };
             H = side(H), W = side(W), C = out;
-        } else if (layer.type == "batch_norm") {
+        } else if (layer.kind->spec.name == "batch_norm") {
             sum.trainable += 2 * C;
             sum.statistics += 2 * C;
-        } else if (layer.type == "flatten") {
+        } else if (layer.kind->spec.name == "flatten") {
             C *= H * W;
             H = W = 1;
         }

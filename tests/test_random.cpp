@@ -112,7 +112,7 @@ TEST_CASE("streams of different purposes differ") {
     std::size_t count = all.size();
     for (const Net net : {Net::generator, Net::discriminator})
         for (const int i : {0, 1, 0x3fff, 0x7fff}) {
-            if (i < 0x4000) all.insert(streams::initial(net, i)), ++count;
+            if (i < 0x4000) all.insert({streams::initial(net, i), streams::initial_buffer(net, i)}), count += 2;
             for (const Role role : {Role::data, Role::fake, Role::interpolated})
                 all.insert(streams::dropout(net, role, i)), ++count;
         }

@@ -1,5 +1,7 @@
 // Small training configurations shared by tests.
 #pragma once
+#include <doctest/doctest.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -7,6 +9,7 @@
 #include "data/dataset.h"
 #include "engine/gan/plan.h"
 #include "engine/model/model.h"
+#include "engine/train/checkpoint.h"
 #include "tests/threads.h"
 
 namespace gannet::tests {
@@ -22,6 +25,16 @@ inline bool has(const gan::Plan& plan, gan::Scores scores) {
         for (const gan::Batch& batch : update.batches)
             if (update.net == Net::discriminator && batch.scores == scores) return true;
     return false;
+}
+
+// Whether two trainers have the same state, byte for byte.
+inline void check_same_state(Trainer& a, Trainer& b) {
+    const Safetensors ours = checkpoint_of(a, {}), theirs = checkpoint_of(b, {});
+    for (const Array& array : ours.arrays) {
+        CAPTURE(array.name);
+        REQUIRE(theirs.find(array.name));
+        CHECK(theirs.find(array.name)->data == array.data);
+    }
 }
 
 // Any GAN of models/ with reduced width and batch.

@@ -24,9 +24,10 @@ void check_scores(const config::ClassifierConfig& config, const Network& network
     if (!network.out().vector || network.out().C < classes)
         throw Error("the classifier ends in " + network.out().str() + ", the data have " + counted(classes, "label"), where,
                     "end it in {\"layer\": \"linear\", \"units\": " + std::to_string(classes) + "}");
-    if (layer_traits(config.classifier.back().type).family != Family::product)
-        throw Error("the classifier ends in '" + config.classifier.back().type + "': its scores have a softmax of their own",
-                    where, "end it in linear");
+    if (config.classifier.back().kind->traits.family != Family::product)
+        throw Error(
+            "the classifier ends in '" + config.classifier.back().kind->spec.name + "': its scores have a softmax of their own",
+            where, "end it in linear");
 }
 
 }  // namespace

@@ -152,7 +152,7 @@ public:
 
 private:
     Tensor forward(const Network& network, const Tensor& x, Role role, PassObserver* observer = nullptr) const {
-        return network.forward({x}, {.update_statistics = false,
+        return network.forward({x}, {.update_buffers = false,
                                      .role = role,
                                      .update = generator_update_number - 1,  // no training update draws these dropout masks
                                      .seed = trainer_.config().seed,

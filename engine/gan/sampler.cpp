@@ -22,7 +22,7 @@ Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
     const Recording off(false);
     const DeviceValue<Counters> start(latents.device());
     return generator_.forward({latents}, {.training = batch_statistics,
-                                          .update_statistics = false,
+                                          .update_buffers = false,
                                           .role = Role::fake,
                                           .update = generator_update_number - 1,  // no training update draws these dropout masks
                                           .seed = config_.seed,

@@ -123,7 +123,7 @@ Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fake
         of_real = loss.detach();
     }
     const bool shared = at.batch.scores == Scores::shared;
-    if (shared) nets_.discriminator.move_statistics(fakes.statistics);  // running statistics advance in the schedule's order
+    if (shared) nets_.discriminator.update_buffers(fakes.updates);  // running statistics advance in the schedule's order
     const Tensor sum = loss(shared ? fakes.scores : scores_of(fake, at, Role::fake), losses.on_fake, of_real);
     discriminator_gradients_.add(GradientSum::fakes, sum);
     return sum.detach();
@@ -154,7 +154,7 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
         const Fakes fakes = fakes_of(at, true);
         Fakes left{fakes.latents, fakes.images.detach(), {}, {}};
         Pass seen = pass(at, Role::fake);
-        seen.updates = &left.statistics;
+        seen.updates = &left.updates;
         const Tensor scores = nets_.discriminator.forward({fakes.images}, seen);
         const Tensor loss = losses.loss->joint ? losses.loss->joint(losses, Net::generator, real_scores(at), scores)
                                                : gannet::loss(scores, losses.on_generated);

@@ -68,8 +68,8 @@ private:
     // A batch of fakes, with the tape if it was recorded.
     struct Fakes {
         Tensor latents, images;
-        Tensor scores;                             // the discriminator's with their tape, where they are shared
-        std::vector<StatisticsUpdate> statistics;  // the updates of its running statistics for them
+        Tensor scores;                      // the discriminator's with their tape, where they are shared
+        std::vector<BufferUpdate> updates;  // of its buffers, by these scores
     };
     struct Place;  // of the batch that is being computed
 

@@ -3,6 +3,7 @@
 
 #include "engine/gan/preflight.h"
 #include "engine/nn/advice.h"
+#include "engine/nn/module.h"
 
 namespace gannet {
 namespace {
@@ -21,8 +22,7 @@ struct Warnings {
 // The activation at the end of a list, ignoring layers that only rearrange values.
 const ActivationRow& last_activation(const Layers& list) {
     for (auto layer = list.rbegin(); layer != list.rend(); ++layer)
-        if (const Traits& traits = layer_traits(layer->type); traits.family != Family::arrangement)
-            return row_of(traits.activation);
+        if (const Traits& traits = layer->kind->traits; traits.family != Family::arrangement) return row_of(traits.activation);
     return row_of(ActivationKind::none);
 }
 
@@ -31,7 +31,7 @@ void affine_pairs(const Layers& list, Warnings& warn) {
     bool affine = false;
     std::string norm;  // between them
     for (const config::LayerConfig& layer : list) {
-        const Traits& traits = layer_traits(layer.type);
+        const Traits& traits = layer.kind->traits;
         if (traits.family == Family::product) {
             if (affine)
                 warn(!norm.empty() ? "two affine layers with only " + norm + " between them"
@@ -39,7 +39,7 @@ void affine_pairs(const Layers& list, Warnings& warn) {
                      layer.keys.where(), "put an activation before it");
             affine = true, norm.clear();
         } else if (traits.linear) {
-            if (traits.family == Family::norm) norm = layer.type;
+            if (traits.family == Family::norm) norm = layer.kind->spec.name;
         } else {
             affine = false;
         }
@@ -49,13 +49,14 @@ void affine_pairs(const Layers& list, Warnings& warn) {
 
 void penalised_critic(const config::GanConfig& config, Warnings& warn) {
     config::for_each_layer(config.discriminator, [&](const config::LayerConfig& layer) {
-        const Traits& traits = layer_traits(layer.type);
+        const Traits& traits = layer.kind->traits;
         if (traits.couples_samples)
-            warn(
-                layer.type + " in a critic with a gradient penalty couples samples, but the penalty assumes per-sample gradients",
-                layer.keys.where(), "use layer_norm, or no normalisation");
+            warn(layer.kind->spec.name +
+                     " in a critic with a gradient penalty couples samples, but the penalty assumes per-sample gradients",
+                 layer.keys.where(), "use layer_norm, or no normalisation");
         if (traits.stochastic)
-            warn(layer.type + " in a critic with a gradient penalty makes the penalty noisy", layer.keys.where(), "remove it");
+            warn(layer.kind->spec.name + " in a critic with a gradient penalty makes the penalty noisy", layer.keys.where(),
+                 "remove it");
     });
     const Objective& objective = config.objective;
     if (objective.clip)
@@ -89,7 +90,7 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
     for (const Layers* list : {&config.generator, &config.discriminator}) {
         config::for_each_layer(*list, [&](const config::LayerConfig& layer) {
             if (const double eps = batch_norm_eps(layer); eps > 0.1)
-                warn(layer.type + " with eps " + json::dump(eps, -1), layer.keys.where("eps"),
+                warn(layer.kind->spec.name + " with eps " + json::dump(eps, -1), layer.keys.where("eps"),
                      "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
         });
         affine_pairs(*list, warn);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/model/parts.h"
+#include "engine/nn/module.h"
 
 namespace gannet::config {
 namespace {
@@ -12,17 +13,17 @@ namespace {
 void check_output(const std::vector<LayerConfig>& discriminator, const LossInfo& loss) {
     using Scores = LossInfo::Scores;
     const auto keeps = [&](const LayerConfig& layer) {
-        const Traits& traits = layer_traits(layer.type);
+        const Traits& traits = layer.kind->traits;
         return traits.family == Family::arrangement || (traits.stochastic && loss.scores != Scores::probabilities);
     };
     const auto last = std::find_if_not(discriminator.rbegin(), discriminator.rend(), keeps);
     if (last == discriminator.rend()) return;
-    const ActivationRow& activation = row_of(layer_traits(last->type).activation);
+    const ActivationRow& activation = row_of(last->kind->traits.activation);
     const bool sigmoid = activation.low == 0 && activation.high == 1;
     const std::string name = "the loss '" + std::string(loss.name) + "'";
     const std::string where = last->keys.where();
     if (loss.scores == Scores::probabilities && !sigmoid)
-        throw Error(name + " needs probabilities, but the discriminator ends in '" + last->type + "'", where,
+        throw Error(name + " needs probabilities, but the discriminator ends in '" + last->kind->spec.name + "'", where,
                     "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
     if (loss.scores == Scores::logits && sigmoid)
         throw Error(name + " has its own sigmoid, but the discriminator ends in one", where,

@@ -3,24 +3,23 @@
 
 #include "base/error.h"
 #include "engine/model/parts.h"
-#include "engine/nn/spec.h"
+#include "engine/nn/registry.h"
 
 namespace gannet::config {
 namespace {
 
 constexpr int64_t most_layers = 10000;
 
-const std::string& layer_type(const Value& entry) {
+const LayerKind& kind_of(const Value& entry) {
     const std::string example = "write for instance { \"layer\": \"relu\" }";
     if (!entry.members()) throw Error("a layer is an object, { ... }, but this is " + entry.type_name(), entry.where(), example);
     const Value* type = entry.find("layer");
     if (!type) throw Error("missing key 'layer'", entry.where(), example);
     if (!type->text())
         throw Error("'layer' is " + type->type_name() + ", but must be the name of a layer", type->where(), example);
-    if (!layer_spec(*type->text()))
-        throw Error("unknown layer '" + printable(*type->text()) + "'", type->where(),
-                    suggest(*type->text(), layer_names(), "layers are"));
-    return *type->text();
+    if (const LayerKind* kind = find_kind(layer_kinds(), *type->text())) return *kind;
+    throw Error("unknown layer '" + printable(*type->text()) + "'", type->where(),
+                suggest(*type->text(), names_of(layer_kinds()), "layers are"));
 }
 
 // All keys except "layer", which the tables of layers omit.
@@ -48,11 +47,10 @@ void widen_sizes(Object& keys, const ObjectSpec& spec, double factor) {
 // Appends the layers of a list to `out`.
 void expand(const Value& list, const Variables& variables, double widen, int64_t& count, std::vector<LayerConfig>& out) {
     for (const Value& entry : *list.list()) {
-        LayerConfig layer;
-        layer.type = layer_type(entry);
-        const ObjectSpec& spec = *layer_spec(layer.type);
+        LayerConfig layer{.kind = &kind_of(entry), .keys = {}, .lists = {}};
+        const ObjectSpec& spec = layer.kind->spec;
         const Object& keys = layer.keys = read_layer(entry, spec, variables);
-        if (layer_traits(layer.type).repeats) {
+        if (layer.kind->traits.repeats) {
             for (int64_t round = 0; round < keys.integer("times"); ++round)
                 expand(keys.value("layers"), variables, widen * std::pow(keys.number("widen"), double(round)), count, out);
             continue;
@@ -80,7 +78,7 @@ std::vector<LayerConfig> expand_layers(const Value& list, const Variables& varia
 Value layers_value(const std::vector<LayerConfig>& layers) {
     List list;
     for (const LayerConfig& layer : layers) {
-        Members members = {{"layer", layer.type}};
+        Members members = {{"layer", layer.kind->spec.name}};
         for (const auto& [name, value] : *layer.keys.all().members()) {
             const auto nested = layer.lists.find(name);
             if (nested != layer.lists.end()) members.emplace_back(name, layers_value(nested->second));

@@ -55,7 +55,7 @@ public:
     explicit OptimizerReader(const Value& given)
         : given_(given), base_(own_keys(given, "optimizer")), base_type_(read_type(base_)) {
         if (base_type_.empty()) return;
-        const OptimizerKind& kind = *optimizer_kind(base_type_);
+        const OptimizerKind& kind = *find_kind(optimizer_kinds(), base_type_);
         if (base_.find("lr")) base_read_ = read_keys(base_, kind.spec);
         else refuse_keys_of_others(base_, kind.spec);
     }
@@ -82,8 +82,8 @@ private:
         std::string type = read_type(own);
         const bool new_type = !type.empty() && type != base_type_;
         if (type.empty()) type = base_type_;
-        if (type.empty()) throw Error("missing key 'type'", given_.where(), "add it: " + join(optimizer_names()));
-        const OptimizerKind& kind = *optimizer_kind(type);
+        if (type.empty()) throw Error("missing key 'type'", given_.where(), "add it: " + join(names_of(optimizer_kinds())));
+        const OptimizerKind& kind = *find_kind(optimizer_kinds(), type);
         refuse_keys_of_others(own, kind.spec);
 
         Value merged = base_;

@@ -88,7 +88,7 @@ const ObjectSpec overrides_spec = {"optimizer",
                                    "The keys of its `type`, and overrides for one network. An override of `type` starts from "
                                    "that type's defaults; only `lr` is kept.",
                                    {
-                                       required(word("type", {}, optimizer_names(), "the rule of the update")),
+                                       required(word("type", {}, names_of(optimizer_kinds()), "the rule of the update")),
                                        object("generator", nullptr, "overrides for the generator"),
                                        object("discriminator", nullptr, "overrides for the discriminator"),
                                    }};

@@ -37,7 +37,7 @@ public:
             for (int64_t padding = 0; padding < entry[0]->keys.integer("stride") && tries_left_-- > 0; ++padding)
                 if (fits(entry, padding))
                     return {entry[0]->keys.where(),
-                            "give this " + entry[0]->type + " \"output_padding\": " + std::to_string(padding)};
+                            "give this " + entry[0]->kind->spec.name + " \"output_padding\": " + std::to_string(padding)};
         Entry odd;  // those that double the size with it
         for (const Entry& entry : entries_) {
             const config::Object& keys = entry[0]->keys;
@@ -83,7 +83,7 @@ private:
 }  // namespace
 
 double batch_norm_eps(const config::LayerConfig& layer) {
-    return layer_traits(layer.type).normalises_batch() ? layer.keys.number("eps") : 0;
+    return layer.kind->traits.normalises_batch() ? layer.keys.number("eps") : 0;
 }
 
 std::pair<std::string, std::string> output_padding_advice(const Network& network, const Layers& list, const SampleShape& image,

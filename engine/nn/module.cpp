@@ -61,8 +61,10 @@ void Module::add_parameter(const Site& site, const std::string& parameter, Shape
     align(site.context.parameters);
 }
 
-void Module::add_buffer(const Site& site, const std::string& buffer, int64_t size, Init init) {
-    buffers.push_back(placed(site.context.buffers, site, buffer, {size}, {size}, {1, 1, size}, init));
+void Module::add_buffer(const Site& site, const std::string& buffer, Shape shape, Shape torch_shape, TransposeShape layout,
+                        Init init, bool nonnegative) {
+    buffers.push_back(placed(site.context.buffers, site, buffer, std::move(shape), std::move(torch_shape), layout, init));
+    buffers.back().nonnegative = nonnegative;
 }
 
 void Module::need_vector(const Site& site) const {

@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,25 +30,26 @@ struct Init {
     double a = 0, b = 0;  // constant a; uniform on (a, b); normal with mean a and standard deviation b
 };
 
-// A tensor of a module: a parameter, which is learned, or a buffer, which is not (running statistics). Its value is a part of a
-// flat tensor of all parameters, or all buffers, of the network. In memory it is stored channels-last; in checkpoints and traces
-// as in torch, which for (batch, spatial, channels) is (batch, channels, spatial).
+// A tensor of a module: a parameter, which is learned, or a buffer, which its module updates (running statistics). Its value is a
+// part of a flat tensor of all parameters, or all buffers, of the network. In memory it is stored channels-last; in checkpoints
+// and traces as in torch, which for (batch, spatial, channels) is (batch, channels, spatial).
 struct Variable {
     std::string name;   // "generator.3.weight"
     Shape shape;        // inside
     Shape torch_shape;  // outside
     TransposeShape layout;
     Init init;
-    std::size_t index = 0;  // among the network's parameters or buffers
-    int64_t offset = 0;     // in the flat tensor
+    bool nonnegative = false;  // a square root is taken of it
+    std::size_t index = 0;     // among the network's parameters or buffers
+    int64_t offset = 0;        // in the flat tensor
     int64_t size() const { return shape.elements(); }
     Tensor in(const Tensor& flat) const { return flat.rows(offset, size()).view(shape); }
 };
 
-// An update of the running statistics of a batch norm by the moments of its batch.
-struct StatisticsUpdate {
-    RunningStats stats;
-    Tensor moments;  // keeps them
+// An update of a buffer: its new value or, with `running`, the moments of a batch that move its running statistics.
+struct BufferUpdate {
+    Tensor buffer, value;
+    std::optional<RunningStats> running = {};
 };
 
 class Module;
@@ -70,8 +72,8 @@ struct Inputs {
 
 // The arguments of a pass through a network other than its inputs.
 struct Pass {
-    bool training = true;           // batch statistics and dropout
-    bool update_statistics = true;  // running statistics advance (training only)
+    bool training = true;        // batch statistics and dropout
+    bool update_buffers = true;  // running statistics advance (training only)
     // the key of random draws
     Role role = Role::fake;
     uint32_t update = 0;       // within the step
@@ -81,9 +83,10 @@ struct Pass {
     // the values of the parameters by their index, and the flat buffers; null: the network's own
     const Tensors* parameters = nullptr;
     const Tensor* buffers = nullptr;
-    // modules add their running-statistics updates here; Network::forward applies them in one launch at its end. A caller that
-    // gives its own vector can apply them again
-    std::vector<StatisticsUpdate>* updates = nullptr;
+    // modules add updates of their buffers here; Network::forward applies them at its end, those of running statistics in one
+    // launch. A caller that gives its own vector can apply them again. In training, the tape must not keep a view of a buffer,
+    // but a copy
+    std::vector<BufferUpdate>* updates = nullptr;
     PassObserver* observer = nullptr;
 };
 
@@ -171,14 +174,16 @@ public:
     Activation act;  // of a plain activation
 
 protected:
-    // Every parameter starts at a multiple of 64 bytes, and so do a module's buffers, which are contiguous.
+    // Every parameter starts at a multiple of 64 bytes, and so does the first buffer of a module; its others follow without gaps.
     void add_parameter(const Site& site, const std::string& name, Shape shape, Shape torch_shape, TransposeShape layout,
                        Init init);
-    void add_buffer(const Site& site, const std::string& name, int64_t size, Init init);
+    void add_buffer(const Site& site, const std::string& name, Shape shape, Shape torch_shape, TransposeShape layout, Init init,
+                    bool nonnegative = false);
     // The value of parameter number `i` in a pass; empty if it does not exist.
     Tensor parameter(const Pass& pass, std::size_t i) const {
         return i < parameters.size() ? (*pass.parameters)[parameters[i].index] : Tensor();
     }
+    Tensor buffer(const Pass& pass, std::size_t i) const { return buffers[i].in(*pass.buffers); }
     void need_vector(const Site& site) const;  // throws unless the input is a vector
 };
 

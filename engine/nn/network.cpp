@@ -49,7 +49,6 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
     values_ = places_in(flat_values_);
     for (Tensor& value : values_) value.set_requires_grad();
     gradients_ = places_in(flat_gradients_);
-    for (const Variable* b : buffers_) RUN(device_, fill, b->in(flat_buffers_).data(), real(b->init.a), b->size());
 }
 
 void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& list, SampleShape image,
@@ -70,21 +69,23 @@ void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& 
 
 void Network::initialise(uint64_t seed) {
     const DeviceValue<Counters> start(device_);
-    for (const Variable* p : parameters_) {
-        const Tensor& value = values_[p->index];
-        const RandomKey key{seed, streams::initial(net_, int(p->index)), 0};
-        const DrawShape shape{0, 1, p->size()};
-        const real a = real(p->init.a), b = real(p->init.b);
-        switch (p->init.kind) {
+    const auto begin = [&](const Variable& v, const Tensor& flat, uint32_t stream) {
+        const Tensor value = v.in(flat);
+        const RandomKey key{seed, stream, 0};
+        const DrawShape shape{0, 1, v.size()};
+        const real a = real(v.init.a), b = real(v.init.b);
+        switch (v.init.kind) {
             case Init::Kind::constant: RUN(device_, fill, value.data(), a, value.size()); break;
             case Init::Kind::uniform: RUN(device_, uniform, value.data(), start.data(), key, shape, a, b); break;
             case Init::Kind::normal: RUN(device_, normal, value.data(), start.data(), key, shape, a, b); break;
         }
-    }
+    };
+    for (const Variable* p : parameters_) begin(*p, flat_values_, streams::initial(net_, int(p->index)));
+    for (const Variable* b : buffers_) begin(*b, flat_buffers_, streams::initial_buffer(net_, int(b->index)));
 }
 
 Tensor Network::forward(const Inputs& inputs, const Pass& given) const {
-    std::vector<StatisticsUpdate> updates;
+    std::vector<BufferUpdate> updates;
     Pass pass = given;
     if (const Device& on = inputs.x.device(); on.backend() != device_.backend() || &on.hardware() != &device_.hardware())
         throw Error("its input is on " + on.name() + ", its parameters are on " + device_.name(), name(),
@@ -94,13 +95,15 @@ Tensor Network::forward(const Inputs& inputs, const Pass& given) const {
     if (!pass.updates) pass.updates = &updates;
     const bool other = other_ && inputs.x.shape() == other_in_.batch(inputs.x.dim(0));
     const Tensor y = (other ? *other_ : root_).forward(inputs, pass);
-    move_statistics(*pass.updates);
+    update_buffers(*pass.updates);
     return y;
 }
 
-void Network::move_statistics(const std::vector<StatisticsUpdate>& updates) const {
+void Network::update_buffers(const std::vector<BufferUpdate>& updates) const {
     std::vector<RunningStats> stats;
-    for (const StatisticsUpdate& u : updates) stats.push_back(u.stats);
+    for (const BufferUpdate& u : updates)
+        if (u.running) stats.push_back(*u.running);
+        else RUN(device_, copy, u.buffer.data(), u.value.data(), u.buffer.size());
     for (std::size_t i = 0; i < stats.size(); i += std::size_t(most_running_stats))
         RUN(device_, running_stats_update, &stats[i], std::min(most_running_stats, int64_t(stats.size() - i)));
 }

@@ -10,7 +10,7 @@ namespace gannet {
 
 class Network {
 public:
-    // `in` is the shape of one sample. Parameters are uninitialised until initialise() or a checkpoint fills them.
+    // `in` is the shape of one sample. Parameters and buffers are zero until initialise() or a checkpoint fills them.
     Network(Net net, const std::vector<config::LayerConfig>& list, SampleShape in, SampleShape image,
             const config::BuildOptions& options, Device device);
     Network(const Network&) = delete;
@@ -21,7 +21,7 @@ public:
     void also_take(SampleShape in, const std::vector<config::LayerConfig>& list, SampleShape image,
                    const config::BuildOptions& options);
 
-    // Initial values: pure functions of (seed, network, parameter number, element).
+    // Initial values: pure functions of (seed, network, number of the parameter or buffer, element).
     void initialise(uint64_t seed);
 
     // Uses the network's own values, unless the pass has others.
@@ -44,8 +44,8 @@ public:
 
     // The traits of its modules that apply to the whole network: couples_samples, stochastic.
     Traits traits() const;
-    // Re-applies the running-statistics updates that an earlier forward() collected in its Pass's `updates`.
-    void move_statistics(const std::vector<StatisticsUpdate>& updates) const;
+    // Re-applies the updates that an earlier forward() collected in its Pass's `updates`.
+    void update_buffers(const std::vector<BufferUpdate>& updates) const;
 
     // All parameters, all gradients and all buffers, each in one flat tensor. Padding stays zero.
     const Tensor& flat_values() const { return flat_values_; }

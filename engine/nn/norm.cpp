@@ -27,8 +27,8 @@ struct Norm : Module {
 struct BatchNorm final : Norm {
     explicit BatchNorm(const Site& site) : Norm(site), momentum(site.keys().number("momentum")) {
         add_affine(site, {in.C}, {in.C}, {1, 1, in.C}, site.context.options.init.gamma_std);
-        add_buffer(site, "running_mean", in.C, {});
-        add_buffer(site, "running_var", in.C, {Init::Kind::constant, 1, 0});
+        add_buffer(site, "running_mean", {in.C}, {in.C}, {1, 1, in.C}, {});
+        add_buffer(site, "running_var", {in.C}, {in.C}, {1, 1, in.C}, {Init::Kind::constant, 1, 0}, true);
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {
         const Tensor& x = inputs.x;
@@ -38,7 +38,8 @@ struct BatchNorm final : Norm {
         if (!pass.training) return batch_norm_eval(x, gamma, beta, running, s, real(eps), fused.act);
         Tensor moments = fused.moments_in;
         const Tensor y = batch_norm(x, gamma, beta, s, real(eps), fused.act, &moments);
-        if (pass.update_statistics) pass.updates->push_back({{running.data(), moments.data(), s, real(momentum)}, moments});
+        if (pass.update_buffers)
+            pass.updates->push_back({running, moments, RunningStats{running.data(), moments.data(), s, real(momentum)}});
         return y;
     }
     Description describe() const override {

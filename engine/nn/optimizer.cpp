@@ -12,8 +12,8 @@ Optimizer::Optimizer(const config::OptimizerConfig& config, const Network& netwo
       values_(network.flat_values().detach()),
       gradients_(network.flat_gradients().detach()),
       progress_(values_.device(), OptimizerState{.lr = config.lr}) {
-    for (const std::string& name : kind_.states(parameters_))
-        states_.push_back({name, Tensor::full(values_.shape(), 0, values_.device())});
+    for (const StateSpec& spec : kind_.states(parameters_))
+        states_.push_back({spec, Tensor::full(values_.shape(), 0, values_.device())});
 }
 
 void Optimizer::begin() {

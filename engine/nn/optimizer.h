@@ -32,9 +32,8 @@ public:
 
 class Optimizer {
 public:
-    // State for the checkpoint: torch's name ("exp_avg") and a flat tensor with the parameters' layout.
-    struct State {
-        std::string name;
+    // State for the checkpoint: a flat tensor with the parameters' layout.
+    struct State : StateSpec {
         Tensor flat;
     };
 

@@ -7,7 +7,7 @@ namespace gannet {
 namespace {
 
 using config::Key, config::Kind, config::Object;
-using Names = std::vector<std::string>;
+using States = std::vector<StateSpec>;
 using Parameters = OptimizerParameters;
 using Update = OptimizerUpdate;
 
@@ -48,7 +48,7 @@ const std::vector<OptimizerKind>& optimizer_kinds() {
          },
          .states =
              [](const Parameters&) {
-                 return Names{"exp_avg", "exp_avg_sq"};
+                 return States{{"exp_avg"}, {"exp_avg_sq", true}};
              },
          .update =
              [](const Parameters& parameters, const Update& u) {
@@ -66,8 +66,9 @@ const std::vector<OptimizerKind>& optimizer_kinds() {
          },
          .states =
              [](const Parameters& parameters) {
-                 return std::get<RmspropParameters>(parameters).momentum > 0 ? Names{"square_avg", "momentum_buffer"}
-                                                                             : Names{"square_avg"};
+                 States states{{"square_avg", true}};
+                 if (std::get<RmspropParameters>(parameters).momentum > 0) states.push_back({"momentum_buffer"});
+                 return states;
              },
          .update =
              [](const Parameters& parameters, const Update& u) {
@@ -88,7 +89,7 @@ const std::vector<OptimizerKind>& optimizer_kinds() {
          },
          .states =
              [](const Parameters& parameters) {
-                 return std::get<SgdParameters>(parameters).momentum > 0 ? Names{"momentum_buffer"} : Names{};
+                 return std::get<SgdParameters>(parameters).momentum > 0 ? States{{"momentum_buffer"}} : States{};
              },
          .update =
              [](const Parameters& parameters, const Update& u) {
@@ -107,7 +108,7 @@ const std::vector<OptimizerKind>& optimizer_kinds() {
              const std::vector<double> betas = keys.numbers("betas");
              return LionParameters{betas[0], betas[1], keys.number("weight_decay")};
          },
-         .states = [](const Parameters&) { return Names{"exp_avg"}; },
+         .states = [](const Parameters&) { return States{{"exp_avg"}}; },
          .update =
              [](const Parameters& parameters, const Update& u) {
                  u.advance();
@@ -115,18 +116,6 @@ const std::vector<OptimizerKind>& optimizer_kinds() {
              }},
     };
     return kinds;
-}
-
-const OptimizerKind* optimizer_kind(const std::string& name) {
-    for (const OptimizerKind& kind : optimizer_kinds())
-        if (kind.spec.name == name) return &kind;
-    return nullptr;
-}
-
-std::vector<std::string> optimizer_names() {
-    std::vector<std::string> names;
-    for (const OptimizerKind& kind : optimizer_kinds()) names.push_back(kind.spec.name);
-    return names;
 }
 
 }  // namespace gannet

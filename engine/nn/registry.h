@@ -10,7 +10,6 @@ std::vector<LayerKind> norm_layers();
 std::vector<LayerKind> pointwise_layers();
 std::vector<LayerKind> shape_layers();
 
-const std::vector<LayerKind>& layer_kinds();
-const LayerKind* layer_kind(const std::string& name);  // null if there is none
+const std::vector<LayerKind>& layer_kinds();  // in the order of the reference page
 
 }  // namespace gannet

@@ -45,9 +45,8 @@ Sequence build_sequence(const std::vector<config::LayerConfig>& list, const std:
     Sequence sequence;
     sequence.out = in;
     for (std::size_t i = 0; i < list.size(); ++i) {
-        const LayerKind* kind = layer_kind(list[i].type);
-        if (!kind || !kind->make) throw Error("unknown layer '" + list[i].type + "'", list[i].keys.where());
-        sequence.layers.push_back(kind->make({*kind, prefix + "." + std::to_string(i), sequence.out, list[i], context}));
+        const LayerKind& kind = *list[i].kind;
+        sequence.layers.push_back(kind.make({kind, prefix + "." + std::to_string(i), sequence.out, list[i], context}));
         const Module& module = *sequence.layers.back();
         check_size(module, list[i]);
         ++context.leaf;

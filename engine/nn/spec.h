@@ -12,12 +12,13 @@ namespace gannet {
 
 using OptimizerParameters = std::variant<AdamParameters, RmspropParameters, SgdParameters, LionParameters>;
 struct OptimizerKind;
+struct LayerKind;  // engine/nn/module.h
 
 namespace config {
 
 // One entry of an expanded list (without `repeat`). Nested lists, as in `residual`, are in `lists` by key.
 struct LayerConfig {
-    std::string type;
+    const LayerKind* kind = nullptr;
     Object keys;
     std::map<std::string, std::vector<LayerConfig>> lists;
 };
@@ -77,23 +78,36 @@ struct Traits {
     ActivationKind activation = ActivationKind::none;
     bool normalises_batch() const { return family == Family::norm && couples_samples; }
 };
-const Traits& layer_traits(const std::string& name);  // throws Error if there is none
 
-// The spec of a layer by its name; null if there is none.
-const config::ObjectSpec* layer_spec(const std::string& name);
-std::vector<std::string> layer_names();  // in the order of the reference page
+// An array of the parameters' size that an optimizer keeps, by torch's name.
+struct StateSpec {
+    std::string name;
+    bool nonnegative = false;  // a square root is taken of it
+};
 
 // What the program asks about an optimizer. `lr` is a key of each.
 struct OptimizerUpdate;
 struct OptimizerKind {
     config::ObjectSpec spec;  // its name and its keys
     OptimizerParameters (*parse)(const config::Object& keys);
-    // Torch's names of the arrays that it keeps, each of the parameters' size, and one update with them in this order.
-    std::vector<std::string> (*states)(const OptimizerParameters& parameters);
+    // The arrays that it keeps, and one update with them in this order.
+    std::vector<StateSpec> (*states)(const OptimizerParameters& parameters);
     void (*update)(const OptimizerParameters& parameters, const OptimizerUpdate& arrays);
 };
 const std::vector<OptimizerKind>& optimizer_kinds();
-const OptimizerKind* optimizer_kind(const std::string& name);  // null if there is none
-std::vector<std::string> optimizer_names();
+
+// A kind of layer or optimizer by its name, null if there is none; the names of all.
+template <class Kind>
+const Kind* find_kind(const std::vector<Kind>& kinds, const std::string& name) {
+    for (const Kind& kind : kinds)
+        if (kind.spec.name == name) return &kind;
+    return nullptr;
+}
+template <class Kind>
+std::vector<std::string> names_of(const std::vector<Kind>& kinds) {
+    std::vector<std::string> names;
+    for (const Kind& kind : kinds) names.push_back(kind.spec.name);
+    return names;
+}
 
 }  // namespace gannet

@@ -17,6 +17,7 @@ inline constexpr uint32_t interpolation = 3;
 inline constexpr uint32_t sample_grid = 4;
 // initial value of parameter number `parameter` of a network (counted over the network's parameter list)
 constexpr uint32_t initial(Net net, int parameter) { return 0x10000u + uint32_t(net) * 0x4000u + uint32_t(parameter); }
+constexpr uint32_t initial_buffer(Net net, int buffer) { return initial(net, buffer) + 0x10000u; }  // the same of a buffer
 // dropout of leaf layer number `layer` (counted over all layers, nested ones included, in order)
 constexpr uint32_t dropout(Net net, Role role, int layer) {
     return 0x40000u + uint32_t(net) * 0x20000u + uint32_t(role) * 0x8000u + uint32_t(layer);

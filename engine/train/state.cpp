@@ -25,16 +25,13 @@ std::vector<real> converted(const Array& array) {
     return {raw.begin(), raw.end()};
 }
 
-// Variances and means of squares must not be negative: a square root is taken of them.
-bool is_square(const std::string& name) { return name.ends_with("var") || name.ends_with("_sq") || name.ends_with("square_avg"); }
-
-std::vector<real> reals_of(const Array& array, const std::string& file) {
+std::vector<real> reals_of(const Array& array, const std::string& file, bool nonnegative) {
     if (array.dtype == "F32" || array.dtype == "F64") {
         std::vector<real> values = array.dtype == "F32" ? converted<float>(array) : converted<double>(array);
         if (!all_finite(values.data(), values.size()))
             throw Error("'" + array.name + "' has values that are not finite", file,
                         "the training has diverged: use an earlier checkpoint, or train again with a lower learning rate");
-        if (is_square(array.name) && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
+        if (nonnegative && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
             throw Error("'" + array.name + "' has negative values", file, "give a checkpoint that this program wrote");
         return values;
     }
@@ -68,14 +65,15 @@ void append_state(std::vector<Array>& arrays, const std::string& prefix, const N
 }
 
 void load_state(const Safetensors& content, const std::string& file, const Network& network, Optimizer* optimizer) {
-    const auto load = [&](const std::string& name, const Variable& v, const Tensor& flat) {
-        from_torch(v.in(flat), v.layout, reals_of(need(content, file, name, v.torch_shape), file));
+    const auto load = [&](const std::string& name, const Variable& v, const Tensor& flat, bool nonnegative) {
+        from_torch(v.in(flat), v.layout, reals_of(need(content, file, name, v.torch_shape), file, nonnegative));
     };
-    for (const Variable* p : network.parameters()) load(p->name, *p, network.flat_values());
-    for (const Variable* b : network.buffers()) load(b->name, *b, network.flat_buffers());
+    for (const Variable* p : network.parameters()) load(p->name, *p, network.flat_values(), p->nonnegative);
+    for (const Variable* b : network.buffers()) load(b->name, *b, network.flat_buffers(), b->nonnegative);
     if (!optimizer) return;
     for (const Optimizer::State& state : optimizer->states())
-        for (const Variable* p : network.parameters()) load("optimizer." + p->name + "." + state.name, *p, state.flat);
+        for (const Variable* p : network.parameters())
+            load("optimizer." + p->name + "." + state.name, *p, state.flat, state.nonnegative);
     const Array& step = need(content, file, "optimizer." + network.name() + ".step", {});
     int64_t updates = 0;
     if (step.dtype != "I64" || step.data.size() != sizeof updates)
