@@ -59,8 +59,8 @@ public:
     // Returns the losses of the last update of the discriminator and of the last one of the generator.
     std::vector<Tensor> run(const Plan& plan, StepObserver& observer);
 
-    // Called when an update is executed or recorded, not when a graph is replayed: once the network's flat gradients are
-    // complete, and once its weights have moved. They may only enqueue work on the device.
+    // Called in each update once the network's flat gradients are complete, and once its weights have moved. They may only launch
+    // kernels, as a Decorator may.
     using Hook = std::function<void(Network&)>;
     std::vector<Hook> gradients_ready, updated;
 

@@ -64,8 +64,8 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
     discriminator_optimizer_ = std::make_unique<Optimizer>(config.discriminator_optimizer, discriminator_);
     plans_ = gan::make_plans(config_.objective, gan::plan_traits(config_, generator_, discriminator_), config_.batch);
     if (const auto& clip = usual_plan().first_of(Net::discriminator).clip)
-        discriminator_optimizer_->decorate(std::make_unique<ClipWeights>(
-            discriminator_, clip->limit, clip->before ? ClipWeights::When::before : ClipWeights::When::after));
+        discriminator_optimizer_->decorate(
+            std::make_unique<ClipWeights>(clip->limit, clip->before ? ClipWeights::When::before : ClipWeights::When::after));
     const gan::Step::Nets nets{generator_, discriminator_, *generator_optimizer_, *discriminator_optimizer_};
     step_ = std::make_unique<gan::Step>(config_, nets, feed_, counters_, plans_, device_);
 }
