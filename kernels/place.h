@@ -1,12 +1,14 @@
 // The part of the model that this thread computes. Errors name it, and a profiler shows it as nested ranges (step > critic update
 // > backward > "discriminator.2 conv2d" > kernel).
 #pragma once
+#include <mutex>
 #include <string>
 #include <unordered_set>
 
 namespace gannet {
 
-// Set by a device with a profiler (engine/tensor/cuda.cpp), otherwise null. `to` is passed to both functions.
+// Receives the ranges of all threads: NVTX once a GPU is opened (engine/tensor/cuda.cpp), or the profile of `bench`, during which
+// only one thread may compute; otherwise null. `to` is passed to both functions.
 struct ProfilerRanges {
     void (*begin)(void* to, const char* name) = nullptr;
     void (*end)(void* to) = nullptr;
@@ -31,7 +33,9 @@ private:
 
 // Returns a copy of the name that is never freed.
 inline const char* lasting(const std::string& name) {
+    static std::mutex mutex;
     static std::unordered_set<std::string> names;
+    const std::lock_guard lock(mutex);
     return names.insert(name).first->c_str();
 }
 

@@ -67,13 +67,22 @@ DatasetInfo image_size(const DatasetOptions& options) {
 
 using Clock = std::chrono::steady_clock;
 
+// Receives the ranges while it exists.
 struct Ledger {
+    const ProfilerRanges before = profiler_ranges;
     std::map<std::string, Family> families;
     std::vector<const char*> open;
-    Clock::time_point since;
+    Clock::time_point since = Clock::now();
 
-    // Adds the time since the last event to the innermost range.
-    void settle() {
+    Ledger() {
+        profiler_ranges = {[](void* to, const char* range) { static_cast<Ledger*>(to)->settle().push_back(range); },
+                           [](void* to) { static_cast<Ledger*>(to)->settle().pop_back(); }, this};
+    }
+    Ledger(const Ledger&) = delete;
+    ~Ledger() { profiler_ranges = before; }
+
+    // Adds the time since the last event to the innermost range. Returns the open ranges.
+    std::vector<const char*>& settle() {
         const Clock::time_point now = Clock::now();
         // "discriminator.2 conv2d" is a layer; "optimizer", "step", "discriminator update" and "backward" are not.
         const char *range = open.empty() ? "" : open.back(), *space = std::strchr(range, ' ');
@@ -83,30 +92,16 @@ struct Ledger {
         Family& family = families[layer ? space + 1 : std::strcmp(range, "optimizer") == 0 ? range : "rest"];
         (backward ? family.backward : family.forward) += std::chrono::duration<double>(now - since).count();
         since = now;
+        return open;
     }
 };
-
-void begin(void* to, const char* range) {
-    auto& ledger = *static_cast<Ledger*>(to);
-    ledger.settle();
-    ledger.open.push_back(range);
-}
-void end(void* to) {
-    auto& ledger = *static_cast<Ledger*>(to);
-    ledger.settle();
-    ledger.open.pop_back();
-}
 
 // Runs `work` once and adds up the time during which each range (kernels/place.h) is the innermost one: "conv2d", "linear", ...,
 // each with its fused activation, "optimizer", and "rest" for the others (draws, data, losses, penalty). For devices that compute
 // before a call returns, as CPUs do.
 std::map<std::string, Family> profile(const std::function<void()>& work) {
     Ledger mine;
-    const ProfilerRanges before = profiler_ranges;
-    profiler_ranges = {begin, end, &mine};
-    mine.since = Clock::now();
     work();
-    profiler_ranges = before;
     mine.settle();
     return mine.families;
 }

@@ -228,7 +228,7 @@ template <Precision precision, class Tile, bool a_along_k, bool b_along_k>
 bool run(const Product& of, Stream stream) {
     const auto kernel = matmul_tensor_kernel<precision, Tile, a_along_k, b_along_k>;
     if (stream->capability < 80) return false;
-    static const bool served = serves_mma(kernel);  // the same for all GPUs from sm_80 on
+    static const bool served = serves_mma(kernel);  // the same for all GPUs from sm_80 on: the Makefile always adds compute_80
     if (!served) return false;
     const MatmulShape& s = of.s;
     const int64_t blocks_m = divide_up(s.M, Tile::m), blocks_n = divide_up(s.N, Tile::n), tiles = blocks_m * blocks_n;
