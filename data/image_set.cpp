@@ -280,7 +280,7 @@ Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
 
     Dataset set{.name = options.set, .source = options.path};
     std::vector<std::string> lines;
-    label(set, source->names(), count);
+    label(set, *source, count);
     const uint64_t key = options.cache ? key_of(options, decoder, *source, count, set.labels, threads) : 0;
     const std::string kept = options.cache ? cache_file(key) : "";
     if (options.cache && read_cache(kept, key, set, lines, options.free)) {

@@ -1,5 +1,9 @@
 #include "data/labels.h"
 
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
 #include "base/text.h"
 
 namespace gannet {
@@ -9,11 +13,11 @@ constexpr int64_t most_labels = 256;  // a label is a byte
 
 }  // namespace
 
-void label(Dataset& set, const std::vector<std::string>& names, int64_t count) {
+void label(Dataset& set, const ImageSource& source, int64_t count) {
     std::vector<uint8_t> labels;
     std::string stray, last;
     int64_t strays = 0, classes = 0;
-    for (const std::string& name : names) {
+    for (const std::string& name : source.names()) {
         const std::size_t slash = name.find('/');
         if (slash == std::string::npos) {
             if (strays++ == 0) stray = name;
@@ -30,8 +34,30 @@ void label(Dataset& set, const std::vector<std::string>& names, int64_t count) {
         set.no_labels = printable(stray) + " is in no class folder" +
                         (strays > 1 ? strays > 2 ? ", nor are " + grouped(strays - 1) + " others" : ", nor is 1 other" : "");
     else if (classes > most_labels) set.no_labels = grouped(classes) + " class folders, at most " + std::to_string(most_labels);
+    for (const auto& [place, why] : source.unreachable()) {
+        const bool below = place.starts_with(source.common());
+        const std::string folder = below ? place.substr(source.common().size()) : place;
+        if (set.no_labels.empty() &&
+            std::find(set.classes.begin(), set.classes.end(), folder.substr(0, folder.find('/'))) == set.classes.end())
+            set.no_labels = printable(place) + " may be a class, but cannot be read (" + why + ")";
+    }
     if (set.no_labels.empty()) set.labels = std::move(labels);
     else set.classes.clear();
+}
+
+std::string classes_text(const Dataset& set) {
+    constexpr std::size_t most_named = 10;
+    std::string text = counted(int64_t(set.classes.size()), "class", "classes") + ": ";
+    for (std::size_t i = 0; i < std::min(set.classes.size(), most_named); ++i)
+        text += (i ? ", " : "") + printable(set.classes[i]);
+    return text + (set.classes.size() > most_named ? ", ..." : "");
+}
+
+bool classes_are_splits(const Dataset& set) {
+    return std::all_of(set.classes.begin(), set.classes.end(), [](const std::string& name) {
+        constexpr std::string_view splits[] = {"train", "training", "test", "testing", "val", "valid", "validation"};
+        return std::find(std::begin(splits), std::end(splits), lower(name)) != std::end(splits);
+    });
 }
 
 }  // namespace gannet

@@ -1,14 +1,20 @@
 // Labels of a set of image files.
 #pragma once
 #include <string>
-#include <vector>
 
 #include "data/dataset.h"
+#include "data/source.h"
 
 namespace gannet {
 
 // If all images are in folders, these are the classes, in the order of their names. Sets the labels of the first `count` images
-// and the classes, or the reason why there are none. `names` are sorted folder by folder.
-void label(Dataset& set, const std::vector<std::string>& names, int64_t count);
+// and the classes, or the reason why there are none: also an entry that cannot be read and may be a class, because without it,
+// later classes would have other labels.
+void label(Dataset& set, const ImageSource& source, int64_t count);
+
+// "3 classes: cat, dog, owl"
+std::string classes_text(const Dataset& set);
+// Whether the classes are only folders like train and test, which suggests that the real classes are in these.
+bool classes_are_splits(const Dataset& set);
 
 }  // namespace gannet

@@ -11,12 +11,6 @@
 namespace gannet {
 namespace {
 
-std::string lower(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
-    return text;
-}
-
 std::string ending(const std::string& name) {
     const std::size_t slash = name.rfind('/'), dot = name.rfind('.');
     if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) return "";
@@ -44,6 +38,12 @@ std::string common_folders(const std::vector<std::string>& names) {
 }
 
 }  // namespace
+
+std::string lower(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
+    return text;
+}
 
 bool is_image_name(const std::string& name) {
     const std::string end = ending(name);

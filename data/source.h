@@ -50,7 +50,8 @@ public:
 
     // Names of the images, sorted folder by folder, without the folders that contain all of them.
     const std::vector<std::string>& names() const { return names_; }
-    std::string place(int64_t index) const;  // for errors
+    const std::string& common() const { return common_; }  // these folders, with a '/' at the end; or ""
+    std::string place(int64_t index) const;                // for errors
     const IgnoredFiles& ignored() const { return ignored_; }
     // Entries that may hold images but could not be read: place within the source, reason.
     const std::vector<std::pair<std::string, std::string>>& unreachable() const { return unreachable_; }
@@ -77,13 +78,15 @@ protected:
     bool skip_broken_;
     FreeMemory free_;
     std::vector<std::string> names_;
-    std::string common_;  // the omitted folders, with a '/' at the end; or ""
+    std::string common_;
     IgnoredFiles ignored_;
     std::vector<std::pair<std::string, std::string>> unreachable_;
 };
 
 // "a.png (why), b.png (why), ...", of places and reasons.
 std::string named(const std::vector<std::pair<std::string, std::string>>& left_out);
+
+std::string lower(std::string text);  // only ASCII
 
 // By its name: PNG or JPEG.
 bool is_image_name(const std::string& name);

@@ -75,6 +75,14 @@ refuses "has no labels: 300 class folders, at most 256 " "$train" classifier.jso
 mkdir classes
 cp -r many/1 many/2 here/3.png classes
 refuses "has no labels: 3.png is in no class folder " "$train" classifier.json --set data.path=classes --out none
+rm classes/3.png
+runs "$train" classifier.json --set data.path=classes --out labelled
+check "the classes are printed" grep -qx "2 classes: 1, 2" err
+check "no warning about the classes" test "$(grep -c warning err)" = 0
+mkdir parts && cp -r classes parts/train && cp -r classes parts/Test
+runs "$train" classifier.json --set data.path=parts --dry-run
+check "the classes are printed" grep -qx "2 classes: Test, train" err
+check "a warning that the classes are splits" grep -q "^gannet: warning: these classes look like the parts of a data set: .*set data.path" err
 
 # A set that does not fit is rejected before it is allocated; the limit stops the program if it is not.
 two_fifths=$(awk '/^MemTotal/ { printf "%.0f", $2 * 1024 * 0.4 }' /proc/meminfo)

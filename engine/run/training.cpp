@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "data/labels.h"
 #include "engine/gan/preflight.h"
 #include "engine/run/cli.h"
 #include "engine/run/estimate.h"
@@ -63,6 +64,15 @@ template <class Config>
 void say_warnings(const Config& config) {
     if constexpr (is_gan<Config>)
         for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
+}
+
+// Of a set of image files.
+void say_classes(const Dataset& data) {
+    if (data.classes.empty()) return;
+    say(classes_text(data));
+    if (classes_are_splits(data))
+        say("gannet: warning: these classes look like the parts of a data set: to train on the class folders in one of them, set "
+            "data.path to that folder");
 }
 
 // With a progress bar and messages on stderr. Short loads show nothing.
@@ -137,6 +147,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
     const Dataset data = config::blaming(options.settings, [&] { return load_and_show(config.data.images, device.threads()); });
+    if constexpr (!is_gan<Config>) say_classes(data);
     const auto trainer =
         config::blaming(options.settings, [&] { return std::make_unique<TrainerOf<Config>>(config, data, device); });
     say_warnings(config);
