@@ -48,22 +48,25 @@ void print_plans(const config::ClassifierConfig&, const SampleShape&) {
 
 enum class What { tables, tables_and_estimate, json, plan };
 
+void say_warnings(const config::GanConfig& config, const SampleShape& image) {
+    const Networks nets = build_networks(config, image, Device::cpu());
+    for (const std::string& warning : warnings(config, *nets[0], *nets[1])) say("gannet: warning: " + warning);
+}
+void say_warnings(const config::ClassifierConfig&, const SampleShape&) {}
+
 template <class Config>
 void print(const Config& config, What what) {
     const DeclaredImages images = declared_images(config);
     if (!images.absent.empty()) say(note_of(images));
-    if (what == What::json) return print_json(config, images.image);
     if (what == What::plan) return print_plans(config, images.image);
-    print_tables(config, images.image);
-    if (what != What::tables_and_estimate) return;
-    const Device device = choose_device("auto", 0);
-    std::printf("\n%s", estimate_text(config, images.image, images.count, device).c_str());
+    if (what == What::json) print_json(config, images.image);
+    else print_tables(config, images.image);
+    if (what == What::tables_and_estimate) {
+        const Device device = choose_device("auto", 0);
+        std::printf("\n%s", estimate_text(config, images.image, images.count, device).c_str());
+    }
+    say_warnings(config, images.image);
 }
-
-void say_warnings(const config::GanConfig& config) {
-    for (const std::string& warning : warnings(config)) say("gannet: warning: " + warning);
-}
-void say_warnings(const config::ClassifierConfig&) {}
 
 }  // namespace
 
@@ -85,12 +88,8 @@ int main(int argc, char** argv) {
         if (!line.parse(count, arguments)) return 0;
 
         const What what = as_json ? What::json : plan ? What::plan : no_estimate ? What::tables : What::tables_and_estimate;
-        std::visit(
-            [&](const auto& config) {
-                config::blaming(settings, [&] { print(config, what); });
-                if (!plan) say_warnings(config);
-            },
-            config::load_model(model, settings));
+        std::visit([&](const auto& config) { config::blaming(settings, [&] { print(config, what); }); },
+                   config::load_model(model, settings));
         return 0;
     });
 }

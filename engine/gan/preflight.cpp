@@ -25,6 +25,29 @@ void check_batch_norms(const Network& network, int64_t batch) {
     });
 }
 
+// What the discriminator's scores are is told by its last layer, but for those that only rearrange them, or drop some.
+void check_scores(const Network& discriminator, const Layers& list, const LossInfo& loss) {
+    using Scores = LossInfo::Scores;
+    const auto keeps = [&](const auto& layer) {
+        return layer->traits.family == Family::arrangement || (layer->traits.stochastic && loss.scores != Scores::probabilities);
+    };
+    const auto& layers = discriminator.layers().layers;
+    const auto last = std::find_if_not(layers.rbegin(), layers.rend(), keeps);
+    if (last == layers.rend()) return;
+    const ActivationRow& activation = row_of((*last)->traits.activation);
+    const bool sigmoid = activation.low == 0 && activation.high == 1;
+    const std::string name = "the loss '" + std::string(loss.name) + "'";
+    const std::string where = list[std::size_t(layers.rend() - last) - 1].keys.where();
+    if (loss.scores == Scores::probabilities && !sigmoid)
+        throw Error(name + " needs probabilities, but the discriminator ends in '" + (*last)->type + "'", where,
+                    "end it in { \"layer\": \"sigmoid\" }, or use the loss 'bce_with_logits'");
+    if (loss.scores == Scores::logits && sigmoid)
+        throw Error(name + " has its own sigmoid, but the discriminator ends in one", where,
+                    "remove the layer, or use the loss 'bce'");
+    if (loss.scores == Scores::unbounded && sigmoid)
+        throw Error(name + " needs unbounded scores, but the discriminator ends in a sigmoid", where, "remove the layer");
+}
+
 // The place to change, and the change that would make this generator fit, if a single key suffices.
 std::pair<std::string, std::string> generator_advice(const config::GanConfig& config, const Network& generator,
                                                      const SampleShape& image) {
@@ -53,6 +76,7 @@ void check_networks(const config::GanConfig& config, const Network& generator, c
                     discriminator.out().vector
                         ? "end it with {\"layer\": \"linear\", \"units\": 1}"
                         : "end it with flatten and {\"layer\": \"linear\", \"units\": 1}, or a convolution to 1x1x1");
+    check_scores(discriminator, config.discriminator, *config.objective.loss);
     check_batch_norms(generator, config.batch);
     check_batch_norms(discriminator, config.batch);
     if (generator.parameters().empty())

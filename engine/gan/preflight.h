@@ -8,8 +8,8 @@
 
 namespace gannet {
 
-// Throws for networks that cannot work: shapes that do not fit the data, a critic without exactly one score. Conflicts between
-// keys are found when the file is read (engine/model/checks.cpp).
+// Throws for networks that cannot work: shapes that do not fit the data, a critic without exactly one score, or whose scores are
+// not what its loss takes. Conflicts between keys are found when the file is read (engine/model/checks.cpp).
 void check_networks(const config::GanConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image);
 
@@ -23,6 +23,6 @@ GridMemory grid_memory(const config::GanConfig& config, const Network& generator
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device);
 
 // Warnings about probable mistakes; each line names the place and the key to change.
-std::vector<std::string> warnings(const config::GanConfig& config);
+std::vector<std::string> warnings(const config::GanConfig& config, const Network& generator, const Network& discriminator);
 
 }  // namespace gannet

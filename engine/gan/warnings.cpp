@@ -20,43 +20,52 @@ struct Warnings {
 };
 
 // The activation at the end of a list, ignoring layers that only rearrange values.
-const ActivationRow& last_activation(const Layers& list) {
-    for (auto layer = list.rbegin(); layer != list.rend(); ++layer)
-        if (const Traits& traits = layer->kind->traits; traits.family != Family::arrangement) return row_of(traits.activation);
+const ActivationRow& last_activation(const Network& network) {
+    const auto& layers = network.layers().layers;
+    for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer)
+        if (const Traits& traits = (*layer)->traits; traits.family != Family::arrangement) return row_of(traits.activation);
     return row_of(ActivationKind::none);
 }
 
 // Two linear maps in a row are one linear map with more parameters.
-void affine_pairs(const Layers& list, Warnings& warn) {
+void affine_pairs(const Sequence& sequence, const Layers& list, Warnings& warn) {
     bool affine = false;
     std::string norm;  // between them
-    for (const config::LayerConfig& layer : list) {
-        const Traits& traits = layer.kind->traits;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const auto& layer = sequence.layers[i];
+        const Traits& traits = layer->traits;
         if (traits.family == Family::product) {
             if (affine)
                 warn(!norm.empty() ? "two affine layers with only " + norm + " between them"
                                    : "two affine layers with nothing between them",
-                     layer.keys.where(), "put an activation before it");
+                     list[i].keys.where(), "put an activation before it");
             affine = true, norm.clear();
         } else if (traits.linear) {
-            if (traits.family == Family::norm) norm = layer.kind->spec.name;
+            if (traits.family == Family::norm) norm = layer->type;
         } else {
             affine = false;
         }
-        for (const auto& [key, nested] : layer.lists) affine_pairs(nested, warn);
+        for (const Child& child : layer->children) affine_pairs(child.layers, list[i].lists.at(child.name), warn);
     }
 }
 
-void penalised_critic(const config::GanConfig& config, Warnings& warn) {
-    config::for_each_layer(config.discriminator, [&](const config::LayerConfig& layer) {
-        const Traits& traits = layer.kind->traits;
-        if (traits.couples_samples)
-            warn(layer.kind->spec.name +
-                     " in a critic with a gradient penalty couples samples, but the penalty assumes per-sample gradients",
-                 layer.keys.where(), "use layer_norm, or no normalisation");
-        if (traits.stochastic)
-            warn(layer.kind->spec.name + " in a critic with a gradient penalty makes the penalty noisy", layer.keys.where(),
-                 "remove it");
+// Calls f for every module and its entry in the model file.
+template <class F>
+void for_each_entry(const Sequence& sequence, const Layers& list, const F& f) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        f(*sequence.layers[i], list[i]);
+        for (const Child& child : sequence.layers[i]->children) for_each_entry(child.layers, list[i].lists.at(child.name), f);
+    }
+}
+
+void penalised_critic(const config::GanConfig& config, const Network& discriminator, Warnings& warn) {
+    for_each_entry(discriminator.layers(), config.discriminator, [&](const Module& layer, const config::LayerConfig& entry) {
+        if (layer.traits.couples_samples)
+            warn(
+                layer.type + " in a critic with a gradient penalty couples samples, but the penalty assumes per-sample gradients",
+                entry.keys.where(), "use layer_norm, or no normalisation");
+        if (layer.traits.stochastic)
+            warn(layer.type + " in a critic with a gradient penalty makes the penalty noisy", entry.keys.where(), "remove it");
     });
     const Objective& objective = config.objective;
     if (objective.clip)
@@ -66,9 +75,9 @@ void penalised_critic(const config::GanConfig& config, Warnings& warn) {
              "use \"sample\", which bounds the slope of the critic");
 }
 
-void output_range(const config::GanConfig& config, Warnings& warn) {
+void output_range(const config::GanConfig& config, const Network& generator, Warnings& warn) {
     const double black = config.data.black, white = config.data.white;
-    const ActivationRow& last = last_activation(config.generator);
+    const ActivationRow& last = last_activation(generator);
     const std::string ends = std::string("the generator ends in ") + last.name;
     if (last.low == -1 && last.high == 1 && black >= 0)
         warn(ends + ", but the data lie in [" + config::number_text(black) + ", " + config::number_text(white) + "]",
@@ -80,10 +89,10 @@ void output_range(const config::GanConfig& config, Warnings& warn) {
 
 }  // namespace
 
-std::vector<std::string> warnings(const config::GanConfig& config) {
+std::vector<std::string> warnings(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
     Warnings warn;
     const Objective& objective = config.objective;
-    if (objective.penalty) penalised_critic(config, warn);
+    if (objective.penalty) penalised_critic(config, discriminator, warn);
     if (objective.loss->needs_bound && !objective.penalty && !objective.clip)
         warn("the loss '" + std::string(objective.loss->name) + "' without gradient_penalty or weight_clip",
              config.where("objective.loss"), "add one: nothing else constrains the critic");
@@ -93,9 +102,10 @@ std::vector<std::string> warnings(const config::GanConfig& config) {
                 warn(layer.kind->spec.name + " with eps " + json::dump(eps, -1), layer.keys.where("eps"),
                      "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
         });
-        affine_pairs(*list, warn);
     }
-    output_range(config, warn);
+    affine_pairs(generator.layers(), config.generator, warn);
+    affine_pairs(discriminator.layers(), config.discriminator, warn);
+    output_range(config, generator, warn);
     if (config.allow_size_mismatch)
         warn("generated images may differ in size from the data, so D can distinguish them by size alone", "allow_size_mismatch",
              "omit it: size mismatches are then errors");

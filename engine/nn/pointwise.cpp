@@ -29,6 +29,7 @@ struct Dropout final : Module {
           net(site.context.net),
           leaf(site.context.leaf) {
         traits.stochastic = p > 0;
+        if (p == 0) traits.family = Family::arrangement;  // it keeps its values
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused&) const override {
         const Tensor& x = inputs.x;

@@ -60,10 +60,8 @@ int say_finished(const config::SharedConfig& config, int64_t steps, const std::s
     return 0;
 }
 
-template <class Config>
-void say_warnings(const Config& config) {
-    if constexpr (is_gan<Config>)
-        for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
+void say_warnings(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
+    for (const std::string& line : warnings(config, generator, discriminator)) say("gannet: warning: " + line);
 }
 
 // Of a set of image files.
@@ -109,7 +107,7 @@ int dry_run_without_data(const TrainingOptions& options, const Config& config, c
         const Safetensors content = read_safetensors(options.init);
         for (const auto& net : nets) load_state(content, options.init, *net, nullptr);
     }
-    say_warnings(config);
+    if constexpr (is_gan<Config>) say_warnings(config, *nets[0], *nets[1]);
     return print_plan(config, images.image, images.count, device);
 }
 
@@ -150,7 +148,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     if constexpr (!is_gan<Config>) say_classes(data);
     const auto trainer =
         config::blaming(options.settings, [&] { return std::make_unique<TrainerOf<Config>>(config, data, device); });
-    say_warnings(config);
+    if constexpr (is_gan<Config>) say_warnings(config, trainer->generator(), trainer->discriminator());
     Dataset test;
     if constexpr (!is_gan<Config>) test = config::blaming(options.settings, [&] { return test_split(*trainer); });
     if (checkpoint) restore(*checkpoint, *trainer);

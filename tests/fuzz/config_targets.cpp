@@ -82,7 +82,7 @@ void run_net(const std::string& bytes) {
     hold(!summary(generator).empty() && !summary(discriminator).empty(), "an empty summary");
     check_networks(config, generator, discriminator, image);
     if (generator.out() != image) discriminator.also_take(generator.out(), config.discriminator, image, config);
-    warnings(config);
+    warnings(config, generator, discriminator);
 }
 
 }  // namespace gannet::fuzz
