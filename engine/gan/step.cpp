@@ -35,7 +35,7 @@ void GradientSum::add(int term, const Tensor& loss) {
     RUN(device_, accumulate_update, sum.data(), buffer.data(), sum.size());
 }
 
-Step::Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const DeviceValue<Counters>& counters,
+Step::Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const Counters* counters,
            const std::vector<Plan>& plans, Device device)
     : config_(config),
       nets_(nets),
@@ -193,7 +193,7 @@ Step::Fakes Step::fakes_of(const Place& at, bool recorded) {
 }
 
 Tensor Step::reals(const Place& at, const Tensor& into) const {
-    const Tensor images = feed_.batch(at.batch.images, batch_, counters_.data(), into);
+    const Tensor images = feed_.batch(at.batch.images, batch_, counters_, into);
     at.images("real", images, nets_.discriminator.in());
     return images;
 }
@@ -213,12 +213,10 @@ Pass Step::pass(const Place& at, Role role) const {
             .update = at.update.key(),
             .first_sample = at.batch.first_sample,
             .seed = config_.seed,
-            .counters = counters_.data(),
+            .counters = counters_,
             .observer = at.observer.passes(at.update, at.number)};
 }
 
-RandomSource Step::source(const Place& at, uint32_t stream) const {
-    return {counters_.data(), {config_.seed, stream, at.update.key()}};
-}
+RandomSource Step::source(const Place& at, uint32_t stream) const { return {counters_, {config_.seed, stream, at.update.key()}}; }
 
 }  // namespace gannet::gan

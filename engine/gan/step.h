@@ -53,14 +53,14 @@ public:
         Optimizer &generator_optimizer, &discriminator_optimizer;
     };
     // All arguments except the plans must outlive the step. It allocates the buffers that the plans need.
-    Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const DeviceValue<Counters>& counters,
+    Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const Counters* counters,
          const std::vector<Plan>& plans, Device device);
 
     // Returns the losses of the last update of the discriminator and of the last one of the generator.
     std::vector<Tensor> run(const Plan& plan, StepObserver& observer);
 
-    // Called in each update once the network's flat gradients are complete, and once its weights have moved. They may only launch
-    // kernels, as a Decorator may.
+    // Called once an update's flat gradients are complete, and once its weights have moved, when a step is executed or recorded:
+    // a replayed graph does not call them. They may only launch kernels, as a Decorator may.
     using Hook = std::function<void(Network&)>;
     std::vector<Hook> gradients_ready, updated;
 
@@ -89,7 +89,7 @@ private:
     const config::GanConfig& config_;
     Nets nets_;
     const ImageFeed& feed_;
-    const DeviceValue<Counters>& counters_;
+    const Counters* counters_;  // in device memory
     Device device_;
     int64_t batch_;
     GradientSum generator_gradients_, discriminator_gradients_;
