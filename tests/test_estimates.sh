@@ -54,6 +54,21 @@ says '^training time: about .* 9,370 steps'
 runs "$summary" gan.json --no-estimate
 check "no estimate" test "$(grep -c training out)" = 0
 
+# The estimate of memory and the peak of a training: at most a factor of 1.5 apart, in either direction.
+peak() { # command ...: prints the largest resident size in MB
+    "$python" -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6)' "$@"
+}
+near() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > 0 && a < 1.5 * b && b < 1.5 * a) }'; }
+for model in vanilla classifier-mnist; do
+    [ -n "$python" ] || { skip "no python3: peak of $model" && continue; }
+    command=(env GANNET_DATA="$root/data" "$train" "$root/models/$model.json" --device cpu --threads 1)
+    runs "${command[@]}" --dry-run
+    about=$(sed -nE 's/^training memory: about ([0-9.]+) MB.*/\1/p' err)
+    check "memory of $model" near "$about" "$(peak "${command[@]}" --set epochs=null --set steps=20 --out "peak-$model")"
+done
+
 # A network too large for one step still has its tables.
 sed 's/{ "layer": "linear", "units": 1 }/{ "layer": "linear", "units": 50000 }, { "layer": "relu" }, &/' gan.json >wide.json
 runs bash -c 'ulimit -v 600000 && "$0" "$@"' "$summary" wide.json --set batch=100000
