@@ -1,9 +1,7 @@
 // Trains a GAN or a classifier from a model file: ./apps/train models/wgan.json
 #include <cstdio>
-#include <filesystem>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/text.h"
 #include "data/cache.h"
 #include "engine/run/cli.h"
@@ -72,10 +70,7 @@ int main(int argc, char** argv) {
 
         if (options.model.empty() && options.resume.empty())
             throw Error("no model file", "command line", "give one, as in: ./apps/train models/wgan.json");
-        if (!options.trace.empty() && exists(options.trace) && std::filesystem::is_regular_file(options.trace) &&
-            !options.trace.ends_with(".safetensors") && !is_trace(options.trace))
-            throw Error("--trace would replace a file that is not a trace", options.trace,
-                        "give a name that ends in .safetensors");
+        check_trace_place(options.trace);
         if (options.trace_steps < 1)
             throw Error("--trace-steps " + std::to_string(options.trace_steps) + " is out of range", "command line",
                         "use 1 or more");

@@ -50,10 +50,23 @@ for action in warn stop; do # a state that is not finite ends the run for every 
     check "the grid and the plots exist: $action" test -s "$(printf 'diverged-%s/samples/step_%06d.png' $action "$step")" -a \
         -s diverged-$action/plots/losses.svg
 done
+refuses "the training diverged" "$train" gan.json --out traced "${diverged[@]}" --trace traced.steps --trace-steps 300
+check "the trace of a run that diverges holds its steps" grep -aq "\"s$(step_of traced).d0.grad" traced.steps
 runs "$train" gan.json --out finite "${diverged[@]}" --steps "$(step_of diverged-warn)"
 refuses "the checkpoint keeps step 0" "$train" gan.json --out diverged-late "${diverged[@]}" --set checkpoint_every=300
 check "the event names the layer" test "$(event diverged-late | grep -c 'the first layer that is not finite: generator\.[02]')" -eq 1
 check "the plots exist" test -s diverged-late/plots/losses.svg
+# A divergence that is noticed at a signal is recorded as well.
+"$train" gan.json --out diverged-term "${diverged[@]}" --steps 100000000 --set checkpoint_every=100000 --set log_every=100000000 \
+    --set samples.every=100000000 --set observe.every=100000000 >out 2>err </dev/null &
+launched
+wait_for 60 grep -q 'loss_d -*nan' err || bad "the run does not diverge"
+kill -TERM $run_id
+wait $run_id
+check "status 1 of a run that diverged before the signal" test $? -eq 1
+check "the message says so" grep -q "^gannet: the training diverged: .* (diverged-term): the checkpoint keeps step 0" err
+check "the event and the grid exist, and the plots were drawn" test "$(event diverged-term | wc -l)" -eq 1 -a "$(find diverged-term/samples -name 'step_*' | wc -l)" -eq 2 \
+    -a -d diverged-term/plots
 runs "$train" --resume saturated-stopped --on-collapse warn
 check "--on-collapse warn continues to the end" test "$(step_of saturated-stopped)" -eq 400
 

@@ -67,6 +67,17 @@ runs "${traced[@]}" --steps 6
 check "a trace of the first step after the resume" grep -aq '"s4.d0.grad' first.steps
 head -c 100 before.steps >first.steps
 refuses_at_once "--trace would replace a file that is not a trace" "${traced[@]}" --steps 8
+for model in ..json .hidden.json; do
+    cp tiny.json $model
+    runs "$train" $model
+done
+check "the folders of runs are not hidden" test -e runs/run/$last -a -e runs/hidden/$last -a "$(find runs -name '.?*' | wc -l)" -eq 0
+cp whole/$last other.safetensors
+refuses_at_once "--trace would replace a file that is not a trace \(other.safetensors\)" "$train" tiny.json --out t1 --trace other.safetensors
+same whole/$last other.safetensors
+mkdir own
+refuses "--trace would replace a file that is not a trace \(own/$last\)" "$train" tiny.json --out own --resume-if-exists --trace own/$last
+check "the checkpoint is not replaced by the trace" test "$(step_of own)" = 0
 (mkdir here && cd here && "$train" ../tiny.json --resume-if-exists --out . >../out 2>../err </dev/null)
 check "a run in the current, empty folder" cmp -s whole/$last here/$last
 mkdir foreign && : >foreign/notes.txt && : >file && ln -s nowhere dangling

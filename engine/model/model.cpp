@@ -36,7 +36,11 @@ Variables read_variables(const Object& file) {
 
 // The run folder gets this name.
 std::string read_name(const Object& file, const std::string& path) {
-    if (!file.has("name")) return std::filesystem::path(path).stem().string();
+    if (!file.has("name")) {
+        const std::string stem = std::filesystem::path(path).stem().string();
+        const std::size_t start = stem.find_first_not_of('.');  // "..json"; and no hidden folder
+        return start == std::string::npos ? "run" : stem.substr(start);
+    }
     const std::string& name = file.text("name");
     if (name.empty() || name.size() > 200 || name[0] == '.' || name.find_first_of("/\\") != std::string::npos ||
         std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))

@@ -51,27 +51,30 @@ int Run::train(const TrainingOptions& options) {
         const bool traced = trace && step() < first_ + options.trace_steps;
         if (traced) check_trace(*trace, std::min(total_, first_ + options.trace_steps) - step(), options.trace);
         config::blaming(options.settings, [&] { base_.step(traced ? &*trace : nullptr); });
-        if (trace && (step() == first_ + options.trace_steps || step() == total_)) {
-            write_safetensors(options.trace, trace->content);
-            trace.reset();
-        }
         const bool last = step() == total_;
-        // Checked before the checkpoint, so that a step that cannot be saved still gets its row and pictures. Not at an
-        // interrupt, which adds no files.
-        const bool due = seconds_since(saved_) >= config().checkpoint_every, lost = due && !interrupted() && !is_finite();
+        const bool asked = interrupted(), due = asked || seconds_since(saved_) >= config().checkpoint_every;
+        // Checked before the checkpoint, so that a step that cannot be saved still gets its row and pictures.
+        const bool lost = due && !is_finite();
         if (step() % log_every_ == 0 || last || lost) write_log();
         else if (progress_.due(step())) show();
         diagnose(last);
         reason = reason_to_stop();
         const bool ends = last || lost || !reason.empty() || diverged();
+        if (trace && (ends || step() == first_ + options.trace_steps)) {
+            check_trace_place(options.trace);  // again: it could be the checkpoint that this run has written
+            write_safetensors(options.trace, trace->content);
+            trace.reset();
+        }
         if (ends && logged_step_ != step()) write_log();
         pictures(ends);
         // Last, so that the log and the folder have the rows and pictures of every step that a run can resume from.
-        const bool stop = ends || interrupted();
+        const bool stop = ends || asked;
         if (stop || due) save();
         if (stop) break;
     }
     progress_.finish();
+    if (trace)
+        gannet::say("gannet: warning: the run ended before the steps to trace (" + options.trace + "): no trace was written");
     if (!reason.empty())
         throw Error("stopped at step " + std::to_string(step()) + ": " + reason, folder_.path(),
                     "see plots/; to continue anyway: train --resume " + folder_.path() + " --on-collapse warn");

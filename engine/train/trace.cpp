@@ -1,5 +1,9 @@
 #include "engine/train/trace.h"
 
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/files.h"
 #include "base/limits.h"
 
 namespace gannet {
@@ -45,6 +49,12 @@ bool is_trace(const std::string& path) {
     } catch (const Error&) {
         return false;
     }
+}
+
+void check_trace_place(const std::string& path) {
+    std::error_code error;
+    if (!path.empty() && exists(path) && std::filesystem::is_regular_file(path, error) && !is_trace(path))
+        throw Error("--trace would replace a file that is not a trace", path, "give the name of a new file");
 }
 
 }  // namespace gannet
