@@ -75,6 +75,16 @@ void prepare_folder(const std::string& folder, int64_t images, bool replace) {
         "): " + to_do);
 }
 
+// Throws now rather than after the work. A link may lead to any file, such as a checkpoint.
+void check_grid_place(const std::string& out) {
+    const std::string signature = "\x89PNG";
+    std::error_code error;
+    if (exists(out) && std::filesystem::is_regular_file(out, error))
+        if (const std::string start = read_file(out, signature.size()); !start.empty() && start != signature)
+            throw Error("--out would replace a file that is not a PNG", out, "choose another --out");
+    const AtomicFile writable(out);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -130,7 +140,7 @@ int main(int argc, char** argv) {
         refuse_output_in_data(config.data.images, out, "the drawn images");
         if (!folder) check_grid(images, image, interpolate > 0);
         if (folder) prepare_folder(out, images, replace);
-        else const AtomicFile writable(out);  // throws now rather than after the work
+        else check_grid_place(out);
         Bar bar;
         std::vector<uint8_t> pixels;
         if (!folder) pixels.reserve(std::size_t(images * image.size()));
@@ -138,16 +148,19 @@ int main(int argc, char** argv) {
             const int64_t here = std::min(batch, images - first);
             const Tensor latents =
                 interpolate ? interpolation(sampler, seed, first, interpolate) : sampler.latents(seed, first, batch);
-            std::vector<uint8_t> bytes = to_bytes(sampler.images(latents).to_host(), config.data.black, config.data.white);
+            std::vector<uint8_t> bytes = sampler.drawn(latents, checkpoint.file);
             bytes.resize(std::size_t(here * image.size()));
             bar.update("drawing", first + here, images);
             if (!folder) {
                 pixels.insert(pixels.end(), bytes.begin(), bytes.end());
                 continue;
             }
-            for (int64_t i = 0; i < here; ++i)
-                write_png((std::filesystem::path(out) / sample_name(first + i)).string(), bytes.data() + i * image.size(),
-                          image.H, image.W, image.C);
+            for (int64_t i = 0; i < here; ++i) {
+                const std::filesystem::path file = std::filesystem::path(out) / sample_name(first + i);
+                std::error_code error;
+                if (std::filesystem::is_symlink(file, error)) std::filesystem::remove(file, error);  // never replaces its target
+                write_png(file.string(), bytes.data() + i * image.size(), image.H, image.W, image.C);
+            }
         }
         if (!folder) {
             const int64_t columns = interpolate ? interpolate : int64_t(std::ceil(std::sqrt(double(n)))),

@@ -59,15 +59,25 @@ tells '^drawing: [0-9]+ %$' "$generate" run -n 1000000 --out slow/
 tells '^drawing samples: [0-9]+ %$' "$evaluate" run -n 1000000
 rm -r slow
 
+# Links are never followed to other files.
+cp run/checkpoint.safetensors target && cp target target.before
+mkdir linked && ln -s ../target linked/000001.png && ln -s target lnk.png
+runs "$generate" run -n 3 --out linked
+check "the link is replaced by a picture" test -f linked/000001.png -a ! -L linked/000001.png
+refuses_at_once "--out would replace a file that is not a PNG \(lnk.png\): choose another --out" "$generate" run -n 3 --out lnk.png
+same target target.before
+: >empty.png
+runs "$generate" run -n 3 --out empty.png
+
 # ---- a state that is not finite ----------------------------------------------------------------------------------------------
-poison() { # checkpoint, array: sets its first value to NaN
-    python3 - "$1" "$2" <<'END'
+poison() { # checkpoint, array[, all]: sets its first value to NaN, or all of them to the largest finite number
+    python3 - "$@" <<'END'
 import json, sys
 with open(sys.argv[1], "r+b") as f:
     length = int.from_bytes(f.read(8), "little")
-    offsets = json.loads(f.read(length))[sys.argv[2]]["data_offsets"]
-    f.seek(8 + length + offsets[0])
-    f.write(b"\x00\x00\xc0\x7f")
+    begin, end = json.loads(f.read(length))[sys.argv[2]]["data_offsets"]
+    f.seek(8 + length + begin)
+    f.write(b"\xff\xff\x7f\x7f" * ((end - begin) // 4) if len(sys.argv) > 3 else b"\x00\x00\xc0\x7f")
 END
 }
 if command -v python3 >/dev/null; then
@@ -80,7 +90,21 @@ if command -v python3 >/dev/null; then
     refuses "$line" "$train" --resume diverged --steps 4
     check "no files were created" test ! -e never.png -a ! -e never
     cp run/checkpoint.safetensors critic.safetensors && poison critic.safetensors discriminator.1.weight
-    runs "$generate" critic.safetensors -n 1 --out critic.png # its generator is finite
+    refuses_at_once "'discriminator.1.weight' has values that are not finite" "$generate" critic.safetensors -n 1 --out never.png
+    cp run/checkpoint.safetensors moment.safetensors && poison moment.safetensors optimizer.generator.0.weight.exp_avg
+    refuses_at_once "'optimizer.generator.0.weight.exp_avg' has values" "$generate" moment.safetensors -n 1 --out never.png
+    refuses "'optimizer.generator.0.weight.exp_avg' has values" "$evaluate" moment.safetensors -n 10
+    # Finite weights can draw values that are not.
+    sed 's/"generator": \[/& { "layer": "linear", "units": 8 },/' gan.json >deep.json
+    runs "$train" deep.json --out deep
+    cp deep/checkpoint.safetensors huge.safetensors && poison huge.safetensors generator.0.weight all
+    line='the generator draws values that are not finite \(huge.safetensors\): '
+    refuses "$line" "$generate" huge.safetensors --out never.png
+    refuses "$line" "$generate" huge.safetensors --out never/
+    refuses "$line" "$evaluate" huge.safetensors -n 10
+    check "no pictures were written" test ! -e never.png -a -z "$(ls never)"
+    refuses "the training diverged" "$train" deep.json --out huge --init huge.safetensors --set samples.rows=8 --set samples.columns=8
+    check "the warning of a training" grep -q '^warning: step 0: the samples have values that are not finite' err
 else
     skip "states that are not finite: no python3"
 fi

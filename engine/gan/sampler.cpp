@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
+#include "engine/train/state.h"
+
 namespace gannet {
 
 Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device) {
@@ -30,6 +33,14 @@ Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
 }
 
 Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.batch_statistics); }
+
+std::vector<uint8_t> Sampler::drawn(const Tensor& latents, const std::string& file) const {
+    const std::vector<real> values = images(latents).to_host();
+    if (!all_finite(values.data(), values.size()))
+        throw Error("the generator draws values that are not finite", file,
+                    "the training has diverged: use an earlier checkpoint, or train again with a lower learning rate");
+    return to_bytes(values, config_.data.black, config_.data.white);
+}
 
 std::vector<uint8_t> to_bytes(const std::vector<real>& values, double low, double high) {
     std::vector<uint8_t> bytes(values.size());

@@ -17,6 +17,8 @@ public:
     // Images of latent points. `batch_statistics` normalises with the batch's own statistics instead of the running ones.
     Tensor images(const Tensor& latents, bool batch_statistics) const;
     Tensor images(const Tensor& latents) const;  // the key samples.statistics
+    // The same as bytes. Throws Error, naming the checkpoint `file`, if a value is not finite.
+    std::vector<uint8_t> drawn(const Tensor& latents, const std::string& file) const;
 
 private:
     const config::GanConfig& config_;

@@ -101,8 +101,7 @@ Samples SampleSource::drawn(int64_t count, uint64_t seed, const std::optional<Sa
         samples.warnings.emplace_back(lacks->with_advice("samples are drawn in fp32").what());
     samples.pixels.reserve(std::size_t(all * made.size()));
     for (int64_t first = 0; first < count; first += batch) {
-        const std::vector<uint8_t> bytes =
-            to_bytes(sampler.images(sampler.latents(seed, first, batch)).to_host(), config_.data.black, config_.data.white);
+        const std::vector<uint8_t> bytes = sampler.drawn(sampler.latents(seed, first, batch), checkpoint_->file);
         samples.pixels.insert(samples.pixels.end(), bytes.begin(), bytes.end());
         progress("drawing samples", std::min(first + batch, count), count);
     }

@@ -86,8 +86,10 @@ private:
                    [&](int64_t count) { return sampler.images(sampler.latents(config().seed, 0, count)); });
     }
 
-    std::vector<uint8_t> bytes_of(const Tensor& images) const {
+    std::vector<uint8_t> bytes_of(const Tensor& images) {
         const std::vector<real> values = images.to_host();
+        if (!all_finite(values.data(), values.size()))
+            say("warning: step " + std::to_string(step()) + ": the samples have values that are not finite");
         double black = config().data.black, white = config().data.white;
         if (config().samples.min_max) {
             const auto [least, most] = std::minmax_element(values.begin(), values.end());

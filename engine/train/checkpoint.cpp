@@ -135,6 +135,8 @@ Checkpoint load_checkpoint(const std::string& path) {
                         to_integer(checkpoint.content, checkpoint.file, "image_channels"), false};
     if (int64_t size = 1; !multiply(size, std::array{checkpoint.image.H, checkpoint.image.W, checkpoint.image.C}) || size == 0)
         throw Error("its images are " + checkpoint.image.str() + " in its metadata", checkpoint.file, advice);
+    // Of any array, although a program may use only the generator's: the images of such a state are not worth drawing.
+    if (const std::string name = first_not_finite(checkpoint.content); !name.empty()) throw not_finite(name, checkpoint.file);
     checkpoint.data = text("data");
     checkpoint.position = {to_integer(checkpoint.content, checkpoint.file, "step"),
                            to_integer(checkpoint.content, checkpoint.file, "images_seen")};

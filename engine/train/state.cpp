@@ -28,9 +28,7 @@ std::vector<real> converted(const Array& array) {
 std::vector<real> reals_of(const Array& array, const std::string& file, bool nonnegative) {
     if (array.dtype == "F32" || array.dtype == "F64") {
         std::vector<real> values = array.dtype == "F32" ? converted<float>(array) : converted<double>(array);
-        if (!all_finite(values.data(), values.size()))
-            throw Error("'" + array.name + "' has values that are not finite", file,
-                        "the training has diverged: use an earlier checkpoint, or train again with a lower learning rate");
+        if (!all_finite(values.data(), values.size())) throw not_finite(array.name, file);
         if (nonnegative && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
             throw Error("'" + array.name + "' has negative values", file, "give a checkpoint that this program wrote");
         return values;
@@ -45,6 +43,11 @@ bool all_finite(const real* values, std::size_t count) {
     bool finite = true;
     for (std::size_t i = 0; i < count; ++i) finite &= std::abs(values[i]) <= std::numeric_limits<real>::max();  // false for NaN
     return finite;
+}
+
+Error not_finite(const std::string& name, const std::string& file) {
+    return Error("'" + name + "' has values that are not finite", file,
+                 "the training has diverged: use an earlier checkpoint, or train again with a lower learning rate");
 }
 
 Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/safetensors.h"
 #include "engine/nn/network.h"
 #include "engine/nn/optimizer.h"
@@ -10,6 +11,8 @@
 namespace gannet {
 
 bool all_finite(const real* values, std::size_t count);
+// The error for an array of a file.
+Error not_finite(const std::string& name, const std::string& file);
 
 // A tensor as an array of a file: in torch's layout, F32 or F64 like the build's `real`.
 Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape);
