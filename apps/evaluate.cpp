@@ -38,6 +38,21 @@ struct Standard {
     std::optional<RealImages> reals;  // empty for files without a classifier, until their shape is known
 };
 
+// With advice that can be followed: that of the readers names keys of a model file, and evaluate reads none.
+RealImages load_reals(DatasetOptions options, const std::string& key, bool labels, ThreadPool& threads) {
+    try {
+        return load_real_images(std::move(options), key, labels, threads);
+    } catch (const LackOfMemory& error) {
+        throw error.with_advice("give the program more memory, or smaller images with --data PATH");
+    } catch (const Error& error) {
+        const std::string text = error.what();
+        if (text.find("set data.path") != std::string::npos)
+            throw error.with_advice("give the place of the real images with --data PATH");
+        if (text.find("data.", text.rfind("): ")) == std::string::npos) throw;
+        throw error.with_advice("correct the real images, or give others with --data PATH");
+    }
+}
+
 // Finds the classifier `by` (--classifier) or the default one of the data set. `data` (--data) replaces the path of the real
 // images.
 Standard find_standard(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
@@ -70,12 +85,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
     if (!options.path.empty() && !exists(options.path))
         throw Error("the set of real images does not exist", options.path + ", " + options.where("path"),
                     "give its path with --data PATH");
-    try {
-        standard.reals = load_real_images(std::move(options), key, bool(standard.classifier), device.threads());
-    } catch (const Error& error) {  // replaces advice to set data.path, because evaluate reads no model file
-        if (std::string(error.what()).find("set data.path") == std::string::npos) throw;
-        throw error.with_advice("give the place of the real images with --data PATH");
-    }
+    standard.reals = load_reals(std::move(options), key, bool(standard.classifier), device.threads());
     return standard;
 }
 
@@ -85,7 +95,7 @@ RealImages images_like(const Samples& samples, const std::string& data, ThreadPo
     DatasetOptions options{.set = "folder", .path = data, .channels = image.C, .report = report};
     if (image.H == image.W) options.size = image.H;
     options.where = [](const std::string&) { return "--data"; };
-    RealImages reals = load_real_images(std::move(options), "", false, threads);
+    RealImages reals = load_reals(std::move(options), "", false, threads);
     if (!(reals.image == image))
         throw Error("the samples are " + image.str() + ", the real images " + reals.image.str(), data,
                     "give images of one shape: only square images are resized");

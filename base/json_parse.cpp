@@ -93,6 +93,7 @@ public:
         if (const auto colon = what.find(": "); what.rfind("parse error at", 0) == 0 && colon != std::string::npos)
             what = what.substr(colon + 2);
         if (what.rfind("syntax error ", 0) == 0) what = what.substr(13);
+        what = "correct the text: " + what;
         if (what.find("U+000A (LF) must be escaped") != std::string::npos) what = "text is not closed on its line: add a \"";
         if (after_comma()) what += "; remove the comma before it";
         line();

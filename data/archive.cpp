@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/reason.h"
 #include "base/text.h"
 #include "data/archive_tree.h"
@@ -51,7 +52,9 @@ std::string complaint(archive* a) {
 class Archive : public ImageSource {
 public:
     Archive(const std::string& path, const SourceLimits& limits) : ImageSource(path, limits) {
-        size_ = int64_t(std::filesystem::file_size(path));
+        std::error_code error;
+        size_ = int64_t(std::filesystem::file_size(path, error));
+        if (error) throw_file_error("read", printable(path), error.value());
         if (size_ == 0) throw Error("the file is empty", printable(path), fetch_again);
         most_unpacked_ = std::max(limits.unpacked, size_ * bomb_factor);
         entry_names_ = std::make_unique<EntryNames>(path_, is_zip());

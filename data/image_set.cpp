@@ -268,7 +268,7 @@ Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
                     printable(options.path), "use a smaller data.first, or 0 for all");
     if (options.size > 0)
         check_memory(count, options.size, options.size, decoder.channels(), options.where("size"), options.free);
-    if (options.cache) cache_limit();  // complains before the images are decoded
+    const bool may_read = options.cache && cache_limit() > 0;  // complains before the images are decoded
     const auto say = [&](const std::string& line) {
         if (options.report.say) options.report.say(printable(options.path) + ": " + line);
     };
@@ -283,7 +283,7 @@ Dataset load_images(const DatasetOptions& options, ThreadPool& threads) {
     label(set, *source, count);
     const uint64_t key = options.cache ? key_of(options, decoder, *source, count, set.labels, threads) : 0;
     const std::string kept = options.cache ? cache_file(key) : "";
-    if (options.cache && read_cache(kept, key, set, lines, options.free)) {
+    if (may_read && read_cache(kept, key, set, lines, options.free)) {
         for (const std::string& line : lines) say(printable(line, longest_line));
         return set;
     }

@@ -142,8 +142,9 @@ void check_type(const Header& header, const std::string& file) {
         throw Error(
             std::string("its values are ") + (floats ? "floats" : "not bytes") + ", '" + printable(type) + "' instead of '|u1'",
             file,
-            floats ? "save bytes, of values from 0 to 1 as numpy.uint8(255 * values + 0.5)"
-                   : "save levels from 0 to 255 as values.astype(numpy.uint8)");
+            floats          ? "save bytes, of values from 0 to 1 as numpy.uint8(255 * values + 0.5)"
+            : type == "|b1" ? "save bytes, as numpy.uint8(255 * values)"
+                            : "save levels from 0 to 255 as values.astype(numpy.uint8)");
     if (header.fortran_order) throw Error("its values are in Fortran order", file, "save numpy.ascontiguousarray(values)");
 }
 

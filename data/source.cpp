@@ -54,6 +54,8 @@ bool is_hidden(const std::string& path) {
     // macOS in archives; Synology, QNAP and NetApp; Windows; ext4
     constexpr std::string_view kept_by_systems[] = {"__macosx",
                                                     "@eadir",
+                                                    "@tmp",
+                                                    "@__thumb",
                                                     "@recycle",
                                                     "#recycle",
                                                     "#snapshot",
@@ -61,6 +63,8 @@ bool is_hidden(const std::string& path) {
                                                     "~snapshot",
                                                     "$recycle.bin",
                                                     "recycler",
+                                                    "recycled",
+                                                    "found.000",
                                                     "lost+found",
                                                     "system volume information"};
     const std::string small = lower(path);
@@ -116,7 +120,8 @@ std::unique_ptr<ImageSource> ImageSource::open(const std::string& path, const So
         throw Error("there is no such file or folder", printable(path),
                     "set data.path to a folder, or a tar or zip archive, of PNG and JPEG images");
     const bool folder = is_folder(path);
-    if (!folder && !std::filesystem::is_regular_file(path))
+    std::error_code error;
+    if (!folder && !std::filesystem::is_regular_file(path, error))
         throw Error("neither a folder nor a file", printable(path), "set data.path to a folder, or a tar or zip archive");
     const std::string trimmed = without_slash(path);
     std::unique_ptr<ImageSource> source = folder ? open_folder(trimmed, limits) : open_archive(trimmed, limits);

@@ -90,6 +90,18 @@ within_limit() { (ulimit -v 4000000 && "$@"); }
 refuses_at_once "more than the [0-9]+ MB of memory that are free \(data.first" \
     within_limit "$train" tiny.json --set data.set=ring --set data.path= --set data.size=0 --set data.first="$two_fifths" --out none
 
+# A cache of 0 GB is neither written nor read.
+runs "$train" tiny.json --dry-run
+runs "$train" tiny.json --dry-run
+check "the set is read from the cache" test "$(grep -c 'decoded in' err)" -eq 0
+runs env GANNET_CACHE_GB=0 "$train" tiny.json --dry-run
+check "the set is decoded, and not kept" test "$(grep -c 'decoded in .* not kept' err)" -eq 1
+
+# In a working folder that was removed
+gone() { (mkdir gone && cd gone && rmdir ../gone && "$@"); }
+refuses 'No such file' gone "$train" "$work/tiny.json" --set data.path="$work/here"
+refuses 'No such file' gone "$train" "$work/tiny.json" --set data.path="$work/here" --out z --trace t.safetensors
+
 # --clear-cache removes cached sets.
 kept=$(ls cache/gannet | wc -l)
 check "the cache is not empty" test "$kept" -gt 1

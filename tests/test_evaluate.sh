@@ -195,6 +195,8 @@ END_OF_LINES
 refuses "first 151 images are requested, there are 150 \(grids\): lower -n" "$evaluate" grids -n 151
 mkdir broken && cp grids/000000.png broken && head -c 60 grids/000001.png >broken/1.png
 refuses 'a broken image, .*broken/1.png.*: give a folder of valid PNG or JPEG images' "$evaluate" broken
+refuses 'a broken image, .*broken/1.png.*: correct the real images, or give others with --data PATH' "$evaluate" grids --classifier by-kind --data broken
+refuses 'a broken image, .*broken/1.png.*: correct the real images, or give others with --data PATH' "$evaluate" twins.npy --data broken
 shape_refused() { # shape, bytes
     head -c "$2" /dev/zero >pixels && npy "$(shaped "$1")" pixels >shape.npy
     refuses_at_once "does not hold images \(shape.npy\): save an array of shape \(N, H, W\)" "$evaluate" shape.npy
@@ -207,6 +209,8 @@ shape_refused '(1, 1, 28, 28, 1)' 784
 head -c 3136 /dev/zero >pixels
 npy "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 28, 28), }" pixels >floats.npy
 refuses_at_once "its values are floats, '<f4' instead of '\|u1' \(floats.npy\): save bytes, of values from 0 to 1 as numpy.uint8\(255" "$evaluate" floats.npy
+npy "{'descr': '|b1', 'fortran_order': False, 'shape': (4, 28, 28), }" pixels >bool.npy
+refuses_at_once "its values are not bytes, '\|b1' instead of '\|u1' \(bool.npy\): save bytes, as numpy.uint8\(255 \* values\)" "$evaluate" bool.npy
 head -c 5000 gan/checkpoint.safetensors >cut.safetensors
 refuses_at_once "truncated.*cut.safetensors|cut.safetensors.*truncated" "$evaluate" cut.safetensors
 runs "$evaluate" --help

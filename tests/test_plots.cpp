@@ -104,6 +104,7 @@ TEST_CASE("plots: numbers and text in XML") {
 
     CHECK(escape("<a b=\"c\" & 'd'>") == "&lt;a b=&quot;c&quot; &amp; &#39;d&#39;&gt;");
     CHECK(escape("one\ntwo\x01 \xEF\xBF\xBF") == "one two\xEF\xBF\xBD \xEF\xBF\xBD");
+    CHECK(escape("\xFFun\xE9 \xC3") == "\xEF\xBF\xBDun\xEF\xBF\xBD \xEF\xBF\xBD");  // not UTF-8
     CHECK(escape("\xC3\xA9t\xC3\xA9") == "\xC3\xA9t\xC3\xA9");
 
     CHECK(fit("short", 100, 10) == "short");

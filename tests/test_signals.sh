@@ -39,6 +39,12 @@ for signal in TERM HUP USR1; do
     saved by-$signal
     check "$signal: it says how to resume" grep -q -- '--resume by-' err.stopped
 done
+launch unlogged
+rm unlogged/log.jsonl
+kill -TERM $run_id
+wait $run_id
+check "a removed log is an error" test $? -eq 1
+check "the error names the log" grep -q "^gannet: the log was removed while the run wrote it (unlogged/log.jsonl): " err
 launch ignoring env --ignore-signal=INT --ignore-signal=HUP
 kill -INT $run_id && kill -HUP $run_id
 before=$(wc -l <ignoring/log.jsonl)

@@ -71,7 +71,7 @@ Value read_value(const std::string& text, const Key* key, const std::string& pla
         return json::parse(with_json_numbers(text), "value");
     } catch (const Error& e) {
         if (std::string("[{\"").find(text[0]) == std::string::npos && json_number(text).empty()) return text;
-        throw Error("cannot read the value", place, e.what());
+        throw Error("cannot read the value", place, std::string("write a valid JSON value: ") + e.what());
     }
 }
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace gannet::plots {
 namespace {
 
@@ -32,19 +34,20 @@ double character_width(char c) {
 
 std::string escape(const std::string& text) {
     std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
+    for (std::size_t i = 0, bytes = 1; i < text.size(); i += bytes) {
         const char c = text[i];
-        const auto code = static_cast<unsigned char>(c);
+        const std::size_t length = character_at(text, i);
+        bytes = std::max<std::size_t>(length, 1);
         if (c == '<') out += "&lt;";
         else if (c == '>') out += "&gt;";
         else if (c == '&') out += "&amp;";
         else if (c == '"') out += "&quot;";
         else if (c == '\'') out += "&#39;";
         else if (c == '\n' || c == '\t' || c == '\r') out += ' ';
-        else if (code < 0x20) out += "\xEF\xBF\xBD";
-        else if (text.compare(i, 3, "\xEF\xBF\xBE") == 0 || text.compare(i, 3, "\xEF\xBF\xBF") == 0)
-            out += "\xEF\xBF\xBD", i += 2;
-        else out += c;
+        else if (length == 0 || (length == 1 && c < 0x20) || text.compare(i, 3, "\xEF\xBF\xBE") == 0 ||
+                 text.compare(i, 3, "\xEF\xBF\xBF") == 0)
+            out += "\xEF\xBF\xBD";  // U+FFFD: XML has no such character
+        else out.append(text, i, bytes);
     }
     return out;
 }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <memory>
@@ -18,6 +19,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/reason.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "engine/config/spec.h"
@@ -263,6 +265,10 @@ int run_program(int argc, char** argv, const std::function<int(int, char**)>& bo
         ran_out();
     } catch (const std::length_error&) {  // more than any machine has
         ran_out();
+    } catch (const std::filesystem::filesystem_error& error) {
+        message = Error("cannot reach a file or folder: " + reason_of(error.code().value()),
+                        error.path1().empty() ? "the working folder" : error.path1().string(), "check the path and the disk")
+                      .what();
     } catch (const std::exception& error) {
         message = error.what();
     }

@@ -134,6 +134,9 @@ void RunLog::write(const json::Members& line) {
 }
 
 void RunLog::sync() {
+    if (!exists(path_))
+        throw Error("the log was removed while the run wrote it", path_,
+                    "move it back, or resume the run, which starts a new one");
     if (::fdatasync(file_) != 0) throw_file_error("sync the log", path_, errno);
 }
 

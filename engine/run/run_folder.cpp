@@ -202,7 +202,10 @@ void refuse_output_in_data(const DatasetOptions& data, const std::string& out, c
     std::error_code error;
     if (data.set != "folder" || !fs::is_directory(data.path, error)) return;  // data that cannot be read are not checked
     const std::string place = out.empty() ? "runs" : out;
-    const fs::path folder = fs::canonical(data.path, error), run = fs::weakly_canonical(fs::absolute(place), error);
+    const fs::path folder = fs::canonical(data.path, error);
+    fs::path run;
+    if (!error) run = fs::absolute(place, error);
+    if (!error) run = fs::weakly_canonical(run, error);
     if (error || std::mismatch(folder.begin(), folder.end(), run.begin(), run.end()).first != folder.end()) return;
     throw Error(what + " would be inside its data, " + printable(data.path), printable(place),
                 out.empty() ? "name a folder outside the data with --out" : "choose an --out outside the data");
