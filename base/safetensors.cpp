@@ -1,6 +1,7 @@
 #include "base/safetensors.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -19,7 +20,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
 constexpr uint64_t longest_of_format = 100'000'000;
-constexpr uint64_t longest_header = 32'000'000;  // bytes: some 200,000 arrays
+constexpr std::size_t piece = std::size_t(1) << 20;  // bytes of a file that are read at once
+constexpr uint64_t longest_header = 32'000'000;      // bytes: some 200,000 arrays
 const char* const metadata_key = "__metadata__";
 
 // The bytes of an array; -1 on overflow.
@@ -33,9 +35,13 @@ struct Entry {
     int64_t begin = 0, end = 0;
 };
 
-class Reader {
+[[noreturn]] void damaged(const std::string& why, const std::string& path) {
+    throw Error("damaged safetensors file: " + why, path, "copy or make the file again");
+}
+
+class OpenFile {
 public:
-    explicit Reader(const std::string& path) : path_(path), file_(nullptr, std::fclose) {
+    explicit OpenFile(const std::string& path) : path_(path), file_(nullptr, std::fclose) {
         check_is_file(path);  // opening a pipe may wait for ever
         file_.reset(std::fopen(path.c_str(), "rb"));
         if (!file_) throw_file_error("open", path, errno);
@@ -44,15 +50,41 @@ public:
         if (!S_ISREG(info.st_mode)) throw Error("not a file", path, "name a .safetensors file");
         size_ = info.st_size;
     }
+    int64_t size() const { return size_; }
+    void get(int64_t at, void* bytes, std::size_t count) const {
+        for (char* to = static_cast<char*>(bytes); count > 0;) {
+            const ssize_t here = ::pread(::fileno(file_.get()), to, count, at);
+            if (here < 0 && errno == EINTR) continue;
+            if (here < 0) throw_file_error("read", path_, errno);
+            if (here == 0) damaged("it became shorter while it was read", path_);
+            to += here, at += here, count -= std::size_t(here);
+        }
+    }
+
+private:
+    std::string path_;
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+    int64_t size_ = 0;
+};
+
+class Reader {
+public:
+    explicit Reader(const std::string& path) : path_(path), file_(std::make_shared<OpenFile>(path)), size_(file_->size()) {}
 
     Safetensors read(const FreeMemory& free) {
         const std::string header = read_header();
         std::vector<Entry> entries = parse(header, free);
         check_layout(entries, size_ - 8 - int64_t(header.size()));
-        check_free(size_ - 8 - int64_t(header.size()), path_, free);
         for (Entry& e : entries) {
-            e.array.data.resize(std::size_t(e.end - e.begin));
-            get(e.array.data.data(), e.array.data.size());
+            const int64_t begin = 8 + int64_t(header.size()) + e.begin, end = begin + e.end - e.begin;
+            e.array.source = [file = file_, begin, end](const TakeBytes& take) {
+                std::vector<std::byte> bytes(std::min(piece, std::size_t(end - begin)));
+                for (int64_t at = begin; at < end; at += int64_t(bytes.size())) {
+                    bytes.resize(std::min(bytes.size(), std::size_t(end - at)));
+                    file->get(at, bytes.data(), bytes.size());
+                    take(bytes.data(), bytes.size());
+                }
+            };
             content_.arrays.push_back(std::move(e.array));
         }
         return std::move(content_);
@@ -62,22 +94,12 @@ private:
     [[noreturn]] void foreign(const std::string& why) const {
         throw Error("not a safetensors file: " + why, path_, "give a .safetensors file");
     }
-    [[noreturn]] void damaged(const std::string& why) const {
-        throw Error("damaged safetensors file: " + why, path_, "copy or make the file again");
-    }
-
-    void get(void* bytes, std::size_t count) {
-        if (count == 0) return;
-        errno = 0;
-        if (std::fread(bytes, 1, count, file_.get()) == count) return;
-        if (std::ferror(file_.get())) throw_file_error("read", path_, errno);
-        damaged("it became shorter while it was read");
-    }
+    [[noreturn]] void damaged(const std::string& why) const { gannet::damaged(why, path_); }
 
     std::string read_header() {
         if (size_ < 8) foreign("it has " + counted(size_, "byte") + ", too few for a header");
         uint64_t length;
-        get(&length, 8);
+        file_->get(0, &length, 8);
         if (length > longest_of_format) foreign("its first 8 bytes are not the length of a header");
         if (int64_t(length) > size_ - 8)
             damaged("a header of " + counted(int64_t(length), "byte") + ", the file has " + grouped(size_ - 8) +
@@ -86,7 +108,7 @@ private:
             throw Error("its header has " + std::to_string(length) + " bytes, more than " + std::to_string(longest_header), path_,
                         "is it a file of this program?");
         std::string header(std::size_t(length), '\0');
-        get(header.data(), header.size());
+        file_->get(8, header.data(), header.size());
         if (header.empty() || header[0] != '{') foreign("its header is not a JSON object");
         return header;
     }
@@ -169,7 +191,7 @@ private:
     }
 
     std::string path_;
-    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+    std::shared_ptr<OpenFile> file_;
     int64_t size_ = 0;
     Safetensors content_;
 };
@@ -197,12 +219,36 @@ const Array* Safetensors::find(const std::string& name) const {
     return nullptr;
 }
 
-Safetensors read_safetensors(const std::string& path, const FreeMemory& free) { return Reader(path).read(free); }
+void Array::pieces(const TakeBytes& take) const {
+    if (source) source(take);
+    else if (!data.empty()) take(data.data(), data.size());
+}
+
+int64_t Array::bytes() const { return bytes_of(dtype, shape); }
+
+void Array::load() {
+    if (!source) return;
+    data.reserve(std::size_t(bytes()));
+    pieces([&](const std::byte* bytes, std::size_t count) { data.insert(data.end(), bytes, bytes + count); });
+    source = nullptr;
+}
+
+Safetensors open_safetensors(const std::string& path, const FreeMemory& free) { return Reader(path).read(free); }
+
+Safetensors read_safetensors(const std::string& path, const FreeMemory& free) {
+    Safetensors content = open_safetensors(path, free);
+    int64_t bytes = 0;  // no more than the file has
+    for (const Array& array : content.arrays) bytes += array.bytes();
+    check_free(bytes, path, free);
+    for (Array& array : content.arrays) array.load();
+    return content;
+}
 
 void write_safetensors(const std::string& path, const Safetensors& content) {
     std::vector<const Array*> arrays;
     for (const Array& a : content.arrays) {
-        if (a.name == metadata_key || dtype_bytes(a.dtype) == 0 || bytes_of(a.dtype, a.shape) != int64_t(a.data.size()))
+        if (a.name == metadata_key || dtype_bytes(a.dtype) == 0 || a.bytes() < 0 ||
+            (!a.source && a.bytes() != int64_t(a.data.size())))
             throw Error("cannot write array \"" + a.name + "\" of " + a.dtype + " " + shape_text(a.shape) + " with " +
                             counted(int64_t(a.data.size()), "byte"),
                         path);
@@ -221,7 +267,7 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
     int64_t at = 0;
     for (const Array* a : arrays) {
         if (header.index_of(a->name) < header.size()) throw Error("cannot write two arrays called " + a->name, path);
-        const int64_t end = at + int64_t(a->data.size());
+        const int64_t end = at + a->bytes();
         json::Members entry;
         entry.emplace_back("dtype", a->dtype);
         entry.emplace_back("shape", json::List(a->shape.begin(), a->shape.end()));
@@ -238,7 +284,14 @@ void write_safetensors(const std::string& path, const Safetensors& content) {
     AtomicFile file(path);
     file.write(&length, 8);
     file.write(text.data(), text.size());
-    for (const Array* a : arrays) file.write(a->data.data(), a->data.size());
+    for (const Array* a : arrays) {
+        int64_t left = a->bytes();
+        a->pieces([&](const std::byte* bytes, std::size_t count) {
+            file.write(bytes, count);
+            left -= int64_t(count);
+        });
+        if (left != 0) throw Error("array \"" + a->name + "\" is not of shape " + shape_text(a->shape), path);
+    }
     file.commit();
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <string>
 #include <type_traits>
@@ -14,11 +15,20 @@
 
 namespace gannet {
 
+// Takes the bytes of an array, piece by piece.
+using TakeBytes = std::function<void(const std::byte* bytes, std::size_t count)>;
+
 struct Array {
     std::string name;
     std::string dtype;  // the format's words: "F32", "F64", "I64", "U8", ...
     std::vector<int64_t> shape;
     std::vector<std::byte> data;  // little-endian, row-major
+    // Gives the bytes in whole elements, instead of `data`: from a file, or of values that are converted only now.
+    std::function<void(const TakeBytes& take)> source = {};
+
+    void pieces(const TakeBytes& take) const;
+    int64_t bytes() const;  // as its type and shape say; -1 on overflow
+    void load();            // from `source` into `data`
 };
 
 struct Safetensors {
@@ -31,8 +41,11 @@ struct Safetensors {
 // that each is aligned to its element size. Shapes and data must agree, names must be unique.
 void write_safetensors(const std::string& path, const Safetensors& content);
 
-// Strict: throws Error unless the file is complete and its arrays fill it without gaps or overlaps. Allocates no more memory than
-// the size of the file. Reads all whole-byte types of the format; the caller checks which it supports.
+// Strict: throws Error unless the file is complete and its arrays fill it without gaps or overlaps. Reads all whole-byte types of
+// the format; the caller checks which it supports. Reads only the header: each array has a `source`, which keeps the file open,
+// also if its name is given to another.
+Safetensors open_safetensors(const std::string& path, const FreeMemory& free = free_memory_now);
+// The same with all arrays in memory.
 Safetensors read_safetensors(const std::string& path, const FreeMemory& free = free_memory_now);
 
 // Bytes of one element, 0 for an unknown type.
@@ -64,6 +77,7 @@ Array make_array(std::string name, std::vector<int64_t> shape, const std::vector
 template <class T>
 std::vector<T> values_of(const Array& array) {
     if (array.dtype != dtype_word<T>()) throw Error(array.name + " is " + array.dtype + ", expected " + dtype_word<T>());
+    if (array.source) throw Error(array.name + " is not loaded");
     std::vector<T> values(array.data.size() / sizeof(T));
     if (!values.empty()) std::memcpy(values.data(), array.data.data(), values.size() * sizeof(T));
     return values;

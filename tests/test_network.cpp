@@ -137,13 +137,13 @@ TEST_CASE("network: any buffer starts as its layer says, is written by training 
 
         for (int step = 0; step < 6; ++step) eager.step();
         cut.step();
-        const Safetensors content = checkpoint_of(cut, {});
+        const Safetensors content = state_of(cut);
         write_safetensors(file, content);
         restore(load_checkpoint(file), resumed);
         for (int step = 1; step < 6; ++step) resumed.step();
         CHECK(bool(resumed.recorded()) == device.is_cuda());
         check_same_state(eager, resumed);
-        const Safetensors whole = checkpoint_of(eager, {});
+        const Safetensors whole = state_of(eager);
         REQUIRE(whole.find("discriminator.2.u"));
         CHECK(whole.find("discriminator.2.u")->data != content.find("discriminator.2.u")->data);
         REQUIRE(whole.find("discriminator.2.v"));

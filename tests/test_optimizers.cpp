@@ -192,7 +192,7 @@ TEST_CASE("optimizer: the states of decorators are saved and restored byte for b
             for (const Trainer::Part& part : trainer->parts()) add_both(part.optimizer);
         for (int step = 0; step < 6; ++step) eager.step();
         cut.step();
-        Safetensors content = checkpoint_of(cut, {});
+        Safetensors content = state_of(cut);
         write_safetensors(file, content);
         restore(load_checkpoint(file), resumed);
         check_same_state(cut, resumed);
@@ -201,7 +201,7 @@ TEST_CASE("optimizer: the states of decorators are saved and restored byte for b
         check_same_state(eager, resumed);
         REQUIRE(content.find(name));
         CHECK(content.find(name)->shape == content.find("generator.0.weight")->shape);
-        CHECK(content.find(name)->data != checkpoint_of(eager, {}).find(name)->data);
+        CHECK(content.find(name)->data != state_of(eager).find(name)->data);
         plain.step();
         write_safetensors(file, checkpoint_of(plain, {}));
         CHECK(has(error_of([&] { restore(load_checkpoint(file), resumed); }), "no '" + name + "' in it"));

@@ -1,8 +1,10 @@
 // Safetensors: round trip, files of other programs, random damage.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <random>
 
 #include "base/files.h"
@@ -63,6 +65,36 @@ TEST_CASE("safetensors: round trip") {
     CHECK(has(error_of([&] { write_safetensors(file, bad); }), "\"a\" of F32 (3) with 8 bytes"));
     bad.arrays = {make_array<float>("a", {2}, std::vector<float>(2)), make_array<float>("a", {1}, std::vector<float>(1))};
     CHECK(has(error_of([&] { write_safetensors(file, bad); }), "two arrays called a"));
+}
+
+TEST_CASE("safetensors: an opened file gives its arrays in pieces, also after it is replaced") {
+    const TemporaryFolder folder;
+    const std::string file = folder / "large.safetensors";
+    std::vector<float> values(600000);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(i);
+    write_safetensors(file,
+                      {{}, {make_array<float>("large", {300, 2000}, values), make_array<uint8_t>("small", {3}, {1, 2, 3})}});
+    const std::string bytes = read_file(file);
+    Safetensors content = open_safetensors(file);
+    write_safetensors(file, {});
+    std::size_t most = 0;
+    for (const Array& array : content.arrays) {
+        CHECK(array.data.empty());
+        array.pieces([&](const std::byte*, std::size_t count) { most = std::max(most, count); });
+    }
+    CHECK(most == std::size_t(1) << 20);
+    write_safetensors(file, content);  // from the file that has lost its name
+    CHECK(read_file(file) == bytes);
+    CHECK(has(error_of([&] { values_of<float>(content.arrays[0]); }), "large is not loaded"));
+    content.arrays[0].load();
+    CHECK(values_of<float>(content.arrays[0]) == values);
+
+    content.arrays[1].source = [](const TakeBytes& take) { take(nullptr, 0); };
+    CHECK(has(error_of([&] { write_safetensors(file, content); }), "\"small\" is not of shape (3)"));
+    CHECK(read_file(file) == bytes);
+    content = open_safetensors(file);
+    std::filesystem::resize_file(file, 2000000);
+    CHECK(has(error_of([&] { content.arrays[0].load(); }), "it became shorter while it was read (" + file));
 }
 
 TEST_CASE("safetensors: other files, and damaged files") {

@@ -409,6 +409,12 @@ TEST_CASE("checkpoint: loading a state that is not finite names the first such a
         CHECK(has(error({"optimizer.discriminator.1.weight.exp_avg"}, bad),
                   "'optimizer.discriminator.1.weight.exp_avg' has values"));
     }
+    // All arrays of a network are checked before one changes.
+    trainer.step();
+    const std::vector<real> before = trainer.generator().flat_values().to_host();
+    with({"generator.2.bias"}, NAN);
+    CHECK(has(error_of([&] { load_state(open_safetensors(file), file, trainer.generator(), nullptr); }), "not finite"));
+    CHECK(trainer.generator().flat_values().to_host() == before);
     // generate and evaluate load one network, but refuse a state of which any array is not finite. --init loads no checkpoint.
     with({"discriminator.1.weight"}, NAN);
     CHECK(has(error_of([&] { load_checkpoint(file); }), "'discriminator.1.weight' has values that are not finite"));

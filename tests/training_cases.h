@@ -27,12 +27,20 @@ inline bool has(const gan::Plan& plan, gan::Scores scores) {
     return false;
 }
 
+// A trainer's checkpoint with the values of its arrays now.
+inline Safetensors state_of(Trainer& trainer) {
+    Safetensors content = checkpoint_of(trainer, {});
+    for (Array& array : content.arrays) array.load();
+    return content;
+}
+
 // Whether two trainers have the same state, byte for byte.
 inline void check_same_state(Trainer& a, Trainer& b) {
-    const Safetensors ours = checkpoint_of(a, {}), theirs = checkpoint_of(b, {});
+    const Safetensors ours = state_of(a), theirs = state_of(b);
     for (const Array& array : ours.arrays) {
         CAPTURE(array.name);
         REQUIRE(theirs.find(array.name));
+        CHECK_FALSE((array.data.empty() && array.bytes() > 0));
         CHECK(theirs.find(array.name)->data == array.data);
     }
 }

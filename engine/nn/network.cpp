@@ -129,24 +129,42 @@ int64_t Network::parameter_count() const {
     return n;
 }
 
-namespace {
-
-std::vector<real> transposed(const std::vector<real>& x, const TransposeShape& s) {
-    std::vector<real> y(x.size());
-    for (int64_t b = 0; b < s.batch; ++b)
-        for (int64_t i = 0; i < s.rows; ++i)
-            for (int64_t j = 0; j < s.cols; ++j)
-                y[std::size_t((b * s.cols + j) * s.rows + i)] = x[std::size_t((b * s.rows + i) * s.cols + j)];
-    return y;
+void to_torch(const Tensor& value, const TransposeShape& layout, const std::function<void(const real*, std::size_t)>& take) {
+    constexpr std::size_t most = std::size_t(1) << 18;  // values at once
+    const std::vector<real> copy = value.device().is_cuda() ? value.to_host() : std::vector<real>();
+    const real* from = value.device().is_cuda() ? copy.data() : value.data();
+    if (value.size() == 0) return;
+    if (layout.rows == 1 || layout.cols == 1) return take(from, std::size_t(value.size()));
+    std::vector<real> piece;
+    piece.reserve(std::min(most, std::size_t(value.size())));
+    for (int64_t b = 0; b < layout.batch; ++b)
+        for (int64_t j = 0; j < layout.cols; ++j)
+            for (int64_t i = 0; i < layout.rows; ++i) {
+                piece.push_back(from[(b * layout.rows + i) * layout.cols + j]);
+                if (piece.size() < most) continue;
+                take(piece.data(), piece.size());
+                piece.clear();
+            }
+    if (!piece.empty()) take(piece.data(), piece.size());
 }
 
-}  // namespace
+FromTorch::FromTorch(const Tensor& value, const TransposeShape& layout) : value_(value), layout_(layout) {
+    if (value.device().is_cuda()) staged_.resize(std::size_t(value.size()));
+    to_ = value.device().is_cuda() ? staged_.data() : value_.data();
+}
 
-std::vector<real> to_torch(const Tensor& value, const TransposeShape& layout) { return transposed(value.to_host(), layout); }
+void FromTorch::take(const real* values, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) {
+        to_[(batch_ * layout_.rows + row_) * layout_.cols + col_] = values[k];
+        if (++row_ < layout_.rows) continue;
+        row_ = 0;
+        if (++col_ < layout_.cols) continue;
+        col_ = 0, ++batch_;
+    }
+}
 
-void from_torch(const Tensor& value, const TransposeShape& layout, const std::vector<real>& data) {
-    const std::vector<real> inside = transposed(data, {layout.batch, layout.cols, layout.rows});
-    value.device().copy_from_host(value.raw(), inside.data(), inside.size() * sizeof(real));
+void FromTorch::finish() {
+    if (!staged_.empty()) value_.device().copy_from_host(value_.raw(), staged_.data(), staged_.size() * sizeof(real));
 }
 
 TransposeShape image_layout(const SampleShape& sample, int64_t n) {

@@ -1,5 +1,6 @@
 // A network: a tree of layers over one flat buffer of parameters and one of gradients.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,9 +66,23 @@ private:
     Tensors values_, gradients_;
 };
 
-// Converts a tensor to torch's layout on the host, and back.
-std::vector<real> to_torch(const Tensor& value, const TransposeShape& layout);
-void from_torch(const Tensor& value, const TransposeShape& layout, const std::vector<real>& data);
+// Gives the values of a tensor in torch's layout, piece by piece. A CPU's values are not copied, except some at once.
+void to_torch(const Tensor& value, const TransposeShape& layout, const std::function<void(const real*, std::size_t)>& take);
+
+// The reverse: a tensor takes its values in torch's layout, in the order of the pieces.
+class FromTorch {
+public:
+    FromTorch(const Tensor& value, const TransposeShape& layout);
+    void take(const real* values, std::size_t count);
+    void finish();  // once it has all
+
+private:
+    Tensor value_;
+    TransposeShape layout_;
+    std::vector<real> staged_;  // of a GPU
+    real* to_;
+    int64_t batch_ = 0, row_ = 0, col_ = 0;  // of the next value
+};
 // Converts images (N,H,W,C) to torch's layout (N,C,H,W); vectors are unchanged.
 TransposeShape image_layout(const SampleShape& sample, int64_t n);
 

@@ -29,7 +29,7 @@ std::string config_text(const config::SharedConfig& config) {
 }
 
 void start_from(const std::string& file, Trainer& trainer) {
-    const Safetensors content = read_safetensors(file);
+    const Safetensors content = open_safetensors(file);
     for (const Trainer::Part& part : trainer.parts()) load_state(content, file, part.network, nullptr);
 }
 
@@ -104,7 +104,7 @@ int dry_run_without_data(const TrainingOptions& options, const Config& config, c
     say(note_of(images));
     const Networks nets = build_networks(config, images.image, device);
     if (!options.init.empty()) {
-        const Safetensors content = read_safetensors(options.init);
+        const Safetensors content = open_safetensors(options.init);
         for (const auto& net : nets) load_state(content, options.init, *net, nullptr);
     }
     if constexpr (is_gan<Config>) say_warnings(config, *nets[0], *nets[1]);
@@ -136,7 +136,7 @@ namespace {
 // `folder` and `checkpoint`: of a run to resume.
 template <class Config>
 int train(const TrainingOptions& options, const Config& config, std::optional<RunFolder> folder,
-          const std::optional<Checkpoint>& checkpoint, Device device) {
+          std::optional<Checkpoint> checkpoint, Device device) {
     if (const std::optional<Error> lacks = lacking(config, device)) {
         if (!folder) throw Error(*lacks);
         say(std::string("gannet: warning: ") + lacks->with_advice("the run continues in fp32").what());
@@ -151,8 +151,10 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     if constexpr (is_gan<Config>) say_warnings(config, trainer->generator(), trainer->discriminator());
     Dataset test;
     if constexpr (!is_gan<Config>) test = config::blaming(options.settings, [&] { return test_split(*trainer); });
-    if (checkpoint) restore(*checkpoint, *trainer);
-    else if (!options.init.empty()) start_from(options.init, *trainer);
+    if (checkpoint) {
+        restore(*checkpoint, *trainer);
+        checkpoint->content.arrays.clear();  // closes the file, which the next checkpoint replaces
+    } else if (!options.init.empty()) start_from(options.init, *trainer);
     const int64_t total = total_steps(config, *trainer);
     if (total < trainer->step_count() && !options.resume_if_exists)
         throw Error(
@@ -199,7 +201,8 @@ int run_training(const TrainingOptions& options, Device device) {
     const json::Value& effective = config::shared(model).effective;
     if (checkpoint) check_same_config(*checkpoint, effective);
     else if (folder) check_same_config({.file = folder->config(), .config = json::load(folder->config())}, effective);
-    return std::visit([&](const auto& config) { return train(options, config, std::move(folder), checkpoint, device); }, model);
+    return std::visit(
+        [&](const auto& config) { return train(options, config, std::move(folder), std::move(checkpoint), device); }, model);
 }
 
 }  // namespace gannet

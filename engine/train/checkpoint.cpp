@@ -78,10 +78,14 @@ Safetensors checkpoint_of(Trainer& trainer, const json::Members& run) {
 }
 
 std::string first_not_finite(const Safetensors& content) {
-    for (const Array& array : content.arrays)
-        if (array.dtype == dtype_word<real>() &&
-            !all_finite(reinterpret_cast<const real*>(array.data.data()), array.data.size() / sizeof(real)))
-            return array.name;
+    for (const Array& array : content.arrays) {
+        bool finite = true;
+        if (array.dtype == dtype_word<real>())
+            array.pieces([&](const std::byte* bytes, std::size_t count) {
+                finite = finite && all_finite(reinterpret_cast<const real*>(bytes), count / sizeof(real));
+            });
+        if (!finite) return array.name;
+    }
     return "";
 }
 
@@ -114,7 +118,7 @@ std::string find_checkpoint(const std::string& run_or_file) {
 Checkpoint load_checkpoint(const std::string& path) {
     Checkpoint checkpoint;
     checkpoint.file = is_folder(path) ? (std::filesystem::path(path) / checkpoint_name).string() : path;
-    checkpoint.content = read_safetensors(checkpoint.file);
+    checkpoint.content = open_safetensors(checkpoint.file);
     const auto& metadata = checkpoint.content.metadata;
     const auto text = [&](const char* key) { return metadata.contains(key) ? metadata.at(key) : std::string(); };
     if (text("program") != "gannet") throw Error("not a checkpoint of this program", checkpoint.file, advice);

@@ -10,17 +10,18 @@ namespace gannet {
 // The number that a checkpoint stores as `checkpoint_format`. Checkpoints of format 1 have no number and no `run`.
 constexpr int64_t checkpoint_format = 2;
 
-// The trainer's state with its configuration. `run` is all other state that decides how a run continues; empty before it starts.
+// The trainer's state with its configuration; of the arrays only where they are, so they change with the trainer. `run` is all
+// other state that decides how a run continues; empty before it starts.
 Safetensors checkpoint_of(Trainer& trainer, const json::Members& run);
 // The name of the first array with a value that is not finite; "" if all are finite.
 std::string first_not_finite(const Safetensors& content);
 
 struct Checkpoint {
     std::string file;
-    Safetensors content;
-    json::Value config;  // the effective configuration it was made with
-    SampleShape image;   // the data's shape
-    std::string data;    // their key; "" if unknown
+    Safetensors content;  // its arrays are read from the open file when they are used
+    json::Value config;   // the effective configuration it was made with
+    SampleShape image;    // the data's shape
+    std::string data;     // their key; "" if unknown
     Counters position;
     json::Value run;  // null in format 1, and before the run begins
     // Whether an alarm ended the run (on_collapse: stop).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "base/error.h"
@@ -19,21 +20,28 @@ const Array& need(const Safetensors& content, const std::string& file, const std
     return *array;
 }
 
-template <class T>
-std::vector<real> converted(const Array& array) {
-    const std::vector<T> raw = values_of<T>(array);
-    return {raw.begin(), raw.end()};
+// Gives the values of an array piece by piece.
+void values_of(const Array& array, const std::function<void(const real*, std::size_t)>& take) {
+    const auto converted = [&]<class T>(const std::byte* bytes, std::size_t count, T) {
+        std::vector<T> raw(count / sizeof(T));
+        std::memcpy(raw.data(), bytes, raw.size() * sizeof(T));
+        const std::vector<real> values(raw.begin(), raw.end());
+        take(values.data(), values.size());
+    };
+    array.pieces([&](const std::byte* bytes, std::size_t count) {
+        if (array.dtype == "F32") converted(bytes, count, float());
+        else converted(bytes, count, double());
+    });
 }
 
-std::vector<real> reals_of(const Array& array, const std::string& file, bool nonnegative) {
-    if (array.dtype == "F32" || array.dtype == "F64") {
-        std::vector<real> values = array.dtype == "F32" ? converted<float>(array) : converted<double>(array);
-        if (!all_finite(values.data(), values.size())) throw not_finite(array.name, file);
-        if (nonnegative && std::any_of(values.begin(), values.end(), [](real v) { return v < 0; }))
+void check_values(const Array& array, const std::string& file, bool nonnegative) {
+    if (array.dtype != "F32" && array.dtype != "F64")
+        throw Error("'" + array.name + "' has type " + array.dtype, file, "F32 and F64 can be read");
+    values_of(array, [&](const real* values, std::size_t count) {
+        if (!all_finite(values, count)) throw not_finite(array.name, file);
+        if (nonnegative && std::any_of(values, values + count, [](real v) { return v < 0; }))
             throw Error("'" + array.name + "' has negative values", file, "give a checkpoint that this program wrote");
-        return values;
-    }
-    throw Error("'" + array.name + "' has type " + array.dtype, file, "F32 and F64 can be read");
+    });
 }
 
 }  // namespace
@@ -51,7 +59,12 @@ Error not_finite(const std::string& name, const std::string& file) {
 }
 
 Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape) {
-    return make_array(name, torch_shape, to_torch(value, layout));
+    const auto source = [value, layout](const TakeBytes& take) {
+        to_torch(value, layout, [&](const real* values, std::size_t count) {
+            take(reinterpret_cast<const std::byte*>(values), count * sizeof(real));
+        });
+    };
+    return {name, dtype_word<real>(), torch_shape, {}, source};
 }
 
 void append_state(std::vector<Array>& arrays, const std::string& prefix, const Network& network, const Optimizer* optimizer) {
@@ -68,23 +81,39 @@ void append_state(std::vector<Array>& arrays, const std::string& prefix, const N
 }
 
 void load_state(const Safetensors& content, const std::string& file, const Network& network, Optimizer* optimizer) {
-    const auto load = [&](const std::string& name, const Variable& v, const Tensor& flat, bool nonnegative) {
-        from_torch(v.in(flat), v.layout, reals_of(need(content, file, name, v.torch_shape), file, nonnegative));
+    struct Place {
+        const Array& array;
+        const Variable& variable;
+        const Tensor& flat;
+        bool nonnegative;
     };
-    for (const Variable* p : network.parameters()) load(p->name, *p, network.flat_values(), p->nonnegative);
-    for (const Variable* b : network.buffers()) load(b->name, *b, network.flat_buffers(), b->nonnegative);
-    if (!optimizer) return;
+    std::vector<Place> places;
+    const auto place = [&](const std::string& name, const Variable& v, const Tensor& flat, bool nonnegative) {
+        places.push_back({need(content, file, name, v.torch_shape), v, flat, nonnegative});
+    };
+    const auto load = [&] {  // everything is checked before anything changes
+        for (const Place& p : places) check_values(p.array, file, p.nonnegative);
+        for (const Place& p : places) {
+            FromTorch to(p.variable.in(p.flat), p.variable.layout);
+            values_of(p.array, [&](const real* values, std::size_t count) { to.take(values, count); });
+            to.finish();
+        }
+    };
+    for (const Variable* p : network.parameters()) place(p->name, *p, network.flat_values(), p->nonnegative);
+    for (const Variable* b : network.buffers()) place(b->name, *b, network.flat_buffers(), b->nonnegative);
+    if (!optimizer) return load();
     for (const Optimizer::State& state : optimizer->states())
         for (const Variable* p : network.parameters())
-            load("optimizer." + p->name + "." + state.name, *p, state.flat, state.nonnegative);
+            place("optimizer." + p->name + "." + state.name, *p, state.flat, state.nonnegative);
     const Array& step = need(content, file, "optimizer." + network.name() + ".step", {});
     int64_t updates = 0;
-    if (step.dtype != "I64" || step.data.size() != sizeof updates)
+    if (step.dtype != "I64")
         throw Error("'" + step.name + "' is not a 64-bit integer", file, "give a checkpoint that this program wrote");
-    std::memcpy(&updates, step.data.data(), sizeof updates);
+    step.pieces([&](const std::byte* bytes, std::size_t) { std::memcpy(&updates, bytes, sizeof updates); });
     constexpr int64_t most = int64_t(1) << 53;
     if (updates < 0 || updates > most)
         throw Error("'" + step.name + "' is " + std::to_string(updates), file, "give a checkpoint that this program wrote");
+    load();
     optimizer->set_updates(updates);
 }
 

@@ -14,7 +14,8 @@ bool all_finite(const real* values, std::size_t count);
 // The error for an array of a file.
 Error not_finite(const std::string& name, const std::string& file);
 
-// A tensor as an array of a file: in torch's layout, F32 or F64 like the build's `real`.
+// A tensor as an array of a file: in torch's layout, F32 or F64 like the build's `real`. It has the tensor's values at the time
+// when its pieces are taken.
 Array to_array(const std::string& name, const Tensor& value, const TransposeShape& layout, const Shape& torch_shape);
 
 // Parameters ("generator.0.weight"), running statistics ("generator.1.running_mean") and, with an optimizer, its state

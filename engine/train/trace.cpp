@@ -28,21 +28,32 @@ void check_trace_memory(double bytes, const std::string& file) {
 void Trace::images(const std::string& name, const Tensor& value, const SampleShape& sample) {
     const int64_t n = value.dim(0);
     const Shape torch_shape = sample.vector ? Shape{n, sample.C} : Shape{n, sample.C, sample.H, sample.W};
-    content.arrays.push_back(to_array(step_ + name, value, image_layout(sample, n), torch_shape));
+    add(to_array(step_ + name, value, image_layout(sample, n), torch_shape));
 }
 
 void Trace::values(const std::string& name, const Tensor& value) {
-    content.arrays.push_back(to_array(step_ + name, value, {1, 1, value.size()}, value.shape()));
+    add(to_array(step_ + name, value, {1, 1, value.size()}, value.shape()));
 }
 
 void Trace::gradients(const std::string& prefix, const Network& network) {
     for (const auto& p : network.parameters())
-        content.arrays.push_back(to_array(step_ + prefix + p->name, network.gradients()[p->index], p->layout, p->torch_shape));
+        add(to_array(step_ + prefix + p->name, network.gradients()[p->index], p->layout, p->torch_shape));
+}
+
+void Trace::state(const std::string& prefix, const Network& network, const Optimizer& optimizer) {
+    std::vector<Array> arrays;
+    append_state(arrays, step_ + prefix, network, &optimizer);
+    for (Array& array : arrays) add(std::move(array));
+}
+
+void Trace::add(Array array) {
+    array.load();
+    content.arrays.push_back(std::move(array));
 }
 
 bool is_trace(const std::string& path) {
     try {
-        const Safetensors content = read_safetensors(path);
+        const Safetensors content = open_safetensors(path);
         return content.metadata.contains("config") && content.metadata.contains("order");
     } catch (const LackOfMemory&) {
         throw;

@@ -15,12 +15,12 @@ public:
     void images(const std::string& name, const Tensor& value, const SampleShape& sample);
     void values(const std::string& name, const Tensor& value);  // as they are
     void gradients(const std::string& prefix, const Network& network);
-    void state(const std::string& prefix, const Network& network, const Optimizer& optimizer) {
-        append_state(content.arrays, step_ + prefix, network, &optimizer);
-    }
+    void state(const std::string& prefix, const Network& network, const Optimizer& optimizer);
     Safetensors content;
 
 private:
+    void add(Array array);  // with its values now
+
     std::string step_;
     std::size_t step_begin_ = 0;  // its first array
 };

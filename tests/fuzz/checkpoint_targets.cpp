@@ -133,9 +133,11 @@ void run_restore(const std::string& bytes) {
     const bool is_classifier = checkpoint.config.find("classifier") != nullptr;
     Trainer& trainer = is_classifier ? static_cast<Trainer&>(tiny.classifier) : tiny.gan;
     restore(checkpoint, trainer);
-    for (const Array& array : checkpoint_of(trainer, {}).arrays) {
-        const Array* then = checkpoint.content.find(array.name);
-        hold(then && (then->dtype != array.dtype || then->data == array.data), "a restored state changes when it is saved");
+    for (Array array : checkpoint_of(trainer, {}).arrays) {
+        const Array* found = checkpoint.content.find(array.name);
+        Array then = found ? *found : Array();
+        then.load(), array.load();
+        hold(found && (then.dtype != array.dtype || then.data == array.data), "a restored state changes when it is saved");
     }
     if (!is_classifier) restore_run(checkpoint, tiny.gan_config);
 }
