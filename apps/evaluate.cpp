@@ -155,7 +155,7 @@ int main(int argc, char** argv) {
 
         const Device chosen = choose_device(device, threads);
         const SampleSource source(path);
-        if (seed && !source.draws()) throw Error("--seed without a generator", "command line", "omit it: these are files");
+        if (seed && !source.draws()) throw Error("--seed has no effect on files", "command line", "omit it");
         const json::Members report =
             measure(source, path, by, data, n.value_or(source.draws() ? 10000 : 0), seed.value_or(1), chosen);
         std::printf("%s\n", json::dump(report).c_str());

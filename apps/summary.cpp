@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
         if (!line.parse(count, arguments)) return 0;
 
         const What what = as_json ? What::json : plan ? What::plan : no_estimate ? What::tables : What::tables_and_estimate;
-        std::visit([&](const auto& config) { config::blaming(settings, [&] { print(config, what); }); },
+        std::visit([&](const auto& config) { config::naming_settings(settings, [&] { print(config, what); }); },
                    config::load_model(model, settings));
         return 0;
     });

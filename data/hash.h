@@ -9,7 +9,7 @@ namespace gannet {
 
 class Hash {
 public:
-    void add(uint64_t word) {  // one to one in `word`, and in what was there before
+    void add(uint64_t word) {  // injective in `word`, and in the state before
         state_ = (state_ ^ word) * 0x9E3779B97F4A7C15u;
         state_ ^= state_ >> 32;
     }

@@ -80,8 +80,8 @@ public:
     }
 
 private:
-    // The most that the steps after decoding hold at the same time: each makes a new picture of another, the last with rows that
-    // are resized one way only.
+    // The largest memory that a step after decoding needs: each step makes a new picture from another. The last one also holds
+    // rows that are resized only horizontally.
     int64_t bytes_to_fit(int64_t H, int64_t W, int64_t C) const {
         const int64_t converted = H * W * channels_, cut = crop_ > 0 ? crop_ * crop_ * channels_ : 0;
         int64_t most = C == channels_ ? converted : H * W * C + converted;

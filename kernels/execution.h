@@ -26,8 +26,8 @@ struct TunedProduct {
 struct Numerics {
     Precision precision = Precision::fp32;
     MatmulChoice matmul = MatmulChoice::automatic;
-    std::vector<TunedProduct> tuned;  // measured by `apps/bench MODEL --tune FILE`; overrides the rule of cuda/matmul_cublas.h
-    bool exact_convolutions = false;  // on a CPU: no Winograd, whose errors are about two bits larger (winograd.h)
+    std::vector<TunedProduct> tuned;  // measured by `apps/bench MODEL --tune FILE`; used before the rule of cuda/matmul_cublas.h
+    bool exact_convolutions = false;  // on a CPU: no Winograd, whose errors are two to four bits larger (winograd.h)
 };
 
 // Memory of a GPU for the partial results of one kernel call.

@@ -32,7 +32,7 @@ private:
 };
 
 // Returns a copy of the name that is never freed.
-inline const char* lasting(const std::string& name) {
+inline const char* interned(const std::string& name) {
     static std::mutex mutex;
     static std::unordered_set<std::string> names;
     const std::lock_guard lock(mutex);

@@ -40,34 +40,34 @@ TEST_CASE("classifier: memorises a hundred digits, and a resumed run computes th
     CHECK(read_file(folder / "whole.safetensors") == read_file(folder / "resumed.safetensors"));
 
     const Classifier reader(folder / "whole.safetensors", Device::cpu());
-    const Readings readings = reader.read(few_images().pixels);
+    const Predictions predictions = reader.predict(few_images().pixels);
     int right = 0;
     for (std::size_t i = 0; i < 100; ++i) {
-        right += readings.labels[i] == few_images().labels[i] ? 1 : 0;
-        CHECK(readings.confidence[i] >= 0.1);
-        CHECK(readings.confidence[i] <= 1);
+        right += predictions.labels[i] == few_images().labels[i] ? 1 : 0;
+        CHECK(predictions.confidence[i] >= 0.1);
+        CHECK(predictions.confidence[i] <= 1);
     }
     CHECK(right == doctest::Approx(100 * trainer.accuracy(few_images())));
-    CHECK(readings.feature_size == 16);
-    CHECK(readings.features.size() == 1600);
-    CHECK(readings.classes == 10);
+    CHECK(predictions.feature_size == 16);
+    CHECK(predictions.features.size() == 1600);
+    CHECK(predictions.classes == 10);
 }
 
 TEST_CASE("classifier: features are the inputs of the last layer") {
     const TemporaryFolder folder;
     const config::ClassifierConfig config = small_classifier();
     ClassifierTrainer trainer(config, few_images(), Device::cpu());
-    const Readings readings = read_images(trainer.network(), few_images().pixels, -1, 1);
+    const Predictions predictions = predict(trainer.network(), few_images().pixels, -1, 1);
     const std::vector<real> w = trainer.network().values()[6].to_host(), b = trainer.network().values()[7].to_host();
     for (std::size_t image = 0; image < 100; ++image) {
         std::size_t best = 0;
         double most = -1e9;
         for (std::size_t k = 0; k < 10; ++k) {
             double score = double(b[k]);
-            for (std::size_t j = 0; j < 16; ++j) score += double(w[k * 16 + j]) * double(readings.features[image * 16 + j]);
+            for (std::size_t j = 0; j < 16; ++j) score += double(w[k * 16 + j]) * double(predictions.features[image * 16 + j]);
             if (score > most) most = score, best = k;
         }
-        CHECK(std::size_t(readings.labels[image]) == best);
+        CHECK(std::size_t(predictions.labels[image]) == best);
     }
 }
 

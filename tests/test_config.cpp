@@ -155,12 +155,12 @@ TEST_CASE("an error about incompatible keys names the settings") {
     Settings flags;
     flags.add("steps=-1", "--steps -1");
     CHECK(has(error(flags), "'steps' is -1, out of range (steps, --steps -1): "));
-    const auto blamed = [](const Settings& settings) {
-        return error_of([&] { blaming(settings, [] { throw Error("too large", "a.json:3", "make it smaller"); }); });
+    const auto message = [](const Settings& settings) {
+        return error_of([&] { naming_settings(settings, [] { throw Error("too large", "a.json:3", "make it smaller"); }); });
     };
-    CHECK(blamed({}) == "too large (a.json:3): make it smaller");
-    CHECK(blamed({"steps=3", "cuda.graph=false"}) == "too large (a.json:3): make it smaller");
-    CHECK(blamed({"generator[0].channels=3", "batch=9"}) ==
+    CHECK(message({}) == "too large (a.json:3): make it smaller");
+    CHECK(message({"steps=3", "cuda.graph=false"}) == "too large (a.json:3): make it smaller");
+    CHECK(message({"generator[0].channels=3", "batch=9"}) ==
           "too large (a.json:3, with --set generator[0].channels=3, --set batch=9): make it smaller");
 }
 
@@ -218,13 +218,17 @@ TEST_CASE("--set") {
         {"generator.first.channels=4", "the list 'generator' has no entry 'first'"},
         {"generator.99999999999999999999=4", "the list 'generator' has no entry"},
         {"batch.size=4", "no 'size' inside 'batch', which is a number (--set batch.size=4)"},
-        {"batch=big", "'batch' is \"big\", but must be an integer (batch, --set batch=big)"},
+        {"batch=big", "'batch' is \"big\", but must be an integer (batch, --set batch=big): give a value such as 64"},
         {"batch=99999999999999999999", "is too big"},
         {"generator.0=[1", "cannot read the value (--set generator.0=[1): write a valid JSON value: malformed JSON"},
         {"name=\"x", "cannot read the value (--set name=\"x): write a valid JSON value: malformed JSON"},
         {"optimizer.lr=1e999", "cannot read the value (--set optimizer.lr=1e999): write a valid JSON value: malformed JSON"},
-        {"optimizer.lr=true", "'lr' is true, but must be a number"},
-        {"fuse=1", "'fuse' is 1, but must be true or false"},
+        {"optimizer.lr=true",
+         "'lr' is true, but must be a number (optimizer.lr, --set optimizer.lr=true): give a value such as 0.5"},
+        {"fuse=1", "'fuse' is 1, but must be true or false (fuse, --set fuse=1): give a value such as true"},
+        {"data=3", "'data' is 3, but must be an object, { ... } (data, --set data=3): give a value such as { \"set\": ... }"},
+        {"generator=3", "but must be a list of layers, [ ... ] (generator, --set generator=3): give a value such as [ {"},
+        {"optimizer.betas=[0]", "(optimizer.betas, --set optimizer.betas=[0]): give a value such as [0.9, 0.999]"},
         {"batch=1.5", "'batch' is 1.5, but must be an integer"},
         {"batch=8-", "the expression \"8-\" ends too early"},
         {"optimizer.lr=nan", "'lr' is \"nan\", but must be a number (optimizer.lr, --set optimizer.lr=nan)"},
@@ -438,7 +442,8 @@ TEST_CASE("cuda.precision is the old name of compute.precision") {
     CHECK(gan_of(parse_model(json::dump(old.effective), "config.json", {"compute.precision=bf16"})).numerics.precision ==
           Precision::bf16);
     CHECK(has(error_of([&] { read(old_text, {"compute.precision=fp32"}); }),
-              "'cuda.precision' and 'compute.precision' are both given (cuda.precision, m.json:2): omit 'cuda.precision'"));
+              "'cuda.precision' and 'compute.precision' are both given (cuda.precision, m.json:2): 'cuda.precision' is the old "
+              "name of"));
     CHECK(read(old_text, {"compute.precision=fp32", "cuda.precision=null"}).numerics.precision == Precision::fp32);
 }
 

@@ -107,10 +107,10 @@ TEST_CASE("device: a checkpoint is read with the settings of its run, not of the
         ClassifierTrainer on(config(true), few_images(), device);
         write_safetensors(folder / "on.safetensors", checkpoint_of(on, {}));
         const std::vector<uint8_t> pixels(few_images().pixels.begin(), few_images().pixels.begin() + 8 * 784);
-        const auto scores = read_images(on.network(), pixels, -1, 1).confidence;
+        const auto scores = predict(on.network(), pixels, -1, 1).confidence;
         ClassifierTrainer off(config(false), few_images(), device);  // with the same weights
-        CHECK(read_images(off.network(), pixels, -1, 1).confidence != scores);
-        CHECK(Classifier(folder / "on.safetensors", device).read(pixels).confidence == scores);
+        CHECK(predict(off.network(), pixels, -1, 1).confidence != scores);
+        CHECK(Classifier(folder / "on.safetensors", device).predict(pixels).confidence == scores);
     }
 }
 

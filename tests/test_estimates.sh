@@ -6,7 +6,7 @@ export GANNET_DATA=/nonexistent
 says() { check "says: $1" grep -qE -- "$1" "${2:-err}"; }
 
 # ---- every preset without its data -------------------------------------------------------------------------------------------
-note='^note: the data were not found \(.+\): the model file declares images of \([0-9, ]+\)$'
+note='^note: the data were not found: .+\. The model file declares images of \([0-9, ]+\)$'
 while read -r preset expected; do
     if [[ $expected = refused* ]]; then
         refuses "${expected#refused }" "$summary" "$root/models/seeds/$preset.json" --no-estimate

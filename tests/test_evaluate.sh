@@ -182,7 +182,7 @@ a model file, not a run or checkpoint \(gan.json\)|gan --classifier gan.json
 this is a classifier.*--classifier|runs/classifier-mnist
 this is a GAN, not a classifier|gan --classifier gan
 no such run or checkpoint \(nowhere\)|gan --classifier nowhere
---seed without a generator|grids --seed 3
+--seed has no effect on files|grids --seed 3
 first 201 images are requested, there are 200|twins.npy -n 201
 -n 0 is out of range .*1 to 1,000,000|gan -n 0
 -n -3|gan -n -3

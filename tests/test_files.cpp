@@ -196,7 +196,7 @@ TEST_CASE("files: pipes with a writer are read, others are refused without waiti
         CHECK(has(error_of([&] { RunFolder::open(folder / "run"); }), "this is a pipe, not a file (" + file));
         ::unlink(file.c_str());
     }
-    CHECK(has(error_of([&] { RunFolder::create("m", pipe, "{}"); }), "exists already, and is not the folder of a run"));
+    CHECK(has(error_of([&] { RunFolder::create("m", pipe, "{}"); }), "the folder exists and is not a run folder"));
 }
 
 TEST_CASE("files: a full disk is an error, and a device is never replaced") {

@@ -146,24 +146,25 @@ TEST_CASE("metrics: nearest neighbours against plain loops") {
 TEST_CASE("metrics: planted near-duplicates are found, and no others") {
     constexpr int64_t size = 300, count = 100;
     std::vector<uint8_t> images = noise(count * size, 3);
-    CHECK(share_of_twins(images, size, 1, threads()) == 0);
+    CHECK(share_of_near_duplicates(images, size, 1, threads()) == 0);
     const auto row = [&](int64_t i) { return images.begin() + i * size; };
     std::copy_n(row(10), size, row(90));  // an exact copy
-    CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.02));
+    CHECK(share_of_near_duplicates(images, size, 0, threads()) == doctest::Approx(0.02));
     std::copy_n(row(20), size, row(80));  // differs by 1 and 2 levels, in the first and the last pixel
     row(80)[0] = uint8_t(row(20)[0] ^ 1), row(80)[size - 1] = uint8_t(row(20)[size - 1] ^ 2);
     const double apart = std::sqrt(5.0) / 255;
     CHECK(nearest_others(images, size, threads())[80] == doctest::Approx(apart));
-    CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.02));
-    CHECK(share_of_twins(images, size, apart * 0.99, threads()) == doctest::Approx(0.02));
-    CHECK(share_of_twins(images, size, nearest_others(images, size, threads())[80], threads()) ==
+    CHECK(share_of_near_duplicates(images, size, 0, threads()) == doctest::Approx(0.02));
+    CHECK(share_of_near_duplicates(images, size, apart * 0.99, threads()) == doctest::Approx(0.02));
+    CHECK(share_of_near_duplicates(images, size, nearest_others(images, size, threads())[80], threads()) ==
           doctest::Approx(0.04));         // the limit is inclusive
     std::copy_n(row(10), size, row(11));  // three equal images are three near-duplicates
-    CHECK(share_of_twins(images, size, 0, threads()) == doctest::Approx(0.03));
+    CHECK(share_of_near_duplicates(images, size, 0, threads()) == doctest::Approx(0.03));
     // With the 1 % quantile of the distances as the limit, 1 % of the images are near-duplicates, or one more, because they come
     // in pairs.
     const std::vector<uint8_t> different = noise(400 * size, 4);
-    const double share = share_of_twins(different, size, quantile(nearest_others(different, size, threads()), 0.01), threads());
+    const double share =
+        share_of_near_duplicates(different, size, quantile(nearest_others(different, size, threads()), 0.01), threads());
     CHECK(share >= 0.01);
     CHECK(share <= 0.0125);
 }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* introduction = R"(# The model file
 
-<!-- Written by the program from its own tables (engine/model/sections*.cpp, engine/nn): change those, not this page. -->
+<!-- Written by tests/test_model_format.cpp from the tables in engine/model/sections*.cpp and engine/nn: change those, not this page. -->
 
 A model is one JSON file: two lists of layers, and how to train them. This one is complete.
 
@@ -55,15 +55,15 @@ A model is one JSON file: two lists of layers, and how to train them. This one i
 ```
 
 Train it with `./apps/train FILE`. Each layer takes the shape of its input from the layer before. `"image"` stands for the size of the
-data: its channels or, in `linear`, the number of its values. Comments, `// ...` and `/* ... */`, are allowed. No key is ignored: a key
-that is given twice is an error, and so is an unknown key; the message names the nearest valid one. `null` means that the key is absent.
+data: its channels or, in `linear`, the number of its values. Comments, `// ...` and `/* ... */`, are allowed. An unknown key is
+an error, and the message names the nearest valid one. A key that is given twice is an error, too. `null` means that the key is absent.
 
 **Expressions.** An integer may also be a text with integers, variables, `+ - * / ^ ( )`, as in `"$filters * 2"`. A division with a
 remainder is an error. A variable may be an expression of earlier variables.
 
 **From the command line.** `--set key.path=value` changes or adds any key. Entries of a list are addressed by their number in the file,
-from 0. The value is read by the type of its key. The value of a text key is that text (`data.path=2024`), or JSON text in quotes.
-Any other value is read as JSON, where numbers may also be written `.5`, `1.` or `007`; if it is not JSON it is text, for expressions and
+from 0. A value is parsed by the type of its key; a text key takes it literally (`data.path=2024`), or as JSON text in quotes.
+Any other value is parsed as JSON, where numbers may also be written `.5`, `1.` or `007`; if it is not JSON it is text, for expressions and
 words such as `image`. `cuda.tune` is a path unless it begins with `{`. A later `--set` wins. `null` removes a key (`./null` is a folder
 of that name). Setting one of `steps` and `epochs` removes the other.
 
@@ -73,7 +73,7 @@ of that name). Setting one of `steps` and `epochs` removes the other.
 **Variants.** `"base": "other.json"` reads another file first (which may have a base itself) and merges the keys of this file over it:
 objects are merged key by key; any other value, including a list, replaces the value of the base; `null` removes a key of the base.
 Giving one of `steps` and `epochs` removes the other; `name` and `version` are not inherited. Then the paths of `"set"`, an object, are
-applied. They are the same paths as of `--set`, so a file can change entries of a list. An entry that is set to `null` is removed; an
+applied. They are the same paths as in `--set`, so a file can change entries of a list. An entry that is set to `null` is removed; an
 entry that is set to a list is replaced by that list's entries. All numbers refer to the list before these changes. `--set` on the
 command line comes last and uses the numbers after them.
 
@@ -89,9 +89,9 @@ A change of any other key is refused. The images are compared by a hash of their
 
 **Paths.** A relative path in a file is relative to the folder of that file; in `--set`, or in a file read from a pipe,
 it is relative to the working directory. `~` and `~user` at its start are home directories. A run's `config.json` has absolute paths,
-without `.` and `..`; symbolic links are kept. Earlier versions wrote relative paths there: `--resume` takes them as relative to the working directory, as those versions
-did. In JSON that the program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to `\udcff`, as in Python's
-`surrogateescape`; it is read back as that byte.
+without `.` and `..`; symbolic links are kept. Earlier versions wrote relative paths there: `--resume` takes them as relative to the
+working directory, as those versions did. In JSON that the program writes, a byte that is not UTF-8 is a lone surrogate, `\udc80` to
+`\udcff`, as in Python's `surrogateescape`; it is read back as that byte.
 
 **The effective configuration.** A run's `config.json` is also a model file, with every default filled in and every `repeat` expanded.
 )";
@@ -138,7 +138,7 @@ std::string type_text(const Key& key) {
 std::string default_text(const Key& key) {
     if (key.required) return "required";
     if (key.otherwise.is_null()) return "none";
-    if (key.otherwise.members()) return "those of its keys";
+    if (key.otherwise.members()) return "see its keys";
     const auto text = [](const Value& value) {
         const auto* d = std::get_if<double>(&value.data);
         return d ? number_text(*d) : json::dump(value, -1);

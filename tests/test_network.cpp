@@ -27,7 +27,7 @@ TEST_CASE("network: a pass uses the given parameters and buffers") {
 
     // Training with the parameters of b and a copy of the buffers: equals a pass of b and updates only the copy.
     const Tensor buffers = Tensor::from(a.flat_buffers().to_host(), a.flat_buffers().shape());
-    Tensors values = a.places_in(Tensor::from(b.flat_values().to_host(), b.flat_values().shape()));
+    Tensors values = a.parameters_in(Tensor::from(b.flat_values().to_host(), b.flat_values().shape()));
     for (Tensor& value : values) value.set_requires_grad();
     const std::vector<real> before = a.flat_buffers().to_host();
     const Tensor y = a.forward({x}, {.counters = start.data(), .parameters = &values, .buffers = &buffers});
@@ -188,6 +188,18 @@ TEST_CASE("network: every activation is a layer") {
         CHECK(traits.activation == row.kind);
         CHECK(traits.curved == !row.piecewise_linear);
     }
+}
+
+TEST_CASE("network: the summary says in which passes an activation is fused") {
+    const auto summary_with = [](const std::string& activation) {
+        const config::GanConfig config =
+            small_config("vanilla", {R"(discriminator=[{"layer":"flatten"},{"layer":"linear","units":8},{"layer":")" +
+                                     activation + R"("},{"layer":"linear","units":1},{"layer":"sigmoid"}])"});
+        const SampleShape image{8, 8, 1, false};
+        return summary(Network(Net::discriminator, config.discriminator, image, image, config, Device::cpu()));
+    };
+    CHECK(has(summary_with("relu"), "  fused into discriminator.1"));
+    CHECK(has(summary_with("silu"), "backward fused into discriminator.1"));
 }
 
 TEST_CASE("network: a description contains every attribute of the layer that the model file can set") {

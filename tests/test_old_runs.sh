@@ -22,7 +22,7 @@ for old in "$root"/tests/old_runs/*/; do
     check "train warns about fp32" grep -q "warning: compute.precision tf32 is not available on cpu" err
     check "config.json has the new key" grep -q '"compute": {"precision": "tf32", "storage": "fp32"}' tf32/config.json
     refuses "'compute.precision' differs from the run's configuration" "$train" --resume tf32 --set cuda.precision=fp32 --set compute.precision=null
-    refuses "'cuda.precision' and 'compute.precision' are both given.*omit 'cuda.precision'" "$train" --resume gan --set compute.precision=tf32
+    refuses "'cuda.precision' and 'compute.precision' are both given.*remove it, or set it to null" "$train" --resume gan --set compute.precision=tf32
     for run in gan classifier; do
         steps=$(($(step_of $run) + 3))
         runs "$train" --resume $run --steps $steps

@@ -112,7 +112,7 @@ refuses_at_once 'exists already \(run\): choose another --out, or .*--resume run
 check "the run is unchanged" test "$before" = "$(sum_of run)"
 mkdir empty && echo text >file && ln -s nowhere dangling
 for other in empty file dangling; do
-    refuses_at_once "is not the folder of a run \($other\): choose another --out" "$train" tiny.json --out $other
+    refuses_at_once "the folder exists and is not a run folder \($other\): choose another --out" "$train" tiny.json --out $other
 done
 check "the folders are unchanged" test -d empty -a "$(cat file)" = text -a ! -e nowhere
 refuses_at_once "with --set generator.3.units=7\)" "$train" tiny.json --out never --set generator.3.units=7

@@ -81,7 +81,7 @@ check "the checkpoint is not replaced by the trace" test "$(step_of own)" = 0
 (mkdir here && cd here && "$train" ../tiny.json --resume-if-exists --out . >../out 2>../err </dev/null)
 check "a run in the current, empty folder" cmp -s whole/$last here/$last
 mkdir foreign && : >foreign/notes.txt && : >file && ln -s nowhere dangling
-refuses_at_once "not the folder of a run \(foreign\): choose another --out" "${again[@]}" --out foreign
+refuses_at_once "is not a run folder \(foreign\): choose another --out" "${again[@]}" --out foreign
 for other in file dangling; do refuses_at_once "$other" "${again[@]}" --out $other; done
 check "foreign files are unchanged" test "$(ls foreign)" = notes.txt -a ! -s file -a ! -e nowhere
 # The initial weights are in the folder when it appears, because config.json does not name them.
@@ -175,7 +175,7 @@ waits() { # pattern, command ...: must be rejected without blocking
 waits "no program writes to this pipe.*\(fifo\)|\(fifo\).*pipe" "$train" fifo --out never
 waits "this is a pipe, not a file \(fifo\)" "$generate" fifo
 waits "this is a pipe, not a file \(fifo\)" "$train" tiny.json --init fifo --out never
-waits "not the folder of a run \(fifo\)" "$train" tiny.json --out fifo
+waits "is not a run folder \(fifo\)" "$train" tiny.json --out fifo
 waits "config.json.*\(fifo\)" "$train" --resume fifo
 waits "fifo" "$train" tiny.json --out fifo --resume-if-exists
 waits "fifo" "$train" tiny.json --out never --trace fifo

@@ -56,8 +56,8 @@ class Trainer:
         self.objective, self.dtype, self.images = config["objective"], dtype, images
         self.batch, self.seed = config["batch"], config["seed"]
         self.step_number = 0
-        giver, taker = self.batches_given_and_taken()
-        if self.objective["fakes"] == "reuse" and taker not in (giver, giver * len(self.schedule_of_first())):
+        first, second = self.batches_of_first_and_second()
+        if self.objective["fakes"] == "reuse" and second not in (first, first * len(self.schedule_of_first())):
             raise ValueError("reused fakes: the second network must take the batches of one update, or all batches")
         self.image_shape = tuple(image_shape)
         self.nets = {n: gt.build_network(config, n, image_shape, dtype) for n in NETWORKS}
@@ -109,7 +109,7 @@ class Trainer:
         order = self.schedule()
         return [u for u in order if u[0] == order[0][0]]
 
-    def batches_given_and_taken(self) -> tuple[int, int]:
+    def batches_of_first_and_second(self) -> tuple[int, int]:
         """The batches that an update of the first network accumulates, and those of an update of the second."""
         batches = self.objective["accumulate"]
         first, second = ("generator", "discriminator") if self.objective["update_order"] == "generator_first" else NETWORKS[::-1]
@@ -119,9 +119,9 @@ class Trainer:
         """"d0:g0": update d0 uses the fakes of g0; "d0:g0 g1": the fakes of both, in this order. Empty without reuse."""
         if self.objective["fakes"] != "reuse":
             return ""
-        order, givers = self.schedule(), self.schedule_of_first()
-        given, taken = self.batches_given_and_taken()
-        return f"{order[len(givers)]}:{' '.join(givers if taken == given * len(givers) else givers[-1:])}"
+        order, sources = self.schedule(), self.schedule_of_first()
+        first, second = self.batches_of_first_and_second()
+        return f"{order[len(sources)]}:{' '.join(sources if second == first * len(sources) else sources[-1:])}"
 
     def critic_steps(self, step: int) -> int:
         warm_up = self.objective.get("critic_warm_up")
@@ -136,16 +136,16 @@ class Trainer:
         """One cycle of the schedule. Returns the values of a golden run: losses and gradients of the last updates."""
         self.position = self.images_before(self.step_number)
         self.kept: dict[str, list[Fakes]] = {}
-        taker, _, givers = self.reused().partition(":")
-        givers = givers.split()
+        reuser, _, sources = self.reused().partition(":")
+        sources = sources.split()
         result = {}
         for update in self.schedule():
-            source = [fakes for giver in givers for fakes in self.kept[giver]] if update == taker else []
-            keep = update in givers
+            fakes = [batch for source in sources for batch in self.kept[source]] if update == reuser else []
+            keep = update in sources
             if update[0] == "d":
-                result["loss_d"], result["grad_d"] = self.update_discriminator(update, source, keep)
+                result["loss_d"], result["grad_d"] = self.update_discriminator(update, fakes, keep)
             else:
-                result["loss_g"], result["grad_g"] = self.update_generator(update, source, keep)
+                result["loss_g"], result["grad_g"] = self.update_generator(update, fakes, keep)
         self.see_state(f"s{self.step_number}.after")
         self.step_number += 1
         return result

@@ -29,12 +29,12 @@ Tensor record_layer(const char* op, const Shape& shape, Tensors inputs, Activati
     return record(op, Tensors{y, z}, std::move(inputs), std::move(vjp), true)[0];
 }
 
-// The gradient before bias and activation, and the gradient of the bias: the common start of the three layers' rules. Inputs are
-// (data, weight[, bias]), outputs (y) or (y, z).
-struct Front {
+// The gradient before bias and activation, and the gradient of the bias: the first part of the three layers' derivatives. Inputs
+// are (data, weight[, bias]), outputs (y) or (y, z).
+struct EpilogueGrad {
     Tensor dy, dbias;
 };
-Front front(const VjpArgs& v, Activation act) {
+EpilogueGrad epilogue_grad(const VjpArgs& v, Activation act) {
     const Tensor& kept = v.out.back();
     const int64_t channels = kept.dim(-1);
     const RowsShape rows{kept.size() / channels, channels};
@@ -76,11 +76,11 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation a
         RUN(x.device(), matmul, y, mean_var, x.data(), w.data(), data_or_null(bias), s, a);
     };
     return record_layer("linear", {s.M, s.N}, inputs_of(x, w, bias), act, moments, product, [act](const VjpArgs& v) {
-        const Front f = front(v, act);
+        const EpilogueGrad e = epilogue_grad(v, act);
         Tensors d(v.in.size());
-        if (v.needs[0]) d[0] = matmul(f.dy, v.in[1], false, false, v.into[0]);
-        if (v.needs[1]) d[1] = matmul(f.dy, v.in[0], true, false, v.into[1]);
-        if (d.size() > 2) d[2] = f.dbias;
+        if (v.needs[0]) d[0] = matmul(e.dy, v.in[1], false, false, v.into[0]);
+        if (v.needs[1]) d[1] = matmul(e.dy, v.in[0], true, false, v.into[1]);
+        if (d.size() > 2) d[2] = e.dbias;
         return d;
     });
 }
@@ -93,11 +93,11 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvSh
     };
     return record_layer("conv2d", {s.N, s.P, s.Q, s.OC}, inputs_of(x, w, bias), act, moments, product,
                         [s, act](const VjpArgs& v) {
-                            const Front f = front(v, act);
+                            const EpilogueGrad e = epilogue_grad(v, act);
                             Tensors d(v.in.size());
-                            if (v.needs[0]) d[0] = conv2d_dgrad(f.dy, v.in[1], {}, s);
-                            if (v.needs[1]) d[1] = conv2d_wgrad(v.in[0], f.dy, s, v.into[1]);
-                            if (d.size() > 2) d[2] = f.dbias;
+                            if (v.needs[0]) d[0] = conv2d_dgrad(e.dy, v.in[1], {}, s);
+                            if (v.needs[1]) d[1] = conv2d_wgrad(v.in[0], e.dy, s, v.into[1]);
+                            if (d.size() > 2) d[2] = e.dbias;
                             return d;
                         });
 }
@@ -110,11 +110,11 @@ Tensor conv2d_dgrad(const Tensor& dy, const Tensor& w, const Tensor& bias, const
     };
     return record_layer("conv2d_dgrad", {s.N, s.H, s.W, s.C}, inputs_of(dy, w, bias), act, moments, product,
                         [s, act](const VjpArgs& v) {
-                            const Front f = front(v, act);
+                            const EpilogueGrad e = epilogue_grad(v, act);
                             Tensors d(v.in.size());
-                            if (v.needs[0]) d[0] = conv2d(f.dy, v.in[1], {}, s);
-                            if (v.needs[1]) d[1] = conv2d_wgrad(f.dy, v.in[0], s, v.into[1]);
-                            if (d.size() > 2) d[2] = f.dbias;
+                            if (v.needs[0]) d[0] = conv2d(e.dy, v.in[1], {}, s);
+                            if (v.needs[1]) d[1] = conv2d_wgrad(e.dy, v.in[0], s, v.into[1]);
+                            if (d.size() > 2) d[2] = e.dbias;
                             return d;
                         });
 }

@@ -109,28 +109,30 @@ ConvShape part_of(ConvShape s, double flops) {
     return s;
 }
 
-Rival onednn_rival(std::function<std::function<void()>(const Call&)> prepare) { return {"oneDNN", false, std::move(prepare)}; }
+Baseline onednn_baseline(std::function<std::function<void()>(const Call&)> prepare) {
+    return {"oneDNN", false, std::move(prepare)};
+}
 
-std::vector<Rival> matmul_rivals(const MatmulShape& s) {
-    std::vector<Rival> rivals{
-        naive_rival([s](const Call& u) { naive::matmul(u.p[0], u.p[1], u.p[2], s); }),
-        onednn_rival([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2], u.device.threads().size()); }),
+std::vector<Baseline> matmul_baselines(const MatmulShape& s) {
+    std::vector<Baseline> baselines{
+        naive_baseline([s](const Call& u) { naive::matmul(u.p[0], u.p[1], u.p[2], s); }),
+        onednn_baseline([s](const Call& u) { return onednn::matmul(s, u.p[0], u.p[1], u.p[2], u.device.threads().size()); }),
     };
 #ifdef GANNET_CUBLAS
     // Runs cuBLAS through the same kernel; omitted if the library is not found.
-    rivals.push_back({"cuBLAS", true, [s](const Call& u) -> std::function<void()> {
-                          const auto run = [s, &u, device = u.device.with({.matmul = MatmulChoice::cublas})] {
-                              RUN(device, matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{});
-                          };
-                          try {
-                              run();
-                          } catch (const Error&) {
-                              return {};
-                          }
-                          return run;
-                      }});
+    baselines.push_back({"cuBLAS", true, [s](const Call& u) -> std::function<void()> {
+                             const auto run = [s, &u, device = u.device.with({.matmul = MatmulChoice::cublas})] {
+                                 RUN(device, matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{});
+                             };
+                             try {
+                                 run();
+                             } catch (const Error&) {
+                                 return {};
+                             }
+                             return run;
+                         }});
 #endif
-    return rivals;
+    return baselines;
 }
 
 }  // namespace
@@ -142,7 +144,7 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
             const CasesOf at{cases, number(l.M) + "x" + number(l.in) + " -> " + number(l.out) + " " + pass};
             at.add("matmul", {{s.M * s.N}, {s.M * s.K}, {s.K * s.N}}, flops,
                    CALL(matmul<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}));
-            cases.back().rivals = matmul_rivals(s);
+            cases.back().baselines = matmul_baselines(s);
         };
         add("forward", {l.M, l.out, l.in, false, true});
         add("data gradient", {l.M, l.in, l.out, false, false});
@@ -161,10 +163,10 @@ void add_linear_cases(std::vector<KernelCase>& cases) {
         const auto add = [&](const char* kernel, std::vector<Array> arrays, Work run, auto naive, Pass pass, std::size_t image,
                              std::size_t result) {
             CasesOf{cases, shape}.add(kernel, std::move(arrays), flops, std::move(run));
-            cases.back().rivals = {naive_rival([few, naive](const Call& u) { naive(u.p[0], u.p[1], u.p[2], few); }, part),
-                                   onednn_rival([=](const Call& u) {
-                                       return onednn::conv2d(s, pass, u.p[image], u.p[result], u.device.threads().size());
-                                   })};
+            cases.back().baselines = {naive_baseline([few, naive](const Call& u) { naive(u.p[0], u.p[1], u.p[2], few); }, part),
+                                      onednn_baseline([=](const Call& u) {
+                                          return onednn::conv2d(s, pass, u.p[image], u.p[result], u.device.threads().size());
+                                      })};
         };
         add("conv2d", {{y}, {x}, {w}}, CALL(conv2d<real>, u.p[0], nullptr, u.p[1], u.p[2], nullptr, s, Activation{}),
             naive::conv2d, Pass::forward, 1, 0);

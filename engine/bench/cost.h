@@ -10,14 +10,24 @@ namespace gannet::bench {
 // Winograd counts as the same work done faster. All of D's passes are counted at the size of the data's images, even if the
 // generator's differ (allow_size_mismatch).
 //
-//   forward           G for each batch of fakes that is drawn; D on the real and on the fake batch of each of its updates, and on
-//                     the fake one of each of G's; where D's first update takes the scores of G's (share_scores), once for both
-//   data_gradient     in D's updates of all layers of D but the first, whose input needs no gradient; in G's of all layers of D
-//                     and of all of G but the first
-//   weight_gradient   in D's updates of D, twice (real, fake), in G's of G alone
-//   penalty           D forward on the points between and its data gradient down to them; that gradient's own derivatives, by the
-//                     weights and, but for the last layer's, by the gradients that came in; and through layers whose slope itself
-//                     has one (tanh, sigmoid, the norms) back into the forward pass
+// forward:
+// - G, for each batch of fakes that is drawn;
+// - D, on the real and on the fake batch of each of its updates, and on the fake batch of each update of G; if D's first update
+// uses
+//   the scores of G's (share_scores), once for both.
+// data_gradient:
+// - in an update of D: all layers of D except the first, whose input needs no gradient;
+// - in an update of G: all layers of D, and all of G except the first.
+// weight_gradient:
+// - in an update of D: D, for the real and for the fake batch;
+// - in an update of G: G.
+// penalty:
+// - D forward on the points between real and fake, and its data gradients down to them;
+// - the derivatives of these gradients with respect to the weights and, except in the last layer, to the gradients of the
+// outputs;
+// - the backward pass through the forward pass, from the last layer whose derivative depends on its input (tanh, sigmoid, gelu,
+// silu,
+//   the norms).
 struct StepFlops {
     double forward = 0, data_gradient = 0, weight_gradient = 0, penalty = 0;
     double total() const { return forward + data_gradient + weight_gradient + penalty; }

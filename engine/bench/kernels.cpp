@@ -53,29 +53,29 @@ KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks
     }
     KernelResult result{.kernel_case = &c, .bound = ""};
     result.seconds = measure(device, seconds, [&] { c.run(call); }).median;
-    for (const Rival& rival : c.rivals) {
-        if (rival.on_gpu != device.is_cuda()) continue;
-        if (const std::function<void()> run = rival.prepare(call))
-            result.rivals[rival.name] = measure(device, seconds / 2, run).median / rival.part;
+    for (const Baseline& baseline : c.baselines) {
+        if (baseline.on_gpu != device.is_cuda()) continue;
+        if (const std::function<void()> run = baseline.prepare(call))
+            result.baselines[baseline.name] = measure(device, seconds / 2, run).median / baseline.part;
     }
     if (peaks.flops <= 0 || peaks.levels.back().bytes_per_second <= 0 || c.arrays.empty()) return result;
     const double arithmetic = c.flops / peaks.flops, memory = peaks.seconds(c.bytes());
     result.percent = 100 * std::max(arithmetic, memory) / result.seconds;
-    result.bound = arithmetic > memory ? "multiply-adds" : peaks.level(c.bytes()).name;
+    result.bound = arithmetic > memory ? "FMA" : peaks.level(c.bytes()).name;
     return result;
 }
 
-Rival naive_rival(Work run, double part) {
+Baseline naive_baseline(Work run, double part) {
     return {"naive", false,
             [run = std::move(run)](const Call& call) -> std::function<void()> { return [&run, &call] { run(call); }; }, part};
 }
 
 void CasesOf::add(const char* kernel, std::vector<Array> arrays, double flops, Work run, Work naive) const {
     cases.push_back({kernel, shape, std::move(arrays), flops, std::move(run)});
-    if (naive) cases.back().rivals.push_back(naive_rival(std::move(naive)));
+    if (naive) cases.back().baselines.push_back(naive_baseline(std::move(naive)));
 }
 
-std::vector<std::string> rivals_on(Device device) {
+std::vector<std::string> baselines_on(Device device) {
     if (!device.is_cuda())
         return onednn::built() ? std::vector<std::string>{"naive", "oneDNN"} : std::vector<std::string>{"naive"};
 #ifdef GANNET_CUBLAS
@@ -87,7 +87,7 @@ std::vector<std::string> rivals_on(Device device) {
 
 std::string kernel_header(Device device) {
     std::string cells = "        us     GB/s  GFLOP/s        %";
-    for (const std::string& name : rivals_on(device)) cells += std::string(11 - name.size(), ' ') + name + " us";
+    for (const std::string& name : baselines_on(device)) cells += std::string(11 - name.size(), ' ') + name + " us";
     return row("kernel", "shape", cells, "bound by");
 }
 
@@ -95,17 +95,17 @@ std::string text(const KernelResult& r, Device device) {
     const KernelCase& c = *r.kernel_case;
     std::string cells = cell(1e6 * r.seconds, 10) + cell(c.bytes() / r.seconds / 1e9, 9) + cell(c.flops / r.seconds / 1e9, 9) +
                         cell(r.percent, 9);
-    for (const std::string& name : rivals_on(device)) {
-        const auto found = r.rivals.find(name);
-        cells += cell(found == r.rivals.end() ? 0 : 1e6 * found->second, 14);
+    for (const std::string& name : baselines_on(device)) {
+        const auto found = r.baselines.find(name);
+        cells += cell(found == r.baselines.end() ? 0 : 1e6 * found->second, 14);
     }
     return row(c.kernel, c.shape, cells, r.bound);
 }
 
 json::Value json(const KernelResult& r) {
     const KernelCase& c = *r.kernel_case;
-    json::Members rivals;
-    for (const auto& [name, seconds] : r.rivals) rivals.emplace_back(name, 1e6 * seconds);
+    json::Members baselines;
+    for (const auto& [name, seconds] : r.baselines) baselines.emplace_back(name, 1e6 * seconds);
     return json::Members{{"kernel", c.kernel},
                          {"shape", c.shape},
                          {"us", 1e6 * r.seconds},
@@ -113,7 +113,7 @@ json::Value json(const KernelResult& r) {
                          {"gflop_per_s", c.flops > 0 ? json::Value(c.flops / r.seconds / 1e9) : json::Value()},
                          {"percent", r.percent > 0 ? json::Value(r.percent) : json::Value()},
                          {"bound", r.bound},
-                         {"rivals_us", rivals}};
+                         {"rivals_us", baselines}};
 }
 
 }  // namespace gannet::bench

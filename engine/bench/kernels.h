@@ -27,7 +27,7 @@ struct Array {
 };
 
 // Another implementation of the same operation on the same arrays, to compare a kernel with.
-struct Rival {
+struct Baseline {
     std::string name;  // "naive" (plain loops), "oneDNN", "cuBLAS"
     bool on_gpu = false;
     std::function<std::function<void()>(const Call&)> prepare;  // the call to time; empty if it does not support the case
@@ -39,7 +39,7 @@ struct KernelCase {
     std::vector<Array> arrays;
     double flops = 0;  // of the formula: additions and multiplications, 0 where functions or random bits are most of it
     Work run;
-    std::vector<Rival> rivals = {};
+    std::vector<Baseline> baselines = {};
 
     std::string name() const { return kernel + " " + shape; }
     double bytes() const;
@@ -51,17 +51,17 @@ const std::vector<KernelCase>& kernel_cases();
 
 struct KernelResult {
     const KernelCase* kernel_case;
-    double seconds = 0;                    // of one call, the median
-    double percent = 0;                    // share of the roofline; 0: unknown
-    std::map<std::string, double> rivals;  // seconds of one call, by name
-    std::string bound;                     // the bound of the roofline: "multiply-adds", or a level of memory
+    double seconds = 0;                       // of one call, the median
+    double percent = 0;                       // share of the roofline; 0: unknown
+    std::map<std::string, double> baselines;  // seconds of one call, by name
+    std::string bound;                        // the bound of the roofline: "FMA", or a level of memory
 };
 
 // Measures one case for about `seconds`.
 KernelResult bench_kernel(const KernelCase& c, Device device, const Peaks& peaks, double seconds);
 
 // The names of the baselines in the table's order: those that the program was built with and the device can run.
-std::vector<std::string> rivals_on(Device device);
+std::vector<std::string> baselines_on(Device device);
 std::string kernel_header(Device device);
 std::string text(const KernelResult& result, Device device);
 json::Value json(const KernelResult& result);
@@ -71,7 +71,7 @@ json::Value json(const KernelResult& result);
 #define CALL(...) [=](const Call& u) { RUN(u.device, __VA_ARGS__); }
 
 // A plain loop as a baseline.
-Rival naive_rival(Work run, double part = 1);
+Baseline naive_baseline(Work run, double part = 1);
 
 // Adds cases of one shape to the table.
 struct CasesOf {

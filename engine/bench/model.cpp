@@ -161,7 +161,8 @@ std::string text(const ModelReport& r) {
                         ", on " + r.device + "; " + counted(r.threads, "thread") +
                         (r.processor.empty() ? "" : " of " + r.processor) + "\n";
     lines += formatted(
-        "  ms per step       median %.3f, min %.3f, half of them within %.3f to %.3f, max %.3f, of %zu after %lld to warm up\n",
+        "  ms per step       median %.3f, min %.3f, half of them within %.3f to %.3f, max %.3f; %zu steps timed after %lld "
+        "warm-up steps\n",
         1e3 * median, 1e3 * r.quantile(0), 1e3 * r.quantile(0.25), 1e3 * r.quantile(0.75), 1e3 * r.quantile(1), r.seconds.size(),
         static_cast<long long>(r.warm_up));
     lines += formatted("  images per second %.0f\n", double(r.images_per_step) / median);
@@ -169,7 +170,7 @@ std::string text(const ModelReport& r) {
                        r.flops.total() / 1e9, r.flops.forward / 1e9, r.flops.data_gradient / 1e9, r.flops.weight_gradient / 1e9,
                        r.flops.penalty / 1e9);
     lines += formatted(
-        "  GB moved per step %.3f at least: linear and convolutions %.3f, norms %.3f, activations %.3f, optimizers %.3f\n",
+        "  GB moved per step at least %.3f: linear and convolutions %.3f, norms %.3f, activations %.3f, optimizers %.3f\n",
         r.bytes.total() / 1e9, r.bytes.products / 1e9, r.bytes.norms / 1e9, r.bytes.activations / 1e9, r.bytes.optimizers / 1e9);
     if (r.launches > 0) lines += formatted("  kernels per step  %d\n", r.launches);
     lines += formatted("  GFLOP per second  %.1f", rate / 1e9);

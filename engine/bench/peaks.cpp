@@ -101,7 +101,7 @@ Peaks find_peaks(Device device) {
 
 std::string text(const Peaks& peaks) {
     if (peaks.flops == 0) return "unknown: the device does not report its peaks";
-    std::string line = "multiply-adds ";
+    std::string line = "FMA ";
     for (const Peaks::Rate& rate : peaks.rates) line += formatted("%s %.1f, ", rate.name.c_str(), rate.flops / 1e9);
     line.replace(line.size() - 2, 2, " GFLOP/s; ");
     for (const Peaks::Level& level : peaks.levels)

@@ -1,4 +1,4 @@
-// The roofline: a kernel takes at least the longer of the times for its multiply-adds and for its bytes.
+// The roofline: a kernel takes at least the longer of the times for its FMA instructions and for its bytes.
 #pragma once
 #include <string>
 #include <vector>

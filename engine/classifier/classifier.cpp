@@ -31,26 +31,26 @@ struct LastOutputs : PassObserver {
 
 namespace {
 
-void reserve(Readings& readings, int64_t images) {
-    const double values = double(images) * double(readings.feature_size);
+void reserve(Predictions& predictions, int64_t images) {
+    const double values = double(images) * double(predictions.feature_size);
     const std::string lack = lack_of_memory(values * sizeof(float) + double(images) * 16, free_memory());
     if (!lack.empty())
         throw LackOfMemory("the classifier's features of " + counted(images, "image") + " take " + lack, "classifier",
                            "lower -n or data.first");
-    readings.features.reserve(std::size_t(values));
-    readings.labels.reserve(std::size_t(images));
-    readings.confidence.reserve(std::size_t(images));
+    predictions.features.reserve(std::size_t(values));
+    predictions.labels.reserve(std::size_t(images));
+    predictions.confidence.reserve(std::size_t(images));
 }
 
 }  // namespace
 
-Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
-                     const LoadProgress& progress) {
+Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
+                    const LoadProgress& progress) {
     const Recording off(false);
     const Device& device = network.device();
     const DeviceValue<Counters> start(device);
     const int64_t size = network.in().size(), count = int64_t(pixels.size()) / size;
-    Readings out;
+    Predictions out;
     out.classes = network.out().C;
     const real scale = real((high - low) / 255);
     for (int64_t first = 0; first < count; first += images_at_once) {
@@ -87,8 +87,8 @@ Classifier::Classifier(const std::string& path, Device device) {
     load_state(checkpoint.content, file_, *network_, nullptr);
 }
 
-Readings Classifier::read(const std::vector<uint8_t>& pixels, const LoadProgress& progress) const {
-    return read_images(*network_, pixels, config_.data.black, config_.data.white, progress);
+Predictions Classifier::predict(const std::vector<uint8_t>& pixels, const LoadProgress& progress) const {
+    return gannet::predict(*network_, pixels, config_.data.black, config_.data.white, progress);
 }
 
 }  // namespace gannet

@@ -11,7 +11,7 @@
 namespace gannet {
 
 // One entry per image (features: one row).
-struct Readings {
+struct Predictions {
     std::vector<int64_t> labels;     // the likeliest
     std::vector<double> confidence;  // its probability, by softmax
     std::vector<float> features;     // (count, feature_size): what enters the last layer
@@ -19,8 +19,8 @@ struct Readings {
 };
 
 // `pixels`: bytes of images of the network's input shape, with `low` and `high` for black and white.
-Readings read_images(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
-                     const LoadProgress& progress = {});
+Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
+                    const LoadProgress& progress = {});
 
 class Classifier {
 public:
@@ -33,7 +33,7 @@ public:
     const std::vector<std::string>& warnings() const { return warnings_; }
     // The key of its training images and labels (data_key in engine/train/trainer.h); "" if unknown.
     const std::string& data_key() const { return data_key_; }
-    Readings read(const std::vector<uint8_t>& pixels, const LoadProgress& progress = {}) const;
+    Predictions predict(const std::vector<uint8_t>& pixels, const LoadProgress& progress = {}) const;
 
 private:
     std::string file_, data_key_;

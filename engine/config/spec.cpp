@@ -21,10 +21,15 @@ std::string shown(const Value& value) {
     return json::dump(value, -1);
 }
 
-[[noreturn]] void wrong_type(const Value& value, const std::string& key, const std::string& wanted,
-                             const std::string& example = "") {
-    throw Error("'" + printable(key) + "' is " + shown(value) + ", but must be " + wanted, value.where(),
-                "give " + wanted + (example.empty() ? "" : ", as " + example));
+std::string such_as(const std::string& example) { return "give a value such as " + example; }
+
+[[noreturn]] void wrong_type(const Value& value, const std::string& key, const std::string& wanted, const std::string& example) {
+    throw Error("'" + printable(key) + "' is " + shown(value) + ", but must be " + wanted, value.where(), such_as(example));
+}
+
+// The default of a key, or another value if it has none.
+std::string example_of(const Key& key, const char* other) {
+    return key.otherwise.is_null() || key.otherwise.members() ? other : json::dump(key.otherwise, -1);
 }
 
 void check_range(double d, const Value& value, const std::string& key, double min, double max, bool above_min = false,
@@ -40,8 +45,9 @@ double read_number(const Value& value, const Key& key) {
     double d = 0;
     if (const auto* i = std::get_if<int64_t>(&value.data)) d = double(*i);
     else if (const auto* x = std::get_if<double>(&value.data)) d = *x;
-    else wrong_type(value, key.name, "a number");
-    if (!std::isfinite(d)) throw Error("'" + key.name + "' is not a finite number", value.where(), "give a finite one");
+    else wrong_type(value, key.name, "a number", example_of(key, "0.5"));
+    if (!std::isfinite(d))
+        throw Error("'" + key.name + "' is not a finite number", value.where(), such_as(example_of(key, "0.5")));
     check_range(d, value, key.name, key.min, key.max, key.above_min, key.below_max);
     return d;
 }
@@ -65,17 +71,16 @@ Value read_list(const Value& value, const Key& key, const Variables& variables) 
     if (whole && says_image(value)) return "image";
     const std::string wanted =
         "a list of " + (key.length ? std::to_string(key.length) + " " : std::string()) + (whole ? "integers" : "numbers");
+    const std::string example = example_of(key, whole ? "[128, 7, 7]" : "[0, 1]");
     const List* list = value.list();
-    if (!list)
-        wrong_type(value, key.name, wanted + (whole ? ", or \"image\"" : ""),
-                   key.otherwise.list() ? json::dump(key.otherwise, -1) : "");
+    if (!list) wrong_type(value, key.name, wanted + (whole ? ", or \"image\"" : ""), example);
     if (key.length && list->size() != key.length)
         throw Error("'" + key.name + "' has " + counted(int64_t(list->size()), "entry", "entries") + ", but must be " + wanted,
-                    value.where(), "give " + wanted);
+                    value.where(), such_as(example));
     if (list->size() > longest_list)
         throw Error(
             "'" + key.name + "' has " + std::to_string(list->size()) + " entries, more than " + std::to_string(longest_list),
-            value.where(), "give " + wanted);
+            value.where(), "use a shorter list");
     List out;
     for (const Value& entry : *list) {
         out.push_back(whole ? Value(read_size(entry, key, variables)) : Value(read_number(entry, key)));
@@ -86,11 +91,17 @@ Value read_list(const Value& value, const Key& key, const Variables& variables) 
 
 Value read_text(const Value& value, const Key& key) {
     const std::string* text = value.text();
-    if (!text) wrong_type(value, key.name, key.choices.empty() ? "text" : join(key.choices));
+    if (!text)
+        wrong_type(value, key.name, key.choices.empty() ? "text" : join(key.choices),
+                   key.choices.empty() ? "\"...\"" : "\"" + key.choices[0] + "\"");
     if (!key.choices.empty() && std::find(key.choices.begin(), key.choices.end(), *text) == key.choices.end())
         throw Error("'" + key.name + "' cannot be \"" + printable(*text) + "\"", value.where(),
                     suggest(*text, key.choices, "it can be", " or "));
     return *text;
+}
+
+std::string object_example(const ObjectSpec* spec) {
+    return "{ \"" + (spec && !spec->keys.empty() ? spec->keys[0].name : std::string("lr")) + "\": ... }";
 }
 
 Value read_value(const Value& value, const Key& key, const Variables& variables) {
@@ -98,7 +109,7 @@ Value read_value(const Value& value, const Key& key, const Variables& variables)
         case Kind::integer: return read_bounded(value, key, variables, key.min, key.max);
         case Kind::number: return read_number(value, key);
         case Kind::boolean:
-            if (!std::holds_alternative<bool>(value.data)) wrong_type(value, key.name, "true or false");
+            if (!std::holds_alternative<bool>(value.data)) wrong_type(value, key.name, "true or false", example_of(key, "true"));
             return value;
         case Kind::text: return read_text(value, key);
         case Kind::size:
@@ -107,10 +118,10 @@ Value read_value(const Value& value, const Key& key, const Variables& variables)
         case Kind::numbers:
         case Kind::integers: return read_list(value, key, variables);
         case Kind::object:
-            if (!value.members()) wrong_type(value, key.name, "an object, { ... }");
+            if (!value.members()) wrong_type(value, key.name, "an object, { ... }", object_example(key.object));
             return key.object ? read_object(value, *key.object, variables).all() : value;
         case Kind::layers:
-            if (!value.list()) wrong_type(value, key.name, "a list of layers, [ ... ]");
+            if (!value.list()) wrong_type(value, key.name, "a list of layers, [ ... ]", "[ { \"layer\": \"relu\" } ]");
             if (key.required && value.list()->empty())
                 throw Error("'" + key.name + "' is an empty list", value.where(), "give it layers");
             return value;
@@ -146,7 +157,8 @@ int64_t read_integer(const Value& value, const std::string& key, const Variables
         return int64_t(*d);  // 1e5
     if (const std::string* text = value.text(); text && text->find_first_of("$0123456789(") != std::string::npos)
         return evaluate(*text, variables, value.where());
-    wrong_type(value, key, is_width(key) ? "an integer, an expression such as \"$filters * 2\", or \"image\"" : "an integer");
+    wrong_type(value, key, is_width(key) ? "an integer, an expression such as \"$filters * 2\", or \"image\"" : "an integer",
+               "64");
 }
 
 void refuse_unknown_keys(const Value& value, const ObjectSpec& spec) {
@@ -158,7 +170,7 @@ void refuse_unknown_keys(const Value& value, const ObjectSpec& spec) {
 }
 
 Object read_object(const Value& value, const ObjectSpec& spec, const Variables& variables) {
-    if (!value.members()) wrong_type(value, spec.name, "an object, { ... }");
+    if (!value.members()) wrong_type(value, spec.name, "an object, { ... }", object_example(&spec));
     refuse_unknown_keys(value, spec);
     const std::string path = value.path();
     Members out;
@@ -201,7 +213,7 @@ std::string suggest(const std::string& word, const std::vector<std::string>& wor
     const std::string near = nearest(word, words);
     if (!near.empty()) return "did you mean '" + near + "'?";
     if (words.size() > most_named) return what + " " + join({words.begin(), words.begin() + most_named}, ", ") + ", ...";
-    return words.empty() ? "it has no keys" : what + " " + join(words, last);
+    return words.empty() ? "this layer takes no keys" : what + " " + join(words, last);
 }
 
 // ---- Object ---------------------------------------------------------------------------------------------------------
@@ -221,7 +233,7 @@ template <class T>
 const T& Object::get(const std::string& key, const char* wanted) const {
     const T* found = std::get_if<T>(&value(key).data);
     if (!found && !has(key)) throw Error("'" + key + "' is not given", where(key), std::string("it must be ") + wanted);
-    if (!found) wrong_type(value(key), key, wanted);
+    if (!found) wrong_type(value(key), key, wanted, "64");  // "image"
     return *found;
 }
 

@@ -19,7 +19,7 @@ constexpr double near_balance = 2e-3, vanished = 0.02;
 constexpr double one_image = 0.1, several_images = 0.3, share_to_begin = 0.25;
 // The ratio (nearest-neighbour distance / mean distance) of the samples, relative to that of the data: 0.03 in a run that made
 // six images (data alone: 0.69), at least 0.35 in 29 healthy runs.
-constexpr double near_twins = 0.15, single_images = 0.5;
+constexpr double near_duplicates = 0.15, single_images = 0.5;
 constexpr int observations_in_a_row = 3;
 
 // Counts how often in a row `now` was true. Returns true once, when the count reaches `enough`.
@@ -85,9 +85,9 @@ std::string CollapseAlarm::samples(int64_t step, const Spread& samples, const Sp
     if (counts_to(alike_, (differed_ || begun) && share < one_image, observations_in_a_row))
         return formatted("mode collapse: the samples are all alike (mean distance is %.1f %% of the data's)", 100 * share);
     if (samples.distance <= 0 || data.nearest <= 0) return "";
-    const double twins = samples.nearest / samples.distance / (data.nearest / data.distance);
-    were_single_ = were_single_ || twins > single_images;
-    const bool few = (were_single_ || begun) && share >= one_image && twins < near_twins;
+    const double ratio = samples.nearest / samples.distance / (data.nearest / data.distance);
+    were_single_ = were_single_ || ratio > single_images;
+    const bool few = (were_single_ || begun) && share >= one_image && ratio < near_duplicates;
     if (!counts_to(few_, few, observations_in_a_row)) return "";
     return formatted("mode collapse: the samples repeat a few images (nearest-neighbour distance is %.1f %% of the data's)",
                      100 * samples.nearest / data.nearest);

@@ -49,7 +49,7 @@ Distribution distribution_of(const real* x, int64_t n) {
         const double v = double(x[i]);
         sum += v, squares += v * v;
     }
-    if (!std::isfinite(squares)) {  // without those that are not finite, which are counted
+    if (!std::isfinite(squares)) {  // values too large to square, or not finite: repeat without them
         std::vector<real> rest;
         std::copy_if(x, x + n, std::back_inserter(rest), [](real v) { return std::isfinite(v) && std::abs(v) < real(1e30); });
         d = rest.empty() ? Distribution{} : distribution_of(rest.data(), int64_t(rest.size()));
@@ -114,7 +114,7 @@ public:
         reals_ = trainer.reals(count_);
     }
 
-    Observation look() {
+    Observation observe() {
         Observation out;
         for (Network* network : {&trainer_.generator(), &trainer_.discriminator()})
             out.networks.emplace_back(network->name(), json::Members{{"weights", parameters_of(*network, false)},
@@ -278,7 +278,7 @@ json::Members Observation::line() const {
     return out;
 }
 
-Observation observe(GanTrainer& trainer) { return Observer(trainer).look(); }
+Observation observe(GanTrainer& trainer) { return Observer(trainer).observe(); }
 std::string first_not_finite(GanTrainer& trainer) { return Observer(trainer).first_not_finite(); }
 
 }  // namespace gannet

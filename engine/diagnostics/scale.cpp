@@ -130,7 +130,7 @@ Series smoothed(const Series& line, std::size_t window) {
     std::vector<Weighted> near;
     for (std::size_t i = 0; i < count; ++i) {
         if (std::isnan(line.y[i])) continue;
-        // As far back as ahead, or the first values would be drawn towards those after them.
+        // The window is symmetric, so that the first values are not drawn towards the later ones.
         const std::size_t reach = std::clamp(std::min(i, count - 1 - i), half / 3, half);
         const std::size_t begin = i > reach ? i - reach : 0, last = std::min(count - 1, i + reach);
         near.clear();

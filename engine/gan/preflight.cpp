@@ -16,11 +16,11 @@ using Layers = std::vector<config::LayerConfig>;
 // The place of the last layer, or of the list if it is empty.
 std::string where_last(const Layers& list, const char* name) { return list.empty() ? name : list.back().keys.where(); }
 
-// Batch norm over a single value: its output is beta and its gradient zero, for any input.
+// For a single value the output of a batch norm is beta and its gradient zero, for any input.
 void check_batch_norms(const Network& network, int64_t batch) {
     for_each_module(network.layers(), [&](const Module& layer) {
         if (layer.traits.normalises_batch() && batch * layer.in.H * layer.in.W == 1)
-            throw Error(layer.type + " of a single value: batch 1, output " + layer.in.str(), layer.name,
+            throw Error(layer.type + " over a single value (batch size 1, input " + layer.in.str() + ")", layer.name,
                         "use a batch of 2 or more");
     });
 }

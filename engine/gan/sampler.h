@@ -8,7 +8,7 @@ namespace gannet {
 // `count` latent points (count, Z) of the distribution that the configuration names; `first` is the number of the first one.
 Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device);
 
-// Draws samples with a generator, by the configuration's latent distribution and statistics.
+// Draws samples with a generator, by the configuration's latent distribution and statistics. Both must outlive it.
 class Sampler {
 public:
     Sampler(const config::GanConfig& config, const Network& generator) : config_(config), generator_(generator) {}

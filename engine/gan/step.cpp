@@ -5,7 +5,7 @@
 
 namespace gannet::gan {
 
-struct Step::Place {
+struct Step::CurrentBatch {
     const Update& update;
     const Batch& batch;
     int number;  // of the batch within the update
@@ -31,7 +31,8 @@ void GradientSum::add(int term, const Tensor& loss) {
         return;
     }
     const Tensor &sum = network_.flat_gradients(), &buffer = buffers_[term];
-    grad({loss}, network_.values(), {weight_}, {.create_graph = false, .into = network_.places_in(buffer), .zero_absent = false});
+    grad({loss}, network_.values(), {weight_},
+         {.create_graph = false, .into = network_.parameters_in(buffer), .zero_absent = false});
     RUN(device_, accumulate_update, sum.data(), buffer.data(), sum.size());
 }
 
@@ -64,7 +65,7 @@ std::vector<Tensor> Step::run(const Plan& plan, StepObserver& observer) {
         if (update.net == Net::discriminator) loss_d = discriminator_update(update, observer);
         else loss_g = generator_update(update, observer);
     }
-    kept_.clear();
+    stored_fakes_.clear();
     return {loss_d, loss_g};
 }
 
@@ -75,12 +76,12 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
     discriminator_gradients_.begin();
     Tensor total;
     for (const Batch& batch : update.batches) {
-        const Place at{update, batch, int(&batch - update.batches.data()), observer};
+        const CurrentBatch at{update, batch, int(&batch - update.batches.data()), observer};
         const bool join = batch.scores == Scores::joined;
         const Tensor joined = join ? Tensor::empty(discriminator.in().batch(2 * batch_), device_) : Tensor();
         const Tensor real_images = reals(at, join ? joined.rows(0, batch_) : Tensor());
         const Fakes fakes = fakes_of(at, batch.keep);
-        if (batch.keep) kept_.push_back(fakes);
+        if (batch.keep) stored_fakes_.push_back(fakes);
         const Tensor fake = fakes.images.detach();
         at.images("fake", fake, nets_.generator.out());
         if (join) {
@@ -98,7 +99,7 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
 }
 
 // Computes the discriminator's loss on a batch of real and one of fake images, and adds its gradients.
-Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fakes, const Tensor& joined) {
+Tensor Step::score(const CurrentBatch& at, const Tensor& real_images, const Fakes& fakes, const Tensor& joined) {
     const Tensor fake = fakes.images.detach();
     const LossTerms& losses = at.update.losses;
     switch (at.batch.scores) {
@@ -130,7 +131,7 @@ Tensor Step::score(const Place& at, const Tensor& real_images, const Fakes& fake
 }
 
 // Computes the gradient penalty at points between real and fake images, and adds its gradients.
-Tensor Step::penalise(const Place& at, const Tensor& real_images, const Tensor& fake) {
+Tensor Step::penalise(const CurrentBatch& at, const Tensor& real_images, const Tensor& fake) {
     const Tensor weight = uniform({batch_, 1}, source(at, streams::interpolation), at.batch.first_sample, 0, 1, device_);
     at.values("eps", weight.view({batch_}));
     const Tensor points = interpolate(real_images, fake, weight).set_requires_grad();
@@ -150,7 +151,7 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
     const LossTerms& losses = update.losses;
     Tensor total;
     for (const Batch& batch : update.batches) {
-        const Place at{update, batch, int(&batch - update.batches.data()), observer};
+        const CurrentBatch at{update, batch, int(&batch - update.batches.data()), observer};
         const Fakes fakes = fakes_of(at, true);
         Fakes left{fakes.latents, fakes.images.detach(), {}, {}};
         Pass seen = pass(at, Role::fake);
@@ -162,7 +163,7 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
         at.values("loss", loss);
         if (batch.keep) {
             if (batch.scores == Scores::shared) left.scores = scores;
-            kept_.push_back(std::move(left));
+            stored_fakes_.push_back(std::move(left));
         }
         const Recording off(false);
         total = total ? add(total, loss) : loss.detach();
@@ -172,17 +173,17 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
 }
 
 void Step::finish(const Update& update, Network& network, Optimizer& optimizer, StepObserver& observer) {
-    if (update.batches.front().reuse >= 0) kept_.clear();
+    if (update.batches.front().reuse >= 0) stored_fakes_.clear();
     for (const Hook& hook : gradients_ready) hook(network);
     observer.gradients(update, network);
     optimizer.update();
     for (const Hook& hook : updated) hook(network);
 }
 
-Step::Fakes Step::fakes_of(const Place& at, bool recorded) {
+Step::Fakes Step::fakes_of(const CurrentBatch& at, bool recorded) {
     Fakes fakes;
     if (at.batch.reuse >= 0) {
-        fakes = kept_[std::size_t(at.batch.reuse)];
+        fakes = stored_fakes_[std::size_t(at.batch.reuse)];
     } else {
         const Recording scope(recorded);
         fakes.latents = draw_latents(config_, source(at, streams::latent), at.batch.first_sample, batch_, device_);
@@ -192,23 +193,23 @@ Step::Fakes Step::fakes_of(const Place& at, bool recorded) {
     return fakes;
 }
 
-Tensor Step::reals(const Place& at, const Tensor& into) const {
+Tensor Step::reals(const CurrentBatch& at, const Tensor& into) const {
     const Tensor images = feed_.batch(at.batch.images, batch_, counters_, into);
     at.images("real", images, nets_.discriminator.in());
     return images;
 }
 
 // Scores of real images for a generator loss that compares real and fake: no gradient passes through them.
-Tensor Step::real_scores(const Place& at) const {
+Tensor Step::real_scores(const CurrentBatch& at) const {
     const Recording off(false);
     return scores_of(reals(at), at, Role::data);
 }
 
-Tensor Step::scores_of(const Tensor& images, const Place& at, Role role) const {
+Tensor Step::scores_of(const Tensor& images, const CurrentBatch& at, Role role) const {
     return nets_.discriminator.forward({images}, pass(at, role));
 }
 
-Pass Step::pass(const Place& at, Role role) const {
+Pass Step::pass(const CurrentBatch& at, Role role) const {
     return {.role = role,
             .update = at.update.key(),
             .first_sample = at.batch.first_sample,
@@ -217,6 +218,6 @@ Pass Step::pass(const Place& at, Role role) const {
             .observer = at.observer.passes(at.update, at.number)};
 }
 
-RandomSource Step::source(const Place& at, uint32_t stream) const { return {counters_, {config_.seed, stream, at.update.key()}}; }
+RandomSource Step::source(const CurrentBatch& at, uint32_t stream) const { return {counters_, {config_.seed, stream, at.update.key()}}; }
 
 }  // namespace gannet::gan

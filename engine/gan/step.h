@@ -71,20 +71,20 @@ private:
         Tensor scores;                      // the discriminator's with their tape, where they are shared
         std::vector<BufferUpdate> updates;  // of its buffers, by these scores
     };
-    struct Place;  // of the batch that is being computed
+    struct CurrentBatch;  // of the batch that is being computed
 
     Tensor discriminator_update(const Update& update, StepObserver& observer);
     Tensor generator_update(const Update& update, StepObserver& observer);
-    Tensor score(const Place& at, const Tensor& real_images, const Fakes& fakes, const Tensor& joined);
-    Tensor penalise(const Place& at, const Tensor& real_images, const Tensor& fake);
+    Tensor score(const CurrentBatch& at, const Tensor& real_images, const Fakes& fakes, const Tensor& joined);
+    Tensor penalise(const CurrentBatch& at, const Tensor& real_images, const Tensor& fake);
     void finish(const Update& update, Network& network, Optimizer& optimizer, StepObserver& observer);
 
-    Fakes fakes_of(const Place& at, bool recorded);
-    Tensor reals(const Place& at, const Tensor& into = {}) const;
-    Tensor real_scores(const Place& at) const;
-    Tensor scores_of(const Tensor& images, const Place& at, Role role) const;
-    Pass pass(const Place& at, Role role) const;
-    RandomSource source(const Place& at, uint32_t stream) const;
+    Fakes fakes_of(const CurrentBatch& at, bool recorded);
+    Tensor reals(const CurrentBatch& at, const Tensor& into = {}) const;
+    Tensor real_scores(const CurrentBatch& at) const;
+    Tensor scores_of(const Tensor& images, const CurrentBatch& at, Role role) const;
+    Pass pass(const CurrentBatch& at, Role role) const;
+    RandomSource source(const CurrentBatch& at, uint32_t stream) const;
 
     const config::GanConfig& config_;
     Nets nets_;
@@ -94,7 +94,7 @@ private:
     int64_t batch_;
     GradientSum generator_gradients_, discriminator_gradients_;
     Tensor ones_;  // the cotangent of the scores under a penalty
-    std::vector<Fakes> kept_;
+    std::vector<Fakes> stored_fakes_;
 };
 
 }  // namespace gannet::gan

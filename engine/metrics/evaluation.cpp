@@ -11,11 +11,11 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t most_neighbours = 1000;  // samples compared with the training images: takes a second or two
-constexpr int64_t most_twins = 10000;      // images that are searched for near-duplicates
-constexpr double real_twins = 0.01;        // the share of real images that count as near-duplicates
+constexpr int64_t most_neighbours = 1000;      // samples compared with the training images: takes a second or two
+constexpr int64_t most_searched = 10000;       // images that are searched for near-duplicates
+constexpr double real_near_duplicates = 0.01;  // the share of real images that count as near-duplicates
 
-// The rows of `all`, `size` values each, that are held out, or the others.
+// `all` has rows of `size` values. Returns the rows that are held out, or the others.
 template <class T>
 std::vector<T> part(const std::vector<T>& all, int64_t size, bool held_out) {
     std::vector<T> out;
@@ -42,9 +42,9 @@ public:
 
     json::Members run(const std::string& no_classifier) {
         if (classifier_) {
-            const Readings readings = classifier_->read(samples_, progress_);
-            classes(readings);
-            frechet(readings);
+            const Predictions predictions = classifier_->predict(samples_, progress_);
+            classes(predictions);
+            frechet(predictions);
         } else {
             warn(no_classifier);
             for (const char* name : {"shares", "modes", "entropy", "mean_confidence", "frechet", "frechet_floor"})
@@ -63,12 +63,12 @@ private:
         return [this, what](int64_t done, int64_t all) { progress_(what, done, all); };
     }
 
-    void classes(const Readings& readings) {
-        const ClassFigures figures = class_figures(readings.labels, readings.classes);
+    void classes(const Predictions& predictions) {
+        const ClassFigures figures = class_figures(predictions.labels, predictions.classes);
         out_.emplace_back("shares", json::List(figures.shares.begin(), figures.shares.end()));
         out_.emplace_back("modes", figures.modes);
         out_.emplace_back("entropy", figures.entropy);
-        const std::vector<double>& sure = readings.confidence;
+        const std::vector<double>& sure = predictions.confidence;
         out_.emplace_back("mean_confidence", std::accumulate(sure.begin(), sure.end(), 0.0) / double(sure.size()));
     }
 
@@ -84,17 +84,17 @@ private:
         return nullptr;
     }
 
-    void frechet(const Readings& readings) {
-        const auto moments = [](const Readings& r) { return moments_of(r.features, r.feature_size); };
-        const Readings of_training = classifier_->read(real_.training, progress_);
-        const Moments found = moments(readings), training = moments(of_training);
+    void frechet(const Predictions& predictions) {
+        const auto moments = [](const Predictions& r) { return moments_of(r.features, r.feature_size); };
+        const Predictions of_training = classifier_->predict(real_.training, progress_);
+        const Moments found = moments(predictions), training = moments(of_training);
         Moments test, rest;  // two disjoint sets of real images
         if (real_.test.empty()) {
             const int64_t size = of_training.feature_size;
             test = moments_of(part(of_training.features, size, true), size);
             rest = moments_of(part(of_training.features, size, false), size);
         } else {
-            test = moments(classifier_->read(real_.test, progress_));
+            test = moments(classifier_->predict(real_.test, progress_));
             rest = training;
         }
         json::Value value = distance("frechet", found, training), floor = distance("frechet_floor", test, rest);
@@ -130,7 +130,7 @@ private:
     // With the same number of samples and real images, because nearest distances shrink as the number grows.
     void duplicates() {
         const std::vector<uint8_t>& reals = real_.test.empty() ? real_.training : real_.test;
-        const int64_t here = std::min({count(samples_), count(reals), most_twins});
+        const int64_t here = std::min({count(samples_), count(reals), most_searched});
         if (here < 2) {
             warn("duplicates are omitted: at least two samples and two real images are needed");
             out_.emplace_back("duplicates", nullptr);
@@ -138,8 +138,10 @@ private:
             return;
         }
         const CompareProgress progress = comparing("looking for near-duplicates");
-        const double limit = quantile(nearest_others(evenly(reals, size_, here), size_, threads_, progress), real_twins);
-        out_.emplace_back("duplicates", share_of_twins(evenly(samples_, size_, here), size_, limit, threads_, progress));
+        const double limit =
+            quantile(nearest_others(evenly(reals, size_, here), size_, threads_, progress), real_near_duplicates);
+        out_.emplace_back("duplicates",
+                          share_of_near_duplicates(evenly(samples_, size_, here), size_, limit, threads_, progress));
         out_.emplace_back("duplicate_distance", limit);
     }
 

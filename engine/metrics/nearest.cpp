@@ -80,8 +80,8 @@ std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t s
     return distances(nearest(images, images, Among::others, size, any, 0, threads, progress));
 }
 
-double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
-                      const CompareProgress& progress) {
+double share_of_near_duplicates(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
+                                const CompareProgress& progress) {
     // a distance from nearest_others() is the square root of an integer, which is recovered here
     const auto limit = int64_t(255 * distance * 255 * distance * (1 + 1e-12)) + 1;
     const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit, threads, progress);

@@ -20,8 +20,8 @@ std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t s
                                    const CompareProgress& progress = {});
 
 // The share of at least two images that have another image at most `distance` away.
-double share_of_twins(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
-                      const CompareProgress& progress = {});
+double share_of_near_duplicates(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
+                                const CompareProgress& progress = {});
 
 // The quantile q (0 to 1) of at least one value, with linear interpolation as in numpy.quantile; 0.5 is the median.
 double quantile(std::vector<double> values, double q);

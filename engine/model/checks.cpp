@@ -25,7 +25,7 @@ void check_data(const SharedConfig& model) {
     if (data.black >= data.white)
         throw Error("'range' is not increasing", model.where("data.range"), "write [black, white], for instance [-1, 1]");
     if (const int64_t first = data.images.first; first > 0 && first < model.batch)
-        throw Error("'first' leaves " + counted(first, "image") + ", fewer than a batch of " + std::to_string(model.batch),
+        throw Error("'first' leaves " + counted(first, "image") + ", fewer than a batch of " + grouped(model.batch),
                     model.where("data.first"), "use a smaller batch or more images");
 }
 

@@ -191,7 +191,7 @@ void rename_precision(const Value& root, Object& file) {
     const Value* compute = root.find("compute");
     if (compute && given(*compute, "precision"))
         throw Error("'cuda.precision' and 'compute.precision' are both given", old.where(),
-                    "omit 'cuda.precision', the old name of the other, or set it to null");
+                    "'cuda.precision' is the old name of 'compute.precision': remove it, or set it to null");
     file.value("compute").at("precision") = old;
     old = Value();
 }
@@ -227,7 +227,7 @@ ModelConfig with_settings(Value root, const std::string& path, const std::string
     std::vector<Setting> changes;
     for (const Settings::Entry& entry : settings.entries()) changes.push_back(read_setting(entry.text, entry.place));
     apply_settings(root, changes, file_spec);
-    return blaming(settings, [&] { return read_model(root, path); });
+    return naming_settings(settings, [&] { return read_model(root, path); });
 }
 
 template <class Kind>

@@ -39,7 +39,8 @@ std::span<const LossInfo> losses();
 struct Penalty {
     enum class Norm { sample, channel, batch } norm = Norm::sample;
     real weight = 10, target = 1;
-    // The rows over which a gradient of n images is normed: one per sample, per pixel (over its channels), or one in all.
+    // A gradient of n images as rows, of each of which the norm is taken: one per sample, one per pixel (of its channels), or
+    // one.
     RowsShape rows(int64_t n, const SampleShape& image) const;
 };
 

@@ -20,7 +20,7 @@ const ObjectSpec file_spec = {
         required(layers("generator", "its layers, from the latent vector to the image")),
         required(layers("discriminator", "its layers, from the image to one value")),
         required(object("objective", &objective_spec, "losses and schedule")),
-        required(anything("optimizer", "the update rule of the parameters")),
+        required(anything("optimizer", "the optimizer")),
         integer("batch", 64, 1, 1e6, "number of real images in a batch; a GAN has as many fake images"),
         free_at_resume(integer("steps", {}, 1, 1e12,
                                "length of the training in steps; a GAN's step is `critic_steps` updates of the discriminator and "
@@ -32,12 +32,12 @@ const ObjectSpec file_spec = {
         free_at_resume(word("on_collapse", "warn", words(stop_on_collapse),
                             "if the losses or the samples show that the training has collapsed: print a warning and log an "
                             "event (`warn`), or also save the state and end the run (`stop`, exit status 1)")),
-        section("compute", compute_spec, "the numbers that a device computes with"),
+        section("compute", compute_spec, "number formats of the computation"),
         section("cpu", cpu_spec, "how a CPU computes"),
-        section("cuda", cuda_spec, "how a GPU computes; ignored on a CPU"),
+        section("cuda", cuda_spec, "how a GPU computes"),
         free_at_resume(integer("log_every", 0, 0, 1e12, "steps between log rows; 0: about 1,000 rows per run")),
         free_at_resume(number("checkpoint_every", 300.0, 0, 1e9, "seconds between checkpoints")),
-        boolean("fuse", true, "compute neighbouring layers with one fused kernel where possible"),
+        boolean("fuse", true, "fuse neighbouring layers where possible, so that fewer kernels run"),
         boolean("share_scores", true,
                 "with `fakes: reuse` and `update_order: generator_first`, both updates share one forward pass of the "
                 "discriminator on the fakes, unless it has dropout; the bits are the same, except with `join_batches`"),
@@ -77,8 +77,9 @@ const ObjectSpec data_spec = {
                                  "the standard places are searched"))),
         word("split", "train", {"train", "test"}, "`train` or `test` split"),
         integer("size", 0, 0, 4096, "side of the square to resize to, in pixels; 0: keep the size"),
-        integer("channels", 0, 0, 3,
-                "1: grey; 3: colour (grey images get three equal channels); 0: as in the files, and colour for `folder`"),
+        integer("channels", 0, -no_limit, no_limit,
+                "1: grey; 3: colour (grey images get three equal channels); 0: as in the files, and colour for `folder`; no "
+                "other number"),
         integer("first", 0, 0, 1e12, "use only the first N images; 0: all"),
         integer("crop", 0, 0, 65536, "for `folder`: side of the centre square to crop before the resize; 0: no crop"),
         text("background", "white", "for `folder`: the background colour of transparent pixels, `white`, `black` or `#rrggbb`"),
@@ -106,7 +107,7 @@ const ObjectSpec data_spec = {
 const ObjectSpec latent_spec = {"latent",
                                 "The random vector that the generator turns into an image.",
                                 {
-                                    integer("size", 100, 1, 1e6, "its number of values"),
+                                    integer("size", 100, 1, 1e6, "number of values"),
                                     word("distribution", "normal", words(distributions),
                                          "`normal`: mean 0, standard deviation 1; `uniform`: between -1 and 1"),
                                 }};
@@ -149,7 +150,9 @@ const ObjectSpec observe_spec = {
 
 const ObjectSpec compute_spec = {
     "compute",
-    "The numbers that a device computes with. What it lacks is refused before the first step. Sums are fp32.",
+    "Number formats of the computation. Sums are fp32. If the device lacks a format, a new training is refused before its first "
+    "step; "
+    "`--resume`, `apps/generate` and `apps/evaluate` print a warning and use fp32.",
     {
         word("precision", "fp32", words(precisions),
              "precision of the factors of matrix products and convolutions: `fp32`, or `tf32` or `bf16` on the tensor "
@@ -168,17 +171,16 @@ const ObjectSpec cpu_spec = {
 
 const ObjectSpec cuda_spec = {
     "cuda",
-    "How a GPU computes. Ignored on a CPU.",
+    "How a GPU computes. A CPU ignores these keys except `precision`.",
     {
         free_at_resume(boolean("graph", true,
                                "record a training step once as a CUDA graph and replay it; the bits are the same without it")),
         word("precision", {}, words(precisions), "the old name of `compute.precision`; not both"),
         word("matmul", "auto", words(matmul_choices),
              "GEMM implementation: `own` kernels, `cublas`, or `auto`, a fixed rule based on shape and GPU"),
-        path(anything(
-            "tune",
-            "a GEMM tuning table that `apps/bench MODEL --tune FILE` wrote on this GPU model, used if `matmul` is `auto` "
-            "for the shapes that it lists. The run's `config.json` contains the table")),
+        path(anything("tune",
+                      "a GEMM tuning table that `apps/bench MODEL --tune FILE` wrote on this GPU model; used for "
+                      "the shapes that it lists if `matmul` is `auto`. The run's `config.json` contains the table")),
         free_at_resume(word("data", "auto", words(cuda_data),
                             "keep the images `resident` in the GPU's memory, or have them `streamed` to it during the "
                             "training; `auto` streams a "

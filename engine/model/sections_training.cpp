@@ -24,7 +24,7 @@ std::string docs_of_losses() {
 const ObjectSpec penalty_spec = {
     "objective.gradient_penalty",
     "Holds the norm of the discriminator's gradient near `target` at points between real and fake images, "
-    "`weight * mean((norm - target)^2)` (arXiv 1704.00028). Points are `fake + e (real - fake)` with one `e` from U(0, 1) a "
+    "`weight * mean((norm - target)^2)` (arXiv 1704.00028). Points are `fake + e (real - fake)` with one `e` from U(0, 1) per "
     "sample.",
     {
         number("weight", 10.0, 0, 1e6, "weight of the penalty, lambda in the paper"),
@@ -77,7 +77,7 @@ const ObjectSpec objective_spec = {
         section("accumulate", accumulate_spec, "several batches per update"),
         object("gradient_penalty", &penalty_spec, "on the discriminator"),
         above_min(number("weight_clip", {}, 0, 1e6,
-                         "all parameters of the discriminator, including batch norm, are clamped to [-this, this] (arXiv "
+                         "all parameters of the discriminator, including batch norm, are clamped to [-c, c], c the value (arXiv "
                          "1701.07875)")),
         word("clip_when", "after", {"after", "before"},
              "clip `after` each update of the discriminator, or `before` it, as in the paper's code"),
@@ -88,7 +88,7 @@ const ObjectSpec overrides_spec = {"optimizer",
                                    "The keys of its `type`, and overrides for one network. An override of `type` starts from "
                                    "that type's defaults; only `lr` is kept.",
                                    {
-                                       required(word("type", {}, names_of(optimizer_kinds()), "the rule of the update")),
+                                       required(word("type", {}, names_of(optimizer_kinds()), "the update rule")),
                                        object("generator", nullptr, "overrides for the generator"),
                                        object("discriminator", nullptr, "overrides for the discriminator"),
                                    }};

@@ -2,7 +2,7 @@
 
 namespace gannet::config {
 
-Error Settings::blamed(const Error& e) const {
+Error Settings::added_to(const Error& e) const {
     const std::string message = e.what();
     const auto shapes = [](const std::string& text) {
         const std::string section = text.substr(0, text.find_first_of(".[="));

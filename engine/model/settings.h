@@ -25,7 +25,7 @@ public:
     void add(const std::string& text, const std::string& place) { entries_.push_back({text, place}); }
     const std::vector<Entry>& entries() const { return entries_; }
     // Adds to `e` the settings that decide whether a network, its data and a step fit; unchanged if it already names a setting.
-    Error blamed(const Error& e) const;
+    Error added_to(const Error& e) const;
 
 private:
     std::vector<Entry> entries_;
@@ -34,11 +34,11 @@ private:
 // Calls f(). If it fails because of several keys together, the error also names the settings, because the named line of the file
 // may not be the cause.
 template <class F>
-auto blaming(const Settings& settings, const F& f) {
+auto naming_settings(const Settings& settings, const F& f) {
     try {
         return f();
     } catch (const Error& e) {
-        throw settings.blamed(e);
+        throw settings.added_to(e);
     }
 }
 

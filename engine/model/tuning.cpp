@@ -19,7 +19,11 @@ const ObjectSpec product_spec = {
         {.name = "plain", .kind = Kind::boolean, .doc = "without bias, activation and moments", .otherwise = true},
         {.name = "own_us", .kind = Kind::number, .doc = "microseconds of the project's own kernel", .min = 0},
         {.name = "cublas_us", .kind = Kind::number, .doc = "microseconds of cuBLAS's", .min = 0},
-        {.name = "use", .kind = Kind::text, .doc = "whose", .required = true, .choices = words(tuned_choices)},
+        {.name = "use",
+         .kind = Kind::text,
+         .doc = "which implementation to use",
+         .required = true,
+         .choices = words(tuned_choices)},
     }};
 
 const ObjectSpec tuning_spec = {
@@ -28,7 +32,7 @@ const ObjectSpec tuning_spec = {
     {
         {.name = "gpu", .kind = Kind::text, .doc = "the GPU that it was measured on", .required = true},
         {.name = "precision", .kind = Kind::text, .doc = "compute.precision", .required = true, .choices = words(precisions)},
-        {.name = "products", .kind = Kind::anything, .doc = "the table", .required = true},
+        {.name = "products", .kind = Kind::anything, .doc = "the list of measured GEMMs", .required = true},
     }};
 
 }  // namespace

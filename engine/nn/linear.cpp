@@ -99,11 +99,6 @@ struct Convolution : Product {
         add_weights(site, site.context.options.init.conv, {s.OC, s.R, s.S, s.C}, double(s.C * s.R * s.S),
                     double(s.OC * s.R * s.S), out.C);
     }
-    [[noreturn]] void no_output(const Site& site, int64_t H, int64_t W) const {
-        throw Error("'" + type + "' with kernel " + std::to_string(shape.R) + " has an output of " + std::to_string(H) + "x" +
-                        std::to_string(W) + " for its input " + in.str(),
-                    site.keys().where("kernel"), "use a smaller kernel, a smaller stride or more padding");
-    }
     ConvShape of(int64_t N) const {
         ConvShape s = shape;
         s.N = N;
@@ -117,7 +112,10 @@ struct Conv2d final : Convolution {
         const SampleShape image = as_image(in);
         ConvShape& s = shape;
         s.H = image.H, s.W = image.W, s.C = image.C, s.OC = site.size_or("channels", site.context.image.C);
-        if (s.H + 2 * s.padding < s.R || s.W + 2 * s.padding < s.S) no_output(site, 0, 0);
+        if (s.H + 2 * s.padding < s.R || s.W + 2 * s.padding < s.S)
+            throw Error("'conv2d' with kernel " + std::to_string(s.R) + " is larger than its padded input: " + in.str() +
+                            ", padding " + std::to_string(s.padding),
+                        site.keys().where("kernel"), "use a smaller kernel or more padding");
         s.P = (s.H + 2 * s.padding - s.R) / s.stride + 1;
         s.Q = (s.W + 2 * s.padding - s.S) / s.stride + 1;
         finish(site, {s.P, s.Q, s.OC, false});
@@ -140,7 +138,10 @@ struct ConvTranspose2d final : Convolution {
                         site.keys().where("output_padding"), "use output_padding < stride");
         s.H = (s.P - 1) * s.stride - 2 * s.padding + s.R + output_padding;
         s.W = (s.Q - 1) * s.stride - 2 * s.padding + s.S + output_padding;
-        if (s.H < 1 || s.W < 1) no_output(site, s.H, s.W);
+        if (s.H < 1 || s.W < 1)
+            throw Error("'conv_transpose2d' with kernel " + std::to_string(s.R) + " has an output of " + std::to_string(s.H) +
+                            "x" + std::to_string(s.W) + " for its input " + in.str(),
+                        site.keys().where("kernel"), "use a larger kernel or less padding");
         finish(site, {s.H, s.W, s.C, false});
     }
     Tensor forward(const Inputs& inputs, const Pass& pass, const Fused& fused) const override {

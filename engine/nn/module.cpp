@@ -47,7 +47,7 @@ void align(FlatLayout& flat) { flat.size = (flat.size + alignment - 1) / alignme
 Module::Module(const Site& site)
     : type(site.kind.spec.name),
       name(site.name),
-      place(lasting(name + " " + type)),
+      place(interned(name + " " + type)),
       in(site.in),
       out(site.in),
       traits(site.kind.traits) {

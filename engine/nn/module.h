@@ -59,7 +59,7 @@ struct Pass;
 class PassObserver {
 public:
     virtual ~PassObserver() = default;
-    // The output of a module; of the second one of a fused pair.
+    // The output of a module. Of two fused modules only the second one is reported.
     virtual void output(const Module&, const Tensor&) {}
     // The mask of a dropout (1 = kept), computed on request.
     virtual void mask(const Module&, const Pass&, const std::function<Tensor()>&) {}

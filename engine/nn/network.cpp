@@ -46,9 +46,9 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
     flat_values_ = Tensor::full({total}, 0, device);
     flat_gradients_ = Tensor::full({total}, 0, device);
     flat_buffers_ = Tensor::full({buffers}, 0, device);
-    values_ = places_in(flat_values_);
+    values_ = parameters_in(flat_values_);
     for (Tensor& value : values_) value.set_requires_grad();
-    gradients_ = places_in(flat_gradients_);
+    gradients_ = parameters_in(flat_gradients_);
 }
 
 void Network::also_take(SampleShape in, const std::vector<config::LayerConfig>& list, SampleShape image,
@@ -117,10 +117,10 @@ Traits Network::traits() const {
     return all;
 }
 
-Tensors Network::places_in(const Tensor& flat) const {
-    Tensors places;
-    for (const Variable* p : parameters_) places.push_back(p->in(flat));
-    return places;
+Tensors Network::parameters_in(const Tensor& flat) const {
+    Tensors parts;
+    for (const Variable* p : parameters_) parts.push_back(p->in(flat));
+    return parts;
 }
 
 int64_t Network::parameter_count() const {

@@ -41,7 +41,7 @@ public:
     const Tensors& values() const { return values_; }
     const Tensors& gradients() const { return gradients_; }
     // Views of the parameters in a flat tensor like flat_values().
-    Tensors places_in(const Tensor& flat) const;
+    Tensors parameters_in(const Tensor& flat) const;
 
     // The traits of its modules that apply to the whole network: couples_samples, stochastic.
     Traits traits() const;

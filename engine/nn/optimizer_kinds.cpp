@@ -12,7 +12,7 @@ using Parameters = OptimizerParameters;
 using Update = OptimizerUpdate;
 
 // Keys that several have.
-Key type_key(const char* type) { return required(config::word("type", {}, {type}, "the rule of the update")); }
+Key type_key(const char* type) { return required(config::word("type", {}, {type}, "the update rule")); }
 Key lr_key() { return required(config::number("lr", {}, 0, 1e3, "learning rate")); }
 Key betas_key(double beta1, double beta2, const char* doc) {
     return {.name = "betas",

@@ -24,7 +24,11 @@ struct Totals {
 void add_rows(std::vector<Row>& rows, const Sequence& sequence, const std::string& indent, Totals& totals) {
     std::vector<std::string> fused(sequence.layers.size());
     for (const Sequence::Step& step : sequence.plan) {
-        if (step.activation >= 0) fused[std::size_t(step.activation)] = "fused into " + sequence.layers[step.layer]->name;
+        if (step.activation >= 0) {
+            const auto activation = std::size_t(step.activation);
+            const bool forward = !needs_input(sequence.layers[activation]->act.kind);  // otherwise a kernel of its own
+            fused[activation] = (forward ? "fused into " : "backward fused into ") + sequence.layers[step.layer]->name;
+        }
         if (step.moments) {
             std::string& note = fused[step.layer];
             note = "computes the batch-norm statistics";

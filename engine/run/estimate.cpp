@@ -17,10 +17,10 @@
 namespace gannet {
 namespace {
 
-constexpr double long_step = 0.5;         // seconds, which need not be measured as often
+constexpr double long_step = 0.5;         // seconds; longer steps are measured less often
 constexpr double program_bytes = 22e6;    // resident before a network is built, with the libraries
-constexpr double flops_of_a_step = 4e9;   // that the smaller batch may take: some hundredths of a second
-constexpr double uses_of_a_weight = 256;  // at least, in a pass of the smaller batch: with fewer, half the batch takes as long
+constexpr double flops_of_a_step = 4e9;   // of a step with the smaller batch: some hundredths of a second
+constexpr double uses_of_a_weight = 256;  // at least, in a pass of the smaller batch; with fewer, half a batch is not faster
 
 // What differs between a GAN and a classifier.
 
@@ -162,7 +162,7 @@ std::string estimate(const Config& config, const SampleShape& image, int64_t ima
     try {
         if (const std::optional<Error> lacks = lacking(config, device)) throw Error(*lacks);
         step = estimate_step(config, image, device);
-    } catch (const Error& error) {  // the tables and the configuration are right without it
+    } catch (const Error& error) {  // the rest of the summary does not need it
         return "no estimate of time and memory: " + std::string(error.what()) + "\n";
     } catch (const std::bad_alloc&) {
         return "no estimate of time and memory: not enough memory to measure a step\n";

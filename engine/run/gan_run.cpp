@@ -123,14 +123,14 @@ private:
 
     Trace new_trace() const override {
         Trace trace;
-        std::string order, givers, taker;
+        std::string order, sources, reuser;
         for (const gan::Update& update : trainer_.plan().updates) {
             order += (order.empty() ? "" : " ") + update.name();
-            if (update.batches.front().keep) givers += (givers.empty() ? "" : " ") + update.name();
-            if (update.batches.front().reuse >= 0) taker = update.name();
+            if (update.batches.front().keep) sources += (sources.empty() ? "" : " ") + update.name();
+            if (update.batches.front().reuse >= 0) reuser = update.name();
         }
         trace.content.metadata = {{"config", json::dump(config().effective, -1)}, {"order", order}};
-        if (!taker.empty()) trace.content.metadata["reuse"] = taker + ":" + givers;
+        if (!reuser.empty()) trace.content.metadata["reuse"] = reuser + ":" + sources;
         return trace;
     }
 

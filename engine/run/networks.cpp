@@ -33,7 +33,7 @@ DeclaredImages declared_images(const config::SharedConfig& config) {
 }
 
 std::string note_of(const DeclaredImages& images) {
-    return "note: the data were not found (" + images.absent + "): the model file declares images of " + images.image.str();
+    return "note: the data were not found: " + images.absent + ". The model file declares images of " + images.image.str();
 }
 
 }  // namespace gannet

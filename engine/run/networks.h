@@ -15,7 +15,8 @@ namespace gannet {
 // The generator and the discriminator, or the classifier.
 using Networks = std::vector<std::unique_ptr<Network>>;
 
-// Builds the networks on `device`. Throws Error if they do not fit each other or images of this shape. Parameters have no values.
+// Builds the networks in the memory of the host, with the threads of `device`. Throws Error if they do not fit each other or
+// images of this shape. The values of the parameters are not initialised.
 Networks build_networks(const config::GanConfig& config, const SampleShape& image, const Device& device);
 Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image, const Device& device);
 template <class Config>

@@ -50,7 +50,7 @@ int Run::train(const TrainingOptions& options) {
     while (base_.step_count() < total_ && reason.empty()) {
         const bool traced = trace && step() < first_ + options.trace_steps;
         if (traced) check_trace(*trace, std::min(total_, first_ + options.trace_steps) - step(), options.trace);
-        config::blaming(options.settings, [&] { base_.step(traced ? &*trace : nullptr); });
+        config::naming_settings(options.settings, [&] { base_.step(traced ? &*trace : nullptr); });
         const bool last = step() == total_;
         const bool asked = interrupted(), due = asked || seconds_since(saved_) >= config().checkpoint_every;
         // Checked before the checkpoint, so that a step that cannot be saved still gets its row and pictures.

@@ -72,7 +72,7 @@ private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), saved_ = start_;
 };
 
-// `checkpoint` as in Run. The images to test with while it trains may be none.
+// `checkpoint` as in Run. `test`: the images to test a classifier with during the training; may be empty.
 std::unique_ptr<Run> make_run(GanTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint);
 std::unique_ptr<Run> make_run(ClassifierTrainer& trainer, Dataset test, const RunFolder& folder, const Checkpoint* checkpoint);
 // The checked test split of a classifier's data; empty for a folder, which has none.

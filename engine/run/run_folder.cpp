@@ -74,7 +74,7 @@ bool RunFolder::is_run(const std::string& path) { return exists(path + "/config.
 
 Error RunFolder::in_the_way(const std::string& path) {
     if (!is_run(path))
-        return Error("--out exists already, and is not the folder of a run", path, "choose another --out, or move it away");
+        return Error("the folder exists and is not a run folder", path, "choose another --out, or move that folder");
     if (!FolderLock::take(path))
         return Error("another program is training this run", path, "wait for it, or choose another --out");
     if (!exists(path + "/checkpoint.safetensors"))

@@ -142,15 +142,16 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
         say(std::string("gannet: warning: ") + lacks->with_advice("the run continues in fp32").what());
     }
     if (!folder) refuse_output_in_data(config.data.images, options.out, "the run's folder");
-    const DeclaredImages declared = config::blaming(options.settings, [&] { return check_before_data(config, device); });
+    const DeclaredImages declared = config::naming_settings(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
-    const Dataset data = config::blaming(options.settings, [&] { return load_and_show(config.data.images, device.threads()); });
+    const Dataset data =
+        config::naming_settings(options.settings, [&] { return load_and_show(config.data.images, device.threads()); });
     if constexpr (!is_gan<Config>) say_classes(data);
     const auto trainer =
-        config::blaming(options.settings, [&] { return std::make_unique<TrainerOf<Config>>(config, data, device); });
+        config::naming_settings(options.settings, [&] { return std::make_unique<TrainerOf<Config>>(config, data, device); });
     if constexpr (is_gan<Config>) say_warnings(config, trainer->generator(), trainer->discriminator());
     Dataset test;
-    if constexpr (!is_gan<Config>) test = config::blaming(options.settings, [&] { return test_split(*trainer); });
+    if constexpr (!is_gan<Config>) test = config::naming_settings(options.settings, [&] { return test_split(*trainer); });
     if (checkpoint) {
         restore(*checkpoint, *trainer);
         checkpoint->content.arrays.clear();  // closes the file, which the next checkpoint replaces

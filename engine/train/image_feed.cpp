@@ -11,9 +11,8 @@ namespace gannet {
 ImageFeed::ImageFeed(const config::SharedConfig& config, const Dataset& data, int64_t most_images, Device device)
     : data_(data), device_(device) {
     if (data.count < config.batch)
-        throw Error(
-            "the data set has " + counted(data.count, "image") + ", fewer than a batch of " + std::to_string(config.batch),
-            data.source, "lower `batch`");
+        throw Error("the data set has " + counted(data.count, "image") + ", fewer than a batch of " + grouped(config.batch),
+                    data.source, "lower `batch`");
     order_ = {.count = data.count,
               .usable = data.count / config.batch * config.batch,
               .per_image = data.H * data.W * data.C,

@@ -21,7 +21,7 @@ namespace gannet {
 // A key of a data set: extents, a hash of the images and, for a classifier, of their labels.
 std::string data_key(const Dataset& data, bool labels);
 
-// What the section `compute` asks for and the device lacks, as an error; nothing if it has all.
+// Returns an error if the device lacks what the section `compute` requests.
 std::optional<Error> lacking(const config::SharedConfig& config, const Device& device);
 
 class Trainer {
@@ -32,8 +32,7 @@ public:
         Optimizer& optimizer;
     };
 
-    // `data` must outlive the trainer, which takes their labels too where `labels` says so. A step takes `most_images` images at
-    // the most.
+    // `data` must outlive the trainer. `labels`: the training uses them too. A step uses at most `most_images` images.
     Trainer(const config::SharedConfig& config, const Dataset& data, bool labels, int64_t most_images, Device device);
     virtual ~Trainer() = default;
     Trainer(const Trainer&) = delete;
