@@ -43,8 +43,8 @@ floors="base kernels/contract kernels kernels/cpu kernels/cuda data
     engine/tensor engine/autograd engine/config engine/nn engine/model engine/train engine/gan engine/classifier
     engine/diagnostics engine/metrics engine/run engine/bench apps"
 for top in base kernels data engine apps; do files "$top/*.h" "$top/*.cpp" "$top/*.inl" "$top/*.cu" "$top/*.cuh"; done |
-    xargs grep -nE '^ *# *include "' /dev/null |
-    awk -F'[:"]' -v floors="$floors" '
+    xargs grep -nE '^ *# *include *("|<(base|kernels|data|engine|apps)/)' /dev/null |
+    awk -F'[:"<>]' -v floors="$floors" '
         function folder(file) { sub("/[^/]*$", "", file); return file }
         BEGIN { n = split(floors, list, " "); for (i = 1; i <= n; ++i) floor[list[i]] = i }
         {
@@ -57,7 +57,7 @@ report "folders" "$(echo $floors | wc -w | tr -d ' ') folders, none includes a l
 # Code outside engine/nn checks the traits of a layer, not its name.
 layers=$(sed -n '/^## Layers/,$s/^### //p' docs/model-format.md | paste -sd '|')
 files 'engine/*.h' 'engine/*.cpp' 'apps/*.cpp' | grep -v '^engine/nn/' |
-    xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=" /dev/null >"$log"
+    xargs grep -nE "[!=]= *\"($layers)\"|\"($layers)\" *[!=]=|\"($layers)\"s?\.|(\.|->)type\.[a-z_]+\(" /dev/null >"$log"
 report "layers" "no name of a layer is compared outside engine/nn"
 
 # Keys of a model file are looked up by name only where the file is read and where networks are built; other code uses typed
@@ -68,12 +68,15 @@ report "keys" "no key of a model file is looked up by name outside engine/{confi
 
 # CONTRIBUTING.md lists the files and functions of a training step.
 sed -n 's/^| `\([a-z_/]*\.cpp\)` | `\([A-Za-z_:]*\)` |.*/\1 \2/p' CONTRIBUTING.md | while read -r file name; do
-    grep -qE "(^| )($name\\(|struct $name )" "$file" 2>/dev/null || echo "CONTRIBUTING.md: $name is not in $file"
+    # a definition at the start of a line, not a call or a declaration: no ';' comes before its '{'
+    grep -qPzo "(?m)^(\\w[\\w:<>&*, ]*[ &*]$name\\(|struct $name )[^;{]*\\{" "$file" 2>/dev/null || echo "CONTRIBUTING.md: $file does not define $name"
 done >"$log"
 tour=$(grep -cE '^\| `[a-z_/]*\.cpp` \| `' CONTRIBUTING.md)
 [ "$tour" -ge 5 ] || echo "CONTRIBUTING.md: the table of a step's files is missing" >>"$log"
-report "tour" "$tour files and names of CONTRIBUTING.md exist"
-# Plain English: tools/words.txt lists rejected turns of phrase, and lines that may stay.
+report "tour" "$tour files of CONTRIBUTING.md define their names"
+
+# Plain English: tools/words.txt lists rejected turns of phrase, and lines that may stay. A line is searched together with the one
+# after it, because a phrase may cross the end of a line.
 documents() { files '*.h' '*.cpp' '*.inl' '*.cu' '*.cuh' '*.py' '*.sh' '*.md' 'models/*.json' Makefile; }
 words() { # "rejected" or "allowed": those lines of tools/words.txt, without their first word
     sed -n "s/^$1: *//p" tools/words.txt
