@@ -25,7 +25,8 @@ void check_batch_norms(const Network& network, int64_t batch) {
     });
 }
 
-// What the discriminator's scores are is told by its last layer, but for those that only rearrange them, or drop some.
+// The last layer of the discriminator determines the kind of its scores. Layers after it that only rearrange scores, or drop
+// some, do not count.
 void check_scores(const Network& discriminator, const Layers& list, const LossInfo& loss) {
     using Scores = LossInfo::Scores;
     const auto keeps = [&](const auto& layer) {
