@@ -11,6 +11,7 @@
 #include "engine/bench/tune.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
+#include "engine/train/trainer.h"
 
 using namespace gannet;
 

@@ -34,6 +34,8 @@ holds "abs(sum(v for k, v in r['gb_per_step'].items() if k != 'total') - r['gb_p
 holds "abs(r['gb_per_step']['optimizers'] - (5 * (7 + 3) * 138369 + 7 * 759680) * 4e-9) < 1e-12 and r['kernels_per_step'] is None"
 holds "r['peaks']['gflop_per_s']['scalar'] > 0 and r['peaks']['gb_per_s']['memory'] > 0"
 holds "{'conv2d', 'conv_transpose2d', 'batch_norm', 'linear', 'optimizer', 'rest'} <= set(r['ms_by_layer'])"
+runs "$bench" "$root/models/wgan-clip.json" "${small[@]}" --json --set objective.accumulate.generator=4
+holds "abs(r['gb_per_step']['optimizers'] - (5 * (5 + 2) * 533505 + (5 + 3 * 3) * 1510032) * 4e-9) < 1e-12" # three more gradients of G
 runs "$bench" "$root/models/vanilla.json" "${small[@]}" --json --threads 1 --seconds 0
 holds "r['threads'] == 1"
 runs env GANNET_ISA=scalar "$bench" "$root/models/vanilla.json" "${small[@]}"

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "engine/bench/model.h"
 #include "engine/gan/trainer.h"
 #include "engine/run/networks.h"
 #include "tests/training_cases.h"
@@ -199,4 +200,57 @@ TEST_CASE("plan: warm-up steps have their own plan") {
     CHECK(trainer.plan_of(3) == 1);
     CHECK(trainer.plan().images == 2 * config.batch);
     CHECK(trainer.usual_plan().images == config.batch);
+}
+
+// A model that would fit must not be refused for lack of memory.
+TEST_CASE("the memory that a plan keeps at least is not more than a step takes") {
+    for (const char* name : {"vanilla", "dcgan", "wgan", "wgan-clip"})
+        for (const char* join : {"true", "false"}) {
+            CAPTURE(name);
+            CAPTURE(join);
+            const config::GanConfig config =
+                config::gan_of(config::load_model(std::string("models/") + name + ".json",
+                                                  {"batch=32", "objective.critic_steps=1", std::string("join_batches=") + join}));
+            const Dataset images = bench::random_images(config);
+            const Device device = Device::cpu();
+            GanTrainer trainer(config, images, device);
+            // up to the peak of the process, so that the step makes a new one
+            const MemoryStats before = device.memory();
+            const Tensor filler = Tensor::empty({(before.peak_bytes - before.live_bytes) / int64_t(sizeof(real)) + 1}, device);
+            const int64_t live = device.memory().live_bytes;
+            trainer.step();
+            const double taken = double(device.memory().peak_bytes - live);
+            const double kept = trainer.usual_plan().kept_bytes(trainer.generator(), trainer.discriminator());
+            CHECK(kept <= taken);
+            CHECK(kept > 0.2 * taken);
+        }
+}
+
+TEST_CASE("plan: its work counts the passes of a step") {
+    for (const bool joint : {false, true})
+        for (const char* fakes : {"fresh", "reuse"})
+            for (const char* join : {"true", "false"}) {
+                CAPTURE(joint);
+                CAPTURE(fakes);
+                CAPTURE(join);
+                config::GanConfig config =
+                    golden_config("wgan", {std::string("objective.fakes=") + fakes, std::string("join_batches=") + join});
+                LossInfo row = *config.objective.loss;
+                if (joint) row.joint = &sum_of_both;
+                config.objective.loss = &row;
+                GanTrainer made(config, few_images(), Device::cpu());
+                const gan::Plan& plan = made.usual_plan();
+                const ImageFeed feed(config, few_images(), 1000, Device::cpu());
+                const DeviceValue<Counters> counters(Device::cpu());
+                const auto parts = made.parts();
+                const gan::Step::Nets nets{made.generator(), made.discriminator(), parts[0].optimizer, parts[1].optimizer};
+                gan::Step step(config, nets, feed, counters, {plan}, Device::cpu());
+                struct : gan::StepObserver {
+                    PassObserver* passes(const gan::Update&, int) override { return ++count, nullptr; }
+                    int count = 0;
+                } passes;
+                step.run(plan, passes);
+                const Work g = plan.work(Net::generator), d = plan.work(Net::discriminator);
+                CHECK(passes.count == g.forward + d.forward - d.joined + d.penalties);
+            }
 }

@@ -129,8 +129,11 @@ ModelReport bench_model(const config::GanConfig& given, Device device, const Mod
     GanTrainer trainer(config, images, device);
     r.images_per_step = trainer.usual_plan().images;
     r.parameters = trainer.generator().parameter_count() + trainer.discriminator().parameter_count();
-    r.flops = step_flops(trainer);
-    r.bytes = step_bytes(trainer);
+    for (const Trainer::Part& part : trainer.parts()) {
+        const Work work = trainer.usual_plan().work(part.network.net());
+        r.flops = r.flops + flops(part.network, work, config.batch);
+        r.bytes = r.bytes + bytes(part.network, work, config.batch, part.optimizer.words());
+    }
     r.start = process_seconds();
     r.warm_up = device.is_cuda() ? 3 : 2;  // on a GPU the second step is captured and the third is the first replay
     const auto step = [&] { trainer.step(); };

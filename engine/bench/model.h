@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/bench/cost.h"
 #include "engine/bench/peaks.h"
 #include "engine/model/model.h"
+#include "engine/nn/cost.h"
 
 namespace gannet::bench {
 
@@ -30,8 +30,8 @@ struct ModelReport {
     double start = 0;             // from the start of the process to that of the first step
     int64_t resident_bytes = 0;   // the most up to the last timed step
     int64_t device_bytes = 0;     // of the GPU, held by the program
-    StepFlops flops;
-    StepBytes bytes;
+    Flops flops;
+    Bytes bytes;
     int launches = 0;  // kernels of a step's graph; 0 on a CPU
     Peaks peaks;
     std::map<std::string, Family> families;  // of one step; empty on a GPU

@@ -76,6 +76,37 @@ const Update& Plan::first_of(Net net) const {
     return *std::find_if(updates.begin(), updates.end(), [&](const Update& u) { return u.net == net; });
 }
 
+Work Plan::work(Net net) const {
+    Work w;
+    for (const Update& update : updates) {
+        const bool mine = update.net == net, of_g = update.net == Net::generator;
+        if (mine) w.updates += 1, w.added -= 1;  // the first term is written
+        for (const Batch& b : update.batches) {
+            if (net == Net::generator) w.forward += b.reuse < 0;
+            else if (of_g) w.forward += b.images < 0 ? 1 : 2, w.to_input += 1;  // gradients go through it to the generator
+            else w.forward += b.scores == Scores::shared ? 1 : 2;
+            if (net == Net::discriminator) w.images += b.images >= 0;
+            if (!mine) continue;
+            const bool joined = !of_g && b.scores == Scores::joined;
+            w.joined += joined;
+            w.penalties += bool(update.penalty);
+            w.to_weights += of_g ? 1 : 2;
+            w.added += (of_g || joined || b.scores == Scores::together ? 1 : 2) + int(bool(update.penalty));
+        }
+    }
+    return w;
+}
+
+double Plan::kept_bytes(const Network& generator, const Network& discriminator) const {
+    const double of_g = gannet::kept_bytes(generator, batch), of_d = gannet::kept_bytes(discriminator, batch);
+    double most = of_g + of_d;
+    for (const Update& update : updates)
+        for (const Batch& b : update.batches)  // separate scores are freed one by one; a penalty keeps its gradients, too
+            if (update.net == Net::discriminator)
+                most = std::max(most, (update.penalty || b.scores != Scores::separate ? 2 : 1) * of_d);
+    return most;
+}
+
 std::string Plan::str() const {
     std::string text = std::to_string(images) + " real images\n";
     for (auto first = updates.begin(), end = first; first != updates.end(); first = end) {
@@ -128,10 +159,12 @@ Plan make_plan(const Objective& o, const PlanTraits& traits, int64_t batch, int 
     return plan;
 }
 
-std::vector<Plan> make_plans(const Objective& o, const PlanTraits& traits, int64_t batch) {
-    std::vector<Plan> plans = {make_plan(o, traits, batch, o.critic_steps)};
+std::vector<Plan> make_plans(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
+    const Objective& o = config.objective;
+    const PlanTraits traits = plan_traits(config, generator, discriminator);
+    std::vector<Plan> plans = {make_plan(o, traits, config.batch, o.critic_steps)};
     if (o.warm_up && o.warm_up->critic_steps != o.critic_steps)
-        plans.push_back(make_plan(o, traits, batch, o.warm_up->critic_steps));
+        plans.push_back(make_plan(o, traits, config.batch, o.warm_up->critic_steps));
     return plans;
 }
 
@@ -144,11 +177,10 @@ int64_t images_before(const Objective& objective, int64_t batch, int64_t step) {
 }
 
 std::string plans_text(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
-    const Objective& o = config.objective;
-    const std::vector<Plan> plans = make_plans(o, plan_traits(config, generator, discriminator), config.batch);
+    const std::vector<Plan> plans = make_plans(config, generator, discriminator);
     std::string text = (plans.size() == 1 ? "every step: " : "a usual step: ") + plans[0].str();
     if (plans.size() == 1) return text;
-    const Objective::WarmUp& w = *o.warm_up;
+    const Objective::WarmUp& w = *config.objective.warm_up;
     return text + "steps before number " + std::to_string(w.steps) +
            (w.every > 0 ? " and every step whose number is a multiple of " + std::to_string(w.every) : "") + ": " +
            plans[1].str();

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/model/model.h"
-#include "engine/nn/network.h"
+#include "engine/nn/cost.h"
 
 namespace gannet::gan {
 
@@ -52,6 +52,9 @@ struct Plan {
     int64_t images = 0;  // real images that it takes
 
     const Update& first_of(Net net) const;
+    Work work(Net net) const;  // what it does with a network
+    // The least memory that its largest update takes for what gradients need.
+    double kept_bytes(const Network& generator, const Network& discriminator) const;
     std::string str() const;  // lines for users; updates that differ only in their number are one entry
 };
 
@@ -65,7 +68,7 @@ PlanTraits plan_traits(const config::GanConfig& config, const Network& generator
 // The plan of a step with this many updates of the discriminator.
 Plan make_plan(const Objective& objective, const PlanTraits& traits, int64_t batch, int critic_steps);
 // All plans of a training: the usual one, then that of a warm-up if it differs.
-std::vector<Plan> make_plans(const Objective& objective, const PlanTraits& traits, int64_t batch);
+std::vector<Plan> make_plans(const config::GanConfig& config, const Network& generator, const Network& discriminator);
 // The plan of step number `step`.
 int plan_at(const Objective& objective, int64_t step);
 // The number of real images used by all steps before number `step`.

@@ -1,6 +1,5 @@
 #include "engine/gan/preflight.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -86,18 +85,6 @@ void check_networks(const config::GanConfig& config, const Network& generator, c
         throw Error("the discriminator has nothing to train", "discriminator", "add a layer with weights");
 }
 
-double activations(const Sequence& sequence) {
-    double values = 0;
-    for (const Sequence::Step& step : sequence.plan) {
-        const double out = double(sequence.layers[step.layer]->out.size());
-        const bool input_too = step.activation >= 0 && needs_input(sequence.layers[std::size_t(step.activation)]->act.kind);
-        values += input_too ? 2 * out : out;
-    }
-    for (const auto& layer : sequence.layers)
-        for (const auto& child : layer->children) values += activations(child.layers);
-    return values;
-}
-
 GridMemory grid_memory(const config::GanConfig& config, const Network& generator, const Device& device) {
     const double count = double(config.samples.rows) * double(config.samples.columns), image = double(generator.out().size());
     double widest = image;
@@ -127,16 +114,11 @@ void check_grid(const config::GanConfig& config, const Network& generator, const
 }  // namespace
 
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device) {
-    // A lower bound of what a step keeps: G's activations, and D's of the real and the fake batch; with a penalty also those of
-    // the interpolated batch and of its gradient.
-    const double passes = config.objective.penalty ? 4 : 2;
-    const double bytes = sizeof(real) * double(config.batch) *
-                         std::max(activations(generator.layers()) + activations(discriminator.layers()),
-                                  passes * activations(discriminator.layers()));
-    const double available = double(device.available_memory());
+    const gan::Plan plan = gan::make_plans(config, generator, discriminator)[0];
+    const double bytes = plan.kept_bytes(generator, discriminator), available = double(device.available_memory());
     if (bytes <= available) return check_grid(config, generator, discriminator, device);
     const auto mebibytes = [](double n) { return std::to_string(int64_t(n / (1 << 20))) + " MiB"; };
-    throw Error("a step needs at least " + mebibytes(bytes) + " for a batch of " + std::to_string(config.batch) + ", there are " +
+    throw Error("a step needs at least " + mebibytes(bytes) + " for a batch of " + std::to_string(plan.batch) + ", there are " +
                     mebibytes(available),
                 device.name(), "lower `batch` or the layers' sizes");
 }

@@ -3,8 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/model/model.h"
-#include "engine/nn/network.h"
+#include "engine/gan/plan.h"
 
 namespace gannet {
 

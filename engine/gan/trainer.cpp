@@ -58,11 +58,11 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
     check_networks(config_, generator_, discriminator_, image_);
     if (generator_.out() != image_) discriminator_.also_take(generator_.out(), config.discriminator, image_, config_);
     check_memory(config_, generator_, discriminator_, device_);
+    plans_ = gan::make_plans(config_, generator_, discriminator_);
     generator_.initialise(config.seed);
     discriminator_.initialise(config.seed);
     generator_optimizer_ = std::make_unique<Optimizer>(config.generator_optimizer, generator_);
     discriminator_optimizer_ = std::make_unique<Optimizer>(config.discriminator_optimizer, discriminator_);
-    plans_ = gan::make_plans(config_.objective, gan::plan_traits(config_, generator_, discriminator_), config_.batch);
     if (const auto& clip = usual_plan().first_of(Net::discriminator).clip)
         discriminator_optimizer_->decorate(
             std::make_unique<ClipWeights>(clip->limit, clip->before ? ClipWeights::When::before : ClipWeights::When::after));

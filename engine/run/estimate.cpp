@@ -24,12 +24,14 @@ constexpr double uses_of_a_weight = 256;  // at least, in a pass of the smaller 
 
 // What differs between a GAN and a classifier.
 
-// Forward passes of an image through its network in a step, each with two backward passes; an order of magnitude.
-double passes_of(const config::GanConfig& config) {
-    const Objective& o = config.objective;
-    return 3.0 * (o.generator_steps * o.generator_batches + (o.penalty ? 4 : 2) * o.critic_steps * o.discriminator_batches);
+// Of a step with a batch of one.
+double step_flops(const config::GanConfig& config, const Networks& nets) {
+    const gan::Plan plan = gan::make_plans(config, *nets[0], *nets[1])[0];
+    return (flops(*nets[0], plan.work(Net::generator), 1) + flops(*nets[1], plan.work(Net::discriminator), 1)).total();
 }
-double passes_of(const config::ClassifierConfig&) { return 3; }
+double step_flops(const config::ClassifierConfig&, const Networks& nets) {
+    return flops(*nets[0], {.forward = 1, .to_weights = 1}, 1).total();
+}
 
 int64_t images_before(const config::GanConfig& config, int64_t step) {
     return gan::images_before(config.objective, config.batch, step);
@@ -61,11 +63,11 @@ template <class Config>
 int64_t small_batch(const Config& config, const Networks& nets) {
     double forward = 0, weights = 0;  // of all networks; forward for an image
     for (const auto& net : nets) {
-        for_each_module(net->layers(), [&](const Module& module) { forward += module.describe().flops; });
+        forward += flops(*net, {.forward = 1}, 1).total();
         weights += double(net->parameter_count());
     }
     forward = std::max(forward, 1.0);
-    const double step = std::max(forward * passes_of(config), 1.0);
+    const double step = std::max(step_flops(config, nets), 1.0);
     return std::max<int64_t>(2, int64_t(std::max(flops_of_a_step / step, uses_of_a_weight * 2 * weights / forward)));
 }
 
