@@ -13,16 +13,11 @@ using namespace gannet;
 
 namespace {
 
-// The name of the model file that trains a classifier for this data set, or "".
-std::string model_for(const std::string& set) {
-    return set == "mnist" ? "classifier-mnist" : set == "fashion-mnist" ? "classifier-fashion" : "";
-}
-
 // The warning without a classifier: which metrics are null, and how to get a classifier.
 std::string without_classifier(const std::string& set, const RealImages& reals) {
     const std::string nulls =
         "shares, modes, entropy, mean_confidence, frechet and frechet_floor are null: they need a classifier";
-    const std::string model = model_for(set);
+    const std::string model = classifier_model(set);
     if (!model.empty())
         return nulls + "; run ./apps/train models/" + model + ".json, or name a classifier's run with --classifier";
     if (reals.labelled)
@@ -58,7 +53,7 @@ RealImages load_reals(DatasetOptions options, const std::string& key, bool label
 Standard find_standard(const SampleSource& source, const std::string& path, const std::string& by, const std::string& data,
                        Device device, const LoadReport& report) {
     const bool files_beside_data = !source.draws() && !data.empty();
-    const std::string usual = model_for(source.data_set()).empty() ? "" : "runs/" + model_for(source.data_set());
+    const std::string usual = classifier_model(source.data_set()).empty() ? "" : "runs/" + classifier_model(source.data_set());
     const std::string run = !by.empty() ? by : !usual.empty() && !files_beside_data && exists(usual) ? usual : "";
     Standard standard;
     DatasetOptions options;

@@ -20,16 +20,21 @@ namespace fs = std::filesystem;
 
 struct NamedSet {
     const char* name;
-    const char* installed;  // where the system's package puts the files, or ""
-    const char* missing;    // what to do if they are not found
+    const char* installed;   // where the system's package puts the files, or ""
+    const char* missing;     // what to do if they are not found
+    const char* classifier;  // the model file in models/ that trains a classifier of its images
+    int64_t train, test;     // the numbers of images, and their shape: for estimates without the files
+    int64_t H, W;
 };
 
-// To add a set in MNIST's format, add a line. To add another format, add a reader and call it in load_dataset and dataset_info.
+// To add a set in MNIST's format, add a row. To add another format, add a reader and call it in load_dataset and dataset_info.
 const NamedSet sets[] = {
     {"mnist", "",
-     "set GANNET_DATA to the folder data of Gannet's source tree, or data.path to a folder with the set's four files"},
+     "set GANNET_DATA to the folder data of Gannet's source tree, or data.path to a folder with the set's four files",
+     "classifier-mnist", 60000, 10000, 28, 28},
     {"fashion-mnist", "/usr/share/datasets/fashion-mnist",
-     "install it with `apt install dataset-fashion-mnist`, or set data.path to a folder with its four files"},
+     "install it with `apt install dataset-fashion-mnist`, or set data.path to a folder with its four files",
+     "classifier-fashion", 60000, 10000, 28, 28},
 };
 
 constexpr int64_t largest_size = 4096;
@@ -159,6 +164,12 @@ std::vector<std::string> dataset_names() {
     return names;
 }
 
+std::string classifier_model(const std::string& name) {
+    for (const NamedSet& set : sets)
+        if (name == set.name) return set.classifier;
+    return "";
+}
+
 Dataset load_dataset(const DatasetOptions& options, ThreadPool& threads) {
     check_ranges(options);
     if (options.set == "folder") return load_images(options, threads);
@@ -169,7 +180,7 @@ DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent) {
     check_ranges(options);
     if (options.set == "folder") return images_info(options, absent);
     if (is_procedural(options.set)) return procedural_info(options);
-    find_set(options);
+    const NamedSet& set = find_set(options);
     Files files;
     try {
         files = find_files(options);
@@ -177,7 +188,7 @@ DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent) {
         if (!absent) throw;
         *absent = error.what();
     }
-    std::vector<int64_t> shape = {options.split == "train" ? 60000 : 10000, 28, 28};  // of all sets in this format
+    std::vector<int64_t> shape = {options.split == "train" ? set.train : set.test, set.H, set.W};
     if (!files.images.empty()) {
         shape = read_idx_shape(files.images, 3);
         check_first(options, shape[0]);

@@ -76,5 +76,7 @@ Dataset load_dataset(const DatasetOptions& options, ThreadPool& threads);
 DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent = nullptr);
 
 std::vector<std::string> dataset_names();
+// The name of the model file that trains a classifier of a set's images, or "".
+std::string classifier_model(const std::string& set);
 
 }  // namespace gannet
