@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "engine/gan/plan.h"
-#include "engine/gan/preflight.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
 #include "engine/run/estimate.h"
@@ -14,16 +13,13 @@ using namespace gannet;
 namespace {
 
 // Prints each network that can be built, then checks that they fit together.
-void print_tables(const config::GanConfig& config, const SampleShape& image) {
-    const Device device = Device::cpu();
-    const Network generator(Net::generator, config.generator, config.latent.shape(), image, config, device);
-    const Network discriminator(Net::discriminator, config.discriminator, image, image, config, device);
-    std::printf("%s\n%s", summary(generator).c_str(), summary(discriminator).c_str());
-    build_networks(config, image, Device::cpu());
-}
-
-void print_tables(const config::ClassifierConfig& config, const SampleShape& image) {
-    std::fputs(summary(*build_networks(config, image, Device::cpu())[0]).c_str(), stdout);
+template <class Config>
+void print_tables(const Config& config, const SampleShape& image) {
+    std::string between;
+    build_networks(config, image, Device::cpu(), [&](const Network& network) {
+        std::printf("%s%s", between.c_str(), summary(network).c_str());
+        between = "\n";
+    });
 }
 
 template <class Config>

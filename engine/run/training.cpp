@@ -60,10 +60,6 @@ int say_finished(const config::SharedConfig& config, int64_t steps, const std::s
     return 0;
 }
 
-void say_warnings(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
-    for (const std::string& line : warnings(config, generator, discriminator)) say("gannet: warning: " + line);
-}
-
 // Of a set of image files.
 void say_classes(const Dataset& data) {
     if (data.classes.empty()) return;
