@@ -125,7 +125,7 @@ std::string type_text(const Key& key) {
         }
         case Kind::size:
             return "integer" + range_text(key, std::max(1.0, key.min), key.max > 2147483647 ? INFINITY : key.max) +
-                   (is_width(key.name) ? ", or `\"image\"`" : "");
+                   (key.width ? ", or `\"image\"`" : "");
         case Kind::numbers: return "list of " + length + "numbers" + range;
         case Kind::integers: return "list of " + length + "integers, or `\"image\"`";
         case Kind::layers: return "list of layers";

@@ -96,7 +96,8 @@ Value resolve(Value root, const std::string& path, const std::string& folder, co
     const std::string file = find_base(base, path, chain);
     Value merged = resolve(json::load(file), file, fs::path(file).parent_path().string(), spec, chain);
     for (const char* own : {"name", "version"}) take(merged, own);
-    if (given(root, "steps") != given(root, "epochs")) take(merged, given(root, "steps") ? "epochs" : "steps");
+    for (const Key& key : spec.keys)
+        if (!key.replaces.empty() && given(root, key.name) && !given(root, key.replaces)) take(merged, key.replaces);
     merge(merged, root);
     merged.origin = root.origin;
     if (!set.is_null()) apply_settings(merged, read_set(set, folder), spec);

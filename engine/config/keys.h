@@ -30,6 +30,9 @@ inline Key word(const char* name, const Value& otherwise, const std::vector<std:
 inline Key size(const char* name, const Value& otherwise, double max, const char* doc) {
     return {.name = name, .kind = Kind::size, .doc = doc, .otherwise = otherwise, .max = max};
 }
+inline Key width(const char* name, const Value& otherwise, double max, const char* doc) {
+    return {.name = name, .kind = Kind::size, .doc = doc, .otherwise = otherwise, .max = max, .width = true};
+}
 inline Key layers(const char* name, const char* doc, const Value& otherwise = {}) {
     return {.name = name, .kind = Kind::layers, .doc = doc, .otherwise = otherwise};
 }
@@ -43,6 +46,10 @@ inline Key section(const char* name, const ObjectSpec& spec, const char* doc) {
 }
 inline Key required(Key key) {
     key.required = true;
+    return key;
+}
+inline Key replacing(const char* other, Key key) {
+    key.replaces = other;
     return key;
 }
 inline Key above_min(Key key) {

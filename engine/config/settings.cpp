@@ -135,9 +135,8 @@ void assign(Value& file, const Setting& setting, const ObjectSpec& spec, Entries
     *at = std::move(given);
     if (in_list) touched.insert(padded);
 
-    // one replaces the other
-    if (path.size() == 1 && !at->is_null() && (path[0] == "steps" || path[0] == "epochs"))
-        if (Value* other = file.find(path[0] == "steps" ? "epochs" : "steps")) *other = Value();
+    if (path.size() == 1 && !at->is_null() && key && !key->replaces.empty())
+        if (Value* other = file.find(key->replaces)) *other = Value();
 }
 
 // From last to first, so that the remaining entries keep their numbers.

@@ -53,7 +53,7 @@ double read_number(const Value& value, const Key& key) {
 }
 
 int64_t read_bounded(const Value& value, const Key& key, const Variables& variables, double min, double max) {
-    const int64_t i = read_integer(value, key.name, variables);
+    const int64_t i = read_integer(value, key, variables);
     Value checked = value;  // an expression is shown with what it comes to
     if (const std::string* text = value.text()) checked.data = *text + " = " + std::to_string(i);
     check_range(double(i), checked, key.name, min, max, key.above_min, key.below_max);
@@ -113,7 +113,7 @@ Value read_value(const Value& value, const Key& key, const Variables& variables)
             return value;
         case Kind::text: return read_text(value, key);
         case Kind::size:
-            if (is_width(key.name) && says_image(value)) return "image";
+            if (key.width && says_image(value)) return "image";
             return read_size(value, key, variables);
         case Kind::numbers:
         case Kind::integers: return read_list(value, key, variables);
@@ -149,15 +149,13 @@ bool given(const Value& object, const std::string& key) {
     return value && !value->is_null();
 }
 
-bool is_width(const std::string& key) { return key == "channels" || key == "units"; }
-
-int64_t read_integer(const Value& value, const std::string& key, const Variables& variables) {
+int64_t read_integer(const Value& value, const Key& key, const Variables& variables) {
     if (const auto* i = std::get_if<int64_t>(&value.data)) return *i;
     if (const auto* d = std::get_if<double>(&value.data); d && std::abs(*d) < 9e15 && *d == std::floor(*d))
         return int64_t(*d);  // 1e5
     if (const std::string* text = value.text(); text && text->find_first_of("$0123456789(") != std::string::npos)
         return evaluate(*text, variables, value.where());
-    wrong_type(value, key, is_width(key) ? "an integer, an expression such as \"$filters * 2\", or \"image\"" : "an integer",
+    wrong_type(value, key.name, key.width ? "an integer, an expression such as \"$filters * 2\", or \"image\"" : "an integer",
                "64");
 }
 

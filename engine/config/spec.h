@@ -18,7 +18,7 @@ enum class Kind {
     number,
     boolean,
     text,      // one of `choices`, or any text if there are none
-    size,      // an integer >= 1, an expression, or, for `channels` and `units`, "image": the data's own
+    size,      // an integer >= 1, an expression, or, if it is a `width`, "image": the data's own
     numbers,   // a list of `length` numbers (0: any length)
     integers,  // a list of `length` sizes (0: any length), or the text "image"
     object,    // described by `object`
@@ -40,6 +40,8 @@ struct Key {
     const ObjectSpec* object = nullptr;
     bool above_min = false, below_max = false;  // the limit itself is not allowed
     bool is_path = false;                       // its text names a file or folder: made absolute when it is read
+    bool width = false;                         // may be "image", and `repeat` widens it
+    std::string replaces = {};    // another key of the object, which a later file or setting that has this one drops
     bool free_at_resume = false;  // does not affect the training's results: a resumed run may have a different value
 };
 
@@ -110,14 +112,11 @@ using Variables = Members;  // integers
 // one), overflow, and divisions with a remainder. `where` is the place of the expression.
 int64_t evaluate(const std::string& expression, const Variables& variables, const std::string& where);
 // A number or an expression as an integer.
-int64_t read_integer(const Value& value, const std::string& key, const Variables& variables);
+int64_t read_integer(const Value& value, const Key& key, const Variables& variables);
 
 // Reads `value` by `spec`. Throws Error for unknown keys (with the nearest valid one), wrong types, values out of range,
 // and missing required keys, each with its place. A null counts as an absent key.
 Object read_object(const Value& value, const ObjectSpec& spec, const Variables& variables);
-
-// The sizes that may be "image" and that `repeat` widens.
-bool is_width(const std::string& key);
 
 std::string number_text(double d);  // of a limit or a default: 64, 0.5, 1e12
 std::string join(const std::vector<std::string>& words, const std::string& last = " or ");  // "a, b or c"

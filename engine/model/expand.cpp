@@ -33,7 +33,7 @@ Object read_layer(const Value& entry, const ObjectSpec& spec, const Variables& v
 
 void widen_sizes(Object& keys, const ObjectSpec& spec, double factor) {
     for (const Key& key : spec.keys) {
-        if (key.kind != Kind::size || !is_width(key.name) || !keys.has(key.name) || keys.is_image(key.name)) continue;
+        if (!key.width || !keys.has(key.name) || keys.is_image(key.name)) continue;
         const int64_t size = keys.integer(key.name);
         const double wide = double(size) * factor, rounded = std::round(wide);
         if (!(rounded >= 1 && rounded <= 2147483647 && std::abs(wide - rounded) <= 1e-9 * rounded))

@@ -29,7 +29,7 @@ Variables read_variables(const Object& file) {
         if (!is_name(name))
             throw Error("'" + printable(name) + "' is not a valid name of a variable", value.where(),
                         "use letters, digits and _");
-        variables.emplace_back(name, read_integer(value, name, variables));
+        variables.emplace_back(name, read_integer(value, {.name = name}, variables));
     }
     return variables;
 }

@@ -22,10 +22,12 @@ const ObjectSpec file_spec = {
         required(object("objective", &objective_spec, "losses and schedule")),
         required(anything("optimizer", "the optimizer")),
         integer("batch", 64, 1, 1e6, "number of real images in a batch; a GAN has as many fake images"),
-        free_at_resume(integer("steps", {}, 1, 1e12,
-                               "length of the training in steps; a GAN's step is `critic_steps` updates of the discriminator and "
-                               "`generator_steps` of the generator, a classifier's is one update")),
-        free_at_resume(integer("epochs", {}, 1, 1e9, "length of the training in passes over the data")),
+        replacing("epochs",
+                  free_at_resume(
+                      integer("steps", {}, 1, 1e12,
+                              "length of the training in steps; a GAN's step is `critic_steps` updates of the discriminator and "
+                              "`generator_steps` of the generator, a classifier's is one update"))),
+        replacing("steps", free_at_resume(integer("epochs", {}, 1, 1e9, "length of the training in passes over the data"))),
         integer("seed", 0, 0, no_limit, "seed of all random numbers; the same seed gives the same bits"),
         free_at_resume(section("samples", samples_spec, "the grids of samples")),
         free_at_resume(section("observe", observe_spec, "diagnostics of the training")),

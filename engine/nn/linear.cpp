@@ -161,7 +161,7 @@ constexpr Traits product{.family = Family::product, .linear = true};
 
 std::vector<Key> conv_keys(const char* stride) {
     return {
-        required(config::size("channels", {}, config::no_limit, "output channels, or `\"image\"`: those of the data")),
+        required(config::width("channels", {}, config::no_limit, "output channels, or `\"image\"`: those of the data")),
         required(config::size("kernel", {}, 1024, "height and width of the filter")),
         config::size("stride", 1, 1024, stride),
         config::integer("padding", 0, 0, 1024, "zeros around the image, on each side"),
@@ -179,7 +179,7 @@ std::vector<LayerKind> product_layers() {
     return {
         {{"linear",
           "Every output is a weighted sum of all inputs: `y = x W^T + b`. The input must be a vector.",
-          {required(config::size("units", {}, 65536.0 * 65536, "outputs, or `\"image\"`: the number of values of an image")),
+          {required(config::width("units", {}, 65536.0 * 65536, "outputs, or `\"image\"`: the number of values of an image")),
            config::boolean("bias", true, "add a learned value to each output"), init_key("linear")}},
          product,
          make_module<Linear>},
