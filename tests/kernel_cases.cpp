@@ -29,9 +29,6 @@ const std::vector<KernelCase>& kernel_cases() {
 
 // ---- pointwise.inl, reduce.inl, loss.inl, image.inl ------------------------------------------------------------------
 
-// Calls KERNEL on p and device d.
-#define CALL(...) [=](Device d, const std::vector<real*>& p) { RUN(d, __VA_ARGS__); }
-
 void add_elementwise_kernels(std::vector<KernelCase>& cases) {
     const auto map1 = [](auto f) { return [f](const Lists& x) { return Lists{reference::map(x[1], f)}; }; };
     const auto map2 = [](auto f) { return [f](const Lists& x) { return Lists{reference::map(x[1], x[2], f)}; }; };

@@ -30,6 +30,9 @@ struct KernelCase {
 
 const std::vector<KernelCase>& kernel_cases();
 
+// Calls a kernel of the contract on arrays p and device d.
+#define CALL(...) [=](Device d, const std::vector<real*>& p) { RUN(d, __VA_ARGS__); }
+
 // ---- the table's parts, one for each file
 void add_elementwise_kernels(std::vector<KernelCase>& cases);
 void add_layer_kernels(std::vector<KernelCase>& cases);

@@ -58,15 +58,6 @@ void add_draws(std::vector<KernelCase>& cases) {
                          },
                          8,
                          4});
-        cases.push_back({"bernoulli",
-                         l,
-                         {out(s.size())},
-                         run([=](Device d, real* y, const Counters* c) { RUN(d, bernoulli<real>, y, c, key, s, real(0.25)); }),
-                         [=](const Lists&) {
-                             return Lists{
-                                 draws(s, [&](int64_t i, int64_t j) { return uniform_at(key, step, i, j) < 0.25 ? 1.0 : 0.0; })};
-                         },
-                         0});
     }
     for (const bool channelwise : {false, true})
         for (DropoutShape s :

@@ -7,6 +7,7 @@
 
 #include "engine/classifier/trainer.h"
 #include "engine/gan/trainer.h"
+#include "tests/kernel_cases.h"
 #include "tests/op_cases.h"
 #include "tests/skip.h"
 #include "tests/training_cases.h"
@@ -37,9 +38,6 @@ struct CountedCase {
     std::function<void(Device, const std::vector<real*>& p)> run;
     std::string counted = "_kernel";  // only kernels with this in their names are counted
 };
-
-// A call of the contract on arrays p and device d.
-#define CALL(...) [=](Device d, const std::vector<real*>& p) { RUN(d, __VA_ARGS__); }
 
 // Runs each case on 16-byte aligned arrays and compares a counter with its limits, for all launches of the call and for each
 // auxiliary kernel alone, because a large kernel could hide the excess of a small one.
@@ -103,8 +101,6 @@ std::vector<CountedCase> elementwise() {
     const DrawShape latents{0, 64, 100};
     cases.push_back({"uniform", "64x100", {latents.size()}, CALL(uniform<real>, p[0], test_counters(d), key, latents, 0, 1)});
     cases.push_back({"normal", "64x100", {latents.size()}, CALL(normal<real>, p[0], test_counters(d), key, latents, 0, 1)});
-    cases.push_back(
-        {"bernoulli", "64x100", {latents.size()}, CALL(bernoulli<real>, p[0], test_counters(d), key, latents, real(0.5))});
     for (const bool channelwise : {false, true}) {
         const DropoutShape s{0, 64, 49, 128, channelwise};
         cases.push_back({"dropout",

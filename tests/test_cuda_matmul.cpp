@@ -22,6 +22,15 @@ using namespace gannet::tests;
 
 namespace {
 
+// |c - exact| <= matmul_error(precision, K) * (sum over k of |a| |b|), for one element before bias and activation.
+// Rounding to p bits to nearest has a relative error of at most u = 2^-p for each operand and 2u + u^2 for each product. K
+// additions follow, and two for slices. An fp32 addition has an error of at most 2^-24, that of a tensor core, which may
+// truncate, 2^-23.
+constexpr double matmul_error(Precision precision, int64_t K) {
+    const double u = precision == Precision::tf32 ? 0x1p-11 : precision == Precision::bf16 ? 0x1p-8 : 0;
+    return 2 * u + u * u + double(K + 2) * (precision == Precision::fp32 ? 0x1p-24 : 0x1p-23) * (1 + u) * (1 + u);
+}
+
 // Rounds to TF32 (11 significant bits, ties away from zero) or BF16 (8 bits, ties to even).
 double rounded(double x, Precision precision) {
     if (precision == Precision::fp32 || x == 0) return x;

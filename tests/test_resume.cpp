@@ -41,7 +41,7 @@ struct RaisedInterrupt {
         watch_interrupts();
         std::raise(SIGINT);
     }
-    ~RaisedInterrupt() { clear_interrupt(); }
+    ~RaisedInterrupt() { watch_interrupts(); }
 };
 
 // A small GAN for 8x8 images. The settings of each case trigger a collapse alarm.

@@ -103,7 +103,6 @@ struct RandomSource {
 };
 Tensor uniform(Shape shape, const RandomSource& source, int64_t first_sample, real low, real high, Device device);
 Tensor normal(Shape shape, const RandomSource& source, int64_t first_sample, real mean, real stddev, Device device);
-Tensor bernoulli(Shape shape, const RandomSource& source, int64_t first_sample, real p, Device device);
 Tensor dropout(const Tensor& x, const RandomSource& source, const DropoutShape& s, real p);
 // fake + weight (real - fake), one weight per sample of axis 0; not recorded
 Tensor interpolate(const Tensor& real_images, const Tensor& fake, const Tensor& weight);

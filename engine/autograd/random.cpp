@@ -22,12 +22,6 @@ Tensor normal(Shape shape, const RandomSource& source, int64_t first_sample, rea
     return y;
 }
 
-Tensor bernoulli(Shape shape, const RandomSource& source, int64_t first_sample, real p, Device device) {
-    Tensor y = Tensor::empty(std::move(shape), device);
-    RUN(device, bernoulli, y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), p);
-    return y;
-}
-
 Tensor dropout(const Tensor& x, const RandomSource& source, const DropoutShape& s, real p) {
     if (x.size() != s.size())
         throw Error("dropout: shape " + x.shape().str() + " is not " + std::to_string(s.samples) + " samples of " +

@@ -61,7 +61,6 @@ void add_draws(std::vector<KernelCase>& cases) {
         const CasesOf at{cases, std::to_string(s.samples) + "x" + std::to_string(s.per_sample)};
         at.add("uniform", {{n}}, 0, CALL(uniform<real>, u.p[0], u.counters, key, s, real(0), real(1)));
         at.add("normal", {{n}}, 0, CALL(normal<real>, u.p[0], u.counters, key, s, real(0), real(1)));
-        at.add("bernoulli", {{n}}, 0, CALL(bernoulli<real>, u.p[0], u.counters, key, s, real(0.5)));
     }
     for (const DropoutShape s : {DropoutShape{0, 64, 1, 512}, {0, 64, 14 * 14, 64}, {0, 64, 14 * 14, 64, true}}) {
         const int64_t n = s.size();

@@ -154,7 +154,7 @@ private:
     Tensor forward(const Network& network, const Tensor& x, Role role, PassObserver* observer = nullptr) const {
         return network.forward({x}, {.update_buffers = false,
                                      .role = role,
-                                     .update = generator_update_number - 1,  // no training update draws these dropout masks
+                                     .update = no_update_number,
                                      .seed = trainer_.config().seed,
                                      .counters = start_.data(),
                                      .observer = observer});
@@ -178,7 +178,7 @@ private:
     }
 
     double penalty_norm(const Tensor& fake) const {
-        const RandomSource source{start_.data(), {trainer_.config().seed, streams::interpolation, generator_update_number - 1}};
+        const RandomSource source{start_.data(), {trainer_.config().seed, streams::interpolation, no_update_number}};
         const Device& device = fake.device();
         Tensor x = interpolate(reals_, fake, uniform({count_, 1}, source, 0, 0, 1, device)).set_requires_grad();
         const Tensor y = forward(trainer_.discriminator(), x, Role::interpolated);

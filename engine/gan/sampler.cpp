@@ -27,7 +27,7 @@ Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
     return generator_.forward({latents}, {.training = batch_statistics,
                                           .update_buffers = false,
                                           .role = Role::fake,
-                                          .update = generator_update_number - 1,  // no training update draws these dropout masks
+                                          .update = no_update_number,
                                           .seed = config_.seed,
                                           .counters = start.data()});
 }

@@ -11,7 +11,7 @@ enum class Net : uint32_t { generator = 0, discriminator = 1, classifier = 2 };
 enum class Role : uint32_t { data = 0, fake = 1, interpolated = 2 };
 
 namespace streams {
-inline constexpr uint32_t data_order = data_order_stream;  // 1
+// 1 is data_order_stream of kernels/philox.h
 inline constexpr uint32_t latent = 2;
 inline constexpr uint32_t interpolation = 3;
 inline constexpr uint32_t sample_grid = 4;
@@ -26,5 +26,7 @@ constexpr uint32_t dropout(Net net, Role role, int layer) {
 
 // Updates within a step: critic update c has number c, generator update k has 2048 + k, in any order.
 inline constexpr uint32_t generator_update_number = 2048;
+// The number of passes outside of training: no update draws the same dropout masks.
+inline constexpr uint32_t no_update_number = generator_update_number - 1;
 
 }  // namespace gannet

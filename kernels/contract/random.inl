@@ -4,7 +4,5 @@
 KERNEL void uniform(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T low, T high, Stream stream);
 // normal numbers by Box-Muller, with log and sincos of kernels/math.h
 KERNEL void normal(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T mean, T stddev, Stream stream);
-// y = 1 with probability p, else 0
-KERNEL void bernoulli(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T p, Stream stream);
-// y = x * mask / (1 - p), mask = bernoulli(1 - p). The mask is not stored: the derivative repeats the same draws.
+// y = x * mask / (1 - p), mask = 1 with probability 1 - p, else 0. The mask is not stored: the derivative repeats the same draws.
 KERNEL void dropout(T* y, const T* x, const Counters* counters, const RandomKey& key, const DropoutShape& s, T p, Stream stream);

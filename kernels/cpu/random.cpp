@@ -128,11 +128,6 @@ void normal(T* y, const Counters* counters, const RandomKey& key, const DrawShap
 }
 
 template <class T>
-void bernoulli(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T p, Stream stream) {
-    for_draws<T>(stream, counters, key, s, from_uniform<T>([=](T u) { return u < p ? T(1) : T(0); }), store(y));
-}
-
-template <class T>
 void dropout(T* y, const T* x, const Counters* counters, const RandomKey& key, const DropoutShape& s, T p, Stream stream) {
     if (s.size() <= 0) return;
     const T keep = 1 - p, scale = 1 / keep;

@@ -1,6 +1,6 @@
 // Random numbers. A thread computes one Philox block, four elements of a sample, and stores it with one 16-byte access. Ten
-// rounds need 20 wide multiplications in about 110 instructions, so uniform and bernoulli (4 bytes per element) take about as
-// long to compute as to store, at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine
+// rounds need 20 wide multiplications in about 110 instructions, so uniform (4 bytes per element) takes about as long to
+// compute as to store, at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine
 // for two elements: about 70 instructions per element, so it is bound by arithmetic, at half of the peak. dropout (8 bytes) is
 // bound by memory.
 #include "kernels/kernels.h"
@@ -103,15 +103,6 @@ __global__ void __launch_bounds__(map_threads, map_blocks)
 }
 
 template <class T>
-__global__ void __launch_bounds__(map_threads, map_blocks) bernoulli_kernel(T* y, const Counters* counters, DrawRows rows, T p) {
-    const OwnDraw<T> mine(rows, counters);
-    typename OwnDraw<T>::Values values;
-#pragma unroll
-    for (int k = 0; k < block_words; ++k) values[k] = T(mine.uniform(k)) < p ? T(1) : T(0);
-    mine.store(y, values);
-}
-
-template <class T>
 __global__ void __launch_bounds__(map_threads, map_blocks)
     dropout_kernel(T* y, const T* x, const Counters* counters, DrawRows rows, T keep, T scale) {
     const OwnDraw<T> mine(rows, counters);
@@ -142,13 +133,6 @@ template <class T>
 void normal(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T mean, T stddev, Stream stream) {
     for_draws(key, s, aligned(y), [&](int64_t e, const DrawRows& rows) {
         launch("normal", normal_kernel<T>, thread_grid(rows.draws), stream, y + e, counters, rows, mean, stddev);
-    });
-}
-
-template <class T>
-void bernoulli(T* y, const Counters* counters, const RandomKey& key, const DrawShape& s, T p, Stream stream) {
-    for_draws(key, s, aligned(y), [&](int64_t e, const DrawRows& rows) {
-        launch("bernoulli", bernoulli_kernel<T>, thread_grid(rows.draws), stream, y + e, counters, rows, p);
     });
 }
 
