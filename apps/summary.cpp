@@ -12,56 +12,43 @@ using namespace gannet;
 
 namespace {
 
-// Prints each network that can be built, then checks that they fit together.
-template <class Config>
-void print_tables(const Config& config, const SampleShape& image) {
-    std::string between;
-    build_networks(config, image, Device::cpu(), [&](const Network& network) {
-        std::printf("%s%s", between.c_str(), summary(network).c_str());
-        between = "\n";
-    });
-}
-
-template <class Config>
-void print_json(const Config& config, const SampleShape& image) {
+void print_json(const config::SharedConfig& config, const SampleShape& image, const Networks& nets) {
     json::Members networks;
-    for (const auto& network : build_networks(config, image, Device::cpu()))
-        networks.emplace_back(network->name(), description(network->layers()));
+    for (const auto& network : nets) networks.emplace_back(network->name(), description(network->layers()));
     const Shape shape = image.torch_shape();
     const json::Members all = {
         {"config", config.effective}, {"image", json::List(shape.begin(), shape.end())}, {"networks", std::move(networks)}};
     std::printf("%s\n", json::dump(all).c_str());
 }
 
-void print_plans(const config::GanConfig& config, const SampleShape& image) {
-    const Networks nets = build_networks(config, image, Device::cpu());
+void print_plans(const config::GanConfig& config, const Networks& nets) {
     std::fputs(gan::plans_text(config, *nets[0], *nets[1]).c_str(), stdout);
 }
 
-void print_plans(const config::ClassifierConfig&, const SampleShape&) {
+void print_plans(const config::ClassifierConfig&, const Networks&) {
     throw Error("a classifier has no plan", "--plan", "each of its steps is one update on one batch; omit --plan");
 }
 
 enum class What { tables, tables_and_estimate, json, plan };
 
-void say_warnings(const config::GanConfig& config, const SampleShape& image) {
-    const Networks nets = build_networks(config, image, Device::cpu());
-    for (const std::string& warning : warnings(config, *nets[0], *nets[1])) say("gannet: warning: " + warning);
-}
-void say_warnings(const config::ClassifierConfig&, const SampleShape&) {}
-
 template <class Config>
 void print(const Config& config, What what) {
     const DeclaredImages images = declared_images(config);
     if (!images.absent.empty()) say(note_of(images));
-    if (what == What::plan) return print_plans(config, images.image);
-    if (what == What::json) print_json(config, images.image);
-    else print_tables(config, images.image);
+    std::string between;
+    const auto table = [&](const Network& network) {  // at once: the next network may be refused
+        if (what == What::json || what == What::plan) return;
+        std::printf("%s%s", between.c_str(), summary(network).c_str());
+        between = "\n";
+    };
+    const Networks nets = build_networks(config, images.image, Device::cpu(), table);
+    if (what == What::plan) return print_plans(config, nets);
+    if (what == What::json) print_json(config, images.image, nets);
     if (what == What::tables_and_estimate) {
         const Device device = choose_device("auto", 0);
         std::printf("\n%s", estimate_text(config, images.image, images.count, device).c_str());
     }
-    say_warnings(config, images.image);
+    if constexpr (is_gan<Config>) say_warnings(config, *nets[0], *nets[1]);
 }
 
 }  // namespace

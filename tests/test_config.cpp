@@ -8,6 +8,7 @@
 
 #include "engine/model/model.h"
 #include "engine/nn/module.h"
+#include "engine/run/networks.h"
 #include "tests/temporary.h"
 
 using namespace gannet;
@@ -145,7 +146,12 @@ TEST_CASE("repeat and residual") {
 
 // The cause may be a setting, not the line that the error names.
 TEST_CASE("an error about incompatible keys names the settings") {
-    const auto error = [](const Settings& settings) { return error_of([&] { load_model("models/vanilla.json", settings); }); };
+    const auto error = [](const Settings& settings) {
+        return error_of([&] {
+            const auto config = std::get<GanConfig>(load_model("models/vanilla.json", settings));
+            naming_settings(settings, [&] { build_networks(config, {28, 28, 1}, Device::cpu()); });
+        });
+    };
     CHECK(has(error({"log_every=3", "objective.loss=hinge"}), "the discriminator ends in a sigmoid (discriminator["));
     CHECK(has(error({"log_every=3", "objective.loss=hinge"}), ", with --set objective.loss=hinge): "));
     CHECK_FALSE(has(error({"objective.loss=bce", "objective.bce_epsilon=-1"}), "with "));  // the error names the setting itself

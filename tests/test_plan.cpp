@@ -244,7 +244,7 @@ TEST_CASE("plan: its work counts the passes of a step") {
                 const DeviceValue<Counters> counters(Device::cpu());
                 const auto parts = made.parts();
                 const gan::Step::Nets nets{made.generator(), made.discriminator(), parts[0].optimizer, parts[1].optimizer};
-                gan::Step step(config, nets, feed, counters, {plan}, Device::cpu());
+                gan::Step step(config, nets, feed, counters.data(), {plan}, Device::cpu());
                 struct : gan::StepObserver {
                     PassObserver* passes(const gan::Update&, int) override { return ++count, nullptr; }
                     int count = 0;

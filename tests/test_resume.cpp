@@ -41,7 +41,7 @@ struct RaisedInterrupt {
         watch_interrupts();
         std::raise(SIGINT);
     }
-    ~RaisedInterrupt() { watch_interrupts(); }
+    ~RaisedInterrupt() { clear_interrupt(); }
 };
 
 // A small GAN for 8x8 images. The settings of each case trigger a collapse alarm.

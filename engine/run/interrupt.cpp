@@ -42,7 +42,6 @@ void watch(int signal, bool even_if_ignored) {
 }  // namespace
 
 void watch_interrupts() {
-    noted = interrupts = 0;
     on_terminal = ::isatty(2);
     watch(SIGINT, false);
     watch(SIGHUP, false);
@@ -51,6 +50,10 @@ void watch_interrupts() {
 }
 
 bool interrupted() { return noted != 0; }
+void clear_interrupt() {
+    noted = 0;
+    interrupts = 0;
+}
 
 void ignore_write_signals() {
     std::signal(SIGPIPE, SIG_IGN);

@@ -10,10 +10,11 @@ public:
     const char* what() const noexcept override { return "interrupted"; }
 };
 
-// Forgets earlier signals. From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 are only recorded; a second SIGINT ends the program
-// immediately with status 130. SIGINT and SIGHUP remain ignored if they were ignored before (nohup, a script's background job).
+// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 are only recorded; a second SIGINT ends the program immediately with status
+// 130. SIGINT and SIGHUP remain ignored if they were ignored before (nohup, a script's background job).
 void watch_interrupts();
 bool interrupted();
+void clear_interrupt();
 
 // Writing to a closed pipe, past the limit on file sizes or to the terminal of another job then returns an error or succeeds,
 // instead of ending or stopping the program.

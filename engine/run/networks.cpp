@@ -34,10 +34,9 @@ DeclaredImages declared_images(const config::SharedConfig& config) {
     return images;
 }
 
-void say_warnings(const config::GanConfig& config) {
-    for (const std::string& line : warnings(config)) say("gannet: warning: " + line);
+void say_warnings(const config::GanConfig& config, const Network& generator, const Network& discriminator) {
+    for (const std::string& line : warnings(config, generator, discriminator)) say("gannet: warning: " + line);
 }
-void say_warnings(const config::ClassifierConfig&) {}
 
 std::string note_of(const DeclaredImages& images) {
     return "note: the data were not found: " + images.absent + ". The model file declares images of " + images.image.str();

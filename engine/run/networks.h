@@ -37,8 +37,7 @@ struct DeclaredImages {
 DeclaredImages declared_images(const config::SharedConfig& config);
 
 // Prints warnings about probable mistakes.
-void say_warnings(const config::GanConfig& config);
-void say_warnings(const config::ClassifierConfig& config);
+void say_warnings(const config::GanConfig& config, const Network& generator, const Network& discriminator);
 
 // "note: ..." for the user, if the images are missing.
 std::string note_of(const DeclaredImages& images);
