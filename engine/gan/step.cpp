@@ -218,6 +218,8 @@ Pass Step::pass(const CurrentBatch& at, Role role) const {
             .observer = at.observer.passes(at.update, at.number)};
 }
 
-RandomSource Step::source(const CurrentBatch& at, uint32_t stream) const { return {counters_, {config_.seed, stream, at.update.key()}}; }
+RandomSource Step::source(const CurrentBatch& at, uint32_t stream) const {
+    return {counters_, {config_.seed, stream, at.update.key()}};
+}
 
 }  // namespace gannet::gan

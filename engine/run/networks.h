@@ -16,8 +16,8 @@ namespace gannet {
 // The generator and the discriminator, or the classifier.
 using Networks = std::vector<std::unique_ptr<Network>>;
 
-// Builds the networks in the memory of the host, with the threads of `device`, and passes each to `built`. Throws Error if they do
-// not fit each other or images of this shape. The values of the parameters are not initialised.
+// Builds the networks in the memory of the host, with the threads of `device`, and passes each to `built`. Throws Error if they
+// do not fit each other or images of this shape. The values of the parameters are not initialised.
 using Built = std::function<void(const Network&)>;
 Networks build_networks(const config::GanConfig& config, const SampleShape& image, const Device& device, const Built& built = {});
 Networks build_networks(const config::ClassifierConfig& config, const SampleShape& image, const Device& device,

@@ -30,7 +30,7 @@ void check_trace_memory(double bytes, const std::string& file);
 
 // Whether a file is a complete trace.
 bool is_trace(const std::string& path);
-// Throws Error if a trace at `path` would replace a file that is not a trace. An empty path is no file.
+// Throws Error if a trace at `path` would replace a file that is not a trace. Does nothing if `path` is empty.
 void check_trace_place(const std::string& path);
 
 }  // namespace gannet
