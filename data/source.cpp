@@ -52,26 +52,15 @@ bool is_image_name(const std::string& name) {
 
 bool is_hidden(const std::string& path) {
     // macOS in archives; Synology, QNAP and NetApp; Windows; ext4
-    constexpr std::string_view kept_by_systems[] = {"__macosx",
-                                                    "@eadir",
-                                                    "@tmp",
-                                                    "@__thumb",
-                                                    "@recycle",
-                                                    "#recycle",
-                                                    "#snapshot",
-                                                    "@recently-snapshot",
-                                                    "~snapshot",
-                                                    "$recycle.bin",
-                                                    "recycler",
-                                                    "recycled",
-                                                    "found.000",
-                                                    "lost+found",
-                                                    "system volume information"};
+    constexpr std::string_view kept_by_systems[] = {
+        "__macosx",           "@eadir",    "@tmp",         "@__thumb", "@recycle", "#recycle",   "#snapshot",
+        "@recently-snapshot", "~snapshot", "$recycle.bin", "recycler", "recycled", "lost+found", "system volume information"};
     const std::string small = lower(path);
     for (std::size_t at = 0; at < small.size();) {
         const std::size_t end = std::min(small.find('/', at), small.size());
         const std::string_view part(small.data() + at, end - at);
         if (part.starts_with('.') && part != "." && part != "..") return true;
+        if (part.size() == 9 && part.starts_with("found.") && part.find_first_not_of("0123456789", 6) == part.npos) return true;
         if (std::find(std::begin(kept_by_systems), std::end(kept_by_systems), part) != std::end(kept_by_systems)) return true;
         at = end + 1;
     }
