@@ -1,16 +1,24 @@
 // The part of the model that this thread computes. Errors name it, and a profiler shows it as nested ranges (step > critic update
 // > backward > "discriminator.2 conv2d" > kernel).
 #pragma once
+#include <map>
 #include <mutex>
 #include <string>
-#include <unordered_set>
+#include <utility>
 
 namespace gannet {
+
+// A part of a training step: a layer, or a phase such as "backward".
+struct StepPart {
+    const char* name;
+    const char* group = nullptr;  // `bench` reports the sum over each group: "conv2d", "optimizer"
+    bool is_backward = false;     // the backward pass of what is inside
+};
 
 // Receives the ranges of all threads: NVTX once a GPU is opened (engine/tensor/cuda.cpp), or the profile of `bench`, during which
 // only one thread may compute; otherwise null. `to` is passed to both functions.
 struct ProfilerRanges {
-    void (*begin)(void* to, const char* name) = nullptr;
+    void (*begin)(void* to, const StepPart& part) = nullptr;
     void (*end)(void* to) = nullptr;
     void* to = nullptr;
 };
@@ -18,8 +26,10 @@ inline ProfilerRanges profiler_ranges;
 
 class Range {
 public:
-    explicit Range(const char* name) : open_(name && profiler_ranges.begin) {
-        if (open_) profiler_ranges.begin(profiler_ranges.to, name);
+    explicit Range(const StepPart& part) : Range(&part) {}
+    explicit Range(const char* name) : Range(StepPart{name}) {}
+    explicit Range(const StepPart* part) : open_(part && profiler_ranges.begin) {  // null: no range
+        if (open_) profiler_ranges.begin(profiler_ranges.to, *part);
     }
     ~Range() {
         if (open_) profiler_ranges.end(profiler_ranges.to);
@@ -31,26 +41,29 @@ private:
     bool open_;
 };
 
-// Returns a copy of the name that is never freed.
-inline const char* interned(const std::string& name) {
+// Returns a part that is never freed.
+inline const StepPart* interned(const std::string& name, const std::string& group) {
     static std::mutex mutex;
-    static std::unordered_set<std::string> names;
+    static std::map<std::pair<std::string, std::string>, StepPart> parts;
     const std::lock_guard lock(mutex);
-    return names.insert(name).first->c_str();
+    const auto [at, added] = parts.try_emplace({name, group});
+    if (added) at->second = {at->first.first.c_str(), at->first.second.c_str()};
+    return &at->second;
 }
 
 // The innermost layer, or null outside of a layer.
-inline thread_local const char* current_place = nullptr;
+inline thread_local const StepPart* current_place = nullptr;
+inline std::string current_place_name() { return current_place ? current_place->name : ""; }
 
 class Place {
 public:
-    explicit Place(const char* name) : before_(current_place), range_(name) { current_place = name; }
+    explicit Place(const StepPart* layer) : before_(current_place), range_(layer) { current_place = layer; }
     ~Place() { current_place = before_; }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
 
 private:
-    const char* before_;
+    const StepPart* before_;
     Range range_;
 };
 

@@ -94,7 +94,7 @@ Tensors grad(const Tensors& ys, const Tensors& xs, const Tensors& dys, const Gra
     for (const Tensor& x : xs)
         if (!x) throw Error("grad: an absent tensor has no gradient");
 
-    const Range backward("backward");
+    const Range backward({.name = "backward", .is_backward = true});
     const Recording scope(options.create_graph);
     const Paths paths(ys, xs);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/tensor/tensor.h"
+#include "kernels/place.h"
 
 namespace gannet {
 
@@ -30,7 +31,7 @@ struct Node {
     std::vector<std::weak_ptr<Tensor::Impl>> outputs;
     Tensor kept;  // the memory of the last output, if the rule needs it whoever else keeps it
     Vjp vjp;
-    const char* place;  // name of the recording layer
+    const StepPart* place;  // the recording layer
 };
 
 // Records `outputs` as computed from `inputs`, if recording is on and some input requires a gradient. Outputs that a rule cannot

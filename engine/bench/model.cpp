@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <sstream>
@@ -71,25 +70,22 @@ using Clock = std::chrono::steady_clock;
 struct Ledger {
     const ProfilerRanges before = profiler_ranges;
     std::map<std::string, Family> families;
-    std::vector<const char*> open;
+    std::vector<StepPart> open;
     Clock::time_point since = Clock::now();
 
     Ledger() {
-        profiler_ranges = {[](void* to, const char* range) { static_cast<Ledger*>(to)->settle().push_back(range); },
+        profiler_ranges = {[](void* to, const StepPart& part) { static_cast<Ledger*>(to)->settle().push_back(part); },
                            [](void* to) { static_cast<Ledger*>(to)->settle().pop_back(); }, this};
     }
     Ledger(const Ledger&) = delete;
     ~Ledger() { profiler_ranges = before; }
 
     // Adds the time since the last event to the innermost range. Returns the open ranges.
-    std::vector<const char*>& settle() {
+    std::vector<StepPart>& settle() {
         const Clock::time_point now = Clock::now();
-        // "discriminator.2 conv2d" is a layer; "optimizer", "step", "discriminator update" and "backward" are not.
-        const char *range = open.empty() ? "" : open.back(), *space = std::strchr(range, ' ');
-        const bool layer = space && std::memchr(range, '.', std::size_t(space - range));
-        bool backward = false;
-        for (const char* outer : open) backward = backward || std::strcmp(outer, "backward") == 0;
-        Family& family = families[layer ? space + 1 : std::strcmp(range, "optimizer") == 0 ? range : "rest"];
+        const bool backward = std::any_of(open.begin(), open.end(), [](const StepPart& part) { return part.is_backward; });
+        const char* group = open.empty() ? nullptr : open.back().group;
+        Family& family = families[group ? group : "rest"];
         (backward ? family.backward : family.forward) += std::chrono::duration<double>(now - since).count();
         since = now;
         return open;

@@ -93,14 +93,14 @@ bool all_finite(const Tensor& x) {
 struct ActivationMoments : PassObserver {
     void output(const Module& module, const Tensor& y) override {
         const auto [mean_value, deviation] = moments_of(y);
-        found.emplace_back(module.place, json::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}});
+        found.emplace_back(module.place->name, json::Members{{"mean", brief(mean_value)}, {"std", brief(deviation)}});
     }
     json::Members found;
 };
 
 struct FirstNotFinite : PassObserver {
     void output(const Module& module, const Tensor& y) override {
-        if (place.empty() && !all_finite(y)) place = module.place;
+        if (place.empty() && !all_finite(y)) place = module.place->name;
     }
     std::string place;
 };

@@ -47,7 +47,7 @@ void align(FlatLayout& flat) { flat.size = (flat.size + alignment - 1) / alignme
 Module::Module(const Site& site)
     : type(site.kind.spec.name),
       name(site.name),
-      place(interned(name + " " + type)),
+      place(interned(name + " " + type, type)),
       in(site.in),
       out(site.in),
       traits(site.kind.traits) {

@@ -10,6 +10,7 @@
 #include "engine/autograd/ops.h"
 #include "engine/nn/spec.h"
 #include "engine/tensor/random.h"
+#include "kernels/place.h"
 
 namespace gannet {
 
@@ -166,7 +167,7 @@ public:
     virtual Description describe() const = 0;
 
     std::string type, name;  // "conv2d", "generator.3"
-    const char* place;       // "generator.3 conv2d", for errors and profilers
+    const StepPart* place;   // "generator.3 conv2d", for errors and profilers
     SampleShape in, out;
     std::vector<Variable> parameters, buffers;
     std::vector<Child> children;

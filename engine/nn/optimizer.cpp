@@ -33,7 +33,7 @@ void Optimizer::begin() {
 }
 
 void Optimizer::update() {
-    const Range range("optimizer");
+    const Range range({.name = "optimizer", .group = "optimizer"});
     kind_.update(parameters_, update_);
     for (const auto& [decorator, on] : decorators_) decorator->after(on);
 }

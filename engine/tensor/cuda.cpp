@@ -77,7 +77,7 @@ public:
         if (!unusable_.empty()) return;
         name_ = "cuda" + (index ? ":" + std::to_string(index) : "") + " (" + name_ + ")";
 #ifdef GANNET_NVTX
-        profiler_ranges = {[](void*, const char* range) { nvtxRangePushA(range); }, [](void*) { nvtxRangePop(); }};
+        profiler_ranges = {[](void*, const StepPart& part) { nvtxRangePushA(part.name); }, [](void*) { nvtxRangePop(); }};
 #endif
     }
 

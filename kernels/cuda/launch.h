@@ -37,7 +37,7 @@ inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_str
     cudaGetLastError();
     throw Error(std::string("CUDA: ") + cudaGetErrorString(error),
                 std::string(kernel) + " <<<" + text(grid.blocks) + ", " + text(grid.threads) + ", " +
-                    std::to_string(grid.shared) + " bytes>>>" + (current_place ? std::string(" of ") + current_place : ""),
+                    std::to_string(grid.shared) + " bytes>>>" + (current_place ? " of " + current_place_name() : ""),
                 "an earlier kernel may be the cause: run again with CUDA_LAUNCH_BLOCKING=1 and --set cuda.graph=false");
 }
 
@@ -46,7 +46,7 @@ inline std::string text(dim3 d) { return std::to_string(d.x) + "x" + std::to_str
 template <class... P>
 void describe(const char* name, const P&... arguments) {
     if (!simt::logs()) return;
-    std::string text = std::string(name) + "\t" + (current_place ? current_place : "") + "\t";
+    std::string text = std::string(name) + "\t" + current_place_name() + "\t";
     [[maybe_unused]] const auto add = [&](const auto& argument) {
         if constexpr (requires { argument.extents_text(); }) text += argument.extents_text();
     };

@@ -65,8 +65,7 @@ const Library& library() {
 void check(cublasStatus_t status, const char* call) {
     if (status == CUBLAS_STATUS_SUCCESS) return;
     throw Error(std::string("cuBLAS: ") + library().status_string(status),
-                std::string(call) + (current_place ? std::string(" of ") + current_place : ""),
-                "--set cuda.matmul=own does without");
+                std::string(call) + (current_place ? " of " + current_place_name() : ""), "--set cuda.matmul=own does without");
 }
 
 // The handle and workspace of a GPU for its stream. Never destroyed.
@@ -82,11 +81,10 @@ cublasHandle_t handle_for(Stream stream) {
     cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
     cudaStreamIsCapturing(stream_of(stream), &capture);
     if (capture != cudaStreamCaptureStatusNone)
-        throw Error("cuBLAS is first used inside of a graph capture", current_place ? current_place : "",
-                    "run one step before the capture");
+        throw Error("cuBLAS is first used inside of a graph capture", current_place_name(), "run one step before the capture");
     if (!workspace && cudaMalloc(&workspace, workspace_bytes) != cudaSuccess) {
         cudaGetLastError();
-        throw Error("out of device memory: 32 MiB asked as a workspace of cuBLAS", current_place ? current_place : "",
+        throw Error("out of device memory: 32 MiB asked as a workspace of cuBLAS", current_place_name(),
                     "lower `batch`, or --set cuda.matmul=own");
     }
     cublasHandle_t made = nullptr;
