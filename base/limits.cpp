@@ -187,9 +187,12 @@ int64_t free_memory(const std::string& root) {
 
 std::string lack_of_memory(double bytes, int64_t free) {
     constexpr double spare = 4e6, of_it = 1.0 / 64;  // page tables, stacks, what malloc adds
-    if (bytes * (1 + of_it) + spare <= double(free)) return "";
-    const int64_t wanted = int64_t(std::ceil(std::min(bytes / 1e6, 9e18)));
-    return std::to_string(wanted) + " MB, more than the " + std::to_string(free / 1000000) + " MB of memory that are free";
+    const double besides = bytes * of_it + spare;
+    if (bytes + besides <= double(free)) return "";
+    const auto megabytes = [](double n) { return int64_t(std::ceil(std::min(n / 1e6, 9e18))); };
+    std::string text = std::to_string(megabytes(bytes)) + " MB";
+    if (megabytes(bytes) <= free / 1000000) text += " and " + std::to_string(megabytes(besides)) + " MB to spare";
+    return text + ", more than the " + std::to_string(free / 1000000) + " MB of memory that are free";
 }
 
 void check_free(int64_t bytes, const std::string& file, const FreeMemory& free) {

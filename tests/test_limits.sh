@@ -105,6 +105,7 @@ check "the advice about 200 transposed convolutions within 5 s" test $((($(date 
 
 # ---- what a command line or a model file asks for -----------------------------------------------------------------------------
 # Compared with the free memory before it is taken; no folder or file is made.
+rm -rf never
 refuses_large() { # pattern, command ...
     refuses_at_once "more than the [0-9]+ MB of memory that are free .*$1" "${@:2}"
     check "no files of: ${*:2}" test ! -e never -a ! -e never.png -a ! -e never.safetensors

@@ -190,6 +190,28 @@ TEST_CASE("plan: joint and separate scores give the same gradients") {
     }
 }
 
+TEST_CASE("training: hooks are called in each update, before and after the weights move") {
+    std::vector<std::string> calls;
+    std::vector<real> before;
+    Hooks hooks;
+    hooks.gradients_ready.push_back([&](Network& network) {
+        calls.push_back(network.name() + " gradients");
+        before = network.flat_values().to_host();
+        const std::vector<real> gradients = network.flat_gradients().to_host();
+        CHECK(std::any_of(gradients.begin(), gradients.end(), [](real g) { return g != 0; }));
+    });
+    hooks.updated.push_back([&](Network& network) {
+        calls.push_back(network.name() + " updated");
+        CHECK(network.flat_values().to_host() != before);
+    });
+    using Calls = std::vector<std::string>;
+    GanTrainer(golden_config("vanilla"), few_images(), Device::cpu(), hooks).step();
+    CHECK(calls == Calls{"generator gradients", "generator updated", "discriminator gradients", "discriminator updated"});
+    calls.clear();
+    ClassifierTrainer(small_classifier(), few_images(), Device::cpu(), hooks).step();
+    CHECK(calls == Calls{"classifier gradients", "classifier updated"});
+}
+
 TEST_CASE("plan: warm-up steps have their own plan") {
     const config::GanConfig config = golden_config(
         "wgan", {"objective.critic_steps=1", "objective.critic_warm_up={\"steps\": 1, \"every\": 3, \"critic_steps\": 2}"});
@@ -244,9 +266,9 @@ TEST_CASE("plan: its work counts the passes of a step") {
                 const DeviceValue<Counters> counters(Device::cpu());
                 const auto parts = made.parts();
                 const gan::Step::Nets nets{made.generator(), made.discriminator(), parts[0].optimizer, parts[1].optimizer};
-                gan::Step step(config, nets, feed, counters.data(), {plan}, Device::cpu());
-                struct : gan::StepObserver {
-                    PassObserver* passes(const gan::Update&, int) override { return ++count, nullptr; }
+                gan::Step step(config, nets, feed, counters.data(), {plan}, {}, Device::cpu());
+                struct : StepObserver {
+                    PassObserver* passes(const std::string&) override { return ++count, nullptr; }
                     int count = 0;
                 } passes;
                 step.run(plan, passes);

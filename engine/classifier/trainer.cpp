@@ -38,17 +38,18 @@ std::vector<int64_t> largest(const std::vector<real>& rows, int64_t cols) {
     return out;
 }
 
-ClassifierTrainer::ClassifierTrainer(const config::ClassifierConfig& config, const Dataset& data, Device device)
+ClassifierTrainer::ClassifierTrainer(const config::ClassifierConfig& config, const Dataset& data, Device device, Hooks hooks)
     : Trainer(config, with_labels(data), true, config.batch, device),
       config_(config),
-      network_(Net::classifier, config.classifier, image_, image_, config_, device_) {
+      network_(Net::classifier, config.classifier, image_, image_, config_, device_),
+      hooks_(std::move(hooks)) {
     check_scores(config_, network_, data);
     network_.initialise(config.seed);
     optimizer_ = std::make_unique<Optimizer>(config.optimizer, network_);
     one_ = Tensor::full({}, 1, device_);
 }
 
-std::vector<Tensor> ClassifierTrainer::updates(int, Trace* trace) {
+std::vector<Tensor> ClassifierTrainer::updates(int, StepObserver& observer) {
     const Range range("classifier update");
     optimizer_->begin();
     const Tensor images = feed_.batch(0, config_.batch, counters_.data()),
@@ -56,13 +57,10 @@ std::vector<Tensor> ClassifierTrainer::updates(int, Trace* trace) {
     const Pass pass{.role = Role::data, .seed = config_.seed, .counters = counters_.data()};
     const Tensor scores = network_.forward({images}, pass), loss = cross_entropy(scores, labels);
     grad({loss}, network_.values(), {one_}, {.create_graph = false, .into = network_.gradients()});
-    if (trace) {
-        trace->images("c0.real", images, image_);
-        trace->values("c0.labels", labels);
-        trace->values("c0.loss", loss);
-        trace->gradients("c0.grad.", network_);
-    }
-    optimizer_->update();
+    observer.images("c0.real", images, image_);
+    observer.values("c0.labels", labels);
+    observer.values("c0.loss", loss);
+    finish_update("c0.", network_, *optimizer_, hooks_, observer);
     return {loss.detach(), scores.detach(), labels};
 }
 

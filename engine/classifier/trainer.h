@@ -16,8 +16,8 @@ struct ClassifierFigures {
 class ClassifierTrainer : public Trainer {
 public:
     // Builds the network, checks it against the data, which must outlive the trainer and have labels, and initialises it.
-    ClassifierTrainer(const config::ClassifierConfig& config, const Dataset& data, Device device);
-    ClassifierTrainer(const config::ClassifierConfig& config, Dataset&& data, Device device) = delete;
+    ClassifierTrainer(const config::ClassifierConfig& config, const Dataset& data, Device device, Hooks hooks = {});
+    ClassifierTrainer(const config::ClassifierConfig& config, Dataset&& data, Device device, Hooks hooks = {}) = delete;
 
     const config::ClassifierConfig& config() const override { return config_; }
     std::vector<Part> parts() override { return {{network_, *optimizer_}}; }
@@ -30,11 +30,12 @@ public:
 private:
     enum Result { of_loss, of_scores, of_labels };  // places in results()
 
-    std::vector<Tensor> updates(int plan, Trace* trace) override;
+    std::vector<Tensor> updates(int plan, StepObserver& observer) override;
 
     config::ClassifierConfig config_;
     Network network_;
     std::unique_ptr<Optimizer> optimizer_;
+    Hooks hooks_;
     Tensor one_;
 };
 

@@ -72,6 +72,11 @@ uint32_t Update::key() const { return (net == Net::generator ? generator_update_
 
 std::string Update::name() const { return (net == Net::generator ? "g" : "d") + std::to_string(index); }
 
+std::string Update::prefix(const Batch& batch) const {
+    const auto number = &batch - batches.data();
+    return name() + "." + (number ? "b" + std::to_string(number) + "." : "");
+}
+
 const Update& Plan::first_of(Net net) const {
     return *std::find_if(updates.begin(), updates.end(), [&](const Update& u) { return u.net == net; });
 }

@@ -42,8 +42,9 @@ struct Update {
     std::optional<Penalty> penalty = {};  // of each batch, at points between its real and fake images
     std::optional<WeightClip> clip = {};
 
-    uint32_t key() const;      // of its random draws
-    std::string name() const;  // "d0", "g1": as in traces
+    uint32_t key() const;                          // of its random draws
+    std::string name() const;                      // "d0", "g1": as in traces
+    std::string prefix(const Batch& batch) const;  // of names in traces: "d0.", "d0.b1." for the second batch
 };
 
 struct Plan {

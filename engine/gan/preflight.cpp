@@ -99,16 +99,17 @@ namespace {
 
 void check_grid(const config::GanConfig& config, const Network& generator, const Network& discriminator, const Device& device) {
     const GridMemory grid = grid_memory(config, generator, device);
-    const double networks = 2.0 * sizeof(real) * double(generator.parameter_count() + discriminator.parameter_count());
-    const auto check = [&](double bytes, int64_t free) {
-        if (bytes <= 0) return;
-        if (const std::string lack = lack_of_memory(bytes, free); !lack.empty())
+    const double values = 2.0 * sizeof(real) * double(generator.parameter_count() + discriminator.parameter_count());
+    const auto check = [&](double samples, double networks, int64_t free) {
+        if (samples <= 0 || !lack_of_memory(networks, free).empty())
+            return;  // networks that do not fit have an error of their own
+        if (const std::string lack = lack_of_memory(samples + networks, free); !lack.empty())
             throw LackOfMemory("with the networks, the grid of " + grouped(config.samples.rows) + " x " +
                                    grouped(config.samples.columns) + " samples takes " + lack,
                                config.where("samples"), "lower samples.rows and samples.columns, or data.size");
     };
-    check(grid.host + (device.is_cuda() ? 0 : networks), free_memory());
-    check(grid.device + (device.is_cuda() ? networks : 0), device.available_memory());
+    check(grid.host, device.is_cuda() ? 0 : values, free_memory());
+    check(grid.device, generator.device().is_cuda() ? 0 : values, device.available_memory());  // on the GPU: allocated already
 }
 
 }  // namespace

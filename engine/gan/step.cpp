@@ -8,12 +8,12 @@ namespace gannet::gan {
 struct Step::CurrentBatch {
     const Update& update;
     const Batch& batch;
-    int number;  // of the batch within the update
     StepObserver& observer;
+    std::string prefix = update.prefix(batch);
 
-    void values(const char* name, const Tensor& value) const { observer.values(update, number, name, value); }
-    void images(const std::string& name, const Tensor& value, const SampleShape& sample) const {
-        observer.images(update, number, name, value, sample);
+    void values(const char* name, const Tensor& value) const { observer.values(prefix + name, value); }
+    void images(const char* name, const Tensor& value, const SampleShape& sample) const {
+        observer.images(prefix + name, value, sample);
     }
 };
 
@@ -37,11 +37,12 @@ void GradientSum::add(int term, const Tensor& loss) {
 }
 
 Step::Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const Counters* counters,
-           const std::vector<Plan>& plans, Device device)
+           const std::vector<Plan>& plans, Hooks hooks, Device device)
     : config_(config),
       nets_(nets),
       feed_(feed),
       counters_(counters),
+      hooks_(std::move(hooks)),
       device_(device),
       batch_(config.batch),
       generator_gradients_(nets.generator, plans[0].first_of(Net::generator).batch_weight, device),
@@ -76,7 +77,7 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
     discriminator_gradients_.begin();
     Tensor total;
     for (const Batch& batch : update.batches) {
-        const CurrentBatch at{update, batch, int(&batch - update.batches.data()), observer};
+        const CurrentBatch at{update, batch, observer};
         const bool join = batch.scores == Scores::joined;
         const Tensor joined = join ? Tensor::empty(discriminator.in().batch(2 * batch_), device_) : Tensor();
         const Tensor real_images = reals(at, join ? joined.rows(0, batch_) : Tensor());
@@ -151,7 +152,7 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
     const LossTerms& losses = update.losses;
     Tensor total;
     for (const Batch& batch : update.batches) {
-        const CurrentBatch at{update, batch, int(&batch - update.batches.data()), observer};
+        const CurrentBatch at{update, batch, observer};
         const Fakes fakes = fakes_of(at, true);
         Fakes left{fakes.latents, fakes.images.detach(), {}, {}};
         Pass seen = pass(at, Role::fake);
@@ -174,10 +175,7 @@ Tensor Step::generator_update(const Update& update, StepObserver& observer) {
 
 void Step::finish(const Update& update, Network& network, Optimizer& optimizer, StepObserver& observer) {
     if (update.batches.front().reuse >= 0) stored_fakes_.clear();
-    for (const Hook& hook : gradients_ready) hook(network);
-    observer.gradients(update, network);
-    optimizer.update();
-    for (const Hook& hook : updated) hook(network);
+    finish_update(update.name() + ".", network, optimizer, hooks_, observer);
 }
 
 Step::Fakes Step::fakes_of(const CurrentBatch& at, bool recorded) {
@@ -215,7 +213,7 @@ Pass Step::pass(const CurrentBatch& at, Role role) const {
             .first_sample = at.batch.first_sample,
             .seed = config_.seed,
             .counters = counters_,
-            .observer = at.observer.passes(at.update, at.number)};
+            .observer = at.observer.passes(at.prefix)};
 }
 
 RandomSource Step::source(const CurrentBatch& at, uint32_t stream) const {

@@ -3,27 +3,14 @@
 // of the step: everything that depends on it is in the plan or is read from `counters` in device memory. So a captured CUDA graph
 // can be replayed for any step.
 #pragma once
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "engine/gan/plan.h"
-#include "engine/nn/optimizer.h"
 #include "engine/train/image_feed.h"
+#include "engine/train/step_observer.h"
 
 namespace gannet::gan {
-
-// Watches a step; the default ignores everything. `batch` counts within the update.
-class StepObserver {
-public:
-    virtual ~StepObserver() = default;
-    virtual void values(const Update&, int /*batch*/, const std::string& /*name*/, const Tensor&) {}
-    virtual void images(const Update&, int /*batch*/, const std::string& /*name*/, const Tensor&, const SampleShape&) {}
-    // The sum of an update's gradients, before the weights move.
-    virtual void gradients(const Update&, const Network&) {}
-    // The observer of a batch's passes through the networks; null: none.
-    virtual PassObserver* passes(const Update&, int /*batch*/) { return nullptr; }
-};
 
 // The sum of the gradients of the loss terms, in the network's flat gradients. The first term of an update is written there. Each
 // further term is written to its own buffer and added in one launch; the tape would need one per parameter.
@@ -54,15 +41,10 @@ public:
     };
     // All arguments except the plans must outlive the step. It allocates the buffers that the plans need.
     Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const Counters* counters,
-         const std::vector<Plan>& plans, Device device);
+         const std::vector<Plan>& plans, Hooks hooks, Device device);
 
     // Returns the losses of the last update of the discriminator and of the last one of the generator.
     std::vector<Tensor> run(const Plan& plan, StepObserver& observer);
-
-    // Called once an update's flat gradients are complete, and once its weights have moved, when a step is executed or recorded:
-    // a replayed graph does not call them. They may only launch kernels, as a Decorator may.
-    using Hook = std::function<void(Network&)>;
-    std::vector<Hook> gradients_ready, updated;
 
 private:
     // A batch of fakes, with the tape if it was recorded.
@@ -90,6 +72,7 @@ private:
     Nets nets_;
     const ImageFeed& feed_;
     const Counters* counters_;  // in device memory
+    Hooks hooks_;
     Device device_;
     int64_t batch_;
     GradientSum generator_gradients_, discriminator_gradients_;

@@ -14,43 +14,9 @@ int64_t most_images(const Objective& o, int64_t batch) {
     return std::max(o.critic_steps, o.warm_up ? o.warm_up->critic_steps : 0) * o.discriminator_batches * batch;
 }
 
-// Writes the values of a step to a trace: "d0.real", and "d0.b1.real" for the second batch.
-class TraceObserver : public gan::StepObserver, public PassObserver {
-public:
-    explicit TraceObserver(Trace& trace) : trace_(trace) {}
-    void values(const gan::Update& update, int batch, const std::string& name, const Tensor& value) override {
-        trace_.values(prefix(update, batch) + name, value);
-    }
-    void images(const gan::Update& update, int batch, const std::string& name, const Tensor& value,
-                const SampleShape& sample) override {
-        trace_.images(prefix(update, batch) + name, value, sample);
-    }
-    void gradients(const gan::Update& update, const Network& network) override {
-        trace_.gradients(prefix(update, 0) + "grad.", network);
-    }
-    PassObserver* passes(const gan::Update& update, int batch) override {
-        of_batch_ = prefix(update, batch);
-        return this;
-    }
-    void mask(const Module& module, const Pass& pass, const std::function<Tensor()>& draw) override {
-        static constexpr const char* roles[] = {"real", "fake", "interpolated"};
-        const Tensor mask = draw();
-        const SampleShape sample = mask.shape().size() == 4 ? SampleShape{mask.dim(1), mask.dim(2), mask.dim(3), false}
-                                                            : SampleShape{1, 1, mask.dim(1), true};
-        trace_.images(of_batch_ + "mask." + module.name + "." + roles[int(pass.role)], mask, sample);
-    }
-
-private:
-    static std::string prefix(const gan::Update& update, int batch) {
-        return update.name() + "." + (batch ? "b" + std::to_string(batch) + "." : "");
-    }
-    Trace& trace_;
-    std::string of_batch_;  // the prefix of the batch whose networks run
-};
-
 }  // namespace
 
-GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Device device)
+GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Device device, Hooks hooks)
     : Trainer(config, data, false, most_images(config.objective, config.batch), device),
       config_(config),
       generator_(Net::generator, config.generator, config.latent.shape(), image_, config_, device_),
@@ -67,7 +33,7 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
         discriminator_optimizer_->decorate(
             std::make_unique<ClipWeights>(clip->limit, clip->before ? ClipWeights::When::before : ClipWeights::When::after));
     const gan::Step::Nets nets{generator_, discriminator_, *generator_optimizer_, *discriminator_optimizer_};
-    step_ = std::make_unique<gan::Step>(config_, nets, feed_, counters_.data(), plans_, device_);
+    step_ = std::make_unique<gan::Step>(config_, nets, feed_, counters_.data(), plans_, std::move(hooks), device_);
 }
 
 int64_t GanTrainer::images_before(int64_t step) const { return gan::images_before(config_.objective, config_.batch, step); }
@@ -76,12 +42,8 @@ std::vector<Trainer::Part> GanTrainer::parts() {
     return {{generator_, *generator_optimizer_}, {discriminator_, *discriminator_optimizer_}};
 }
 
-std::vector<Tensor> GanTrainer::updates(int plan, Trace* trace) {
-    const gan::Plan& p = plans_[std::size_t(plan)];
-    gan::StepObserver nobody;
-    if (!trace) return step_->run(p, nobody);
-    TraceObserver observer(*trace);
-    return step_->run(p, observer);
+std::vector<Tensor> GanTrainer::updates(int plan, StepObserver& observer) {
+    return step_->run(plans_[std::size_t(plan)], observer);
 }
 
 StepLosses GanTrainer::losses() const {

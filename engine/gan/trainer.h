@@ -18,8 +18,9 @@ class GanTrainer : public Trainer {
 public:
     // Builds both networks, checks them against the data, which must outlive the trainer, and initialises the parameters.
     // A step is one cycle of the schedule: critic_steps updates of D and generator_steps of G, in the order of update_order.
-    GanTrainer(const config::GanConfig& config, const Dataset& data, Device device);
-    GanTrainer(const config::GanConfig& config, Dataset&& data, Device device) = delete;  // it would not outlive the trainer
+    GanTrainer(const config::GanConfig& config, const Dataset& data, Device device, Hooks hooks = {});
+    GanTrainer(const config::GanConfig& config, Dataset&& data, Device device,
+               Hooks hooks = {}) = delete;  // it would not outlive the trainer
 
     const config::GanConfig& config() const override { return config_; }
     std::vector<Part> parts() override;
@@ -37,7 +38,7 @@ public:
 private:
     enum Result { of_discriminator, of_generator };  // places in results()
 
-    std::vector<Tensor> updates(int plan, Trace* trace) override;
+    std::vector<Tensor> updates(int plan, StepObserver& observer) override;
 
     config::GanConfig config_;
     Network generator_, discriminator_;

@@ -81,30 +81,30 @@ void append_state(std::vector<Array>& arrays, const std::string& prefix, const N
 }
 
 void load_state(const Safetensors& content, const std::string& file, const Network& network, Optimizer* optimizer) {
-    struct Place {
+    struct Target {
         const Array& array;
         const Variable& variable;
         const Tensor& flat;
         bool nonnegative;
     };
-    std::vector<Place> places;
-    const auto place = [&](const std::string& name, const Variable& v, const Tensor& flat, bool nonnegative) {
-        places.push_back({need(content, file, name, v.torch_shape), v, flat, nonnegative});
+    std::vector<Target> targets;
+    const auto add = [&](const std::string& name, const Variable& v, const Tensor& flat, bool nonnegative) {
+        targets.push_back({need(content, file, name, v.torch_shape), v, flat, nonnegative});
     };
     const auto load = [&] {  // everything is checked before anything changes
-        for (const Place& p : places) check_values(p.array, file, p.nonnegative);
-        for (const Place& p : places) {
+        for (const Target& p : targets) check_values(p.array, file, p.nonnegative);
+        for (const Target& p : targets) {
             FromTorch to(p.variable.in(p.flat), p.variable.layout);
             values_of(p.array, [&](const real* values, std::size_t count) { to.take(values, count); });
             to.finish();
         }
     };
-    for (const Variable* p : network.parameters()) place(p->name, *p, network.flat_values(), p->nonnegative);
-    for (const Variable* b : network.buffers()) place(b->name, *b, network.flat_buffers(), b->nonnegative);
+    for (const Variable* p : network.parameters()) add(p->name, *p, network.flat_values(), p->nonnegative);
+    for (const Variable* b : network.buffers()) add(b->name, *b, network.flat_buffers(), b->nonnegative);
     if (!optimizer) return load();
     for (const Optimizer::State& state : optimizer->states())
         for (const Variable* p : network.parameters())
-            place("optimizer." + p->name + "." + state.name, *p, state.flat, state.nonnegative);
+            add("optimizer." + p->name + "." + state.name, *p, state.flat, state.nonnegative);
     const Array& step = need(content, file, "optimizer." + network.name() + ".step", {});
     int64_t updates = 0;
     if (step.dtype != "I64")

@@ -51,6 +51,14 @@ void Trace::add(Array array) {
     content.arrays.push_back(std::move(array));
 }
 
+void Trace::mask(const Module& module, const Pass& pass, const std::function<Tensor()>& draw) {
+    static constexpr const char* roles[] = {"real", "fake", "interpolated"};
+    const Tensor mask = draw();
+    const SampleShape sample = mask.shape().size() == 4 ? SampleShape{mask.dim(1), mask.dim(2), mask.dim(3), false}
+                                                        : SampleShape{1, 1, mask.dim(1), true};
+    images(passes_ + "mask." + module.name + "." + roles[int(pass.role)], mask, sample);
+}
+
 bool is_trace(const std::string& path) {
     try {
         const Safetensors content = open_safetensors(path);

@@ -71,8 +71,9 @@ void Trainer::step(Trace* trace) {
     feed_.prepare(position_.images_seen, images, images_of(position_.step + 1));
     const int plan = plan_of(position_.step);
     Phase& phase = phases_[plan];
+    StepObserver nobody;
     const auto work = [&] {
-        results_ = updates(plan, trace);
+        results_ = updates(plan, trace ? *trace : nobody);
         RUN(device_, advance_update, counters_.data(), images);
         for (const Tensor& result : results_) workspace_.keep(result);
     };

@@ -67,7 +67,7 @@ protected:
     // Executes all updates of a step with plan number `plan`; returns the values to log. If a device records graphs, this is
     // called only for the first steps of each plan. So it does not get the step's number, which is in `counters_` in device
     // memory.
-    virtual std::vector<Tensor> updates(int plan, Trace* trace) = 0;
+    virtual std::vector<Tensor> updates(int plan, StepObserver& observer) = 0;
     // The result of the last step; empty before the first.
     const std::vector<Tensor>& results() const { return results_; }
 
