@@ -264,7 +264,8 @@ TEST_CASE("memory budget: a large file is not read; a small set fits where a lar
 
 TEST_CASE("memory budget: sizes of array files are compared with free memory before the files are read") {
     const TemporaryFolder folder;
-    const std::string values(8 * MB, 'x'), lack = "its content takes 8 MB and 5 MB to spare, more than the 8 MB of memory that are free (";
+    const std::string values(8 * MB, 'x'),
+        lack = "its content takes 8 MB and 5 MB to spare, more than the 8 MB of memory that are free (";
     const FreeMemory little = always(8 * MB), enough = always(16 * MB);
     const std::string npy = folder.write("a.npy", std::string("\x93NUMPY\1\0\x76\0", 10) +
                                                       "{'descr': '|u1', 'fortran_order': False, 'shape': (8000000,), }" +
