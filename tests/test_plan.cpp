@@ -262,11 +262,12 @@ TEST_CASE("plan: its work counts the passes of a step") {
                 config.objective.loss = &row;
                 GanTrainer made(config, few_images(), Device::cpu());
                 const gan::Plan& plan = made.usual_plan();
+                CHECK((plan.str().find("of real and fake scores together") != std::string::npos) == joint);
                 const ImageFeed feed(config, few_images(), 1000, Device::cpu());
                 const DeviceValue<Counters> counters(Device::cpu());
                 const auto parts = made.parts();
                 const gan::Step::Nets nets{made.generator(), made.discriminator(), parts[0].optimizer, parts[1].optimizer};
-                gan::Step step(config, nets, feed, counters.data(), {plan}, {}, Device::cpu());
+                gan::Step step(config, nets, feed, counters.address(), {plan}, {}, Device::cpu());
                 struct : StepObserver {
                     PassObserver* passes(const std::string&) override { return ++count, nullptr; }
                     int count = 0;

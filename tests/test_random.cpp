@@ -18,7 +18,7 @@ struct Source {
     explicit Source(Device device = Device::cpu()) : counters(device, {11, 0}) {}
     DeviceValue<Counters> counters;
     RandomKey key{42, streams::latent, 3};
-    RandomSource get() const { return {counters.data(), key}; }
+    RandomSource get() const { return {counters.address(), key}; }
 };
 
 // The Kolmogorov-Smirnov distance from a distribution, times sqrt(n). It exceeds 1.95 with probability 0.001.
@@ -101,7 +101,7 @@ TEST_CASE("numbers depend only on seed, stream, update, step, sample and element
                           {42 + (uint64_t(1) << 32), streams::latent, 3},
                           {42, streams::interpolation, 3},
                           {42, streams::latent, 4}})
-        CHECK(all.insert(drawn({source.counters.data(), key})).second);
+        CHECK(all.insert(drawn({source.counters.address(), key})).second);
     const DeviceValue<Counters> next(Device::cpu(), {12, 0}), seen(Device::cpu(), {11, 640});
     CHECK(all.insert(drawn({next.data(), source.key})).second);
     CHECK(all.contains(drawn({seen.data(), source.key})));  // the number of images seen does not matter

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "engine/classifier/trainer.h"
 #include "engine/gan/trainer.h"
 #include "engine/run/training.h"
 #include "engine/train/checkpoint.h"
@@ -310,6 +311,15 @@ TEST_CASE("training: reused fakes are the same for both networks") {
     Trace trace;
     trainer.step(&trace);
     CHECK(trace.content.find("s0.d0.z")->data != trace.content.find("s0.g0.z")->data);
+}
+
+TEST_CASE("training: a trace has the dropout masks of both kinds of trainings") {
+    Trace trace;
+    GanTrainer(golden_config("vanilla", {"discriminator.2={\"layer\": \"dropout\"}"}), few_images(), Device::cpu()).step(&trace);
+    CHECK(trace.content.find("s0.d0.mask.discriminator.2.real"));
+    CHECK(trace.content.find("s0.g0.mask.discriminator.2.fake"));
+    ClassifierTrainer(small_classifier({"classifier.6={\"layer\": \"dropout\"}"}), few_images(), Device::cpu()).step(&trace);
+    CHECK(trace.content.find("s0.c0.mask.classifier.6.real"));
 }
 
 TEST_CASE("training: epochs are converted to steps") {

@@ -98,7 +98,7 @@ Tensor gradient_penalty_composition(const Tensor& gradient, const RowsShape& s, 
 // ---- random draws -----------------------------------------------------------------------------------------------------
 // The source of random numbers: counters in device memory and a key. They must not change between forward and backward.
 struct RandomSource {
-    const Counters* counters = nullptr;
+    DeviceAddress<Counters> counters = {};
     RandomKey key;
 };
 Tensor uniform(Shape shape, const RandomSource& source, int64_t first_sample, real low, real high, Device device);

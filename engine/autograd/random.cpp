@@ -12,13 +12,13 @@ DrawShape draw_shape(const Shape& shape, int64_t first_sample) {
 
 Tensor uniform(Shape shape, const RandomSource& source, int64_t first_sample, real low, real high, Device device) {
     Tensor y = Tensor::empty(std::move(shape), device);
-    RUN(device, uniform, y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), low, high);
+    RUN(device, uniform, y.data(), source.counters.for_kernel(), source.key, draw_shape(y.shape(), first_sample), low, high);
     return y;
 }
 
 Tensor normal(Shape shape, const RandomSource& source, int64_t first_sample, real mean, real stddev, Device device) {
     Tensor y = Tensor::empty(std::move(shape), device);
-    RUN(device, normal, y.data(), source.counters, source.key, draw_shape(y.shape(), first_sample), mean, stddev);
+    RUN(device, normal, y.data(), source.counters.for_kernel(), source.key, draw_shape(y.shape(), first_sample), mean, stddev);
     return y;
 }
 
@@ -28,7 +28,7 @@ Tensor dropout(const Tensor& x, const RandomSource& source, const DropoutShape& 
                     std::to_string(s.spatial) + " x " + std::to_string(s.channels));
     if (!(p >= 0 && p < 1)) throw Error("dropout: p = " + std::to_string(p), "", "use 0 <= p < 1");
     Tensor y = allocate(x.shape(), x.device());
-    RUN(x.device(), dropout, y.data(), x.data(), source.counters, source.key, s, p);
+    RUN(x.device(), dropout, y.data(), x.data(), source.counters.for_kernel(), source.key, s, p);
     return record("dropout", y, {x}, [=](const VjpArgs& v) { return Tensors{dropout(v.dout[0], source, s, p)}; });
 }
 

@@ -59,7 +59,7 @@ Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, 
         for (std::size_t i = 0; i < values.size(); ++i)
             values[i] = real(pixels[std::size_t(first * size) + i]) * scale + real(low);
         LastOutputs outputs;
-        const Pass pass{.training = false, .role = Role::data, .counters = start.data(), .observer = &outputs};
+        const Pass pass{.training = false, .role = Role::data, .counters = start.address(), .observer = &outputs};
         const std::vector<real> scores =
             network.forward({Tensor::from(values, network.in().batch(here), device)}, pass).to_host();
         const std::vector<int64_t> said = largest(scores, out.classes);

@@ -22,7 +22,7 @@ void check_scores(const config::ClassifierConfig& config, const Network& network
     const int64_t classes = *std::max_element(data.labels.begin(), data.labels.end()) + 1;
     const std::string where = config.classifier.back().keys.where();
     if (!network.out().vector || network.out().C < classes)
-        throw Error("the classifier ends in " + network.out().str() + ", the data have " + counted(classes, "label"), where,
+        throw Error("the classifier ends in " + network.out().str() + ", but the data have " + counted(classes, "label"), where,
                     "end it in {\"layer\": \"linear\", \"units\": " + std::to_string(classes) + "}");
     if (config.classifier.back().kind->traits.family != Family::product)
         throw Error(
@@ -52,9 +52,10 @@ ClassifierTrainer::ClassifierTrainer(const config::ClassifierConfig& config, con
 std::vector<Tensor> ClassifierTrainer::updates(int, StepObserver& observer) {
     const Range range("classifier update");
     optimizer_->begin();
-    const Tensor images = feed_.batch(0, config_.batch, counters_.data()),
-                 labels = feed_.labels(0, config_.batch, counters_.data());
-    const Pass pass{.role = Role::data, .seed = config_.seed, .counters = counters_.data()};
+    const Tensor images = feed_.batch(0, config_.batch, counters_.address()),
+                 labels = feed_.labels(0, config_.batch, counters_.address());
+    const Pass pass{
+        .role = Role::data, .seed = config_.seed, .counters = counters_.address(), .observer = observer.passes("c0.")};
     const Tensor scores = network_.forward({images}, pass), loss = cross_entropy(scores, labels);
     grad({loss}, network_.values(), {one_}, {.create_graph = false, .into = network_.gradients()});
     observer.images("c0.real", images, image_);

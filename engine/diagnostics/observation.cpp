@@ -156,7 +156,7 @@ private:
                                      .role = role,
                                      .update = no_update_number,
                                      .seed = trainer_.config().seed,
-                                     .counters = start_.data(),
+                                     .counters = start_.address(),
                                      .observer = observer});
     }
 
@@ -178,7 +178,7 @@ private:
     }
 
     double penalty_norm(const Tensor& fake) const {
-        const RandomSource source{start_.data(), {trainer_.config().seed, streams::interpolation, no_update_number}};
+        const RandomSource source{start_.address(), {trainer_.config().seed, streams::interpolation, no_update_number}};
         const Device& device = fake.device();
         Tensor x = interpolate(reals_, fake, uniform({count_, 1}, source, 0, 0, 1, device)).set_requires_grad();
         const Tensor y = forward(trainer_.discriminator(), x, Role::interpolated);

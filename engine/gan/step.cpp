@@ -17,8 +17,14 @@ struct Step::CurrentBatch {
     }
 };
 
-GradientSum::GradientSum(Network& network, real weight, Device device)
-    : network_(network), device_(device), weight_(Tensor::full({}, weight, device)) {}
+void GradientSum::begin(real weight) {
+    empty_ = true;
+    weight_ = weights_.at(weight);
+}
+
+void GradientSum::reserve_weight(real weight) {
+    if (!weights_.contains(weight)) weights_[weight] = Tensor::full({}, weight, device_);
+}
 
 void GradientSum::reserve(int term) {
     if (!buffers_[term]) buffers_[term] = Tensor::full(network_.flat_gradients().shape(), 0, device_);
@@ -36,7 +42,7 @@ void GradientSum::add(int term, const Tensor& loss) {
     RUN(device_, accumulate_update, sum.data(), buffer.data(), sum.size());
 }
 
-Step::Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const Counters* counters,
+Step::Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, DeviceAddress<Counters> counters,
            const std::vector<Plan>& plans, Hooks hooks, Device device)
     : config_(config),
       nets_(nets),
@@ -45,11 +51,12 @@ Step::Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& f
       hooks_(std::move(hooks)),
       device_(device),
       batch_(config.batch),
-      generator_gradients_(nets.generator, plans[0].first_of(Net::generator).batch_weight, device),
-      discriminator_gradients_(nets.discriminator, plans[0].first_of(Net::discriminator).batch_weight, device) {
+      generator_gradients_(nets.generator, device),
+      discriminator_gradients_(nets.discriminator, device) {
     for (const Plan& plan : plans)
         for (const Update& update : plan.updates) {
             GradientSum& sum = update.net == Net::generator ? generator_gradients_ : discriminator_gradients_;
+            sum.reserve_weight(update.batch_weight);
             if (update.batches.size() > 1) sum.reserve(GradientSum::scores);
             if (update.net == Net::generator) continue;
             for (const Batch& b : update.batches)
@@ -74,7 +81,7 @@ Tensor Step::discriminator_update(const Update& update, StepObserver& observer) 
     const Range range("discriminator update");
     Network& discriminator = nets_.discriminator;
     nets_.discriminator_optimizer.begin();
-    discriminator_gradients_.begin();
+    discriminator_gradients_.begin(update.batch_weight);
     Tensor total;
     for (const Batch& batch : update.batches) {
         const CurrentBatch at{update, batch, observer};
@@ -148,7 +155,7 @@ Tensor Step::penalise(const CurrentBatch& at, const Tensor& real_images, const T
 Tensor Step::generator_update(const Update& update, StepObserver& observer) {
     const Range range("generator update");
     nets_.generator_optimizer.begin();
-    generator_gradients_.begin();
+    generator_gradients_.begin(update.batch_weight);
     const LossTerms& losses = update.losses;
     Tensor total;
     for (const Batch& batch : update.batches) {

@@ -3,6 +3,7 @@
 // of the step: everything that depends on it is in the plan or is read from `counters` in device memory. So a captured CUDA graph
 // can be replayed for any step.
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,18 +17,20 @@ namespace gannet::gan {
 // further term is written to its own buffer and added in one launch; the tape would need one per parameter.
 class GradientSum {
 public:
-    // Each term's gradient is multiplied by `weight`.
-    GradientSum(Network& network, real weight, Device device);
+    GradientSum(Network& network, Device device) : network_(network), device_(device) {}
     // Terms of an update: the scores of (real) images, of fakes, the penalty. Term 0 comes first.
     static constexpr int scores = 0, fakes = 1, penalty = 2;
-    // Allocates the buffer of an added term, outside of recordings.
+    // Allocate the buffer of an added term, and a weight, outside of recordings.
     void reserve(int term);
-    void begin() { empty_ = true; }
+    void reserve_weight(real weight);
+    // Begins an update: each term's gradient is multiplied by `weight`.
+    void begin(real weight);
     void add(int term, const Tensor& loss);
 
 private:
     Network& network_;
     Device device_;
+    std::map<real, Tensor> weights_;
     Tensor weight_;      // the cotangent of a loss
     Tensor buffers_[3];  // flat, one per term; parameters that the term does not depend on stay zero
     bool empty_ = true;
@@ -40,7 +43,7 @@ public:
         Optimizer &generator_optimizer, &discriminator_optimizer;
     };
     // All arguments except the plans must outlive the step. It allocates the buffers that the plans need.
-    Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, const Counters* counters,
+    Step(const config::GanConfig& config, const Nets& nets, const ImageFeed& feed, DeviceAddress<Counters> counters,
          const std::vector<Plan>& plans, Hooks hooks, Device device);
 
     // Returns the losses of the last update of the discriminator and of the last one of the generator.
@@ -71,7 +74,7 @@ private:
     const config::GanConfig& config_;
     Nets nets_;
     const ImageFeed& feed_;
-    const Counters* counters_;  // in device memory
+    DeviceAddress<Counters> counters_;
     Hooks hooks_;
     Device device_;
     int64_t batch_;

@@ -33,7 +33,7 @@ GanTrainer::GanTrainer(const config::GanConfig& config, const Dataset& data, Dev
         discriminator_optimizer_->decorate(
             std::make_unique<ClipWeights>(clip->limit, clip->before ? ClipWeights::When::before : ClipWeights::When::after));
     const gan::Step::Nets nets{generator_, discriminator_, *generator_optimizer_, *discriminator_optimizer_};
-    step_ = std::make_unique<gan::Step>(config_, nets, feed_, counters_.data(), plans_, std::move(hooks), device_);
+    step_ = std::make_unique<gan::Step>(config_, nets, feed_, counters_.address(), plans_, std::move(hooks), device_);
 }
 
 int64_t GanTrainer::images_before(int64_t step) const { return gan::images_before(config_.objective, config_.batch, step); }

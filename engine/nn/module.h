@@ -80,7 +80,7 @@ struct Pass {
     uint32_t update = 0;       // within the step
     int64_t first_sample = 0;  // of this batch within the update
     uint64_t seed = 0;
-    const Counters* counters = nullptr;
+    DeviceAddress<Counters> counters = {};
     // the values of the parameters by their index, and the flat buffers; null: the network's own
     const Tensors* parameters = nullptr;
     const Tensor* buffers = nullptr;

@@ -131,6 +131,18 @@ private:
     std::size_t bytes_;
 };
 
+// The address of a value in device memory, for kernels alone: what a captured graph computes must not depend on a value that the
+// host reads.
+template <class T>
+class DeviceAddress {
+public:
+    DeviceAddress(const T* address = nullptr) : address_(address) {}
+    const T* for_kernel() const { return address_; }
+
+private:
+    const T* address_;
+};
+
 // A small struct in device memory that the host sets and kernels read and advance.
 template <class T>
 class DeviceValue {
@@ -145,6 +157,7 @@ public:
         return value;
     }
     T* data() const { return static_cast<T*>(buffer_->data()); }
+    DeviceAddress<T> address() const { return data(); }
 
 private:
     std::shared_ptr<Buffer> buffer_;

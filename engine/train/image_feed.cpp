@@ -67,13 +67,14 @@ void ImageFeed::prepare(int64_t position, int64_t images, int64_t next) {
 
 const uint8_t* ImageFeed::images() const { return pixels_ ? static_cast<const uint8_t*>(pixels_.bytes()) : data_.pixels.data(); }
 
-Tensor ImageFeed::gather(const uint8_t* bytes, const GatherShape& shape, const Counters* counters, const Tensor& into) const {
+Tensor ImageFeed::gather(const uint8_t* bytes, const GatherShape& shape, DeviceAddress<Counters> counters,
+                         const Tensor& into) const {
     Tensor x = into ? into : Tensor::empty({shape.batch, data_.H, data_.W, data_.C}, device_);
-    RUN(device_, gather_images, x.data(), bytes, counters, shape);
+    RUN(device_, gather_images, x.data(), bytes, counters.for_kernel(), shape);
     return x;
 }
 
-Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters, const Tensor& into) const {
+Tensor ImageFeed::batch(int64_t first, int64_t batch, DeviceAddress<Counters> counters, const Tensor& into) const {
     GatherShape s = order_;
     s.first = first;
     s.batch = batch;
@@ -84,7 +85,7 @@ Tensor ImageFeed::batch(int64_t first, int64_t batch, const Counters* counters, 
     return gather(images(), s, counters, into);
 }
 
-Tensor ImageFeed::labels(int64_t first, int64_t batch, const Counters* counters) const {
+Tensor ImageFeed::labels(int64_t first, int64_t batch, DeviceAddress<Counters> counters) const {
     if (!labels_) throw Error("the data set '" + data_.name + "' has no labels", data_.source, "a classifier needs them");
     GatherShape s = order_;
     s.per_image = 1;

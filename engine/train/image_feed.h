@@ -23,16 +23,17 @@ public:
     void prepare(int64_t position, int64_t images, int64_t next);
     // (batch, H, W, C): images [images_seen + first, + batch) of the endless sequence; `counters` hold images_seen. Written
     // `into` memory of that shape, if given.
-    Tensor batch(int64_t first, int64_t batch, const Counters* counters, const Tensor& into = {}) const;
+    Tensor batch(int64_t first, int64_t batch, DeviceAddress<Counters> counters, const Tensor& into = {}) const;
     // (batch): their labels, integers. Throws Error if the data set has none.
-    Tensor labels(int64_t first, int64_t batch, const Counters* counters) const;
+    Tensor labels(int64_t first, int64_t batch, DeviceAddress<Counters> counters) const;
     // The first images of the first epoch.
     Tensor first(int64_t count) const;
 
 private:
     std::vector<uint8_t> gathered(int64_t position, int64_t count) const;
     const uint8_t* images() const;  // where the device reads them
-    Tensor gather(const uint8_t* bytes, const GatherShape& shape, const Counters* counters, const Tensor& into = {}) const;
+    Tensor gather(const uint8_t* bytes, const GatherShape& shape, DeviceAddress<Counters> counters,
+                  const Tensor& into = {}) const;
 
     const Dataset& data_;
     Device device_;
