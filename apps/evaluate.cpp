@@ -34,17 +34,19 @@ struct Standard {
 };
 
 // With advice that can be followed: that of the readers names keys of a model file, and evaluate reads none.
-RealImages load_reals(DatasetOptions options, const std::string& key, bool labels, ThreadPool& threads) {
+RealImages load_reals(const DatasetOptions& options, const std::string& key, bool labels, ThreadPool& threads) {
     try {
-        return load_real_images(std::move(options), key, labels, threads);
+        return load_real_images(options, key, labels, threads);
     } catch (const LackOfMemory& error) {
         throw error.with_advice("give the program more memory, or smaller images with --data PATH");
     } catch (const Error& error) {
-        const std::string text = error.what();
-        if (text.find("set data.path") != std::string::npos)
-            throw error.with_advice("give the place of the real images with --data PATH");
-        if (text.find("data.", text.rfind("): ")) == std::string::npos) throw;
-        throw error.with_advice("correct the real images, or give others with --data PATH");
+        std::string absent;
+        try {
+            dataset_info(options, &absent);
+        } catch (const Error&) {
+        }
+        throw error.with_advice(absent.empty() ? "correct the real images, or give others with --data PATH"
+                                               : "give the place of the real images with --data PATH");
     }
 }
 
@@ -137,9 +139,10 @@ int main(int argc, char** argv) {
         line.option("--classifier", by, "RUN",
                     "run folder or checkpoint of a classifier; default: runs/classifier-mnist or -fashion, depending on the "
                     "GAN's data set, if it exists; without a classifier only metrics that need no labels are measured");
-        line.option("--data", data, "PATH",
-                    "path of the real images, if they were moved; for files without --classifier the folder or archive of images "
-                    "to compare with");
+        line.option(
+            "--data", data, "PATH",
+            "path of the real images, if they were moved; if SAMPLES are files and --classifier is not given, the folder or "
+            "archive of real images to compare with");
         line.option("-n,--count", n, "N", "number of samples; default: 10000, or all files");
         line.option("--seed", seed, "S", "seed of the latent points; default: 1");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");

@@ -23,21 +23,19 @@ using namespace gannet;
 
 namespace {
 
-constexpr int64_t batch = 100;  // fixed number of images per batch: with batch statistics each image depends on the others
-
-// Images [first, first + batch) of rows of `steps` points on straight lines between pairs of latent points.
+// Images [first, first + sample_batch) of rows of `steps` points on straight lines between pairs of latent points.
 Tensor interpolation(const Sampler& sampler, uint64_t seed, int64_t first, int64_t steps) {
-    const int64_t row = first / steps, rows = (first + batch - 1) / steps - row + 1;
+    const int64_t row = first / steps, rows = (first + sample_batch - 1) / steps - row + 1;
     const Tensor pairs = sampler.latents(seed, 2 * row, 2 * rows);
     const std::vector<real> ends = pairs.to_host();
     const std::size_t size = ends.size() / std::size_t(2 * rows);
     std::vector<real> points;
-    for (int64_t image = first; image < first + batch; ++image) {
+    for (int64_t image = first; image < first + sample_batch; ++image) {
         const real t = real(image % steps) / real(steps - 1);
         const real* from = &ends[std::size_t(2 * (image / steps - row)) * size];
         for (std::size_t i = 0; i < size; ++i) points.push_back((1 - t) * from[i] + t * from[size + i]);
     }
-    return Tensor::from(points, {batch, int64_t(size)}, pairs.device());
+    return Tensor::from(points, {sample_batch, int64_t(size)}, pairs.device());
 }
 
 // Throws where memory does not hold the images of a grid, their picture and its file.
@@ -103,7 +101,7 @@ int main(int argc, char** argv) {
         line.option("--interpolate", interpolate, "K", "draws rows of K images that interpolate between pairs of latent points");
         line.option("--device", device, "auto|cpu|cuda[:N]", "where to compute");
         line.option("--threads", threads, "T", threads_help);
-        line.flag("--exact", exact, "computes convolutions without Winograd, as with the key \"cpu\": {\"exact\": true}");
+        line.flag("--exact", exact, "computes convolutions without Winograd, as --set cpu.exact=true");
         if (!line.parse(count, arguments)) return 0;
         if (n < 1 || n > 1000000)
             throw Error("-n " + std::to_string(n) + " is out of range", "command line", "use 1 to 1,000,000");
@@ -121,12 +119,9 @@ int main(int argc, char** argv) {
         const Device chosen = choose_device(device, threads);
         if (const std::optional<Error> lacks = lacking(config, chosen))
             say(std::string("gannet: warning: ") + lacks->with_advice("samples are drawn in fp32").what());
-        const Network generator(Net::generator, config.generator, config.latent.shape(), checkpoint.image, config,
-                                chosen.with(numerics));
-        const SampleShape image = generator.out();
-        load_state(checkpoint.content, checkpoint.file, generator, nullptr);
-
-        const Sampler sampler(config, generator);
+        const std::unique_ptr<Network> generator = load_generator(checkpoint, config, chosen.with(numerics));
+        const SampleShape image = generator->out();
+        const Sampler sampler(config, *generator);
         const bool folder = out.ends_with('/') || is_folder(out);
         const int64_t images = interpolate ? n * interpolate : n;
         if (!folder && !out.ends_with(".png"))
@@ -144,10 +139,10 @@ int main(int argc, char** argv) {
         Bar bar;
         std::vector<uint8_t> pixels;
         if (!folder) pixels.reserve(std::size_t(images * image.size()));
-        for (int64_t first = 0; first < images; first += batch) {
-            const int64_t here = std::min(batch, images - first);
+        for (int64_t first = 0; first < images; first += sample_batch) {
+            const int64_t here = std::min(sample_batch, images - first);
             const Tensor latents =
-                interpolate ? interpolation(sampler, seed, first, interpolate) : sampler.latents(seed, first, batch);
+                interpolate ? interpolation(sampler, seed, first, interpolate) : sampler.latents(seed, first, sample_batch);
             std::vector<uint8_t> bytes = sampler.drawn(latents, checkpoint.file);
             bytes.resize(std::size_t(here * image.size()));
             bar.update("drawing", first + here, images);

@@ -172,13 +172,13 @@ std::string classifier_model(const std::string& name) {
 
 Dataset load_dataset(const DatasetOptions& options, ThreadPool& threads) {
     check_ranges(options);
-    if (options.set == "folder") return load_images(options, threads);
+    if (options.of_files()) return load_images(options, threads);
     return is_procedural(options.set) ? procedural_set(options, threads) : load_idx_set(options, threads);
 }
 
 DatasetInfo dataset_info(const DatasetOptions& options, std::string* absent) {
     check_ranges(options);
-    if (options.set == "folder") return images_info(options, absent);
+    if (options.of_files()) return images_info(options, absent);
     if (is_procedural(options.set)) return procedural_info(options);
     const NamedSet& set = find_set(options);
     Files files;

@@ -53,6 +53,8 @@ struct DatasetOptions {
     LoadReport report;
     FreeMemory free = free_memory_now;  // of all sets
 
+    bool of_files() const { return set == "folder"; }  // image files, which have no splits
+
     // The place of one of these keys in the configuration, for errors.
     std::function<std::string(const std::string& key)> where = [](const std::string& key) { return "data." + key; };
 };

@@ -1,6 +1,7 @@
 #include "data/procedural.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
@@ -35,14 +36,36 @@ private:
 
 constexpr double pi = 3.14159265358979323846;
 
-int modes_of(const std::string& set) { return set == "ring" ? 8 : 25; }
+using Point = std::array<double, 2>;
 
-void point(const std::string& set, int mode, Draws& draws, uint8_t* to) {
-    constexpr double radius = 0.8, deviation = 0.02;
-    const double angle = 2 * pi * mode / 8, spacing = 2 * radius / 4;
-    const int column = mode % 5 - 2, row = mode / 5 - 2;
-    const double center[2] = {set == "ring" ? radius * std::cos(angle) : spacing * column,
-                              set == "ring" ? radius * std::sin(angle) : spacing * row};
+constexpr double extent = 0.8;  // the distance of modes from the centre
+
+Point ring_mode(int mode) {
+    const double angle = 2 * pi * mode / 8;
+    return {extent * std::cos(angle), extent * std::sin(angle)};
+}
+
+Point grid_mode(int mode) {
+    constexpr double spacing = 2 * extent / 4;
+    return {spacing * (mode % 5 - 2), spacing * (mode / 5 - 2)};
+}
+
+// A set: points around modes, or pictures.
+struct ProceduralSet {
+    const char* name;
+    int classes;
+    Point (*mode)(int mode);  // null: pictures
+};
+constexpr ProceduralSet sets[] = {{"ring", 8, ring_mode}, {"grid", 25, grid_mode}, {"blobs", 3, nullptr}};
+
+const ProceduralSet* find(const std::string& name) {
+    const auto* found =
+        std::find_if(std::begin(sets), std::end(sets), [&](const ProceduralSet& set) { return set.name == name; });
+    return found == std::end(sets) ? nullptr : found;
+}
+
+void point(const Point& center, Draws& draws, uint8_t* to) {
+    constexpr double deviation = 0.02;
     const double length = deviation * std::sqrt(-2 * std::log(draws.uniform())), turn = 2 * pi * draws.uniform();
     const double noise[2] = {length * std::cos(turn), length * std::sin(turn)};
     for (int i = 0; i < 2; ++i) to[i] = uint8_t(std::lround(std::clamp((center[i] + noise[i] + 1) * 127.5, 0.0, 255.0)));
@@ -83,21 +106,22 @@ Image blobs(int count, int64_t side, Draws& draws) {
 
 }  // namespace
 
-std::vector<std::string> procedural_names() { return {"ring", "grid", "blobs"}; }
-
-bool is_procedural(const std::string& name) {
-    const std::vector<std::string> names = procedural_names();
-    return std::find(names.begin(), names.end(), name) != names.end();
+std::vector<std::string> procedural_names() {
+    std::vector<std::string> names;
+    for (const ProceduralSet& set : sets) names.emplace_back(set.name);
+    return names;
 }
 
+bool is_procedural(const std::string& name) { return find(name); }
+
 DatasetInfo procedural_info(const DatasetOptions& options) {
-    if (options.set == "blobs") {
+    if (!find(options.set)->mode) {
         const int64_t side = options.size > 0 ? options.size : usual_size;
         return {side, side, options.channels ? options.channels : 3, options.first > 0 ? options.first : usual_count};
     }
     if (options.size > 1 || options.channels > 0)
-        throw Error("the set \"" + options.set + "\" is points, which have no size and no channels", options.where("set"),
-                    "omit data.size and data.channels");
+        throw Error("the set \"" + options.set + "\" consists of points, which have no size and no channels",
+                    options.where("set"), "omit data.size and data.channels");
     return {1, 1, 2, options.first > 0 ? options.first : usual_count};
 }
 
@@ -110,19 +134,19 @@ Dataset procedural_set(const DatasetOptions& options, ThreadPool& threads) {
     Dataset set{.name = options.set, .source = options.set, .count = count, .H = info.H, .W = info.W, .C = info.C};
     set.pixels.resize(std::size_t(count * each));
     set.labels.resize(std::size_t(count));
-    const int64_t modes = options.set == "blobs" ? 3 : modes_of(options.set);
-    const int64_t at_once = options.set == "blobs" ? 8 : 1024;
+    const ProceduralSet& made = *find(options.set);
+    const int64_t at_once = made.mode ? 1024 : 8;
     parallel_for(threads, (count + at_once - 1) / at_once, [&](int64_t task) {
         for (int64_t i = task * at_once; i < std::min(count, (task + 1) * at_once); ++i) {
             Draws draws(i, options.split == "test");
-            const int mode = int(i % modes);
-            set.labels[std::size_t(i)] = uint8_t(mode);
+            const int number = int(i % made.classes);
+            set.labels[std::size_t(i)] = uint8_t(number);
             uint8_t* to = set.pixels.data() + i * each;
-            if (options.set != "blobs") {
-                point(options.set, mode, draws, to);
+            if (made.mode) {
+                point(made.mode(number), draws, to);
                 continue;
             }
-            const Image picture = with_channels(blobs(mode + 1, info.H, draws), info.C);
+            const Image picture = with_channels(blobs(number + 1, info.H, draws), info.C);
             std::copy(picture.bytes.begin(), picture.bytes.end(), to);
         }
     });

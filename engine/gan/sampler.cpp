@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "engine/train/state.h"
 
 namespace gannet {
 
@@ -15,10 +14,17 @@ Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, i
     return normal(shape, from, first, 0, 1, device);
 }
 
+std::unique_ptr<Network> load_generator(const Checkpoint& checkpoint, const config::GanConfig& config, const Device& device) {
+    auto generator =
+        std::make_unique<Network>(Net::generator, config.generator, config.latent.shape(), checkpoint.image, config, device);
+    load_state(checkpoint.content, checkpoint.file, *generator, nullptr);
+    return generator;
+}
+
 Tensor Sampler::latents(uint64_t seed, int64_t first, int64_t count) const {
     const Device device = generator_.device();
     const DeviceValue<Counters> start(device);
-    return draw_latents(config_, {start.data(), {seed, streams::sample_grid, 0}}, first, count, device);
+    return draw_latents(config_, {start.address(), {seed, streams::sample_grid, 0}}, first, count, device);
 }
 
 Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
@@ -29,7 +35,7 @@ Tensor Sampler::images(const Tensor& latents, bool batch_statistics) const {
                                           .role = Role::fake,
                                           .update = no_update_number,
                                           .seed = config_.seed,
-                                          .counters = start.data()});
+                                          .counters = start.address()});
 }
 
 Tensor Sampler::images(const Tensor& latents) const { return images(latents, config_.samples.batch_statistics); }

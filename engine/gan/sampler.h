@@ -2,11 +2,18 @@
 #pragma once
 #include "engine/model/model.h"
 #include "engine/nn/network.h"
+#include "engine/train/checkpoint.h"
 
 namespace gannet {
 
 // `count` latent points (count, Z) of the distribution that the configuration names; `first` is the number of the first one.
 Tensor draw_latents(const config::GanConfig& config, const RandomSource& from, int64_t first, int64_t count, Device device);
+
+// The generator of a GAN's checkpoint.
+std::unique_ptr<Network> load_generator(const Checkpoint& checkpoint, const config::GanConfig& config, const Device& device);
+
+// Samples are drawn in batches of this size: with batch statistics, a sample depends on its batch.
+inline constexpr int64_t sample_batch = 100;
 
 // Draws samples with a generator, by the configuration's latent distribution and statistics. Both must outlive it.
 class Sampler {

@@ -14,7 +14,7 @@ constexpr int64_t most_test_images = 10000;
 // split.
 std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, ThreadPool& threads, std::string& why) {
     why = "the data set has no test split";
-    if (options.set == "folder" || options.split == "test") return {};
+    if (options.of_files() || options.split == "test") return {};
     options.split = "test";
     options.first = 0;
     try {

@@ -15,8 +15,6 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t batch = 100;  // the batch of apps/generate: with batch statistics, a sample depends on its batch
-
 bool is_array(const std::string& path) { return path.ends_with(".npy"); }
 bool holds_a_run(const std::string& path) { return !is_folder(path) || exists(path + "/config.json"); }
 
@@ -84,26 +82,24 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
 
 Samples SampleSource::drawn(int64_t count, uint64_t seed, const std::optional<SampleShape>& image, Device device,
                             const LoadProgress& progress) const {
-    const Network generator(Net::generator, config_.generator, config_.latent.shape(), checkpoint_->image, config_,
-                            device.with(config_.numerics));
-    load_state(checkpoint_->content, checkpoint_->file, generator, nullptr);
-    const SampleShape made = generator.out();
+    const std::unique_ptr<Network> generator = load_generator(*checkpoint_, config_, device.with(config_.numerics));
+    const SampleShape made = generator->out();
     if (made.C != 1 && made.C != 3)
         throw Error("the generator produces points, not images", checkpoint_->file,
                     "give the run of a GAN that generates images");
-    const int64_t all = (count + batch - 1) / batch * batch;
+    const int64_t all = (count + sample_batch - 1) / sample_batch * sample_batch;
     const int64_t converted = image && !(*image == made) ? 2 * std::max(made.size(), image->size()) : 0;
     const std::string lack = lack_of_memory(double(all) * double(made.size() + converted), free_memory());
     if (!lack.empty()) throw LackOfMemory(counted(count, "sample takes", "samples take") + " " + lack, path_, "lower -n");
-    const Sampler sampler(config_, generator);
+    const Sampler sampler(config_, *generator);
     Samples samples{{}, made, {}};
     if (const std::optional<Error> lacks = lacking(config_, device))
         samples.warnings.emplace_back(lacks->with_advice("samples are drawn in fp32").what());
     samples.pixels.reserve(std::size_t(all * made.size()));
-    for (int64_t first = 0; first < count; first += batch) {
-        const std::vector<uint8_t> bytes = sampler.drawn(sampler.latents(seed, first, batch), checkpoint_->file);
+    for (int64_t first = 0; first < count; first += sample_batch) {
+        const std::vector<uint8_t> bytes = sampler.drawn(sampler.latents(seed, first, sample_batch), checkpoint_->file);
         samples.pixels.insert(samples.pixels.end(), bytes.begin(), bytes.end());
-        progress("drawing samples", std::min(first + batch, count), count);
+        progress("drawing samples", std::min(first + sample_batch, count), count);
     }
     return samples;
 }

@@ -117,6 +117,7 @@ void read_shared(const Object& file, const std::string& path, SharedConfig& mode
     model.data = read_data(file.object("data"));
     model.init = read_init(file.object("init"));
     model.numerics = read_numerics(file.object("compute"), file.object("cpu"), file.object("cuda"));
+    if (file.object("cuda").has("tune")) model.tuned_on = Object(file.object("cuda").value("tune")).text("gpu");
     model.storage = choice(storages, file.object("compute").text("storage"));
     const Object cuda = file.object("cuda");
     model.cuda = {cuda.boolean("graph"), choice(cuda_data, cuda.text("data"))};

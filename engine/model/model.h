@@ -35,7 +35,8 @@ struct SharedConfig : BuildOptions {
     std::string name;  // "name", or the file's stem
     std::string file;
     DataConfig data;
-    Numerics numerics;  // of compute.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
+    Numerics numerics;     // of compute.precision, cuda.matmul, cuda.tune and cpu.exact: how a device is to compute
+    std::string tuned_on;  // the name of the GPU that cuda.tune was measured on; "" without it
     Storage storage = Storage::fp32;
     CudaConfig cuda;
     int64_t batch = 0, steps = 0, epochs = 0;  // steps or epochs is 0

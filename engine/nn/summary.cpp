@@ -17,7 +17,7 @@ std::string scaled(double value) {
 }
 
 struct Totals {
-    int64_t trainable = 0, statistics = 0, activations = 0;
+    int64_t trainable = 0, buffers = 0, activations = 0;
     double flops = 0;
 };
 
@@ -37,13 +37,13 @@ void add_rows(std::vector<Row>& rows, const Sequence& sequence, const std::strin
     for (std::size_t i = 0; i < sequence.layers.size(); ++i) {
         const Module& layer = *sequence.layers[i];
         const Description d = layer.describe();
-        int64_t trainable = 0, statistics = 0;
+        int64_t trainable = 0, buffers = 0;
         for (const Variable& p : layer.parameters) trainable += p.size();
-        for (const Variable& b : layer.buffers) statistics += b.size();
+        for (const Variable& b : layer.buffers) buffers += b.size();
         rows.push_back({indent + layer.name, layer.type + (d.note.empty() ? "" : " " + d.note), layer.out.str(),
-                        trainable ? grouped(trainable) : "", statistics ? grouped(statistics) : "", scaled(d.flops), fused[i]});
+                        trainable ? grouped(trainable) : "", buffers ? grouped(buffers) : "", scaled(d.flops), fused[i]});
         totals.trainable += trainable;
-        totals.statistics += statistics;
+        totals.buffers += buffers;
         totals.activations += layer.out.size();
         totals.flops += d.flops;
         for (const auto& child : layer.children) add_rows(rows, child.layers, indent + "  ", totals);
@@ -83,7 +83,7 @@ json::List description(const Sequence& sequence) {
 }
 
 std::string summary(const Network& network) {
-    std::vector<Row> rows = {{"layer", "type", "output", "trainable", "statistics", "flops", ""}};
+    std::vector<Row> rows = {{"layer", "type", "output", "trainable", "buffers", "flops", ""}};
     rows.push_back({"input", "", network.in().str(), "", "", "", ""});
     Totals totals;
     add_rows(rows, network.layers(), "", totals);
@@ -102,7 +102,7 @@ std::string summary(const Network& network) {
         text += line + "\n";
     }
     text += network.name() + ": " + counted(totals.trainable, "trainable parameter") + " (as in PyTorch), " +
-            grouped(totals.trainable + totals.statistics) + " in total with batch-norm statistics (as in Keras); " +
+            grouped(totals.trainable + totals.buffers) + " in total with buffers such as batch-norm statistics (as in Keras); " +
             scaled(totals.flops) + " flops and " + scaled(double(totals.activations) * sizeof(real)) +
             "B of activations per sample, forward\n";
     return text;

@@ -51,7 +51,7 @@ private:
 
 Dataset test_split(const ClassifierTrainer& trainer) {
     DatasetOptions options = trainer.config().data.images;
-    if (options.set == "folder") return {};
+    if (options.of_files()) return {};
     options.split = "test";
     options.first = 0;
     Dataset test = load_dataset(options, trainer.network().device().threads());

@@ -21,7 +21,7 @@ void note(int signal) {
     // The first character ends the progress line, which only a terminal has.
     const char* const text =
         signal == SIGINT ? "\ngannet: interrupted: finishing this step and saving (press Ctrl-C again to stop immediately)\n"
-                         : "\ngannet: received a signal to end: finishing this step and saving\n";
+                         : "\ngannet: received a signal: finishing this step and saving\n";
     const std::size_t from = on_terminal ? 0 : 1;
     if ((signal == SIGINT || !noted) && can_write(2) && ::write(2, text + from, std::strlen(text) - from) < 0) {
     }

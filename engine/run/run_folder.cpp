@@ -200,7 +200,7 @@ std::string RunFolder::sample(int64_t step) const {
 void refuse_output_in_data(const DatasetOptions& data, const std::string& out, const std::string& what) {
     namespace fs = std::filesystem;
     std::error_code error;
-    if (data.set != "folder" || !fs::is_directory(data.path, error)) return;  // data that cannot be read are not checked
+    if (!data.of_files() || !fs::is_directory(data.path, error)) return;  // data that cannot be read are not checked
     const std::string place = out.empty() ? "runs" : out;
     const fs::path folder = fs::canonical(data.path, error);
     fs::path run;

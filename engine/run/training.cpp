@@ -81,7 +81,7 @@ Dataset load_and_show(DatasetOptions options, ThreadPool& threads) {
 template <class Config>
 DeclaredImages check_before_data(const Config& config, Device device) {
     const DatasetOptions& options = config.data.images;
-    if (options.set == "folder" && options.size == 0 && options.crop == 0) return {};
+    if (options.of_files() && options.size == 0 && options.crop == 0) return {};
     DeclaredImages images = declared_images(config);
     const Networks nets = build_networks(config, images.image, device);
     if constexpr (is_gan<Config>) check_memory(config, *nets[0], *nets[1], device);
@@ -137,6 +137,9 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
         if (!folder) throw Error(*lacks);
         say(std::string("gannet: warning: ") + lacks->with_advice("the run continues in fp32").what());
     }
+    if (device.is_cuda() && !config.tuned_on.empty() && config.tuned_on != device.name())
+        say("gannet: warning: cuda.tune was measured on " + printable(config.tuned_on) + ", but this GPU is " + device.name() +
+            ": measure again with apps/bench MODEL --tune FILE");
     if (!folder) refuse_output_in_data(config.data.images, options.out, "the run's folder");
     const DeclaredImages declared = config::naming_settings(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
