@@ -66,11 +66,13 @@ int main(int argc, char** argv) {
         int64_t threads = 0;
         std::optional<int64_t> steps;
         std::optional<double> seconds;
-        CommandLine line("bench",
-                         "Measures the training step of a model on random images, or each kernel with --kernels. Per cent values "
-                         "are relative to the roofline: the slower of FMA throughput and bandwidth of the smallest cache that "
-                         "holds the data, as measured on this machine (on a GPU computed from its clocks). Flops of convolutions "
-                         "are those of the direct algorithm, so Winograd can exceed 100 %.");
+        CommandLine line(
+            "bench",
+            "Measures the training step of a model on random images, or each kernel with --kernels. Per cent values "
+            "are relative to the roofline: the longer of the time for the flops at peak FMA rate and the time for the "
+            "bytes at the bandwidth of the smallest cache that holds them, as measured on this machine (on a GPU "
+            "computed from its clocks). Flops of convolutions are those of the direct algorithm, so Winograd can "
+            "exceed 100 %.");
         line.positional("MODEL.json", model, "the model file", false);
         line.flag("--kernels", kernels, "measures kernels instead of a model");
         line.option("--filter", filter, "REGEX", "measures only the kernels whose names match");

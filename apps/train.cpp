@@ -51,7 +51,8 @@ int main(int argc, char** argv) {
         line.choice("--on-collapse", on_collapse, {"warn", "stop"}, "what to do if the training collapses, as --set on_collapse");
         line.option("--init", options.init, "FILE", "starts from the weights of a safetensors file");
         line.option("--trace", options.trace, "FILE",
-                    "records the first steps for tools/check_trace.py; --resume-if-exists keeps a trace that exists");
+                    "records the first steps (tools/check_trace.py recomputes those of a GAN in PyTorch); --resume-if-exists "
+                    "keeps a trace that exists");
         line.option("--trace-steps", options.trace_steps, "K", "number of steps to record; default: 1");
         line.option("--resume", options.resume, "RUN", "resumes an interrupted run");
         line.flag("--resume-if-exists", options.resume_if_exists,

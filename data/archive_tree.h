@@ -25,7 +25,8 @@ public:
     static bool is_too_long(const std::string& path);
     static std::string too_long();  // why it is refused
 
-    // Where an entry is when all is unpacked: without ".", "..", what leads out of the archive, and a '/' at its start or end.
+    // The path of an entry in the folder into which the archive is unpacked: without ".", "..", what leads out of the archive,
+    // and a '/' at its start or end.
     static std::string unpacked(const std::string& path);
 
     // Names are of unpacked(). A later entry replaces an earlier one; of add_file(), true says that it replaced a link.

@@ -15,11 +15,11 @@ struct BrokenImage : std::runtime_error {
 struct DecodeOptions {
     Colour background;               // behind transparent pixels
     int64_t max_pixels = 100000000;  // larger images are refused before decoding
-    // Told the extents of a picture, and how many bytes decoding takes at most, the picture included, before they are allocated.
+    // Called before memory is allocated, with the extents of a picture and the most bytes that decoding takes, picture included.
     std::function<void(int64_t H, int64_t W, int64_t C, int64_t bytes)> reserve = {};
 };
 
-// By its first bytes, at least 8 of a longer file: why a file is neither PNG nor JPEG; "" if it is one of them.
+// Why a file with these first bytes (8 or more, or the whole file) is neither PNG nor JPEG; "" if it is one of them.
 std::string not_an_image(const std::vector<uint8_t>& start);
 
 // Decodes a PNG or JPEG file, turned upright, with one channel if the file is grey and three otherwise. The first bytes decide

@@ -129,7 +129,7 @@ public:
     }
 
 private:
-    // Those stay in `files` for which there was no memory beside the others. Where that is true of all, it is an error.
+    // Files that did not fit in memory together with the others stay in `files`. Throws Error if none fits.
     void decode(Dataset& set, std::vector<ImageFile>& files) {
         std::vector<Decoded> decoded(files.size());
         parallel_for(threads_, int64_t(files.size()), [&](int64_t task) {

@@ -49,7 +49,7 @@ Image with_channels(Image picture, int64_t channels) {
     return out;
 }
 
-// Orientations are numbered by where the first row and column of the stored image belong: 2 to 4 keep rows as rows.
+// `orientation` is EXIF's, 1 to 8: 2 to 4 mirror or turn by 180 degrees, 5 to 8 also exchange rows and columns.
 Image upright(Image picture, int orientation) {
     if (orientation <= 1 || orientation > 8) return picture;
     const int64_t H = picture.H, W = picture.W, C = picture.C;

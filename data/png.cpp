@@ -101,8 +101,8 @@ bool has_late_metadata(const std::vector<uint8_t>& file) {
     return false;
 }
 
-// Of the picture and its copy where it is turned, two rows of up to 16 bits and four channels in libpng, one here; and what does
-// not depend on extents.
+// The picture (twice if it is turned), two rows of up to 16 bits and four channels in libpng, one row here, and a part that does
+// not depend on the extents.
 int64_t bytes_to_decode(int64_t H, int64_t W, int64_t C, bool turned) {
     constexpr int64_t rows = 2 * 8 + 4, fixed = 1 << 20;
     return H * W * C * (turned ? 2 : 1) + rows * W + fixed;

@@ -60,7 +60,7 @@ for signal in TERM USR1 TERM HUP TERM; do kill -$signal $run_id && sleep 0.05; d
 wait $run_id
 check "several signals give status 130" test $? -eq 130
 check "the step is finished and saved" test "$(step_of patient)" = 1
-check "one message for all signals" test "$(grep -c 'received a signal to end: finishing this step' err)" -eq 1
+check "one message for all signals" test "$(grep -c 'received a signal: finishing this step' err)" -eq 1
 # The reader of stderr exits after one line.
 "$train" "${endless[@]}" --steps 100000000 --out headless 2> >(head -n 1 >/dev/null) >/dev/null </dev/null &
 launched

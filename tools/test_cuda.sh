@@ -70,7 +70,7 @@ errors() {
     says 'sm_75 is the oldest' env SIMT_CC=7.0 $cuda
     says 'out of device memory: asked for [0-9]+ MiB besides [0-9]+ MiB in use, the GPU has [0-9]+ MiB free.*lower `batch`|a step needs at least .*lower `batch`' \
         env SIMT_MEMORY=30000000 $cuda
-    says 'out of memory: asked for [0-9]+ MiB for the 1510032 parameters .*there are [0-9]+ MiB .*lower its' env SIMT_MEMORY=20000000 $cuda
+    says 'out of memory: asked for [0-9]+ MiB for the 1510032 parameters .*but only [0-9]+ MiB are free .*lower its' env SIMT_MEMORY=20000000 $cuda
     # Each runtime call of the start fails once, with the errors of a GPU that is full, in use or broken, or whose driver is too
     # old.
     says 'CPU test shim, sm_80: out of memory, while creating a context; its memory is full.*--device cpu' \

@@ -28,6 +28,7 @@ std::string batch_text(const Update& update, const Batch& b, int64_t size) {
 std::string text_of(real value) { return formatted("%g", double(value)); }
 
 std::string loss_text(const Update& u) {
+    if (u.losses.loss->joint) return std::string("loss: ") + u.losses.loss->name + ", of real and fake scores together";
     const bool of_generator = u.net == Net::generator;
     const LossForm &form = of_generator ? u.losses.on_generated : u.losses.on_real, &fake = u.losses.on_fake;
     std::string text = std::string("loss: ") + u.losses.loss->name + (form.kind == LossKind::linear ? ", factor" : ", target") +
@@ -58,7 +59,7 @@ std::string lines_of(const Update& u, int64_t size, int64_t count) {
         add(batch_text(u, b, size) + (b.images < 0 ? "" : "; real images " + range_text(b.images, size)) +
             (b.images < 0 || count == 1
                  ? ""
-                 : ", then " + std::to_string(int64_t(u.batches.size()) * size) + " further in each update"));
+                 : "; each later update takes the next " + std::to_string(int64_t(u.batches.size()) * size)));
     add(loss_text(u));
     if (u.penalty) add(penalty_text(*u.penalty));
     if (u.batches.size() > 1) add("weight of each batch's gradients: " + text_of(u.batch_weight));

@@ -119,8 +119,8 @@ void check_memory(const config::GanConfig& config, const Network& generator, con
     const double bytes = plan.kept_bytes(generator, discriminator), available = double(device.available_memory());
     if (bytes <= available) return check_grid(config, generator, discriminator, device);
     const auto mebibytes = [](double n) { return std::to_string(int64_t(n / (1 << 20))) + " MiB"; };
-    throw Error("a step needs at least " + mebibytes(bytes) + " for a batch of " + std::to_string(plan.batch) + ", there are " +
-                    mebibytes(available),
+    throw Error("a step needs at least " + mebibytes(bytes) + " for a batch of " + std::to_string(plan.batch) + ", but only " +
+                    mebibytes(available) + " are free",
                 device.name(), "lower `batch` or the layers' sizes");
 }
 

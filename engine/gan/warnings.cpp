@@ -38,7 +38,7 @@ void affine_pairs(const Sequence& sequence, const Layers& list, Warnings& warn) 
             if (affine)
                 warn(!norm.empty() ? "two affine layers with only " + norm + " between them"
                                    : "two affine layers with nothing between them",
-                     list[i].keys.where(), "put an activation before it");
+                     list[i].keys.where(), "put an activation between them");
             affine = true, norm.clear();
         } else if (traits.linear) {
             if (traits.family == Family::norm) norm = layer->type;
@@ -100,7 +100,7 @@ std::vector<std::string> warnings(const config::GanConfig& config, const Network
         config::for_each_layer(*list, [&](const config::LayerConfig& layer) {
             if (const double eps = batch_norm_eps(layer); eps > 0.1)
                 warn(layer.kind->spec.name + " with eps " + json::dump(eps, -1), layer.keys.where("eps"),
-                     "0.8 was meant as Keras's momentum; use 1e-5, and \"momentum\": 0.2");
+                     "0.8 is probably Keras's momentum; use 1e-5, and \"momentum\": 0.2");
         });
     }
     affine_pairs(generator.layers(), config.generator, warn);

@@ -104,12 +104,15 @@ void check_loss(const LossInfo& loss, const Object& keys, const Value& written) 
         std::vector<std::string> owners;
         for (const LossInfo& other : losses())
             if (other.*belongs) owners.push_back(other.name);
-        throw Error("'" + std::string(key) + "' makes no sense with the loss '" + name + "'", keys.where(key),
+        throw Error("'" + std::string(key) + "' has no effect with the loss '" + name + "'", keys.where(key),
                     "remove it; it belongs to " + join(owners, " and "));
     }
     if (loss.always_sum && keys.text("discriminator_loss") != "sum")
         throw Error("'discriminator_loss' is always the sum with the loss '" + name + "'", keys.where("discriminator_loss"),
                     "remove it");
+    if (loss.joint && given(written, "discriminator_loss"))
+        throw Error("'discriminator_loss' has no effect with the loss '" + name + "', which is not a sum of two parts",
+                    keys.where("discriminator_loss"), "remove it");
     if (!loss.labels) return;
     for (const char* label : {"real_label", "fake_label"})
         if (const double value = keys.number(label); loss.cross_entropy && (value < 0 || value > 1))
@@ -122,13 +125,15 @@ void check_loss(const LossInfo& loss, const Object& keys, const Value& written) 
 
 void check_schedule(const Objective& o, const Object& keys, const Value& written) {
     if (given(written, "clip_when") && !keys.has("weight_clip"))
-        throw Error("'clip_when' without 'weight_clip'", keys.where("clip_when"), "remove it, or give 'weight_clip'");
+        throw Error("'clip_when' has no effect without 'weight_clip'", keys.where("clip_when"),
+                    "remove it, or give 'weight_clip'");
     if (o.warm_up && o.reuse_fakes)
-        throw Error("'critic_warm_up' with 'fakes' \"reuse\"", keys.where("critic_warm_up"), "use \"fresh\"");
+        throw Error("'critic_warm_up' cannot be combined with 'fakes': \"reuse\"", keys.where("critic_warm_up"), "use \"fresh\"");
     if (o.reuse_fakes && !o.reuse_all() && o.discriminator_batches != o.generator_batches)
-        throw Error(
-            "'fakes' cannot be \"reuse\" where the networks accumulate different numbers of batches", keys.where("fakes"),
-            "use \"fresh\", or the same number for both in 'accumulate', or for the second the first one's times its updates");
+        throw Error("'fakes' cannot be \"reuse\" where the networks accumulate different numbers of batches", keys.where("fakes"),
+                    "use \"fresh\", or give both networks the same number of batches in 'accumulate', or give the network that "
+                    "is updated "
+                    "second as many as the first one uses in all its updates");
 }
 
 }  // namespace

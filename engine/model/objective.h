@@ -44,7 +44,7 @@ struct Penalty {
     RowsShape rows(int64_t n, const SampleShape& image) const;
 };
 
-// Puts the discriminator's weights outside of [-limit, limit] on its ends, after each update or before it.
+// Clamps the discriminator's weights to [-limit, limit], after each update or before it.
 struct WeightClip {
     real limit = 0;
     bool before = false;

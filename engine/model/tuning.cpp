@@ -51,8 +51,9 @@ void read_tuning(Value& tune, const std::string& precision) {
     }
     const Object table = read_object(tune, tuning_spec, {});
     if (table.text("precision") != precision)
-        throw Error("'tune' was measured with the precision " + table.text("precision") + ", compute.precision is " + precision,
-                    tune.where(), "measure again: apps/bench MODEL --set compute.precision=" + precision + " --tune FILE");
+        throw Error(
+            "'tune' was measured with the precision " + table.text("precision") + ", but compute.precision is " + precision,
+            tune.where(), "measure again: apps/bench MODEL --set compute.precision=" + precision + " --tune FILE");
     const List* products = table.value("products").list();
     if (!products)
         throw Error("'products' is " + table.value("products").type_name() + ", not a list", tune.where(), "measure again");

@@ -40,8 +40,8 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
     if (bytes > available)
         throw Error("out of memory: asked for " + std::to_string(int64_t(bytes / (1 << 20))) + " MiB for the " +
                         std::to_string(total) + " parameters of the " + name() +
-                        ", their gradients and an optimizer's state, there are " +
-                        std::to_string(int64_t(available / (1 << 20))) + " MiB",
+                        ", their gradients and an optimizer's state, but only " + std::to_string(int64_t(available / (1 << 20))) +
+                        " MiB are free",
                     device.name(), "lower its channels or units");
     flat_values_ = Tensor::full({total}, 0, device);
     flat_gradients_ = Tensor::full({total}, 0, device);

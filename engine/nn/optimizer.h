@@ -66,7 +66,7 @@ private:
     std::vector<std::pair<std::unique_ptr<Decorator>, OptimizerUpdate>> decorators_;
 };
 
-// Weight clipping, Arjovsky et al., arXiv 1701.07875: puts weights outside of [-limit, limit] on its ends.
+// Weight clipping, Arjovsky et al., arXiv 1701.07875: clamps the weights to [-limit, limit].
 class ClipWeights : public Decorator {
 public:
     enum class When { before, after };

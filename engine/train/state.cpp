@@ -15,7 +15,7 @@ const Array& need(const Safetensors& content, const std::string& file, const std
     const Array* array = content.find(name);
     if (!array) throw Error("no '" + name + "' in it", file, "give a checkpoint of the same model");
     if (array->shape != std::vector<int64_t>(shape.begin(), shape.end()))
-        throw Error("'" + name + "' has shape " + shape_text(array->shape) + ", the model's has " + shape.str(), file,
+        throw Error("'" + name + "' has shape " + shape_text(array->shape) + ", but the model's has " + shape.str(), file,
                     "give a checkpoint of the same model");
     return *array;
 }

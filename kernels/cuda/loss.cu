@@ -1,7 +1,7 @@
 // Losses over the scores of a batch, and the norm of a gradient. Scores are few: a loss is one or two small launches, bound by
-// launch latency (3 us on an H100). The norm reads 4 bytes per parameter and computes in double. It is bound by memory (85 % of
-// an H100's 3.35 TB/s) on GPUs with fast doubles, and by double-precision arithmetic (two instructions per element) on GPUs with
-// one double unit per 64 float units.
+// launch latency (3 us on an H100). The norm reads 4 bytes per parameter and computes in double. Expected: bound by memory (85 %
+// of an H100's 3.35 TB/s) on GPUs with fast doubles, and by double-precision arithmetic (two instructions per element) on GPUs
+// with one double unit per 64 float units.
 #include "kernels/kernels.h"
 
 #include "kernels/cuda/elementwise.h"

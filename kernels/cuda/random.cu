@@ -1,6 +1,6 @@
 // Random numbers. A thread computes one Philox block, four elements of a sample, and stores it with one 16-byte access. Ten
 // rounds need 20 wide multiplications in about 110 instructions, so uniform (4 bytes per element) takes about as long to
-// compute as to store, at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine
+// compute as to store, expected at about 75 % of an H100's 3.35 TB/s. normal adds a logarithm, a square root, a sine and a cosine
 // for two elements: about 70 instructions per element, so it is bound by arithmetic, at half of the peak. dropout (8 bytes) is
 // bound by memory.
 #include "kernels/kernels.h"
