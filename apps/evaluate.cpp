@@ -40,13 +40,7 @@ RealImages load_reals(const DatasetOptions& options, const std::string& key, boo
     } catch (const LackOfMemory& error) {
         throw error.with_advice("give the program more memory, or smaller images with --data PATH");
     } catch (const Error& error) {
-        std::string absent;
-        try {
-            dataset_info(options, &absent);
-        } catch (const Error&) {
-        }
-        throw error.with_advice(absent.empty() ? "correct the real images, or give others with --data PATH"
-                                               : "give the place of the real images with --data PATH");
+        throw error.with_advice("correct the real images, or give the path of others with --data PATH");
     }
 }
 

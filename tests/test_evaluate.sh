@@ -43,7 +43,7 @@ holds "r['nearest_training_distance'] == {'median': 0, 'min': 0, 'data_median': 
 refuses_at_once "the set of real images does not exist \(absent, --data\): give its path with --data PATH" "$evaluate" flat-gan --data absent
 mkdir nothing
 refuses_at_once "the folder is empty \(nothing, --data\): " "$evaluate" flat-gan --data nothing
-refuses_at_once "neither a folder nor a file \(/dev/null, --data\): give the place of the real images with --data PATH" "$evaluate" flat-gan --data /dev/null
+refuses_at_once "neither a folder nor a file \(/dev/null, --data\): correct the real images, or give the path of others with --data PATH" "$evaluate" flat-gan --data /dev/null
 mv flat moved && cp moved/000039.png moved/000040.png
 refuses_at_once "the set of real images does not exist \(.*flat, .*\): give its path with --data PATH" "$evaluate" flat-gan -n 40
 runs "$evaluate" flat-gan -n 40 --data moved
@@ -195,8 +195,8 @@ END_OF_LINES
 refuses "first 151 images are requested, there are 150 \(grids\): lower -n" "$evaluate" grids -n 151
 mkdir broken && cp grids/000000.png broken && head -c 60 grids/000001.png >broken/1.png
 refuses 'a broken image, .*broken/1.png.*: give a folder of valid PNG or JPEG images' "$evaluate" broken
-refuses 'a broken image, .*broken/1.png.*: correct the real images, or give others with --data PATH' "$evaluate" grids --classifier by-kind --data broken
-refuses 'a broken image, .*broken/1.png.*: correct the real images, or give others with --data PATH' "$evaluate" twins.npy --data broken
+refuses 'a broken image, .*broken/1.png.*: correct the real images, or give the path of others with --data PATH' "$evaluate" grids --classifier by-kind --data broken
+refuses 'a broken image, .*broken/1.png.*: correct the real images, or give the path of others with --data PATH' "$evaluate" twins.npy --data broken
 shape_refused() { # shape, bytes
     head -c "$2" /dev/zero >pixels && npy "$(shaped "$1")" pixels >shape.npy
     refuses_at_once "does not hold images \(shape.npy\): save an array of shape \(N, H, W\)" "$evaluate" shape.npy
