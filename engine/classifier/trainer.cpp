@@ -71,9 +71,7 @@ ClassifierFigures ClassifierTrainer::figures() const {
     const std::vector<real> labels = results()[of_labels].to_host();
     int64_t right = 0;
     for (std::size_t i = 0; i < labels.size(); ++i) right += said[i] == int64_t(labels[i]) ? 1 : 0;
-    const Tensor norm = Tensor::empty({}, device_), &g = network_.flat_gradients();
-    RUN(device_, norm2, norm.data(), g.data(), g.size());
-    return {double(results()[of_loss].item()), double(right) / double(labels.size()), double(norm.item())};
+    return {double(results()[of_loss].item()), double(right) / double(labels.size()), gradient_norm(network_)};
 }
 
 double ClassifierTrainer::accuracy(const Dataset& data) const {

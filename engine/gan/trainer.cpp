@@ -47,13 +47,8 @@ std::vector<Tensor> GanTrainer::updates(int plan, StepObserver& observer) {
 }
 
 StepLosses GanTrainer::losses() const {
-    const auto norm = [&](const Network& network) {
-        const Tensor out = Tensor::empty({}, device_), &g = network.flat_gradients();
-        RUN(device_, norm2, out.data(), g.data(), g.size());
-        return double(out.item());
-    };
     const auto loss = [&](Result of) { return results().empty() ? NAN : double(results()[of].item()); };
-    return {loss(of_discriminator), loss(of_generator), norm(discriminator_), norm(generator_)};
+    return {loss(of_discriminator), loss(of_generator), gradient_norm(discriminator_), gradient_norm(generator_)};
 }
 
 }  // namespace gannet

@@ -21,6 +21,12 @@ std::string data_key(const Dataset& data, bool labels) {
            (labels ? ", labels " + hash_of(data.labels) : "");
 }
 
+double gradient_norm(const Network& network) {
+    const Tensor norm = Tensor::empty({}, network.device()), &g = network.flat_gradients();
+    RUN(network.device(), norm2, norm.data(), g.data(), g.size());
+    return double(norm.item());
+}
+
 std::optional<Error> lacking(const config::SharedConfig& config, const Device& device) {
     const auto lacks = [&](const std::string& key, const std::string& value, const std::string& to_do) {
         return Error(key + " " + value + " is not available on " + device.name(), config.where(key), to_do);

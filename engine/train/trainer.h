@@ -21,6 +21,9 @@ namespace gannet {
 // A key of a data set: extents, a hash of the images and, for a classifier, of their labels.
 std::string data_key(const Dataset& data, bool labels);
 
+// The L2 norm of a network's last gradients.
+double gradient_norm(const Network& network);
+
 // Returns an error if the device lacks what the section `compute` requests.
 std::optional<Error> lacking(const config::SharedConfig& config, const Device& device);
 
