@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "data/procedural.h"
 #include "engine/metrics/evaluation.h"
 #include "engine/run/cli.h"
 #include "engine/run/device_option.h"
@@ -21,8 +22,8 @@ std::string without_classifier(const std::string& set, const RealImages& reals) 
     if (!model.empty())
         return nulls + "; run ./apps/train models/" + model + ".json, or name a classifier's run with --classifier";
     if (reals.labelled)
-        return nulls + "; train one on the class folders of " + reals.source +
-               " (docs/evaluate.md), and name its run with --classifier";
+        return nulls + "; train one on " + reals.source +
+               ", which has labels (docs/evaluate.md), and name its run with --classifier";
     return nulls + ", and " + reals.source +
            " has no labels to train one with; name the run of a classifier for similar images with --classifier";
 }
@@ -69,6 +70,8 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
             "name the folder of real images with --data, or a classifier's run with --classifier; " + usual + " does not exist");
     }
     if (!data.empty()) {
+        if (is_procedural(options.set))
+            throw Error("the images of \"" + options.set + "\" are computed, not read from files", "--data", "omit it");
         options.path = data;
         options.where = [of_file = options.where](const std::string& at) { return at == "path" ? "--data" : of_file(at); };
     }

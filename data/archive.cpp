@@ -67,7 +67,8 @@ public:
         tree_->find_runs();
         tree_->follow_links([&](const std::string& name, const Stored& file) { add_up(file.bytes), find(name, file); },
                             [&](const std::string& name, const std::string& kind, const std::string& example) {
-                                ignored_.add(name, kind, example);
+                                if (example.empty()) ignored_.add(name, kind);
+                                else ignore_dead_link(name, kind, example);
                             });
         std::set<std::string> runs;
         std::erase_if(found_, [&](const auto& image) {
@@ -160,7 +161,7 @@ private:
                 const std::string* link = tree_->link(target);
                 if (file) add_up(file->bytes), add_file(name, Stored(*file));
                 else if (link) tree_->add_link(name, std::string(*link));
-                else ignored_.add(name, "unresolved link", name + " -> " + target);
+                else ignore_dead_link(name, "unresolved link", name + " -> " + target);
             } else if (archive_entry_filetype(entry) == AE_IFLNK) {
                 tree_->add_link(name, read->symlink);
             } else if (archive_entry_filetype(entry) == AE_IFREG) {

@@ -117,7 +117,7 @@ private:
         if (entry.is_directory(error)) return true;
         const bool file = !error && entry.is_regular_file(error), image = is_image_name(name);
         if (image && (file || error)) found_.emplace_back(inside + name, int64_t(found_.size()));
-        else if (error == std::errc::no_such_file_or_directory) ignored_.add(name, "dead link", inside + name);
+        else if (error == std::errc::no_such_file_or_directory) ignore_dead_link(inside + name, "dead link", inside + name);
         else if (error) leave_out(inside + name, reason_of(error.value()));
         else ignored_.add(name, file ? "" : "special file");
         return false;

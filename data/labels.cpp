@@ -34,13 +34,17 @@ void label(Dataset& set, const ImageSource& source, int64_t count) {
         set.no_labels = printable(stray) + " is in no class folder" +
                         (strays > 1 ? strays > 2 ? ", nor are " + grouped(strays - 1) + " others" : ", nor is 1 other" : "");
     else if (classes > most_labels) set.no_labels = grouped(classes) + " class folders, at most " + std::to_string(most_labels);
-    for (const auto& [place, why] : source.unreachable()) {
-        const bool below = place.starts_with(source.common());
-        const std::string folder = below ? place.substr(source.common().size()) : place;
-        if (set.no_labels.empty() &&
-            std::find(set.classes.begin(), set.classes.end(), folder.substr(0, folder.find('/'))) == set.classes.end())
+    const auto is_in_a_class = [&](const std::string& place) {
+        if (!place.starts_with(source.common())) return false;
+        const std::string below = place.substr(source.common().size());
+        return std::find(set.classes.begin(), set.classes.end(), below.substr(0, below.find('/'))) != set.classes.end();
+    };
+    for (const auto& [place, why] : source.unreachable())
+        if (set.no_labels.empty() && !is_in_a_class(place))
             set.no_labels = printable(place) + " may be a class, but cannot be read (" + why + ")";
-    }
+    for (const std::string& place : source.dead_links())
+        if (set.no_labels.empty() && !is_in_a_class(place))
+            set.no_labels = printable(place) + " may be a class, but is a link to nothing";
     if (set.no_labels.empty()) set.labels = std::move(labels);
     else set.classes.clear();
 }

@@ -115,6 +115,9 @@ std::vector<std::string> procedural_names() {
 bool is_procedural(const std::string& name) { return find(name); }
 
 DatasetInfo procedural_info(const DatasetOptions& options) {
+    for (const auto& [key, is_given] : {std::pair{"path", !options.path.empty()}, std::pair{"crop", options.crop > 0}})
+        if (is_given)
+            throw Error("the set \"" + options.set + "\" is computed, not read from files", options.where(key), "omit it");
     if (!find(options.set)->mode) {
         const int64_t side = options.size > 0 ? options.size : usual_size;
         return {side, side, options.channels ? options.channels : 3, options.first > 0 ? options.first : usual_count};

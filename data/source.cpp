@@ -130,6 +130,11 @@ void ImageSource::leave_out(const std::string& place, const std::string& why) {
     unreachable_.emplace_back(place, why);
 }
 
+void ImageSource::ignore_dead_link(const std::string& place, const std::string& kind, const std::string& example) {
+    ignored_.add(place, kind, example);
+    if (!is_hidden(place) && !is_image_name(place)) dead_links_.push_back(place);
+}
+
 void ImageSource::check_memory_for(int64_t bytes, const std::string& place) const {
     const std::string lack = lack_of_memory(double(bytes), free_());
     if (!lack.empty()) throw LackOfMemory("the file takes " + lack, place, more_memory);

@@ -56,6 +56,9 @@ public:
     // Entries that may hold images but could not be read: place within the source, reason.
     const std::vector<std::pair<std::string, std::string>>& unreachable() const { return unreachable_; }
 
+    // Links that lead nowhere, and whose names are not those of images.
+    const std::vector<std::string>& dead_links() const { return dead_links_; }
+
     // A hash of the names and contents of the first `count` images.
     virtual uint64_t content(int64_t count, ThreadPool& threads, const LoadProgress& progress) const = 0;
     // Passes the files [begin, end) in small pieces, in the order of the source.
@@ -65,6 +68,7 @@ protected:
     ImageSource(std::string path, const SourceLimits& limits)
         : path_(std::move(path)), largest_(limits.file), skip_broken_(limits.skip_broken), free_(limits.free) {}
     void leave_out(const std::string& place, const std::string& why);  // or throws
+    void ignore_dead_link(const std::string& place, const std::string& kind, const std::string& example);
     // Sorts the names that were found; returns their original numbers in the order of names().
     std::vector<int64_t> settle(std::vector<std::pair<std::string, int64_t>> found);
 
@@ -81,6 +85,7 @@ protected:
     std::string common_;
     IgnoredFiles ignored_;
     std::vector<std::pair<std::string, std::string>> unreachable_;
+    std::vector<std::string> dead_links_;
 };
 
 // "a.png (why), b.png (why), ...", of places and reasons.

@@ -43,6 +43,24 @@ TEST_CASE("class folders: no labels if an entry cannot be read that may be a cla
     p.add("data/c/x/1.png", "rgb.png"), p.add("data/c/y/1.png", "rgb.png");  // these are not the classes
     fs::remove(p.folder / "set/data/c/1.png");
     CHECK(has(closed("a").no_labels, "data/a/ may be a class"));
+    p.add("data/c/a/1.png", "rgb.png");  // the classes are a, x and y if only c can be read
+    CHECK(has(closed("a").no_labels, "data/a/ may be a class"));
+}
+
+TEST_CASE("class folders: no labels if a link to nothing may be a class") {
+    const Pictures p;
+    p.add("a/1.png", "rgb.png"), p.add("c/1.png", "rgb.png");
+    fs::create_symlink("/nowhere", p.folder / "set/c/notes");  // inside a class
+    CHECK(load_dataset(p.options(), threads()).labels == std::vector<uint8_t>{0, 1});
+    fs::create_symlink("/nowhere", p.folder / "set/b");
+    CHECK(load_dataset(p.options(), threads()).no_labels == "b may be a class, but is a link to nothing");
+    const std::string image = read_text(fixture_file("rgb.png"));
+    DatasetOptions options = p.options();
+    options.path = pack_entries(p.folder / "set.tar", tar, plain,
+                                {{.name = "a/1.png", .bytes = image},
+                                 {.name = "b", .bytes = "", .symlink = "/nowhere"},
+                                 {.name = "c/1.png", .bytes = image}});
+    CHECK(load_dataset(options, threads()).no_labels == "b may be a class, but is a link to nothing");
 }
 
 TEST_CASE("class folders: the reason for missing labels") {

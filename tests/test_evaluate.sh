@@ -28,6 +28,10 @@ holds "$nulls and $given and 4 < r['nearest_training_distance']['data_median'] <
 holds "len(r['warnings']) == 1 and 'run ./apps/train models/classifier-mnist.json' in r['warnings'][0]"
 cp out unclassified
 refuses_at_once "no such run or checkpoint \(nowhere\)" "$evaluate" gan --classifier nowhere
+runs "$generate" gan -n 4 --out pictures/
+refuses_at_once "one image, not samples \(pictures/000000.png\): give a run, a checkpoint, a folder" "$evaluate" pictures/000000.png
+runs "$train" gan.json --out spots --set data='{"set": "blobs", "size": 8, "first": 50}'
+refuses 'the images of "blobs" are computed, not read from files \(--data\): omit it' "$evaluate" spots -n 10 --data pictures
 mkdir flat own && runs "$generate" gan -n 40 --out flat/
 runs "$train" gan.json --out flat-gan --set data.set=folder --set data.path=flat --set data.size=28 --set data.channels=1
 runs "$evaluate" flat-gan -n 40 # the GAN's own images have no labels
@@ -160,7 +164,7 @@ refuses_at_once "the set of real images does not exist \(.*many, .*\): give its 
 runs "$evaluate" gan -n 150 --classifier by-many --data elsewhere
 runs "$train" gan.json --out kinds-gan --set data.path=kinds --set data.set=folder --set data.size=28 --set data.channels=1 --steps 2
 runs "$evaluate" kinds-gan -n 20
-holds "r['frechet'] is None and r['duplicates'] >= 0 and 'train one on the class folders of' in r['warnings'][-1]"
+holds "r['frechet'] is None and r['duplicates'] >= 0 and 'which has labels' in r['warnings'][-1]"
 runs "$train" gan.json --out fashion-gan --set data.set=fashion-mnist
 runs "$evaluate" fashion-gan -n 20
 holds "r['frechet'] is None and 'models/classifier-fashion.json' in r['warnings'][-1]"

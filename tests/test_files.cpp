@@ -196,7 +196,7 @@ TEST_CASE("files: pipes with a writer are read, others are refused without waiti
         CHECK(has(error_of([&] { RunFolder::open(folder / "run"); }), "this is a pipe, not a file (" + file));
         ::unlink(file.c_str());
     }
-    CHECK(has(error_of([&] { RunFolder::create("m", pipe, "{}"); }), "the folder exists and is not a run folder"));
+    CHECK(has(error_of([&] { RunFolder::create("m", pipe, "{}"); }), "not a folder ("));
 }
 
 TEST_CASE("files: a full disk is an error, and a device is never replaced") {
@@ -354,6 +354,14 @@ TEST_CASE("log: rows, truncation on resume, full disk") {
     folder.write("torn.jsonl", all + std::string(700, '\0') + "\n");  // a power failure can leave zeros
     { RunLog log = RunLog::resume(folder / "torn.jsonl", 5); }
     CHECK(read_file(folder / "torn.jsonl") == all);
+    folder.write("holed.jsonl", all.substr(0, third) + std::string(3, '\0') + all.substr(third));  // damaged: nothing is cut
+    CHECK(has(error_of([&] { RunLog::resume(folder / "holed.jsonl", 5); }), "a line of the log has zeros in it (" + folder.path));
+    CHECK(read_file(folder / "holed.jsonl").size() == all.size() + 3);
+    folder.write("mixed.jsonl", all.substr(0, third) + "{\"step\": 99}\n" + all.substr(third));
+    CHECK(has(error_of([&] { RunLog::resume(folder / "mixed.jsonl", 5); }), "a row of an earlier step follows one of a later step"));
+    CHECK(RunLog::has_steps(folder / "mixed.jsonl"));
+    CHECK_FALSE(RunLog::has_steps(folder / "absent.jsonl"));
+    CHECK_FALSE(RunLog::has_steps(folder.write("first.jsonl", first + "{\"step\": 6, \"lo")));
     folder.write("empty.jsonl", "");
     { RunLog log = RunLog::resume(folder / "empty.jsonl", 5); }
     CHECK(read_file(folder / "empty.jsonl") == first);

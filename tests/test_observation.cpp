@@ -57,6 +57,7 @@ TEST_CASE("observation: the spread of images") {
     CHECK(spread_of({0, 0, 3, 4, 6, 0}, 3, threads()).distance == doctest::Approx(std::sqrt((25 + 25 + 36) / 3.0)));
     CHECK(std::isnan(spread_of({7, 7}, 1, threads()).distance));  // a single image has no distance
     CHECK(std::isnan(spread_of({7, 7}, 1, threads()).nearest));
+    CHECK(std::isnan(spread_of({7, NAN, 7, 7}, 2, threads()).deviation));
     Observation single;
     single.samples = single.data = spread_of({7, 7}, 1, threads());
     CHECK(json::dump(*json::Value(single.line()).find("samples"), -1) ==

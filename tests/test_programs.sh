@@ -111,9 +111,9 @@ before=$(sum_of run)
 refuses_at_once 'exists already \(run\): choose another --out, or .*--resume run' "$train" tiny.json --out run
 check "the run is unchanged" test "$before" = "$(sum_of run)"
 mkdir empty && echo text >file && ln -s nowhere dangling
-for other in empty file dangling; do
-    refuses_at_once "the folder exists and is not a run folder \($other\): choose another --out" "$train" tiny.json --out $other
-done
+refuses_at_once "the folder exists and is not a run folder \(empty\): choose another --out" "$train" tiny.json --out empty
+refuses_at_once "not a folder \(file\): choose another --out" "$train" tiny.json --out file
+refuses_at_once "a link to nothing \(dangling\): choose another --out" "$train" tiny.json --out dangling
 check "the folders are unchanged" test -d empty -a "$(cat file)" = text -a ! -e nowhere
 refuses_at_once "with --set generator.3.units=7\)" "$train" tiny.json --out never --set generator.3.units=7
 refuses_at_once "\(data.path, --set data.path=/nonexistent\)" "$train" tiny.json --out never --set data.path=/nonexistent

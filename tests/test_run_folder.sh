@@ -17,6 +17,8 @@ END_OF_MODEL
 last=checkpoint.safetensors
 runs "$train" tiny.json --out whole
 
+again=("$train" tiny.json --resume-if-exists)
+
 # ---- a run that has no checkpoint yet ------------------------------------------------------------------------------------
 mkdir early && cp whole/config.json early
 refuses_at_once "has no checkpoint yet.*start it with --resume early" "$generate" early
@@ -27,8 +29,20 @@ runs "$train" --resume early
 same whole/$last early/$last
 check "a new log" test "$(grep -c loss_d early/log.jsonl)" -eq 4
 
+# ---- a checkpoint that is gone ---------------------------------------------------------------------------------------------
+cp -r whole lost && mv lost/$last elsewhere
+lost="has no checkpoint, but its log has rows of later steps \(lost\): put its checkpoint.safetensors back"
+refuses_at_once "$lost" "$train" --resume lost
+refuses_at_once "$lost" "${again[@]}" --out lost
+ln -s ../gone/$last lost/$last
+refuses_at_once "the checkpoint is a link to nothing \(lost/$last\)" "${again[@]}" --out lost
+check "the log is unchanged" cmp -s whole/log.jsonl lost/log.jsonl
+ln -s gone loose
+refuses_at_once "a link to nothing \(loose\)" "$train" tiny.json --out loose
+refuses_at_once "not a folder \(tiny.json\)" "$train" tiny.json --out tiny.json
+for place in whole tiny.json loose tiny.json/run; do refuses_at_once "$place" "$train" tiny.json --out $place --dry-run; done
+
 # ---- one command to start and resume -------------------------------------------------------------------------------------
-again=("$train" tiny.json --resume-if-exists)
 refuses_at_once "--resume-if-exists requires --out" "${again[@]}"
 refuses_at_once "--resume excludes --resume-if-exists" "${again[@]}" --resume whole
 refuses_at_once "no model file" "$train" --out whole --resume-if-exists
@@ -175,7 +189,7 @@ waits() { # pattern, command ...: must be rejected without blocking
 waits "no program writes to this pipe.*\(fifo\)|\(fifo\).*pipe" "$train" fifo --out never
 waits "this is a pipe, not a file \(fifo\)" "$generate" fifo
 waits "this is a pipe, not a file \(fifo\)" "$train" tiny.json --init fifo --out never
-waits "is not a run folder \(fifo\)" "$train" tiny.json --out fifo
+waits "not a folder \(fifo\)" "$train" tiny.json --out fifo
 waits "config.json.*\(fifo\)" "$train" --resume fifo
 waits "fifo" "$train" tiny.json --out fifo --resume-if-exists
 waits "fifo" "$train" tiny.json --out never --trace fifo

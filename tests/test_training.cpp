@@ -429,6 +429,18 @@ TEST_CASE("checkpoint: loading a state that is not finite names the first such a
     with({"discriminator.1.weight"}, NAN);
     CHECK(has(error_of([&] { load_checkpoint(file); }), "'discriminator.1.weight' has values that are not finite"));
     const Safetensors diverged = read_safetensors(file);
+    for (const std::string type : {"F32", "F64"}) {  // of any precision
+        Safetensors content = sound;
+        for (Array& array : content.arrays) {
+            if (array.name != "discriminator.1.weight") continue;
+            int64_t count = 1;
+            for (const int64_t extent : array.shape) count *= extent;
+            array = type == "F32" ? make_array(array.name, array.shape, std::vector<float>(std::size_t(count), NAN))
+                                  : make_array(array.name, array.shape, std::vector<double>(std::size_t(count), NAN));
+        }
+        write_safetensors(file, content);
+        CHECK(has(error_of([&] { load_checkpoint(file); }), "'discriminator.1.weight' has values that are not finite"));
+    }
     load_state(diverged, file, trainer.generator(), nullptr);
     CHECK(has(error_of([&] { load_state(diverged, file, trainer.discriminator(), nullptr); }), "not finite"));
 }

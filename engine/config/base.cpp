@@ -67,7 +67,7 @@ std::string find_base(const Value& base, const std::string& path, const std::vec
     if (!base.text())
         throw Error("'base' is " + base.type_name() + ", but must be the name of a model file", base.where(),
                     "write \"base\": \"other.json\"");
-    const std::string file = (fs::path(path).parent_path() / expand_home(*base.text())).lexically_normal().string();
+    const std::string file = normal_path(fs::path(path).parent_path() / expand_home(*base.text())).string();
     if (base.text()->empty() || !exists(file))
         throw Error("there is no base '" + printable(file) + "'", base.where(),
                     "give its path from the folder of the file that names it");

@@ -30,15 +30,19 @@ std::string expand_home(const std::string& path) {
     return home.empty() ? path : home + path.substr(end);
 }
 
+// "a/.." is another folder than "." where a is a link.
+fs::path normal_path(const fs::path& path) {
+    std::error_code error;
+    const fs::path normal = path.lexically_normal();
+    return fs::exists(path, error) && !fs::equivalent(path, normal, error) ? path : normal;
+}
+
 std::string absolute_path(const std::string& path, const std::string& folder) {
     if (path.empty()) return path;
     std::error_code error;
     const fs::path whole = fs::absolute(fs::path(folder) / expand_home(path), error);
     if (error) return path;  // the working folder is gone
-    // "a/.." is another folder than "." where a is a link
-    const fs::path normal = whole.lexically_normal();
-    const bool other = fs::exists(whole, error) && !fs::equivalent(whole, normal, error);
-    std::string out = (other ? whole : normal).string();
+    std::string out = normal_path(whole).string();
     while (out.size() > 1 && out.back() == '/') out.pop_back();
     return out;
 }

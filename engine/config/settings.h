@@ -1,5 +1,6 @@
 // Changes to a file of keys before it is read: "base", "set" and the command line's --set, and the paths in them.
 #pragma once
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ const Key* key_at(const ObjectSpec& spec, const std::vector<std::string>& path);
 
 // "~" and "~user" at the start as home folders, where they are known.
 std::string expand_home(const std::string& path);
+// Without "." and "..", where that names the same file.
+std::filesystem::path normal_path(const std::filesystem::path& path);
 // `path` from `folder` ("": the working folder), home folders expanded, without "." and ".."; links are kept. "" stays.
 std::string absolute_path(const std::string& path, const std::string& folder);
 // Makes all paths absolute, in a file with these keys or in a value for `key` (which may be null).

@@ -249,7 +249,8 @@ Spread spread_of(const std::vector<real>& images, int64_t count, ThreadPool& thr
     }
     const double n = double(count * size);
     spread.mean = all / n;
-    spread.deviation = std::sqrt(std::max(0.0, all_squares / n - spread.mean * spread.mean));
+    const double variance = all_squares / n - spread.mean * spread.mean;
+    spread.deviation = std::sqrt(variance < 0 ? 0 : variance);
     // the mean of |x_i - x_k|^2 over pairs is twice the sum of the unbiased variances
     if (count > 1) {
         spread.distance = std::sqrt(2 * within / double(count - 1));

@@ -10,6 +10,7 @@
 #include "data/npy.h"
 #include "data/picture.h"
 #include "data/resize.h"
+#include "data/source.h"
 #include "engine/gan/sampler.h"
 
 namespace gannet {
@@ -53,6 +54,8 @@ SampleSource::SampleSource(const std::string& path) : path_(path) {
         throw Error("no such run, checkpoint, folder or file", path,
                     "give a run, a checkpoint, a folder of PNG and JPEG files, or an .npy file");
     if (is_array(path) || !holds_a_run(path)) return;
+    if (is_image_name(path) && !is_folder(path))
+        throw Error("one image, not samples", path, "give a run, a checkpoint, a folder of PNG and JPEG files, or an .npy file");
     checkpoint_ = load_checkpoint(find_checkpoint(path));
     config_ = config::gan_of(config_of(*checkpoint_), "give the run of a GAN here, and this run with --classifier");
 }

@@ -44,7 +44,9 @@ std::string read_name(const Object& file, const std::string& path) {
     const std::string& name = file.text("name");
     if (name.empty() || name.size() > 200 || name[0] == '.' || name.find_first_of("/\\") != std::string::npos ||
         std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
-        throw Error("'" + printable(name) + "' is not a valid name of a model", file.where("name"), "a folder gets this name");
+        throw Error(
+            "'" + printable(name) + "' is not a valid name of a model", file.where("name"),
+            "the run's folder gets it: use at most 200 bytes, without '/', '\\' and control characters, and no '.' at the start");
     return name;
 }
 

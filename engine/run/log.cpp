@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -65,7 +66,12 @@ public:
                 ++number;
                 return true;
             }
-            if (c == '\0') return false;
+            if (c == '\0') {
+                while ((c = ::getc_unlocked(file_)) != EOF)
+                    if (c != '\0' && c != '\n')
+                        throw Error("a line of the log has zeros in it", path_ + ", line " + std::to_string(number + 1), to_do);
+                return false;
+            }
             if (line.size() == longest_line)
                 throw Error("a line of the log is longer than 16 MB", path_ + ", line " + std::to_string(number + 1), to_do);
             line.push_back(char(c));
@@ -104,18 +110,35 @@ RunLog RunLog::create(const std::string& path, Reader reader) {
     return log;
 }
 
-RunLog RunLog::resume(const std::string& path, int64_t step, Reader reader) {
-    if (!exists(path)) return create(path, std::move(reader));
+bool RunLog::has_steps(const std::string& path) {
+    if (!exists(path)) return false;
     Lines lines(path);
     while (lines.next()) {
         const std::string place = path + ", line " + std::to_string(lines.number);
-        const json::Value row = row_of(lines.line, place);
-        if (step_of(row, place) > double(step)) break;
-        if (reader) reader(row);
+        if (step_of(row_of(lines.line, place), place) > 0) return true;
     }
+    return false;
+}
+
+RunLog RunLog::resume(const std::string& path, int64_t step, Reader reader) {
+    if (!exists(path)) return create(path, std::move(reader));
+    Lines lines(path);
+    std::optional<int64_t> later;  // where the rows after `step` begin
+    while (lines.next()) {
+        const std::string place = path + ", line " + std::to_string(lines.number);
+        const json::Value row = row_of(lines.line, place);
+        if (step_of(row, place) > double(step)) {
+            if (!later) later = lines.begin;
+        } else if (later) {
+            throw Error("a row of an earlier step follows one of a later step", place, to_do);
+        } else if (reader) {
+            reader(row);
+        }
+    }
+    const int64_t end = later.value_or(lines.begin);
     RunLog log(path, false, std::move(reader));
-    if (::ftruncate(log.file_, off_t(lines.begin)) != 0) throw_file_error("cut the log back", path, errno);
-    if (lines.begin == 0) log.write({{"step", 0}, {"format", log_format}});
+    if (::ftruncate(log.file_, off_t(end)) != 0) throw_file_error("cut the log back", path, errno);
+    if (end == 0) log.write({{"step", 0}, {"format", log_format}});
     return log;
 }
 

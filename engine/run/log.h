@@ -18,8 +18,12 @@ public:
     // Starts a new log in place of any old one. `reader`, if given, gets each row once it is in the file.
     static RunLog create(const std::string& path, Reader reader = {});
     // Continues an old log, or starts a new one. Removes rows from the first line of a step after `step`, or that a crash cut
-    // short. `reader` first gets the kept rows: the file is read once, line by line.
+    // short. `reader` first gets the kept rows: the file is read once, line by line. Throws Error, and changes nothing, if the
+    // log is damaged: not a row, or a row that is out of order.
     static RunLog resume(const std::string& path, int64_t step, Reader reader = {});
+
+    // Whether the log has a row of a step after step 0.
+    static bool has_steps(const std::string& path);
 
     RunLog(RunLog&& other) noexcept;
     RunLog& operator=(RunLog&&) = delete;

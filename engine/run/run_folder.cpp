@@ -73,6 +73,8 @@ bool rename_to_new(const std::string& from, const std::string& to) {
 bool RunFolder::is_run(const std::string& path) { return exists(path + "/config.json"); }
 
 Error RunFolder::in_the_way(const std::string& path) {
+    if (!is_folder(path))
+        return Error(exists(path) ? "not a folder" : "a link to nothing", path, "choose another --out, or move it");
     if (!is_run(path))
         return Error("the folder exists and is not a run folder", path, "choose another --out, or move that folder");
     if (!FolderLock::take(path))
@@ -81,6 +83,16 @@ Error RunFolder::in_the_way(const std::string& path) {
         return Error("the folder of the run exists already; it ended before its first checkpoint", path,
                      "choose another --out, or start it again with --resume " + path);
     return Error("the folder of the run exists already", path, "choose another --out, or resume that run with --resume " + path);
+}
+
+void RunFolder::check_place(const std::string& out, bool into_empty) {
+    std::string path = without_slash(out);
+    std::error_code error;
+    if (!path.empty() && fs::exists(fs::symlink_status(path, error)) && !(into_empty && is_empty_folder(path)))
+        throw in_the_way(path);
+    while (!path.empty() && !exists(path)) path = parent_of(path) == path ? "" : parent_of(path);
+    if (!path.empty() && !is_folder(path)) throw_file_error(action, out, ENOTDIR);
+    if (!path.empty() && ::access(path.c_str(), W_OK | X_OK) != 0) throw_file_error(action, out, errno);
 }
 
 RunFolder RunFolder::temporary(const std::string& path) {

@@ -27,6 +27,10 @@ public:
     // Opens an existing folder. Throws Error unless it holds a config.json.
     static RunFolder open(const std::string& path);
 
+    // Throws Error if a new run cannot be made at `path`, as far as that shows without making it. "" is any name.
+    // `into_empty`: an empty folder is accepted.
+    static void check_place(const std::string& path, bool into_empty);
+
     // Whether `path` holds a run, and the error if something else is there.
     static bool is_run(const std::string& path);
     static Error in_the_way(const std::string& path);

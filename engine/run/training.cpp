@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -54,6 +55,17 @@ std::optional<RunFolder> run_to_resume(const TrainingOptions& options) {
     return folder;
 }
 
+// A run without a checkpoint starts from step 0 and replaces its log, unless it had one: it saves its state before its first
+// step.
+void check_not_lost(const RunFolder& run) {
+    std::error_code error;
+    if (std::filesystem::is_symlink(run.checkpoint(), error))
+        throw Error("the checkpoint is a link to nothing", run.checkpoint(), "restore the file, or mount its disk");
+    if (RunLog::has_steps(run.log()))
+        throw Error("the run has no checkpoint, but its log has rows of later steps", run.path(),
+                    "put its checkpoint.safetensors back, or start a new run");
+}
+
 int say_finished(const config::SharedConfig& config, int64_t steps, const std::string& path) {
     say("finished: the run has done " + counted(steps, "step") + " (" + path + ")");
     say("to train it further: --resume " + path + (config.steps > 0 ? " --steps N" : " --epochs N"));
@@ -98,6 +110,7 @@ int print_plan(const Config& config, const SampleShape& image, int64_t images, D
 template <class Config>
 int dry_run_without_data(const TrainingOptions& options, const Config& config, const DeclaredImages& images, Device device) {
     say(note_of(images));
+    if (!options.trace.empty()) const AtomicFile writable(options.trace);
     const Networks nets = build_networks(config, images.image, device);
     if (!options.init.empty()) {
         const Safetensors content = open_safetensors(options.init);
@@ -140,6 +153,7 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     if (device.is_cuda() && !config.tuned_on.empty() && config.tuned_on != device.name())
         say("gannet: warning: cuda.tune was measured on " + printable(config.tuned_on) + ", but this GPU is " + device.name() +
             ": measure again with apps/bench MODEL --tune FILE");
+    if (!folder && options.dry_run) RunFolder::check_place(options.out, options.resume_if_exists);
     if (!folder) refuse_output_in_data(config.data.images, options.out, "the run's folder");
     const DeclaredImages declared = config::naming_settings(options.settings, [&] { return check_before_data(config, device); });
     if (options.dry_run && !declared.absent.empty()) return dry_run_without_data(options, config, declared, device);
@@ -196,6 +210,7 @@ int run_training(const TrainingOptions& options, Device device) {
     std::optional<RunFolder> folder = run_to_resume(options);
     std::optional<Checkpoint> checkpoint;  // a run without a checkpoint starts from step 0
     if (folder && exists(folder->checkpoint())) checkpoint = load_checkpoint(folder->checkpoint());
+    else if (folder) check_not_lost(*folder);
     const config::ModelConfig model = options.model.empty() ? config::load_run_config(folder->config(), options.settings)
                                                             : config::load_model(options.model, options.settings);
     const json::Value& effective = config::shared(model).effective;

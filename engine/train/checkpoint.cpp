@@ -80,10 +80,13 @@ Safetensors checkpoint_of(Trainer& trainer, const json::Members& run) {
 std::string first_not_finite(const Safetensors& content) {
     for (const Array& array : content.arrays) {
         bool finite = true;
-        if (array.dtype == dtype_word<real>())
+        const auto check = [&]<class T>(T) {
             array.pieces([&](const std::byte* bytes, std::size_t count) {
-                finite = finite && all_finite(reinterpret_cast<const real*>(bytes), count / sizeof(real));
+                finite = finite && all_finite(reinterpret_cast<const T*>(bytes), count / sizeof(T));
             });
+        };
+        if (array.dtype == "F32") check(float());
+        if (array.dtype == "F64") check(double());
         if (!finite) return array.name;
     }
     return "";

@@ -44,14 +44,18 @@ void check_values(const Array& array, const std::string& file, bool nonnegative)
     });
 }
 
-}  // namespace
-
 // Without a branch in the loop: one comparison per value, cheap compared with reading or writing the file.
-bool all_finite(const real* values, std::size_t count) {
+template <class T>
+bool finite_values(const T* values, std::size_t count) {
     bool finite = true;
-    for (std::size_t i = 0; i < count; ++i) finite &= std::abs(values[i]) <= std::numeric_limits<real>::max();  // false for NaN
+    for (std::size_t i = 0; i < count; ++i) finite &= std::abs(values[i]) <= std::numeric_limits<T>::max();  // false for NaN
     return finite;
 }
+
+}  // namespace
+
+bool all_finite(const float* values, std::size_t count) { return finite_values(values, count); }
+bool all_finite(const double* values, std::size_t count) { return finite_values(values, count); }
 
 Error not_finite(const std::string& name, const std::string& file) {
     return Error("'" + name + "' has values that are not finite", file,

@@ -10,7 +10,8 @@
 
 namespace gannet {
 
-bool all_finite(const real* values, std::size_t count);
+bool all_finite(const float* values, std::size_t count);
+bool all_finite(const double* values, std::size_t count);
 // The error for an array of a file.
 Error not_finite(const std::string& name, const std::string& file);
 
