@@ -370,14 +370,12 @@ TEST_CASE("base") {
     CHECK(m.batch == 8);
     CHECK(m.generator[0].keys.where("units") == "generator[0].units, " + folder / "first.json" + ":3");
     CHECK_FALSE(has(json::dump(m.effective), "base"));
-    // behind a link, ".." is the folder above the link's target
     std::filesystem::create_directories(folder / "real/sub");
     std::filesystem::create_symlink("real/sub", folder / "link");
     folder.write("base.json", model_text(R"("batch": 8,)"));
     folder.write("real/base.json", model_text(R"("batch": 16,)"));
     folder.write("real/over.json", R"({"base": "base.json"})");
-    CHECK(load_gan(folder / "link/../over.json").batch == 16);
-    CHECK(load_gan(folder.write("above.json", R"({"base": "link/../base.json"})")).batch == 16);
+    CHECK(load_gan(folder / "link/../over.json").batch == 16);  // ".." is the folder above the link's target
     // Objects are merged key by key, other values are replaced; null removes a key; steps and epochs replace each other.
     m = load(R"({"base": "../first.json", "variables": {"a": 3}, "data": {"first": null, "range": [0, 1]}, "epochs": 2,
         "discriminator": [{"layer": "flatten"}, {"layer": "linear", "units": 1}]})");

@@ -358,7 +358,8 @@ TEST_CASE("log: rows, truncation on resume, full disk") {
     CHECK(has(error_of([&] { RunLog::resume(folder / "holed.jsonl", 5); }), "a line of the log has zeros in it (" + folder.path));
     CHECK(read_file(folder / "holed.jsonl").size() == all.size() + 3);
     folder.write("mixed.jsonl", all.substr(0, third) + "{\"step\": 99}\n" + all.substr(third));
-    CHECK(has(error_of([&] { RunLog::resume(folder / "mixed.jsonl", 5); }), "a row of an earlier step follows one of a later step"));
+    CHECK(has(error_of([&] { RunLog::resume(folder / "mixed.jsonl", 5); }),
+              "a row of an earlier step follows one of a later step"));
     CHECK(RunLog::has_steps(folder / "mixed.jsonl"));
     CHECK_FALSE(RunLog::has_steps(folder / "absent.jsonl"));
     CHECK_FALSE(RunLog::has_steps(folder.write("first.jsonl", first + "{\"step\": 6, \"lo")));
