@@ -146,9 +146,11 @@ def png(name, side):
     rows = b"".join(pack.compress(b"\0" * (side + 1)) for _ in range(side)) + pack.flush()
     with open(name, "wb") as out:
         out.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
-os.mkdir("large"), os.mkdir("larger")
+for folder in "large", "larger", "reals", "made": os.mkdir(folder)
 for i in range(12): png(f"large/{i}.png", 6000)
 png("larger/0.png", 20000)
+for i in range(200): png(f"reals/{i}.png", 1024)
+for i in range(2): png(f"made/{i}.png", 1024)
 END
     folder() { printf '{"set": "folder", "path": "%s", "size": 28, "channels": 1, "cache": false, "max_pixels": 1000000000}' "$1"; }
     contained() { # megabytes, threads, folder
@@ -171,6 +173,14 @@ END
     check "two steps" test "$(step_of heavy)" = 2
     runs within 150 "$generate" heavy --out heavy.png --threads 1
     rm -rf heavy
+    # Decoded, 210 MB of real images. Reading takes them twice; a copy of them after that would not fit.
+    runs within 470 "$evaluate" made --data reals --threads 1
+    refuses "give the program more memory, or smaller images with --data PATH" within 300 "$evaluate" made --data reals --threads 1
+    rm -rf reals
+    # The features of 10,000 test images would be 160 MB; an accuracy needs only labels.
+    runs within 120 "$train" classifier.json --out accuracy --threads 1 --set data='{"set": "blobs", "size": 8}' --set classifier.1.units=4000 --set steps=1
+    check "a test accuracy" grep -q test_accuracy accuracy/log.jsonl
+    rm -rf accuracy
     truncate -s 3000000000 large.png
     refuses "." within 250 "$train" large.png --out never
 else

@@ -12,7 +12,10 @@
 namespace gannet {
 namespace {
 
-constexpr int64_t images_at_once = 250;
+constexpr int64_t most_at_once = 250;        // images in a batch
+constexpr int64_t most_values = 32'000'000;  // in a batch, so that it takes little memory compared with large images
+
+int64_t batch_of(int64_t image_size) { return std::clamp<int64_t>(most_values / image_size, 1, most_at_once); }
 
 // The probability of the largest of `count` scores.
 double softmax_of_largest(const real* scores, int64_t count) {
@@ -27,24 +30,19 @@ struct LastOutputs : PassObserver {
     Tensor last, before;
 };
 
-}  // namespace
-
-namespace {
-
+// Reserves memory for the features of all images, which are checked to fit.
 void reserve(Predictions& predictions, int64_t images) {
     const double values = double(images) * double(predictions.feature_size);
     const std::string lack = lack_of_memory(values * sizeof(float) + double(images) * 16, free_memory());
     if (!lack.empty())
         throw LackOfMemory("the classifier's features of " + counted(images, "image") + " take " + lack, "classifier",
-                           "lower -n or data.first");
+                           "give the program more memory");
     predictions.features.reserve(std::size_t(values));
-    predictions.labels.reserve(std::size_t(images));
-    predictions.confidence.reserve(std::size_t(images));
 }
 
 }  // namespace
 
-Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
+Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, double low, double high, Keep keep,
                     const LoadProgress& progress) {
     const Recording off(false);
     const Device& device = network.device();
@@ -53,8 +51,9 @@ Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, 
     Predictions out;
     out.classes = network.out().C;
     const real scale = real((high - low) / 255);
-    for (int64_t first = 0; first < count; first += images_at_once) {
-        const int64_t here = std::min(images_at_once, count - first);
+    const int64_t at_once = batch_of(size);
+    for (int64_t first = 0; first < count; first += at_once) {
+        const int64_t here = std::min(at_once, count - first);
         std::vector<real> values(std::size_t(here * size));
         for (std::size_t i = 0; i < values.size(); ++i)
             values[i] = real(pixels[std::size_t(first * size) + i]) * scale + real(low);
@@ -66,11 +65,12 @@ Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, 
         out.labels.insert(out.labels.end(), said.begin(), said.end());
         for (int64_t i = 0; i < here; ++i)
             out.confidence.push_back(softmax_of_largest(&scores[std::size_t(i * out.classes)], out.classes));
+        if (progress) progress("reading images", first + here, count);
+        if (keep == Keep::labels) continue;
         const std::vector<real> features = outputs.before ? outputs.before.to_host() : values;
         out.feature_size = int64_t(features.size()) / here;
         if (first == 0) reserve(out, count);
         out.features.insert(out.features.end(), features.begin(), features.end());
-        if (progress) progress("reading images", first + here, count);
     }
     return out;
 }
@@ -88,7 +88,7 @@ Classifier::Classifier(const std::string& path, Device device) {
 }
 
 Predictions Classifier::predict(const std::vector<uint8_t>& pixels, const LoadProgress& progress) const {
-    return gannet::predict(*network_, pixels, config_.data.black, config_.data.white, progress);
+    return gannet::predict(*network_, pixels, config_.data.black, config_.data.white, Keep::features, progress);
 }
 
 }  // namespace gannet

@@ -18,9 +18,12 @@ struct Predictions {
     int64_t feature_size = 0, classes = 0;
 };
 
-// `pixels`: bytes of images of the network's input shape, with `low` and `high` for black and white.
+enum class Keep { labels, features };  // labels: no features, which take much memory
+
+// `pixels`: bytes of images of the network's input shape, with `low` and `high` for black and white. Throws LackOfMemory where
+// memory does not hold the features of all images.
 Predictions predict(const Network& network, const std::vector<uint8_t>& pixels, double low, double high,
-                    const LoadProgress& progress = {});
+                    Keep keep = Keep::features, const LoadProgress& progress = {});
 
 class Classifier {
 public:

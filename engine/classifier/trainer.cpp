@@ -75,7 +75,7 @@ ClassifierFigures ClassifierTrainer::figures() const {
 }
 
 double ClassifierTrainer::accuracy(const Dataset& data) const {
-    const Predictions predictions = predict(network_, data.pixels, config_.data.black, config_.data.white);
+    const Predictions predictions = predict(network_, data.pixels, config_.data.black, config_.data.white, Keep::labels);
     int64_t right = 0;
     for (std::size_t i = 0; i < data.labels.size(); ++i) right += predictions.labels[i] == data.labels[i] ? 1 : 0;
     return double(right) / double(data.count);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "engine/metrics/frechet.h"
 #include "engine/metrics/nearest.h"
@@ -15,13 +17,10 @@ constexpr int64_t most_neighbours = 1000;      // samples compared with the trai
 constexpr int64_t most_searched = 10000;       // images that are searched for near-duplicates
 constexpr double real_near_duplicates = 0.01;  // the share of real images that count as near-duplicates
 
-// `all` has rows of `size` values. Returns the rows that are held out, or the others.
+// If there is no test split, the held-out training images, or the others.
 template <class T>
-std::vector<T> part(const std::vector<T>& all, int64_t size, bool held_out) {
-    std::vector<T> out;
-    for (int64_t i = 0; i < int64_t(all.size()) / size; ++i)
-        if (RealImages::is_held_out(i) == held_out) out.insert(out.end(), all.begin() + i * size, all.begin() + (i + 1) * size);
-    return out;
+Rows<T> part(const std::vector<T>& all, int64_t size, bool held_out) {
+    return {all, size, [=](int64_t i) { return RealImages::is_held_out(i) == held_out; }};
 }
 
 class Evaluator {
@@ -42,9 +41,7 @@ public:
 
     json::Members run(const std::string& no_classifier) {
         if (classifier_) {
-            const Predictions predictions = classifier_->predict(samples_, progress_);
-            classes(predictions);
-            frechet(predictions);
+            frechet(of_samples());
         } else {
             warn(no_classifier);
             for (const char* name : {"shares", "modes", "entropy", "mean_confidence", "frechet", "frechet_floor"})
@@ -57,10 +54,30 @@ public:
     }
 
 private:
-    int64_t count(const std::vector<uint8_t>& pixels) const { return int64_t(pixels.size()) / size_; }
     void warn(const std::string& line) { warnings_.emplace_back(line); }
     CompareProgress comparing(const char* what) const {
         return [this, what](int64_t done, int64_t all) { progress_(what, done, all); };
+    }
+
+    // Adds the distribution over classes, and returns the moments of the features.
+    Moments of_samples() {
+        try {
+            const Predictions predictions = classifier_->predict(samples_, progress_);
+            classes(predictions);
+            return moments({predictions.features, predictions.feature_size});
+        } catch (const LackOfMemory& error) {
+            throw error.with_advice("give the program more memory, or lower -n");
+        }
+    }
+
+    // Without a covariance if there are too few images for it.
+    Moments moments(const Rows<float>& features) {
+        if (features.count() <= features.size) return {features.count(), std::vector<double>(std::size_t(features.size)), {}};
+        if (!std::exchange(checked_, true))
+            if (const std::string lack = lack_of_memory(frechet_bytes(features.size), free_memory()); !lack.empty())
+                throw LackOfMemory("the covariances of " + counted(features.size, "feature") + " take " + lack, "classifier",
+                                   "give the program more memory, or use a classifier with a smaller last layer");
+        return moments_of(features);
     }
 
     void classes(const Predictions& predictions) {
@@ -84,17 +101,18 @@ private:
         return nullptr;
     }
 
-    void frechet(const Predictions& predictions) {
-        const auto moments = [](const Predictions& r) { return moments_of(r.features, r.feature_size); };
-        const Predictions of_training = classifier_->predict(real_.training, progress_);
-        const Moments found = moments(predictions), training = moments(of_training);
-        Moments test, rest;  // two disjoint sets of real images
-        if (real_.test.empty()) {
-            const int64_t size = of_training.feature_size;
-            test = moments_of(part(of_training.features, size, true), size);
-            rest = moments_of(part(of_training.features, size, false), size);
-        } else {
-            test = moments(classifier_->predict(real_.test, progress_));
+    // Each set's features are freed before those of the next are taken.
+    void frechet(const Moments& found) {
+        Moments training, test, rest;  // test and rest: two disjoint sets of real images
+        {
+            const Predictions all = classifier_->predict(real_.training, progress_);
+            const auto moments_of_part = [&](bool held_out) { return moments(part(all.features, all.feature_size, held_out)); };
+            training = moments({all.features, all.feature_size});
+            if (real_.test.empty()) test = moments_of_part(true), rest = moments_of_part(false);
+        }
+        if (!real_.test.empty()) {
+            const Predictions all = classifier_->predict(real_.test, progress_);
+            test = moments({all.features, all.feature_size});
             rest = training;
         }
         json::Value value = distance("frechet", found, training), floor = distance("frechet_floor", test, rest);
@@ -106,20 +124,21 @@ private:
         out_.emplace_back("frechet_floor", std::move(floor));
     }
 
-    double median_distance(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, double* least) const {
-        const std::vector<double> found = nearest_distances(evenly(images, size_, most_neighbours), among, size_, threads_,
-                                                            comparing("comparing with training images"));
+    double median_distance(const ImageRows& images, const ImageRows& among, double* least) const {
+        const std::vector<double> found =
+            nearest_distances(evenly(images, most_neighbours), among, threads_, comparing("comparing with training images"));
         if (least) *least = quantile(found, 0);
         return quantile(found, 0.5);
     }
 
     void neighbours() {
         double least = 0;
-        const double median = median_distance(samples_, real_.training, &least);
+        const ImageRows training(real_.training, size_);
+        const double median = median_distance({samples_, size_}, training, &least);
         json::Members figures = {{"median", median}, {"min", least}, {"data_median", nullptr}};
         if (!real_.test.empty()) {
-            figures.back().second = median_distance(real_.test, real_.training, nullptr);
-        } else if (const std::vector<uint8_t> held_out = part(real_.training, size_, true); !held_out.empty()) {
+            figures.back().second = median_distance({real_.test, size_}, training, nullptr);
+        } else if (const ImageRows held_out = part(real_.training, size_, true); held_out.count() > 0) {
             figures.back().second = median_distance(held_out, part(real_.training, size_, false), nullptr);
         } else {
             warn("data_median is omitted: " + counted(real_.count(), "image") + ", and holding out a tenth needs 10");
@@ -129,8 +148,8 @@ private:
 
     // With the same number of samples and real images, because nearest distances shrink as the number grows.
     void duplicates() {
-        const std::vector<uint8_t>& reals = real_.test.empty() ? real_.training : real_.test;
-        const int64_t here = std::min({count(samples_), count(reals), most_searched});
+        const ImageRows samples(samples_, size_), reals(real_.test.empty() ? real_.training : real_.test, size_);
+        const int64_t here = std::min({samples.count(), reals.count(), most_searched});
         if (here < 2) {
             warn("duplicates are omitted: at least two samples and two real images are needed");
             out_.emplace_back("duplicates", nullptr);
@@ -138,10 +157,8 @@ private:
             return;
         }
         const CompareProgress progress = comparing("looking for near-duplicates");
-        const double limit =
-            quantile(nearest_others(evenly(reals, size_, here), size_, threads_, progress), real_near_duplicates);
-        out_.emplace_back("duplicates",
-                          share_of_near_duplicates(evenly(samples_, size_, here), size_, limit, threads_, progress));
+        const double limit = quantile(nearest_others(evenly(reals, here), threads_, progress), real_near_duplicates);
+        out_.emplace_back("duplicates", share_of_near_duplicates(evenly(samples, here), limit, threads_, progress));
         out_.emplace_back("duplicate_distance", limit);
     }
 
@@ -151,6 +168,7 @@ private:
     ThreadPool& threads_;
     const LoadProgress& progress_;
     int64_t size_;
+    bool checked_ = false;  // that memory holds the covariances
     json::Members out_;
     json::List warnings_;
 };

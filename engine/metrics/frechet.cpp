@@ -44,21 +44,26 @@ Matrix root(const Matrix& symmetric) {
 
 }  // namespace
 
-Moments moments_of(const std::vector<float>& rows, int64_t size) {
-    using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    const int64_t count = int64_t(rows.size()) / size;
-    const Eigen::Map<const Rows> all(rows.data(), count, size);
+Moments moments_of(const Rows<float>& rows) {
+    const int64_t count = rows.count(), size = rows.size;
+    const auto row = [&](int64_t i) { return Eigen::Map<const Eigen::VectorXf>(rows[i], size).cast<double>(); };
     Vector mean = Vector::Zero(size);
-    for (int64_t i = 0; i < count; ++i) mean += all.row(i).transpose().cast<double>();
+    for (int64_t i = 0; i < count; ++i) mean += row(i);
     mean /= double(count);
     Matrix sum = Matrix::Zero(size, size);
     for (int64_t first = 0; first < count; first += rows_at_once) {
-        const Matrix block =
-            all.middleRows(first, std::min(rows_at_once, count - first)).cast<double>().rowwise() - mean.transpose();
+        Matrix block(std::min(rows_at_once, count - first), size);
+        for (int64_t i = 0; i < block.rows(); ++i) block.row(i) = (row(first + i) - mean).transpose();
         sum.noalias() += block.transpose() * block;
     }
     sum /= double(count - 1);
     return {count, {mean.begin(), mean.end()}, {sum.data(), sum.data() + sum.size()}};
+}
+
+// A distance has four matrices at once besides the four covariances.
+double frechet_bytes(int64_t size) {
+    const double n = double(size);
+    return sizeof(double) * (8 * n * n + 2 * double(rows_at_once) * n);  // a block of rows, and the copy of it for the product
 }
 
 double frechet_distance(const Moments& a, const Moments& b) {

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/metrics/rows.h"
+
 namespace gannet {
 
 struct Moments {
@@ -11,8 +13,11 @@ struct Moments {
     std::vector<double> covariance;  // (size, size), unbiased
 };
 
-// Moments of `rows`, (count, size). The covariance of one row is NaN, as in numpy.cov.
-Moments moments_of(const std::vector<float>& rows, int64_t size);
+// The covariance of one row is NaN, as in numpy.cov.
+Moments moments_of(const Rows<float>& rows);
+
+// The bytes that the moments of four sets of rows with `size` values, and the distance between two of them, take at most.
+double frechet_bytes(int64_t size);
 
 // |m - n|^2 + tr(S + T - 2 sqrt(S T)). The root is taken of the symmetric sqrt(S) T sqrt(S), with eigenvalues clipped at 0.
 // Throws Error if the sizes differ, if a side has no more rows than features (its covariance is rank-deficient, which would

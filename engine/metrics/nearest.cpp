@@ -39,9 +39,9 @@ enum class Among { all, others };  // others: the images themselves, each compar
 
 // For each image, the squared distance to the nearest of `among`, or `limit` if none is nearer. The search for an image ends when
 // a distance is below `good_enough`.
-std::vector<int64_t> nearest(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, Among which, int64_t size,
-                             int64_t limit, int64_t good_enough, ThreadPool& threads, const CompareProgress& progress) {
-    const int64_t count = int64_t(images.size()) / size, all = int64_t(among.size()) / size;
+std::vector<int64_t> nearest(const ImageRows& images, const ImageRows& among, Among which, int64_t limit, int64_t good_enough,
+                             ThreadPool& threads, const CompareProgress& progress) {
+    const int64_t count = images.count(), all = among.count();
     std::vector<int64_t> best(std::size_t(count), limit);
     std::atomic<int64_t> done = 0;
     const std::thread::id caller = std::this_thread::get_id();
@@ -51,8 +51,7 @@ std::vector<int64_t> nearest(const std::vector<uint8_t>& images, const std::vect
             for (int64_t i = begin; i < end; ++i) {
                 int64_t& least = best[std::size_t(i)];
                 if (least < good_enough || (which == Among::others && i == j)) continue;
-                least =
-                    std::min(least, squared_distance(&images[std::size_t(i * size)], &among[std::size_t(j * size)], size, least));
+                least = std::min(least, squared_distance(images[i], among[j], images.size, least));
             }
         done += end - begin;
         if (progress && std::this_thread::get_id() == caller) progress(done, count);
@@ -70,21 +69,19 @@ constexpr int64_t any = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-std::vector<double> nearest_distances(const std::vector<uint8_t>& images, const std::vector<uint8_t>& among, int64_t size,
-                                      ThreadPool& threads, const CompareProgress& progress) {
-    return distances(nearest(images, among, Among::all, size, any, 0, threads, progress));
+std::vector<double> nearest_distances(const ImageRows& images, const ImageRows& among, ThreadPool& threads,
+                                      const CompareProgress& progress) {
+    return distances(nearest(images, among, Among::all, any, 0, threads, progress));
 }
 
-std::vector<double> nearest_others(const std::vector<uint8_t>& images, int64_t size, ThreadPool& threads,
-                                   const CompareProgress& progress) {
-    return distances(nearest(images, images, Among::others, size, any, 0, threads, progress));
+std::vector<double> nearest_others(const ImageRows& images, ThreadPool& threads, const CompareProgress& progress) {
+    return distances(nearest(images, images, Among::others, any, 0, threads, progress));
 }
 
-double share_of_near_duplicates(const std::vector<uint8_t>& images, int64_t size, double distance, ThreadPool& threads,
-                                const CompareProgress& progress) {
+double share_of_near_duplicates(const ImageRows& images, double distance, ThreadPool& threads, const CompareProgress& progress) {
     // a distance from nearest_others() is the square root of an integer, which is recovered here
     const auto limit = int64_t(255 * distance * 255 * distance * (1 + 1e-12)) + 1;
-    const std::vector<int64_t> found = nearest(images, images, Among::others, size, limit, limit, threads, progress);
+    const std::vector<int64_t> found = nearest(images, images, Among::others, limit, limit, threads, progress);
     return double(std::count_if(found.begin(), found.end(), [&](int64_t d) { return d < limit; })) / double(found.size());
 }
 
@@ -94,18 +91,6 @@ double quantile(std::vector<double> values, double q) {
     const auto below = std::size_t(place);
     const double t = place - double(below);
     return t > 0 ? values[below] * (1 - t) + values[below + 1] * t : values[below];
-}
-
-std::vector<uint8_t> evenly(const std::vector<uint8_t>& images, int64_t size, int64_t most) {
-    const int64_t count = int64_t(images.size()) / size;
-    if (count <= most) return images;
-    std::vector<uint8_t> out;
-    out.reserve(std::size_t(most * size));
-    for (int64_t i = 0; i < most; ++i) {
-        const auto image = images.begin() + i * count / most * size;
-        out.insert(out.end(), image, image + size);
-    }
-    return out;
 }
 
 }  // namespace gannet

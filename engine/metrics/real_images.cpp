@@ -1,7 +1,9 @@
 #include "engine/metrics/real_images.h"
 
+#include <cstring>
+
 #include "base/error.h"
-#include "engine/metrics/nearest.h"
+#include "engine/metrics/rows.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/trainer.h"
 
@@ -18,7 +20,11 @@ std::vector<uint8_t> test_images(DatasetOptions options, int64_t size, ThreadPoo
     options.split = "test";
     options.first = 0;
     try {
-        return evenly(load_dataset(options, threads).pixels, size, most_test_images);
+        std::vector<uint8_t> images = load_dataset(options, threads).pixels;
+        const Rows<uint8_t> rows = evenly(Rows<uint8_t>(images, size), most_test_images);
+        for (int64_t i = 0; i < rows.count(); ++i) std::memmove(&images[std::size_t(i * size)], rows[i], std::size_t(size));
+        images.resize(std::size_t(rows.count() * size));  // in place: memory need not hold a copy
+        return images;
     } catch (const LackOfMemory&) {
         throw;
     } catch (const Error& error) {

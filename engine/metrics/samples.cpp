@@ -20,10 +20,14 @@ bool is_array(const std::string& path) { return path.ends_with(".npy"); }
 bool holds_a_run(const std::string& path) { return !is_folder(path) || exists(path + "/config.json"); }
 
 // Converts the images of an array or a generator, which have one shape. warnings_of() reports the changes of a folder's images.
-void fit(Samples& samples, const SampleShape& to, ThreadPool& threads) {
+void fit(Samples& samples, const SampleShape& to, const std::string& path, ThreadPool& threads) {
     const SampleShape from = samples.image;
     if (from == to) return;
     const int64_t count = int64_t(samples.pixels.size()) / from.size();
+    const double largest = double(std::max(from.H * from.W, to.H * to.W) * std::max(from.C, to.C));
+    if (const std::string lack = lack_of_memory(double(count) * largest, free_memory()); !lack.empty())
+        throw LackOfMemory(counted(count, "converted sample takes", "converted samples take") + " " + lack, path,
+                           "give the program more memory, or lower -n");
     std::vector<uint8_t>& pixels = samples.pixels;
     if (from.C != to.C) pixels = with_channels({count * from.H, from.W, from.C, std::move(pixels)}, to.C).bytes;
     if (from.H != to.H || from.W != to.W) pixels = resize_images(pixels.data(), count, from.H, from.W, to.C, to.H, to.W, threads);
@@ -79,7 +83,7 @@ Samples SampleSource::take(int64_t count, uint64_t seed, const std::optional<Sam
         throw Error("the first " + std::to_string(count) + " images are requested, there are " + std::to_string(there), path_,
                     "lower -n, or omit it for all");
     if (count > 0) samples.pixels.resize(std::size_t(count * samples.image.size()));
-    if (image) fit(samples, *image, device.threads());
+    if (image) fit(samples, *image, path_, device.threads());
     return samples;
 }
 
