@@ -181,6 +181,27 @@ END
     runs within 120 "$train" classifier.json --out accuracy --threads 1 --set data='{"set": "blobs", "size": 8}' --set classifier.1.units=4000 --set steps=1
     check "a test accuracy" grep -q test_accuracy accuracy/log.jsonl
     rm -rf accuracy
+    # A training that passes its checks is not killed, neither for its grid of samples nor for its trace.
+    cat >grid.json <<'END'
+{ "data": { "set": "blobs", "size": 512, "first": 50 }, "latent": { "size": 4 },
+  "generator": [ { "layer": "linear", "units": 48 }, { "layer": "reshape", "shape": [3, 4, 4] }, { "layer": "upsample", "scale": 64 }, { "layer": "upsample", "scale": 2 }, { "layer": "tanh" } ],
+  "discriminator": [ { "layer": "conv2d", "channels": 4, "kernel": 8, "stride": 8 }, { "layer": "leaky_relu" }, { "layer": "conv2d", "channels": 4, "kernel": 8, "stride": 8 }, { "layer": "flatten" }, { "layer": "linear", "units": 1 } ],
+  "objective": { "loss": "bce_with_logits" }, "optimizer": { "type": "adam", "lr": 2e-4 }, "batch": 2, "steps": 3, "samples": { "rows": 4, "columns": 4 } }
+END
+    for megabytes in 200 230 260; do
+        within $megabytes "$train" grid.json --out grid --threads 1 >out 2>err
+        status=$?
+        check "a clear end within $megabytes MB, not status $status" test $status -eq 0 -o $status -eq 1
+        [ $status -ne 1 ] || check "a line about memory" error_line "memory that are free"
+        rm -rf grid
+    done
+    for megabytes in 100 130 160; do
+        within $megabytes "$train" grid.json --set data.size=64 --set data.first=600 --set batch=500 --set samples.rows=1 --set samples.columns=1 \
+            --set generator.2.scale=16 --set generator.3.scale=1 --out traced --threads 1 --trace traced.safetensors >out 2>err
+        status=$?
+        check "a clear end of a trace within $megabytes MB, not status $status" test $status -eq 0 -o $status -eq 1
+        rm -rf traced traced.safetensors
+    done
     truncate -s 3000000000 large.png
     refuses "." within 250 "$train" large.png --out never
 else

@@ -1,5 +1,7 @@
 #include "engine/gan/preflight.h"
 
+#include <numeric>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -87,28 +89,32 @@ void check_networks(const config::GanConfig& config, const Network& generator, c
 
 GridMemory grid_memory(const config::GanConfig& config, const Network& generator, const Device& device) {
     const double count = double(config.samples.rows) * double(config.samples.columns), image = double(generator.out().size());
-    double widest = image;
-    for_each_module(generator.layers(), [&](const Module& module) { widest = std::max(widest, double(module.out.size())); });
-    const double tensor = count * image * sizeof(real), read = tensor + count * image;  // read: its values and their bytes
-    const double drawn = count * widest * sizeof(real);
-    if (device.is_cuda()) return {drawn, read};
-    return {0, std::max(drawn, tensor + read)};
+    std::set<double> sizes{image};
+    for_each_module(generator.layers(), [&](const Module& module) { sizes.insert(double(module.out.size())); });
+    const double widest = *sizes.rbegin(), all = std::accumulate(sizes.begin(), sizes.end(), 0.0);
+    // The values and their bytes. The picture and its file, each as large as the bytes, take less: the values are freed before.
+    const double read = count * image * (sizeof(real) + 1);
+    if (device.is_cuda()) return {count * widest * sizeof(real), read};
+    constexpr double rounding = 1.125;  // of the pool, at most
+    return {0, count * (all + widest) * sizeof(real) * rounding + read};
 }
 
 namespace {
 
-void check_grid(const config::GanConfig& config, const Network& generator, const Network& discriminator, const Device& device) {
+// `step`: bytes of a step, which the pool keeps while a grid is drawn.
+void check_grid(const config::GanConfig& config, const Network& generator, const Network& discriminator, const Device& device,
+                double step) {
     const GridMemory grid = grid_memory(config, generator, device);
     const double values = 2.0 * sizeof(real) * double(generator.parameter_count() + discriminator.parameter_count());
     const auto check = [&](double samples, double networks, int64_t free) {
         if (samples <= 0 || !lack_of_memory(networks, free).empty())
             return;  // networks that do not fit have an error of their own
         if (const std::string lack = lack_of_memory(samples + networks, free); !lack.empty())
-            throw LackOfMemory("with the networks, the grid of " + grouped(config.samples.rows) + " x " +
+            throw LackOfMemory("with the networks and a step, the grid of " + grouped(config.samples.rows) + " x " +
                                    grouped(config.samples.columns) + " samples takes " + lack,
                                config.where("samples"), "lower samples.rows and samples.columns, or data.size");
     };
-    check(grid.host, device.is_cuda() ? 0 : values, free_memory());
+    check(grid.host, device.is_cuda() ? 0 : values + step, free_memory());
     check(grid.device, generator.device().is_cuda() ? 0 : values, device.available_memory());  // on the GPU: allocated already
 }
 
@@ -117,7 +123,7 @@ void check_grid(const config::GanConfig& config, const Network& generator, const
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device) {
     const gan::Plan plan = gan::make_plans(config, generator, discriminator)[0];
     const double bytes = plan.kept_bytes(generator, discriminator), available = double(device.available_memory());
-    if (bytes <= available) return check_grid(config, generator, discriminator, device);
+    if (bytes <= available) return check_grid(config, generator, discriminator, device, bytes);
     const auto mebibytes = [](double n) { return std::to_string(int64_t(n / (1 << 20))) + " MiB"; };
     throw Error("a step needs at least " + mebibytes(bytes) + " for a batch of " + std::to_string(plan.batch) + ", but only " +
                     mebibytes(available) + " are free",

@@ -12,13 +12,16 @@ namespace gannet {
 void check_networks(const config::GanConfig& config, const Network& generator, const Network& discriminator,
                     const SampleShape& image);
 
-// The bytes that the grid of samples takes at least while it is drawn and written: on the device and on the host.
+// The bytes that the grid of samples takes while it is drawn and written: on the device and on the host. Of a GPU, at least. On
+// the host the pool keeps the outputs of all layers: each distinct size counts once, and the largest, which a layer may read and
+// write, twice.
 struct GridMemory {
     double device = 0, host = 0;
 };
 GridMemory grid_memory(const config::GanConfig& config, const Network& generator, const Device& device);
 
-// Throws if a lower bound of the memory of a training step, or of the grid of samples, exceeds the device's or the free memory.
+// Throws if a lower bound of the memory of a training step, or what the grid of samples takes with it, exceeds the device's or
+// the free memory. The grid may be refused though some per cent less would do: the pool returns blocks when memory is short.
 void check_memory(const config::GanConfig& config, const Network& generator, const Network& discriminator, Device device);
 
 // Warnings about probable mistakes; each line names the place and the key to change.

@@ -42,7 +42,7 @@ Network::Network(Net net, const std::vector<config::LayerConfig>& list, SampleSh
                         std::to_string(total) + " parameters of the " + name() +
                         ", their gradients and an optimizer's state, but only " + std::to_string(int64_t(available / (1 << 20))) +
                         " MiB are free",
-                    device.name(), "lower its channels or units");
+                    device.name(), "give the program more memory, or lower its channels or units");
     flat_values_ = Tensor::full({total}, 0, device);
     flat_gradients_ = Tensor::full({total}, 0, device);
     flat_buffers_ = Tensor::full({buffers}, 0, device);

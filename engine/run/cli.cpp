@@ -243,7 +243,9 @@ int run_program(int argc, char** argv, const std::function<int(int, char**)>& bo
     std::unique_ptr<char[]> reserve;  // reserves memory for the message that memory ran out
     const auto ran_out = [&] {
         reserve.reset();
-        message = Error("out of memory", "this machine", "use a smaller batch, network or data set").what();
+        message = Error("out of memory", "this machine",
+                        "give the program more memory; in a training, use a smaller batch, network or data set")
+                      .what();
     };
     try {
         reserve = std::make_unique_for_overwrite<char[]>(1 << 16);

@@ -188,7 +188,8 @@ std::string estimate(const Config& config, const SampleShape& image, int64_t ima
     if (program > 0) text += megabytes(program) + " for the program, ";
     text += megabytes(step.bytes) + " for networks, optimizers and a step";
     if (step.grid > 0) text += ", " + megabytes(step.grid) + " for the grid of samples";
-    if (images > 0) text += ", " + megabytes(data) + " for " + counted(images, "image");
+    text += images > 0 ? ", " + megabytes(data) + " for " + counted(images, "image")
+                       : "; without the images, whose number is unknown";
     return text + (steps == 0 ? "\nthe number of steps depends on the number of images, which is unknown\n" : "\n");
 }
 

@@ -177,7 +177,9 @@ int train(const TrainingOptions& options, const Config& config, std::optional<Ru
     if (!options.trace.empty()) {
         const AtomicFile writable(options.trace);  // throws now rather than after the traced steps
         const int64_t steps = std::min(options.trace_steps, std::max<int64_t>(total - trainer->step_count(), 0));
-        check_trace_memory(double(steps + 1) * double(state_bytes(*trainer)), options.trace);  // a lower bound
+        // a lower bound: the states before and after each step, and its real images
+        const double images = double(trainer->images_of(trainer->step_count())) * double(trainer->image().size()) * sizeof(real);
+        check_trace_memory(double(steps + 1) * double(state_bytes(*trainer)) + double(steps) * images, options.trace);
     }
     if (options.dry_run) return print_plan(config, trainer->image(), data.count, device);
     if (checkpoint && trainer->step_count() >= total && !checkpoint->stopped())

@@ -73,7 +73,7 @@ void* Pool::from_system(std::size_t size) {
 void Pool::give_up(std::size_t bytes, const std::string& device) const {
     throw Error(std::string(source_.out_of) + ": asked for " + std::to_string(bytes >> 20) + " MiB besides " +
                     std::to_string(stats_.held_bytes >> 20) + " MiB in use, " + source_.excess(),
-                device, "lower `batch` or the layers' sizes");
+                device, "give the program more memory; in a training, lower `batch` or the layers' sizes");
 }
 
 void* Pool::allocate(std::size_t bytes, const std::string& device) {
