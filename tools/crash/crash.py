@@ -214,7 +214,7 @@ class Crash:
                 subprocess.run(["mount", "-o", "remount,size=64m,nr_inodes=10000", cwd], check=True)
                 return wrong + case.finish(cwd)
             finally:
-                subprocess.run(["umount", cwd], check=False)
+                subprocess.run(["umount", "--lazy", cwd], check=False)  # a thread of a killed program may still be inside
 
         self.each("full", tries, attempt)
 
