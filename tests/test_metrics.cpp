@@ -186,7 +186,7 @@ TEST_CASE("metrics: quantiles equal NumPy's, and subsets are evenly spaced") {
     CHECK(*evenly(ImageRows(images, 2), 3)[2] == 3);
 }
 
-TEST_CASE("metrics: chosen rows give the same figures as a copy of them") {
+TEST_CASE("metrics: chosen rows give the same results as a copy of them") {
     const int64_t size = 30;
     const std::vector<uint8_t> pixels = noise(2100 * size, 5);
     const std::vector<float> features(pixels.begin(), pixels.end());
