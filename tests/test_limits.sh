@@ -175,7 +175,7 @@ END
     rm -rf heavy
     # Decoded, 210 MB of real images. Reading takes them twice; a copy of them after that would not fit.
     runs within 470 "$evaluate" made --data reals --threads 1
-    refuses "give the program more memory, or smaller images with --data PATH" within 300 "$evaluate" made --data reals --threads 1
+    refuses "give the program more memory, or smaller images with --data PATH" within 200 "$evaluate" made --data reals --threads 1
     rm -rf reals
     # The features of 10,000 test images would be 160 MB; an accuracy needs only labels.
     runs within 120 "$train" classifier.json --out accuracy --threads 1 --set data='{"set": "blobs", "size": 8}' --set classifier.1.units=4000 --set steps=1
