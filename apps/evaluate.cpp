@@ -79,7 +79,7 @@ Standard find_standard(const SampleSource& source, const std::string& path, cons
     if (!options.path.empty() && !exists(options.path))
         throw Error("the set of real images does not exist", options.path + ", " + options.where("path"),
                     "give its path with --data PATH");
-    standard.reals = load_reals(std::move(options), key, bool(standard.classifier), device.threads());
+    standard.reals = load_reals(options, key, bool(standard.classifier), device.threads());
     return standard;
 }
 
@@ -89,7 +89,7 @@ RealImages images_like(const Samples& samples, const std::string& data, ThreadPo
     DatasetOptions options{.set = "folder", .path = data, .channels = image.C, .report = report};
     if (image.H == image.W) options.size = image.H;
     options.where = [](const std::string&) { return "--data"; };
-    RealImages reals = load_reals(std::move(options), "", false, threads);
+    RealImages reals = load_reals(options, "", false, threads);
     if (!(reals.image == image))
         throw Error("the samples are " + image.str() + ", the real images " + reals.image.str(), data,
                     "give images of one shape: only square images are resized");

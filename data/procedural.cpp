@@ -47,7 +47,8 @@ Point ring_mode(int mode) {
 
 Point grid_mode(int mode) {
     constexpr double spacing = 2 * extent / 4;
-    return {spacing * (mode % 5 - 2), spacing * (mode / 5 - 2)};
+    const int column = mode % 5 - 2, row = mode / 5 - 2;
+    return {spacing * column, spacing * row};
 }
 
 // A set: points around modes, or pictures.

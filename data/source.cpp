@@ -60,7 +60,8 @@ bool is_hidden(const std::string& path) {
         const std::size_t end = std::min(small.find('/', at), small.size());
         const std::string_view part(small.data() + at, end - at);
         if (part.starts_with('.') && part != "." && part != "..") return true;
-        if (part.size() == 9 && part.starts_with("found.") && part.find_first_not_of("0123456789", 6) == part.npos) return true;
+        if (part.size() == 9 && part.starts_with("found.") && part.find_first_not_of("0123456789", 6) == std::string_view::npos)
+            return true;
         if (std::find(std::begin(kept_by_systems), std::end(kept_by_systems), part) != std::end(kept_by_systems)) return true;
         at = end + 1;
     }
