@@ -47,11 +47,9 @@ void Trace::state(const std::string& prefix, const Network& network, const Optim
 }
 
 void Trace::add(Array array) {
-    constexpr double large = 1 << 20;
-    double bytes = sizeof(real);
-    for (const int64_t extent : array.shape) bytes *= double(extent);
-    if (bytes >= large)
-        if (const std::string lack = lack_of_memory(bytes, free_memory()); !lack.empty())
+    constexpr int64_t large = 1 << 20;
+    if (const int64_t bytes = array.bytes(); bytes >= large)
+        if (const std::string lack = lack_of_memory(double(bytes), free_memory()); !lack.empty())
             throw LackOfMemory("'" + array.name + "' of the trace takes " + lack, "trace", "lower --trace-steps or `batch`");
     array.load();
     content.arrays.push_back(std::move(array));
